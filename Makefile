@@ -1,0 +1,63 @@
+# `make demo` shows the package deciding; `make test` checks everything that CI checks.
+# Both make the environment first, and only when the lock file has changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help env demo test lint types unit slow notebooks lock clean
+
+help:
+	@echo "make demo       decide on eight generated supplier sites and write a page"
+	@echo "make test       lint, types, tests, doctests, README blocks, notebooks in fast mode"
+	@echo "make env        only the environment, $(VENV)/"
+	@echo "make notebooks  run the notebooks in full and keep their outputs"
+	@echo "make lock       renew requirements.lock from pyproject.toml"
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "==> environment: $(VENV)/ from requirements.lock (once; a few minutes)"
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("similarity_lab needs Python 3.11 to 3.13, this is %d.%d; use make PYTHON=python3.12" % v)'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --progress-bar on --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: env
+	@echo "==> demo: which of these supplier sites sell almonds?"
+	@$(BIN)/similarity-lab demo --out demo
+
+test: lint types unit
+
+lint: env
+	@echo "==> lint (ruff)"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: env
+	@echo "==> types (mypy)"
+	@$(BIN)/mypy
+
+unit: env
+	@echo "==> tests, doctests, README blocks, notebooks in fast mode"
+	@$(BIN)/python -m pytest -m "not slow"
+
+slow: env
+	@echo "==> slow tests"
+	@$(BIN)/python -m pytest -m slow
+
+notebooks: env
+	@echo "==> notebooks, full run"
+	@$(BIN)/python tools/run_notebooks.py
+
+lock:
+	@$(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o requirements.lock
+	@rm -r $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,86 @@
+"""What the benchmarks share: the photos, vectors kept between runs, results beside their origin."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from similarity_lab._version import versions
+from similarity_lab.embedders import load_embedder
+from similarity_lab.embedders.base import StreamingEmbedder
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+CACHE = HERE / ".cache"
+
+
+def photos_folder() -> Path:
+    """Return the folder with the real photos: SIMILARITY_LAB_DATA or ../shared/datasets."""
+    folder = Path(
+        os.environ.get("SIMILARITY_LAB_DATA", HERE.parent.parent / "shared" / "datasets")
+    )
+    if not (folder / "grocery-store").is_dir():
+        raise SystemExit(
+            f"{folder}: no grocery-store/ there; set SIMILARITY_LAB_DATA to a folder that has it "
+            "(similarity-lab fetch grocery-store)"
+        )
+    return folder
+
+
+class StoredEmbedder:
+    """Looks vectors up by path, after embedding all paths once and keeping them on disk."""
+
+    def __init__(self, embedder: StreamingEmbedder, paths: list[Path]) -> None:
+        self.name, self.color = embedder.name, embedder.color
+        self.dimension, self.input_size = embedder.dimension, embedder.input_size
+        key = hashlib.sha256("\n".join([self.name, *map(str, paths)]).encode()).hexdigest()[:16]
+        file = CACHE / f"{key}.npy"
+        if not file.exists():
+            CACHE.mkdir(exist_ok=True)
+            np.save(file, embedder.embed(paths))
+        self._row = {path: index for index, path in enumerate(paths)}
+        self._vectors = np.load(file)
+
+    def embed(self, images: list[Path], *, batch_size: int = 32, progress: bool = True) -> np.ndarray:
+        """Return the kept vectors of these paths."""
+        return self._vectors[[self._row[path] for path in images]]
+
+
+def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
+    """Return a packaged embedder whose vectors of `paths` are kept between runs."""
+    return StoredEmbedder(load_embedder(name, color=color), paths)
+
+
+def origin(command: str, **configuration: object) -> dict[str, object]:
+    """Return what goes beside every number: command, commit, machine, versions, configuration."""
+    git = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "command": command,
+        "commit": commit or "unknown",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": {"cores": os.cpu_count(), "processor": processor()},
+        "versions": versions(),
+        "configuration": configuration,
+    }
+
+
+def processor() -> str:
+    """Return the processor's model name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def write_results(name: str, results: dict[str, object]) -> Path:
+    """Write a benchmark's numbers to results/NAME.json."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{name}.json"
+    file.write_text(json.dumps(results, indent=1) + "\n")
+    return file

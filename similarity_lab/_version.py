@@ -1,0 +1,19 @@
+"""Versions of this package and of what its figures depend on."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+__version__ = "0.1.0"
+
+_MATTER = ("keras", "numpy", "opencv-python", "pandas", "pillow", "scikit-learn", "tensorflow")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that go beside every number, without importing anything heavy."""
+    found = {"similarity_lab": __version__, "python": platform.python_version()}
+    for package in _MATTER:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,202 @@
+"""A set of labelled photos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm.auto import tqdm
+
+from similarity_lab.decoding import map_ahead
+from similarity_lab.files import skipped_table
+from similarity_lab.images import Color, ImageError, Pixels, Source, image_size, read_image
+
+Labels = npt.NDArray[np.int64]
+
+
+class UnknownClassError(ValueError):
+    """A class that the dataset does not have; the message lists those it has."""
+
+    def __init__(self, name: object, classes: Sequence[str]) -> None:
+        super().__init__(f"{name!r} is not a class of this dataset; it has {', '.join(classes)}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageDataset:
+    """Labelled photos, as paths that are decoded when needed.
+
+    Made by `load_dataset`, `grocery_store` or `from_arrays`; frozen, so every change is a new one.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        One per photo, sorted; empty for a dataset made from arrays.
+    labels : ndarray of int64, shape (n,)
+        Position of each photo's class in `classes`; read-only.
+    classes : tuple of str
+    skipped : DataFrame with columns path, reason
+        What was found but could not be used.
+    size : (height, width) or None
+        The size to which `images` are decoded.
+    color : {"rgb", "gray"}
+    """
+
+    paths: tuple[Path, ...]
+    labels: Labels
+    classes: tuple[str, ...]
+    skipped: pd.DataFrame = field(default_factory=lambda: skipped_table([]))
+    size: tuple[int, int] | None = None
+    color: Color = "rgb"
+    arrays: Pixels | None = None
+
+    def __post_init__(self) -> None:
+        labels = np.array(self.labels, dtype=np.int64)
+        labels.setflags(write=False)
+        object.__setattr__(self, "labels", labels)
+
+    @classmethod
+    def from_arrays(
+        cls, images: Pixels, labels: Sequence[int] | Labels, classes: Sequence[str]
+    ) -> "ImageDataset":
+        """Make a dataset of photos that are in memory.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, h, w, 3) or (n, h, w, 1)
+        labels : integers, shape (n,)
+            Positions in `classes`.
+        classes : sequence of str
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> photos = np.zeros((3, 8, 8, 3), np.uint8)
+        >>> ImageDataset.from_arrays(photos, [0, 1, 1], ["almonds", "dates"])
+        ImageDataset(3 photos of 2 classes: almonds 1, dates 2)
+        """
+        pixels, numbers = np.asarray(images), np.asarray(labels)
+        if pixels.ndim != 4 or pixels.shape[3] not in (1, 3) or pixels.dtype != np.uint8:
+            raise ValueError(
+                "expected images (n, h, w, 3) or (n, h, w, 1) uint8, "
+                f"got {pixels.shape} {pixels.dtype}"
+            )
+        if numbers.shape != (len(pixels),) or not np.issubdtype(numbers.dtype, np.integer):
+            raise ValueError(
+                f"expected {len(pixels)} integer labels, one per image, "
+                f"got {numbers.shape} {numbers.dtype}"
+            )
+        if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(classes):
+            raise ValueError(f"labels must be positions in the {len(classes)} classes")
+        color: Color = "gray" if pixels.shape[3] == 1 else "rgb"
+        return cls((), numbers, tuple(classes), size=pixels.shape[1:3], color=color, arrays=pixels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        left_out = f"; {len(self.skipped)} skipped" if len(self.skipped) else ""
+        return (
+            f"ImageDataset({len(self)} photos of {len(self.classes)} classes: {counts}{left_out})"
+        )
+
+    @property
+    def counts(self) -> pd.Series:
+        """Number of photos of each class."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return pd.Series(counts, index=list(self.classes), name="photos")
+
+    @property
+    def sources(self) -> list[Source]:
+        """What an embedder takes: the paths, or the arrays where there are no paths."""
+        return list(self.paths) if self.arrays is None else list(self.arrays)
+
+    @cached_property
+    def images(self) -> Pixels:
+        """All photos as one array ``(n, h, w, c)`` of uint8, decoded on first use.
+
+        Raises
+        ------
+        ValueError
+            If the dataset was loaded without `size`.
+        """
+        if self.arrays is not None:
+            return self.arrays
+        if self.size is None:
+            raise ValueError(
+                "images need one size; load the dataset with size=…, or use with_size(128)"
+            )
+        height, width = self.size
+        pixels = np.empty((len(self), height, width, 1 if self.color == "gray" else 3), np.uint8)
+        decode = map_ahead(
+            lambda source: read_image(source, size=self.size, color=self.color), self.paths
+        )
+        for index, picture in enumerate(
+            tqdm(decode, total=len(self), desc="decoding", leave=False)
+        ):
+            if isinstance(picture, ImageError):  # it could be read when the dataset was loaded
+                raise picture
+            pixels[index] = picture
+        return pixels
+
+    def class_index(self, name: str) -> int:
+        """Return the label of a class; `UnknownClassError` lists the known ones."""
+        if name not in self.classes:
+            raise UnknownClassError(name, self.classes)
+        return self.classes.index(name)
+
+    def with_size(self, size: int | tuple[int, int], color: Color | None = None) -> "ImageDataset":
+        """Return the same photos, to be decoded to another size (and colour)."""
+        if self.arrays is not None:
+            raise ValueError("a dataset made from arrays keeps its size; resize the arrays")
+        return replace(self, size=image_size(size), color=color or self.color)
+
+    def subset(self, positions: Sequence[int] | npt.NDArray[np.intp]) -> "ImageDataset":
+        """Return the photos at these positions, in that order, with the same classes."""
+        chosen = np.asarray(positions, dtype=np.intp)
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in chosen) if self.arrays is None else (),
+            labels=self.labels[chosen],
+            arrays=None if self.arrays is None else self.arrays[chosen],
+            skipped=skipped_table([]),
+        )
+
+    def of_class(self, name: str) -> "ImageDataset":
+        """Return the photos of one class."""
+        return self.subset(np.flatnonzero(self.labels == self.class_index(name)))
+
+    def split(self, test_size: float, seed: int) -> tuple["ImageDataset", "ImageDataset"]:
+        """Split into train and test, every class in proportion.
+
+        A class with two or more photos has at least one on either side; a single photo goes to
+        train.
+
+        Parameters
+        ----------
+        test_size : float
+            Share of each class that goes to test, above 0 and below 1.
+        seed : int
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> photos = np.zeros((10, 8, 8, 3), np.uint8)
+        >>> data = ImageDataset.from_arrays(photos, [0] * 5 + [1] * 5, ["almonds", "dates"])
+        >>> train, test = data.split(test_size=0.2, seed=1)
+        >>> len(train), len(test)
+        (8, 2)
+        """
+        if not 0 < test_size < 1:
+            raise ValueError(f"test_size is a share above 0 and below 1, got {test_size}")
+        rng = np.random.default_rng(seed)
+        test: list[int] = []
+        for label in range(len(self.classes)):
+            members = rng.permutation(np.flatnonzero(self.labels == label))
+            count = min(max(round(test_size * len(members)), 1), len(members) - 1)
+            test.extend(members[: max(count, 0)])
+        in_test = np.isin(np.arange(len(self)), test)
+        return self.subset(np.flatnonzero(~in_test)), self.subset(np.flatnonzero(in_test))

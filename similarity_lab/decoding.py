@@ -1,0 +1,96 @@
+"""Decode many pictures in threads, in order, a bounded number ahead of whoever uses them."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from similarity_lab.files import skipped_table
+from similarity_lab.images import Color, ImageError, Pixels, Source, check_image, read_image
+
+T = TypeVar("T")
+
+_WORKERS = min(8, os.cpu_count() or 1)
+
+
+def map_ahead(
+    function: Callable[[Source], T], sources: Iterable[Source], *, ahead: int = 64
+) -> Iterator[T | ImageError]:
+    """Yield ``function(source)`` in order; an `ImageError` is yielded in place of its picture.
+
+    At most `ahead` results wait, so memory does not grow with the number of pictures.
+    """
+
+    def attempt(source: Source) -> T | ImageError:
+        try:
+            return function(source)
+        except ImageError as error:
+            return error
+
+    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="decode")
+    rest = iter(sources)
+    waiting: deque[Future[T | ImageError]] = deque()
+    try:
+        waiting.extend(pool.submit(attempt, source) for source in islice(rest, ahead))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(attempt, source) for source in islice(rest, 1))
+            yield result
+    finally:  # also when the user interrupts: drop what has not started
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def decoded_batches(
+    sources: Sequence[Source], size: tuple[int, int], color: Color, batch_size: int
+) -> Iterator[tuple[Pixels, list[int], list[tuple[int, ImageError]]]]:
+    """Yield ``(pixels (b, h, w, c), their positions, failures)`` until all sources are read.
+
+    Unreadable pictures take no room in a batch; a batch may be empty when all of it was bad.
+    """
+    results = enumerate(
+        map_ahead(
+            lambda source: read_image(source, size=size, color=color),
+            sources,
+            ahead=max(2 * batch_size, 8),
+        )
+    )
+    while chunk := list(islice(results, batch_size)):
+        good = [(index, pixels) for index, pixels in chunk if not isinstance(pixels, ImageError)]
+        bad = [(index, error) for index, error in chunk if isinstance(error, ImageError)]
+        channels = 1 if color == "gray" else 3
+        shape = (len(good), *size, channels)
+        stacked = np.stack([pixels for _, pixels in good]) if good else np.empty(shape, np.uint8)
+        yield stacked, [index for index, _ in good], bad
+
+
+def readable(
+    sources: Sequence[Source], *, progress: bool = True
+) -> tuple[list[int], dict[int, ImageError]]:
+    """Return the positions of the pictures that decode, and the errors of the others."""
+    checks = tqdm(
+        map_ahead(check_image, sources),
+        total=len(sources),
+        desc="checking images",
+        unit="image",
+        disable=not progress,
+        leave=False,
+    )
+    kept: list[int] = []
+    errors: dict[int, ImageError] = {}
+    for index, result in enumerate(checks):
+        if isinstance(result, ImageError):
+            errors[index] = result
+        else:
+            kept.append(index)
+    return kept, errors
+
+
+def errors_table(errors: dict[int, ImageError]) -> pd.DataFrame:
+    """Return errors by position as the table ``path, reason``."""
+    return skipped_table([(errors[index].path, errors[index].reason) for index in sorted(errors)])

@@ -1,0 +1,193 @@
+"""Distances between vectors: each knows its range, its direction and its normalisation.
+
+Smaller is always more alike, so callers ask for what is closest and never write ``<`` themselves.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
+
+_BLOCK = 2048  # rows; a block of distances stays below 32 MB
+
+
+class Distance(ABC):
+    """A distance between vectors, computed in blocks and in float64.
+
+    Attributes
+    ----------
+    name : str
+    range : (float, float)
+        Smallest and largest value; smaller = more alike.
+    """
+
+    name: ClassVar[str]
+    range: ClassVar[tuple[float, float]]
+
+    def pairwise(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
+        """Return all distances between two sets of vectors.
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+        b : array, shape (m, d)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, m)
+        """
+        left, right = _vectors(a), _vectors(b)
+        _same_dimension(left, right)
+        result = np.empty((len(left), len(right)), np.float32)
+        for row, column, block in self._blocks(left, right):
+            result[row, column] = block
+        return result
+
+    def closest(
+        self, queries: npt.ArrayLike, vectors: npt.ArrayLike, k: int = 1
+    ) -> tuple[npt.NDArray[np.intp], Vectors]:
+        """Return the `k` closest vectors of each query, without an ``(n, m)`` matrix in memory.
+
+        Parameters
+        ----------
+        queries : array, shape (n, d)
+        vectors : array, shape (m, d)
+        k : int
+            At most m.
+
+        Returns
+        -------
+        positions : ndarray of int, shape (n, k)
+            Closest first; equal distances in order of position.
+        distances : ndarray of float32, shape (n, k)
+        """
+        left, right = _vectors(queries), _vectors(vectors)
+        _same_dimension(left, right)
+        if not 1 <= k <= len(right):
+            raise ValueError(f"k must be from 1 to the number of vectors, {len(right)}; got {k}")
+        positions = np.empty((len(left), k), np.intp)
+        distances = np.full((len(left), k), np.inf, np.float32)
+        for rows, columns, block in self._blocks(left, right):
+            here = np.broadcast_to(np.arange(columns.start, columns.stop), block.shape)
+            values = np.concatenate([distances[rows], block.astype(np.float32)], axis=1)
+            where = np.concatenate([positions[rows], here], axis=1)
+            order = np.argsort(values, axis=1, kind="stable")[:, :k]
+            distances[rows] = np.take_along_axis(values, order, axis=1)
+            positions[rows] = np.take_along_axis(where, order, axis=1)
+        return positions, distances
+
+    def _blocks(
+        self, a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]
+    ) -> Iterator[tuple[slice, slice, npt.NDArray[np.float64]]]:
+        for i in range(0, len(a), _BLOCK):
+            rows = slice(i, min(i + _BLOCK, len(a)))
+            left = a[rows].astype(np.float64)
+            for j in range(0, len(b), _BLOCK):
+                columns = slice(j, min(j + _BLOCK, len(b)))
+                yield rows, columns, self._block(left, b[columns].astype(np.float64))
+
+    @abstractmethod
+    def _block(
+        self, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the distances of two blocks of float64 vectors."""
+
+
+class Cosine(Distance):
+    """One minus the cosine of the angle: 0 = same direction, 1 = right angle, 2 = opposite.
+
+    For vectors that are never negative, such as EfficientNet features, it stays within 0…1. A
+    vector of zeros has no direction; its distance to everything is 1.
+
+    Examples
+    --------
+    >>> Cosine().pairwise([[1, 0]], [[2, 0], [0, 1], [-1, 0]])
+    array([[0., 1., 2.]], dtype=float32)
+    """
+
+    name = "cosine"
+    range = (0.0, 2.0)
+
+    def _block(
+        self, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        return np.clip(1.0 - _unit(a) @ _unit(b).T, 0.0, 2.0)
+
+
+class Euclidean(Distance):
+    """Straight-line distance: 0 = same vector, no upper end.
+
+    Examples
+    --------
+    >>> Euclidean().pairwise([[0, 0]], [[3, 4], [0, 0]])
+    array([[5., 0.]], dtype=float32)
+    """
+
+    name = "euclidean"
+    range = (0.0, float("inf"))
+
+    def _block(
+        self, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2.0 * (a @ b.T)
+        return np.sqrt(np.maximum(squares, 0.0))
+
+
+class Dot(Distance):
+    """Minus the inner product, so that smaller is more alike here too; any real number.
+
+    Examples
+    --------
+    >>> Dot().pairwise([[1, 2]], [[3, 4]])
+    array([[-11.]], dtype=float32)
+    """
+
+    name = "dot"
+    range = (float("-inf"), float("inf"))
+
+    def _block(
+        self, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        return -(a @ b.T)
+
+
+DISTANCES: dict[str, type[Distance]] = {kind.name: kind for kind in (Cosine, Euclidean, Dot)}
+
+
+def get_distance(distance: str | Distance) -> Distance:
+    """Return a distance by name: ``"cosine"``, ``"euclidean"`` or ``"dot"``."""
+    if isinstance(distance, Distance):
+        return distance
+    if distance not in DISTANCES:
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, got {distance!r}")
+    return DISTANCES[distance]()
+
+
+def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+
+
+def _vectors(values: npt.ArrayLike) -> npt.NDArray[np.floating]:
+    array = np.asarray(values)
+    if array.ndim != 2:
+        raise ValueError(
+            f"expected vectors (n, d), got {array.shape}; pass a batch of one: vector[None]"
+        )
+    if not np.issubdtype(array.dtype, np.floating):
+        array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("vectors hold values that are not finite")
+    return array
+
+
+def _same_dimension(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> None:
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            f"vectors of {a.shape[1]} and of {b.shape[1]} numbers cannot be compared; "
+            "were they made by different embedders?"
+        )

@@ -1,0 +1,98 @@
+"""`load_embedder`: from a name, a handle, a folder, a model or an object to an embedder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Union
+
+from similarity_lab.embedders.base import Embedder
+from similarity_lab.images import Color, image_size
+
+if TYPE_CHECKING:
+    import keras
+
+Runtime = Literal["auto", "keras"]
+EmbedderSource = Union[str, Path, Embedder, "keras.Model"]
+
+NAMES = ("efficientnet-lite0", "efficientnet-lite2")
+_RUNTIMES = ("auto", "keras")
+
+
+class EmbedderError(ValueError):
+    """Something that cannot be made into an embedder."""
+
+
+def load_embedder(
+    name: EmbedderSource = "efficientnet-lite0",
+    *,
+    color: Color = "rgb",
+    runtime: Runtime = "auto",
+    input_size: int | tuple[int, int] | None = None,
+) -> Embedder:
+    """Return an embedder.
+
+    Parameters
+    ----------
+    name : str, path, keras.Model or object
+        ``"efficientnet-lite0"`` (224 px) or ``"efficientnet-lite2"`` (260 px), with the official
+        ImageNet weights, loaded without a network; the address of a TF-Hub module or a SavedModel
+        folder; a ``.keras`` file; a Keras 3 model that takes pixels in 0…1; or any object that
+        keeps the `Embedder` protocol, which is returned as it is.
+    color : {"rgb", "gray"}
+        ``"gray"`` feeds three equal channels, as the original study did.
+    runtime : {"auto", "keras"}
+        What computes; ``"auto"`` takes the fastest there is.
+    input_size : int or (height, width), optional
+        Only for a TF-Hub module that does not state its own.
+
+    Raises
+    ------
+    EmbedderError
+        If `name` is none of these; the message lists what is possible.
+    HubError
+        If a TF-Hub module cannot be reached; the message says what to set.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> embedder = load_embedder("efficientnet-lite0")
+    >>> embedder.embed([np.zeros((64, 64, 3), np.uint8)], progress=False).shape
+    (1, 1280)
+    """
+    if runtime not in _RUNTIMES:
+        raise EmbedderError(f"runtime must be one of {', '.join(_RUNTIMES)}, got {runtime!r}")
+    if color not in ("rgb", "gray"):
+        raise EmbedderError(f'color must be "rgb" or "gray", got {color!r}')
+    if not isinstance(name, (str, Path)):
+        return _from_object(name, color)
+    text = str(name)
+    if text in NAMES:
+        from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
+
+        return efficientnet_lite_embedder(text, color)
+    if text.endswith(".keras") and Path(text).is_file():
+        from similarity_lab.backend import keras
+
+        return _from_object(keras.models.load_model(text, safe_mode=True), color)
+    if text.startswith(("http://", "https://")) or (Path(text) / "saved_model.pb").is_file():
+        from similarity_lab.embedders.tf_hub import HubEmbedder
+
+        return HubEmbedder(text, color, image_size(input_size) if input_size else None)
+    raise EmbedderError(
+        f"{text!r} is no embedder; expected {' or '.join(map(repr, NAMES))}, the address of a "
+        "TF-Hub module, a folder with saved_model.pb, a .keras file, a Keras model, or an object "
+        "with name, dimension, input_size and embed()"
+    )
+
+
+def _from_object(thing: object, color: Color) -> Embedder:
+    if isinstance(thing, Embedder):
+        return thing
+    if any(kind.__module__.startswith("keras.") for kind in type(thing).__mro__):
+        from similarity_lab.embedders.keras_models import KerasEmbedder
+
+        return KerasEmbedder(thing, color)
+    missing = [
+        member
+        for member in ("name", "dimension", "input_size", "embed")
+        if not hasattr(thing, member)
+    ]
+    raise EmbedderError(f"a {type(thing).__name__} is no embedder: it has no {', '.join(missing)}")

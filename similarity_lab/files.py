@@ -1,0 +1,65 @@
+"""List the files below a folder: sorted, without loops, with a reason for whatever is left out."""
+
+import os
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+
+SKIPPED_COLUMNS = ["path", "reason"]
+
+
+def skipped_table(rows: list[tuple[object, str]]) -> pd.DataFrame:
+    """Return the table in which everything that was left out is listed: ``path, reason``."""
+    return pd.DataFrame(rows, columns=SKIPPED_COLUMNS).astype({"reason": object, "path": object})
+
+
+def existing_folder(folder: str | PathLike[str], purpose: str) -> Path:
+    """Return `folder` as a path, or raise an error that says what is there instead."""
+    path = Path(folder)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such folder; expected {purpose}")
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path}: is a file; expected {purpose}")
+    return path
+
+
+def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:
+    """List all files below a folder, in nested folders too.
+
+    Links to folders elsewhere are followed, each once. A link that leads back into `folder` is
+    not: what it shows is listed already, and in the right place.
+
+    Returns
+    -------
+    files : list of Path
+        Sorted by their parts, so that equal folders give equal lists on every machine.
+    skipped : list of (path, reason)
+        Folders that could not be entered.
+    """
+    files: list[Path] = []
+    skipped: list[tuple[object, str]] = []
+    root, entered = folder.resolve(), set[Path]()
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        real = here.resolve()
+        if real in entered or (here.is_symlink() and here != folder and real.is_relative_to(root)):
+            skipped.append((str(here), "a link to a folder that is listed already"))
+            continue
+        entered.add(real)
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    (waiting if _is_folder(entry) else files).append(Path(entry.path))
+        except OSError as error:
+            skipped.append((str(here), f"cannot be read: {(error.strerror or '').lower()}"))
+    files.sort(key=lambda path: path.relative_to(folder).parts)
+    return files, sorted(skipped, key=lambda row: str(row[0]))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a looping link: listed as a file, it gets its reason when it is read
+        return False

@@ -1,0 +1,306 @@
+"""Decode anything that may be a picture to RGB or grayscale ``uint8``, or refuse with a reason.
+
+Pictures come from strangers' websites, so the type is sniffed from the bytes, only raster formats
+on a short list are ever handed to a decoder, and size limits are checked before decoding.
+"""
+
+import hashlib
+import io
+import stat
+from os import PathLike
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+Color = Literal["rgb", "gray"]
+Pixels = npt.NDArray[np.uint8]
+Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray
+
+MAX_PIXELS = 64_000_000
+MAX_BYTES = 100 * 2**20
+
+# Formats that are never asked for cannot be attacked: no EPS (starts Ghostscript), PSD, FITS ...
+# Decoders are registered here, once, and not in the threads that decode.
+Image.init()
+_WANTED = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
+_FORMATS = tuple(kind for kind in _WANTED if kind in Image.OPEN)
+_TRANSPARENT = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageError(ValueError):
+    """A picture that cannot be used.
+
+    Parameters
+    ----------
+    path : str
+        Where it came from; ``"<bytes>"``, ``"<array>"`` … for what has no path.
+    reason : str
+        One line a person can act on.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def read_image(
+    source: Source,
+    *,
+    size: int | tuple[int, int] | None = None,
+    color: Color = "rgb",
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+) -> Pixels:
+    """Decode one picture.
+
+    EXIF orientation is applied, transparency is composited on white, 16-bit and CMYK become 8-bit
+    RGB, of an animation the first frame is taken. Embedded colour profiles are ignored.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file object, PIL image or array
+        An array is ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)``, RGB order, ``uint8``
+        in 0…255 or floating point in 0…1.
+    size : int or (height, width), optional
+        Resize to this, in pixels (bicubic with antialiasing; the aspect ratio is not kept). An
+        integer is a square.
+    color : {"rgb", "gray"}
+        ``"gray"`` is ITU-R 601 luma, taken before resizing, as in the original study.
+    max_pixels, max_bytes : int
+        Larger pictures are refused: pixels by what the header claims, before decoding.
+
+    Returns
+    -------
+    ndarray of uint8
+        ``(h, w, 3)`` for ``"rgb"``, ``(h, w, 1)`` for ``"gray"``; 0…255.
+
+    Raises
+    ------
+    ImageError
+        With a reason, if this is no picture, is damaged, or is over a limit.
+    ValueError
+        For an unknown `color` or a `size` below one pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read_image(np.zeros((4, 6, 3), np.uint8), size=(2, 3), color="gray").shape
+    (2, 3, 1)
+    """
+    if color not in ("rgb", "gray"):
+        raise ValueError(f'color must be "rgb" or "gray", got {color!r}')
+    height_width = image_size(size) if size is not None else None
+    with _opened(source, max_pixels, max_bytes) as image:
+        picture = _flat_rgb_or_gray(image, describe(source))
+        picture = picture.convert("L" if color == "gray" else "RGB")
+        if height_width is not None and picture.size != height_width[::-1]:
+            picture = picture.resize(height_width[::-1], Image.Resampling.BICUBIC)
+        pixels = np.array(picture, dtype=np.uint8)
+    return pixels[..., None] if color == "gray" else pixels
+
+
+def check_image(
+    source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
+) -> None:
+    """Raise `ImageError` unless `read_image` would succeed; cheaper than decoding in full.
+
+    JPEGs are decoded at an eighth of their size, which still reads every byte of the file.
+    """
+    with _opened(source, max_pixels, max_bytes, draft=True) as image:
+        if image.mode == "F":
+            _flat_rgb_or_gray(image, describe(source))
+
+
+def image_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return `size` as ``(height, width)``; an integer is a square."""
+    try:
+        height, width = (size, size) if isinstance(size, (int, np.integer)) else size
+        height, width = int(height), int(width)
+    except (TypeError, ValueError):
+        raise ValueError(f"size must be an int or (height, width), got {size!r}") from None
+    if min(height, width) < 1:
+        raise ValueError(f"size must be at least one pixel, got {size!r}")
+    return height, width
+
+
+def content_digest(source: Source) -> str:
+    """SHA-256 of what was given: a file's bytes, or an array's shape, dtype and values.
+
+    The same picture under two names has one digest; nothing is read from the name.
+    """
+    if isinstance(source, Image.Image):
+        source = np.asarray(source)
+    if isinstance(source, np.ndarray):
+        header = f"{source.shape}{source.dtype.str}".encode()
+        return hashlib.sha256(header + np.ascontiguousarray(source).tobytes()).hexdigest()
+    return hashlib.sha256(_read_bytes(source, MAX_BYTES)).hexdigest()
+
+
+def describe(source: object) -> str:
+    """Return the name a source has in messages and tables."""
+    if isinstance(source, (str, PathLike)):
+        return str(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    if isinstance(source, np.ndarray):
+        return "<array>"
+    if isinstance(source, Image.Image):
+        return "<PIL image>"
+    return str(getattr(source, "name", "<file object>"))
+
+
+def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = False) -> Image.Image:
+    """Return a fully loaded, upright PIL image."""
+    name = describe(source)
+    if isinstance(source, np.ndarray):
+        return _image_from_array(source)
+    image = source.copy() if isinstance(source, Image.Image) else None
+    if image is None:
+        data = _read_bytes(source, max_bytes)
+        image = _identified(data, name)
+    if image.width * image.height > max_pixels:
+        raise ImageError(
+            name, f"claims {image.width} x {image.height} pixels, the limit is {max_pixels:,}"
+        )
+    try:
+        if draft:
+            image.draft("L", (1, 1))
+        image.load()
+        if (turn := _UPRIGHT.get(_orientation(image))) is not None:
+            image = image.transpose(turn)
+    except Exception as error:  # a decoder fed hostile bytes may raise anything at all
+        raise ImageError(
+            name, f"damaged {image.format or 'picture'}: {_one_line(error)}"
+        ) from error
+    return image
+
+
+def _read_bytes(source: Source, max_bytes: int) -> bytes:
+    name = describe(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+    elif isinstance(source, (str, PathLike)):
+        data = _read_file(Path(source), name, max_bytes)
+    elif hasattr(source, "read"):
+        data = _read_at_most(source, max_bytes + 1)
+    else:
+        raise ImageError(
+            name,
+            "expected a path, bytes, a binary file object, a PIL image or an array, "
+            f"got {type(source).__name__}",
+        )
+    if len(data) > max_bytes:
+        raise ImageError(name, f"is larger than the limit of {max_bytes:,} bytes")
+    return data
+
+
+def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
+    try:
+        status = path.stat()
+        mode = status.st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(name, "is a folder, expected one picture")
+        if not stat.S_ISREG(mode):  # reading a pipe or a device could wait for ever
+            raise ImageError(name, "is not a regular file")
+        with path.open("rb") as file:
+            # Python sets aside as many bytes as are asked for, so ask for what there is.
+            return file.read(min(status.st_size, max_bytes) + 1)
+    except FileNotFoundError:
+        raise ImageError(name, "no such file") from None
+    except PermissionError:
+        raise ImageError(name, "permission denied") from None
+    except (OSError, ValueError) as error:  # link loops, names with NUL, input/output errors
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(name, f"cannot be read: {_one_line(error)}") from None
+
+
+def _read_at_most(file: IO[bytes], limit: int) -> bytes:
+    parts: list[bytes] = []
+    while limit > 0 and (part := file.read(min(limit, 2**20))):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
+
+
+def _identified(data: bytes, name: str) -> Image.Image:
+    if not data:
+        raise ImageError(name, "is empty")
+    try:
+        return Image.open(io.BytesIO(data), formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError(name, f"is not a picture we read: {_looks_like(data)}") from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(name, f"claims too many pixels: {_one_line(error)}") from None
+    except Exception as error:  # a parser fed hostile bytes may raise anything at all
+        raise ImageError(name, f"damaged header: {_one_line(error)}") from error
+
+
+def _looks_like(data: bytes) -> str:
+    head = data[:512].lstrip().lower()
+    if b"<svg" in head:
+        return "SVG is a drawing, not a photo"
+    if data[4:8] == b"ftyp":
+        return f"it is a {data[8:12].decode('ascii', 'replace').strip()} media file"
+    if b"\0" not in head and head.isascii():
+        return "it holds HTML" if b"<html" in head or b"<!doctype html" in head else "it holds text"
+    return "unknown bytes"
+
+
+def _image_from_array(array: np.ndarray) -> Image.Image:
+    flat = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if (
+        flat.ndim not in (2, 3)
+        or flat.size == 0
+        or (flat.ndim == 3 and flat.shape[2] not in (3, 4))
+    ):
+        raise ImageError(
+            "<array>", f"expected (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), got {array.shape}"
+        )
+    if np.issubdtype(flat.dtype, np.floating):
+        if not (np.isfinite(flat).all() and flat.min() >= 0 and flat.max() <= 1):
+            raise ImageError("<array>", "floating-point pixels must lie in 0…1; divide by 255")
+        flat = np.rint(flat * 255).astype(np.uint8)
+    if flat.dtype != np.uint8:
+        raise ImageError("<array>", f"expected uint8 in 0…255 or floats in 0…1, got {array.dtype}")
+    return Image.fromarray(np.ascontiguousarray(flat))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # broken EXIF is common on the web and says nothing about the pixels
+        return 1
+
+
+def _flat_rgb_or_gray(image: Image.Image, name: str) -> Image.Image:
+    """Return an 8-bit image without transparency."""
+    if image.mode == "F":
+        raise ImageError(name, "floating-point pixels have no known range; save it as 8 or 16 bit")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
+    if image.mode in _TRANSPARENT or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

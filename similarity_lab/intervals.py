@@ -1,0 +1,69 @@
+"""Intervals around what was measured."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+
+def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a share.
+
+    Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
+    1927, https://doi.org/10.1080/01621459.1927.10502953 (as SciPy computes it).
+
+    Parameters
+    ----------
+    count, total : int
+        `total` at least 1.
+    confidence : float
+        Above 0 and below 1.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(1, 3)
+    >>> round(low, 2), round(high, 2)
+    (0.06, 0.79)
+    """
+    if not 0 <= count <= total or total < 1:
+        raise ValueError(f"expected 0 <= count <= total and total >= 1, got {count} of {total}")
+    interval = binomtest(count, total).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def bootstrap_interval(
+    statistic: Callable[[npt.NDArray[np.intp]], float],
+    size: int,
+    *,
+    seed: int,
+    repeats: int = 1000,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic of resampled positions.
+
+    Source: B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes positions (n,) drawn with replacement from ``range(size)``; a result that is not
+        finite (an area under a curve without positives) is left out.
+    size : int
+    seed : int
+    repeats : int
+    confidence : float
+
+    Examples
+    --------
+    >>> values = np.arange(100)
+    >>> low, high = bootstrap_interval(lambda at: values[at].mean(), 100, seed=0)
+    >>> low < values.mean() < high
+    True
+    """
+    rng = np.random.default_rng(seed)
+    results = np.array([statistic(rng.integers(0, size, size)) for _ in range(repeats)])
+    results = results[np.isfinite(results)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(results, [tail, 1 - tail])
+    return float(low), float(high)

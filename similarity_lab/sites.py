@@ -1,0 +1,91 @@
+"""A supplier's website as a set of images: a folder, a zip, or a list of paths."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Union
+
+import pandas as pd
+
+from similarity_lab.files import existing_folder, list_files, skipped_table
+from similarity_lab.images import Source
+from similarity_lab.unpacked import unpack
+
+SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
+
+
+class SiteError(ValueError):
+    """A site that cannot be decided on; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One supplier's website: its images, whatever they show.
+
+    Attributes
+    ----------
+    name : str
+    paths : tuple
+        One entry per file, exactly as given; also files that may turn out to be no picture, which
+        a decision then lists with its reason.
+    skipped : DataFrame with columns path, reason
+        What could not even be listed: a folder without permission, a zip member that is refused.
+    root : Path or None
+        The folder the paths lie in; reports show paths relative to it.
+
+    Examples
+    --------
+    >>> Site.from_paths(["a.jpg", "b.jpg"], name="shop")
+    Site('shop', 2 files)
+    """
+
+    name: str
+    paths: tuple[Source, ...]
+    skipped: pd.DataFrame = field(default_factory=lambda: skipped_table([]))
+    root: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Site({self.name!r}, {len(self.paths)} files)"
+
+    @classmethod
+    def from_folder(cls, folder: str | PathLike[str], *, name: str | None = None) -> "Site":
+        """Take all files below a folder, nested folders too; the default name is the folder's."""
+        path = existing_folder(folder, "a folder with a site's images")
+        files, skipped = list_files(path)
+        return cls(name or path.resolve().name, tuple(files), skipped_table(skipped), path)
+
+    @classmethod
+    def from_zip(cls, archive: str | PathLike[str], *, name: str | None = None) -> "Site":
+        """Take all files of a ``.zip``; they are extracted for as long as the process lives."""
+        folder, refused = unpack(archive)
+        files, skipped = list_files(folder)
+        table = pd.concat([refused, skipped_table(skipped)], ignore_index=True)
+        return cls(name or Path(archive).stem, tuple(files), table, folder)
+
+    @classmethod
+    def from_paths(cls, paths: Iterable[Source], *, name: str) -> "Site":
+        """Take these files, in this order."""
+        return cls(name, tuple(paths))
+
+    @classmethod
+    def of(cls, source: SiteSource) -> "Site":
+        """Make a site of anything one can be made from: a folder, a ``.zip``, a list of paths."""
+        if isinstance(source, Site):
+            return source
+        if isinstance(source, (str, PathLike)):
+            path = Path(source)
+            if path.is_file() and path.suffix.lower() == ".zip":
+                return cls.from_zip(path)
+            return cls.from_folder(path)
+        if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
+            return cls.from_paths(source, name="site")
+        raise TypeError(
+            f"expected a Site, a folder, a .zip or a list of paths, got {type(source).__name__}"
+        )
+
+    def shown(self, path: object) -> str:
+        """Return a path as reports show it: relative to the site's folder where there is one."""
+        if self.root is not None and isinstance(path, Path) and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return str(path)

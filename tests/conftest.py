@@ -1,0 +1,70 @@
+"""Small generated pictures, a stub embedder, and the real photos where they are present."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from similarity_lab import read_image
+
+COLORS = {"almonds": (150, 90, 50), "dates": (70, 30, 20), "oats": (220, 200, 160)}
+
+
+def photo(color, seed=0, size=(40, 30)):
+    """Return a noisy picture of one colour; `size` is (width, height)."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, 12, (size[1], size[0], 3))
+    return Image.fromarray(np.clip(np.array(color) + noise, 0, 255).astype(np.uint8))
+
+
+class MeanColor:
+    """An embedder in one line: the mean colour of an image."""
+
+    name, dimension, input_size = "mean colour", 3, (8, 8)
+
+    def embed(self, images, *, batch_size=32, progress=True):
+        return np.array([read_image(image).mean((0, 1)) for image in images], np.float32)
+
+
+@pytest.fixture
+def stub():
+    return MeanColor()
+
+
+@pytest.fixture
+def make_photo():
+    return photo
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Three classes of six photos, a folder per class."""
+    root = tmp_path / "library"
+    for index, (name, color) in enumerate(COLORS.items()):
+        (root / name).mkdir(parents=True)
+        for number in range(6):
+            photo(color, 10 * index + number).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def sites(tmp_path):
+    """One site with 40 % almonds and one with none."""
+    root = tmp_path / "sites"
+    for shop, subjects in {"nut-shop": ["almonds"] * 4 + ["dates"] * 6, "date-shop": ["dates"] * 10}.items():
+        (root / shop).mkdir(parents=True)
+        for number, subject in enumerate(subjects):
+            photo(COLORS[subject], 100 + number).save(root / shop / f"{number:02}.jpg")
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_photos():
+    """The folder with the Grocery Store photos, or a skip that says why."""
+    default = Path(__file__).parents[2] / "shared" / "datasets"
+    folder = Path(os.environ.get("SIMILARITY_LAB_DATA", default))
+    if not (folder / "grocery-store").is_dir():
+        pytest.skip(f"no grocery-store/ in {folder}; set SIMILARITY_LAB_DATA")
+    return folder

@@ -1,0 +1,222 @@
+import io
+import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from similarity_lab import ImageError, load_embedder, read_image
+from similarity_lab.backend import keras
+from similarity_lab.embedders import Embedder, EmbedderError, embed_readable
+from similarity_lab.embedders.tf_hub import HubError
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "efficientnet_lite.npz"
+STORED = Path(__file__).with_name("features.npz")
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return load_embedder("efficientnet-lite0")
+
+
+def pictures(size):
+    """Four pictures that any machine draws alike: gradients, rings, stripes, checks."""
+    y, x = np.mgrid[:size, :size] * (256 / size)
+    ring = (np.hypot(x - 128, y - 128) * 3) % 256
+    planes = [
+        (x, y, 255 - x),
+        (ring, 255 - ring, x),
+        ((x * 4) % 256, y, (y * 4) % 256),
+        (((x // 32 + y // 32) % 2) * 255, x, y),
+    ]
+    return np.stack([np.stack(plane, axis=-1) for plane in planes]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("name", "size", "key"), [("lite0", 224, "images"), ("lite2", 260, "images_260")])
+def test_features_agree_with_an_independent_implementation(name, size, key):
+    if not GOLDEN.exists():
+        pytest.skip("golden features are not present (../shared/golden)")
+    golden = np.load(GOLDEN, allow_pickle=False)
+    features = load_embedder(f"efficientnet-{name}").embed(golden[key], progress=False)
+    np.testing.assert_allclose(features, golden[f"features_{name}"], atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "size"), [("lite0", 224), ("lite2", 260)])
+@pytest.mark.parametrize("color", ["rgb", "gray"])
+def test_features_agree_with_those_stored(name, size, color):
+    """Stored from this network on the day it agreed with the golden features."""
+    embedder = load_embedder(f"efficientnet-{name}", color=color)
+    assert embedder.input_size == (size, size) and embedder.dimension == 1280
+    features = embedder.embed(pictures(size), progress=False)
+    assert features.dtype == np.float32 and features.min() >= 0
+    stored = np.load(STORED, allow_pickle=False)[f"{name}_{color}"]
+    np.testing.assert_allclose(features, stored, atol=1e-4)
+
+
+def test_the_model_takes_zero_to_one(lite0):
+    pixels = pictures(224)
+    features = np.asarray(lite0.model(pixels.astype(np.float32) / 255, training=False))
+    np.testing.assert_allclose(features, lite0.embed(pixels, progress=False), atol=1e-4)
+    assert lite0.model.input_shape == (None, 224, 224, 3)
+
+
+def test_gray_is_three_equal_channels(lite0):
+    gray = load_embedder("efficientnet-lite0", color="gray")
+    pixels = pictures(224)
+    thrice = np.stack([np.repeat(read_image(p, color="gray"), 3, axis=2) for p in pixels])
+    np.testing.assert_allclose(
+        gray.embed(pixels, progress=False), lite0.embed(thrice, progress=False), atol=1e-4
+    )
+    assert gray.name != lite0.name and "gray" in gray.name
+
+
+def test_all_sources_give_the_same_vectors(lite0, tmp_path):
+    pixels = pictures(224)
+    paths = []
+    for number, picture in enumerate(pixels):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(picture).save(paths[-1])
+    expected = lite0.embed(pixels, progress=False)
+    for images in (paths, [str(p) for p in paths], [p.read_bytes() for p in paths], list(pixels)):
+        np.testing.assert_allclose(lite0.embed(images, batch_size=3, progress=False), expected, atol=1e-4)
+
+
+def test_bad_images(lite0, tmp_path):
+    (tmp_path / "bad.jpg").write_text("no picture")
+    images = [pictures(64)[0], tmp_path / "bad.jpg", pictures(64)[1]]
+    with pytest.raises(ImageError, match="holds text"):
+        lite0.embed(images, progress=False)
+    result = embed_readable(lite0, images, progress=False)
+    assert result.kept == [0, 2] and result.vectors.shape == (2, 1280)
+    assert result.skipped.path.tolist() == [str(tmp_path / "bad.jpg")]
+    nothing = embed_readable(lite0, [tmp_path / "bad.jpg"], progress=False)
+    assert nothing.kept == [] and nothing.vectors.shape == (0, 1280)
+    assert lite0.embed([], progress=False).shape == (0, 1280)
+
+
+def test_one_image_needs_a_list(lite0, tmp_path):
+    for single in ("a.jpg", tmp_path, b"bytes", io.BytesIO(b""), Image.new("RGB", (3, 3))):
+        with pytest.raises(ValueError, match=r"pass \[image\]"):
+            lite0.embed(single)
+    with pytest.raises(ValueError, match=r"pass a batch: image\[None\]"):
+        lite0.embed(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match="batch_size"):
+        lite0.embed([], batch_size=0)
+
+
+def test_memory_does_not_grow_with_the_images(tmp_path):
+    """Peak memory of decoding and batching 40 and 400 images differs by their vectors only."""
+    keras_model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.GlobalAveragePooling2D()])
+    embedder = load_embedder(keras_model)
+    path = tmp_path / "a.png"
+    Image.fromarray(pictures(64)[0]).save(path)
+    peaks = []
+    embedder.embed([path] * 40, batch_size=8, progress=False)
+    for count in (40, 400):
+        tracemalloc.start()
+        embedder.embed([path] * count, batch_size=8, progress=False)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 500_000  # the pixels alone of the others are 4.4 MB
+    assert peaks[0] < 4_000_000
+
+
+def test_any_keras_model(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((16, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(5)], name="tiny"
+    )
+    embedder = load_embedder(model)
+    assert isinstance(embedder, Embedder) and embedder.model is model
+    assert embedder.color == "gray" and embedder.input_size == (16, 12)
+    vectors = embedder.embed(pictures(20), progress=False)
+    assert vectors.shape == (4, 5)
+    model.save(tmp_path / "tiny.keras")
+    again = load_embedder(tmp_path / "tiny.keras")
+    assert again.name == embedder.name
+    np.testing.assert_allclose(again.embed(pictures(20), progress=False), vectors, atol=1e-5)
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    assert load_embedder(model).name != embedder.name
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer", "complaint"),
+    [
+        ((8, 8, 3), keras.layers.Activation("relu"), "one vector per image"),
+        ((8, 8, 2), keras.layers.Flatten(), "one image input"),
+        ((None, None, 3), keras.layers.GlobalAveragePooling2D(), "any image size"),
+        ((9,), keras.layers.Dense(2), "one image input"),
+    ],
+)
+def test_models_that_are_no_embedder(shape, layer, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        load_embedder(keras.Sequential([keras.Input(shape), layer]))
+
+
+def test_a_saved_model_through_hub_load(lite0, tmp_path):
+    import tensorflow as tf
+
+    model = keras.Sequential([keras.Input((20, 20, 3)), keras.layers.GlobalAveragePooling2D()])
+    model.export(tmp_path / "exported", verbose=False)
+    exported = load_embedder(str(tmp_path / "exported"))
+    assert exported.input_size == (20, 20) and "savedmodel" in exported.name
+    expected = load_embedder(model).embed(pictures(20), progress=False)
+    np.testing.assert_allclose(exported.embed(pictures(20), progress=False), expected, atol=1e-5)
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
+        def __call__(self, pixels):
+            return tf.reduce_mean(pixels, (1, 2))
+
+    tf.saved_model.save(Module(), str(tmp_path / "called"))
+    with pytest.raises(ValueError, match="does not state its image size"):
+        load_embedder(tmp_path / "called")
+    called = load_embedder(tmp_path / "called", input_size=20, color="gray")
+    gray = called.embed(pictures(20), progress=False)
+    np.testing.assert_allclose(gray[:, 0], gray[:, 2])
+
+
+def test_an_address_without_a_network_says_what_to_set(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    with pytest.raises(HubError, match="TFHUB_CACHE_DIR"):
+        load_embedder("http://127.0.0.1:9/lite0/feature-vector/2")
+
+
+def test_names_that_are_none():
+    with pytest.raises(EmbedderError, match="'efficientnet-lite0' or 'efficientnet-lite2'"):
+        load_embedder("efficientnet-lite7")
+    with pytest.raises(EmbedderError, match="a dict is no embedder: it has no name, dimension"):
+        load_embedder({})
+    with pytest.raises(EmbedderError, match="runtime must be one of"):
+        load_embedder(runtime="abacus")
+    with pytest.raises(EmbedderError, match="color"):
+        load_embedder(color="blue")
+
+
+def test_a_strangers_embedder(stub, tmp_path):
+    assert load_embedder(stub) is stub
+    stub.dimension = 4
+    with pytest.raises(ValueError, match=r"returned \(1, 3\) for 1 images, expected \(1, 4\)"):
+        embed_readable(stub, [pictures(8)[0]], progress=False)
+
+
+@pytest.mark.slow
+def test_jax_gives_the_same_features():
+    """Nothing in the network may forbid another Keras backend."""
+    pytest.importorskip("jax", reason="jax is not installed")
+    code = (
+        "import json, numpy as np; from similarity_lab import load_embedder;"
+        "e = load_embedder(); y, x = np.mgrid[:224, :224];"
+        "p = np.stack([x, y, x], -1).astype(np.uint8)[None];"
+        "print(json.dumps(e.embed(p, progress=False)[0].tolist()))"
+    )
+    results = []
+    for backend in ("tensorflow", "jax"):
+        run = subprocess.run(
+            [sys.executable, "-c", code], env={"KERAS_BACKEND": backend}, capture_output=True, check=True
+        )
+        results.append(json.loads(run.stdout))
+    np.testing.assert_allclose(*results, atol=1e-3)

@@ -1,0 +1,66 @@
+import os
+
+import pytest
+
+from similarity_lab.files import existing_folder, list_files
+
+
+def names(folder, files):
+    return [path.relative_to(folder).as_posix() for path in files]
+
+
+def test_listing_is_sorted_and_nested(tmp_path):
+    for name in ("b/2.jpg", "b/10.jpg", "a/z/1.jpg", "Ä.jpg", "a.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    files, skipped = list_files(tmp_path)
+    assert names(tmp_path, files) == ["a/z/1.jpg", "a.jpg", "b/10.jpg", "b/2.jpg", "Ä.jpg"]
+    assert skipped == []
+
+
+def test_link_loops_end_and_are_listed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "1.jpg").touch()
+    (tmp_path / "real" / "up").symlink_to(tmp_path)
+    (tmp_path / "a link").symlink_to(tmp_path / "real")
+    files, skipped = list_files(tmp_path)
+    assert names(tmp_path, files) == ["real/1.jpg"]
+    assert [reason for _, reason in skipped] == ["a link to a folder that is listed already"] * 2
+
+
+def test_links_elsewhere_are_followed_once(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.jpg").touch()
+    (tmp_path / "elsewhere" / "self").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root" / "dangling.jpg").symlink_to(tmp_path / "nothing")
+    files, skipped = list_files(tmp_path / "root")
+    assert names(tmp_path / "root", files) == ["dangling.jpg", "link/1.jpg"]
+    assert len(skipped) == 1
+
+
+def test_folder_without_permission_is_listed(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open.jpg").touch()
+    (tmp_path / "closed").chmod(0)
+    real = os.scandir
+
+    def scandir(path):  # root may enter everything, so refuse here
+        if os.path.basename(path) == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    files, skipped = list_files(tmp_path)
+    (tmp_path / "closed").chmod(0o755)
+    assert names(tmp_path, files) == ["open.jpg"]
+    assert skipped == [(str(tmp_path / "closed"), "cannot be read: permission denied")]
+
+
+def test_existing_folder_says_what_is_there(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match="no such folder; expected photos"):
+        existing_folder(tmp_path / "absent", "photos")
+    with pytest.raises(NotADirectoryError, match="is a file; expected photos"):
+        existing_folder(tmp_path / "file", "photos")
