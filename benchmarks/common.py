@@ -21,9 +21,7 @@ CACHE = HERE / ".cache"
 
 def photos_folder() -> Path:
     """Return the folder with the real photos: SIMILARITY_LAB_DATA or ../shared/datasets."""
-    folder = Path(
-        os.environ.get("SIMILARITY_LAB_DATA", HERE.parent.parent / "shared" / "datasets")
-    )
+    folder = Path(os.environ.get("SIMILARITY_LAB_DATA", HERE.parent.parent / "shared" / "datasets"))
     if not (folder / "grocery-store").is_dir():
         raise SystemExit(
             f"{folder}: no grocery-store/ there; set SIMILARITY_LAB_DATA to a folder that has it "
@@ -46,7 +44,9 @@ class StoredEmbedder:
         self._row = {path: index for index, path in enumerate(paths)}
         self._vectors = np.load(file)
 
-    def embed(self, images: list[Path], *, batch_size: int = 32, progress: bool = True) -> np.ndarray:
+    def embed(
+        self, images: list[Path], *, batch_size: int = 32, progress: bool = True
+    ) -> np.ndarray:
         """Return the kept vectors of these paths."""
         return self._vectors[[self._row[path] for path in images]]
 

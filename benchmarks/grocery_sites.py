@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from common import origin, photos_folder, stored, write_results
 from sklearn.metrics import roc_auc_score
 from tqdm.auto import tqdm
 
-from common import origin, photos_folder, stored, write_results
 from similarity_lab import RelevanceScorer, Site
 from similarity_lab.intervals import bootstrap_interval, wilson_interval
 
@@ -40,7 +40,9 @@ def load_tasks(folder: Path, limit: int | None = None) -> list[Task]:
     described = json.loads((folder / "grocery-sites" / "dev.json").read_text())["tasks"][:limit]
     tasks = []
     for task in described:
-        library = {name: [folder / path for path in paths] for name, paths in task["library"].items()}
+        library = {
+            name: [folder / path for path in paths] for name, paths in task["library"].items()
+        }
         library[task["target"]] = [folder / path for path in task["references"]]
         sites = [
             Site.from_paths([folder / path for path in site["images"]], name=site["site"])
@@ -103,7 +105,11 @@ def best_afterwards(runs: list[dict[str, object]]) -> dict[str, object]:
     relevant = np.concatenate([run["relevant"] for run in runs])
     decided = {
         cut: np.array(
-            [r.rethreshold(similarity_threshold=cut).relevant for run in runs for r in run["results"]]
+            [
+                r.rethreshold(similarity_threshold=cut).relevant
+                for run in runs
+                for r in run["results"]
+            ]
         )
         for cut in tqdm(grid, desc="thresholds", leave=False)
     }

@@ -14,7 +14,8 @@ from similarity_lab.distances import Distance, get_distance
 from similarity_lab.embedders import Embedder, load_embedder
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.loading import NAMES, EmbedderSource
-from similarity_lab.images import Color, Source
+from similarity_lab.images import Color
+from similarity_lab.sources import Source
 
 Distances = npt.NDArray[np.float32]
 

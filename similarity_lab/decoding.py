@@ -12,7 +12,8 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab.files import skipped_table
-from similarity_lab.images import Color, ImageError, Pixels, Source, check_image, read_image
+from similarity_lab.images import Color, ImageError, Pixels, check_image, read_image
+from similarity_lab.sources import Source
 
 T = TypeVar("T")
 

@@ -4,23 +4,21 @@ Pictures come from strangers' websites, so the type is sniffed from the bytes, o
 on a short list are ever handed to a decoder, and size limits are checked before decoding.
 """
 
-import hashlib
 import io
-import stat
-from os import PathLike
-from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from similarity_lab.sources import MAX_BYTES, ImageError, Source, describe, one_line, read_bytes
+
+__all__ = ["Color", "ImageError", "Pixels", "check_image", "image_size", "read_image"]
+
 Color = Literal["rgb", "gray"]
 Pixels = npt.NDArray[np.uint8]
-Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray
 
 MAX_PIXELS = 64_000_000
-MAX_BYTES = 100 * 2**20
 
 # Formats that are never asked for cannot be attacked: no EPS (starts Ghostscript), PSD, FITS ...
 # Decoders are registered here, once, and not in the threads that decode.
@@ -37,26 +35,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class ImageError(ValueError):
-    """A picture that cannot be used.
-
-    Parameters
-    ----------
-    path : str
-        Where it came from; ``"<bytes>"``, ``"<array>"`` … for what has no path.
-    reason : str
-        One line a person can act on.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 def read_image(
@@ -139,32 +117,6 @@ def image_size(size: int | tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def content_digest(source: Source) -> str:
-    """SHA-256 of what was given: a file's bytes, or an array's shape, dtype and values.
-
-    The same picture under two names has one digest; nothing is read from the name.
-    """
-    if isinstance(source, Image.Image):
-        source = np.asarray(source)
-    if isinstance(source, np.ndarray):
-        header = f"{source.shape}{source.dtype.str}".encode()
-        return hashlib.sha256(header + np.ascontiguousarray(source).tobytes()).hexdigest()
-    return hashlib.sha256(_read_bytes(source, MAX_BYTES)).hexdigest()
-
-
-def describe(source: object) -> str:
-    """Return the name a source has in messages and tables."""
-    if isinstance(source, (str, PathLike)):
-        return str(source)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return "<bytes>"
-    if isinstance(source, np.ndarray):
-        return "<array>"
-    if isinstance(source, Image.Image):
-        return "<PIL image>"
-    return str(getattr(source, "name", "<file object>"))
-
-
 def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = False) -> Image.Image:
     """Return a fully loaded, upright PIL image."""
     name = describe(source)
@@ -172,7 +124,7 @@ def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fa
         return _image_from_array(source)
     image = source.copy() if isinstance(source, Image.Image) else None
     if image is None:
-        data = _read_bytes(source, max_bytes)
+        data = read_bytes(source, max_bytes)
         image = _identified(data, name)
     if image.width * image.height > max_pixels:
         raise ImageError(
@@ -185,58 +137,8 @@ def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fa
         if (turn := _UPRIGHT.get(_orientation(image))) is not None:
             image = image.transpose(turn)
     except Exception as error:  # a decoder fed hostile bytes may raise anything at all
-        raise ImageError(
-            name, f"damaged {image.format or 'picture'}: {_one_line(error)}"
-        ) from error
+        raise ImageError(name, f"damaged {image.format or 'picture'}: {one_line(error)}") from error
     return image
-
-
-def _read_bytes(source: Source, max_bytes: int) -> bytes:
-    name = describe(source)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
-    elif isinstance(source, (str, PathLike)):
-        data = _read_file(Path(source), name, max_bytes)
-    elif hasattr(source, "read"):
-        data = _read_at_most(source, max_bytes + 1)
-    else:
-        raise ImageError(
-            name,
-            "expected a path, bytes, a binary file object, a PIL image or an array, "
-            f"got {type(source).__name__}",
-        )
-    if len(data) > max_bytes:
-        raise ImageError(name, f"is larger than the limit of {max_bytes:,} bytes")
-    return data
-
-
-def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
-    try:
-        status = path.stat()
-        mode = status.st_mode
-        if stat.S_ISDIR(mode):
-            raise ImageError(name, "is a folder, expected one picture")
-        if not stat.S_ISREG(mode):  # reading a pipe or a device could wait for ever
-            raise ImageError(name, "is not a regular file")
-        with path.open("rb") as file:
-            # Python sets aside as many bytes as are asked for, so ask for what there is.
-            return file.read(min(status.st_size, max_bytes) + 1)
-    except FileNotFoundError:
-        raise ImageError(name, "no such file") from None
-    except PermissionError:
-        raise ImageError(name, "permission denied") from None
-    except (OSError, ValueError) as error:  # link loops, names with NUL, input/output errors
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(name, f"cannot be read: {_one_line(error)}") from None
-
-
-def _read_at_most(file: IO[bytes], limit: int) -> bytes:
-    parts: list[bytes] = []
-    while limit > 0 and (part := file.read(min(limit, 2**20))):
-        parts.append(part)
-        limit -= len(part)
-    return b"".join(parts)
 
 
 def _identified(data: bytes, name: str) -> Image.Image:
@@ -247,9 +149,9 @@ def _identified(data: bytes, name: str) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageError(name, f"is not a picture we read: {_looks_like(data)}") from None
     except Image.DecompressionBombError as error:
-        raise ImageError(name, f"claims too many pixels: {_one_line(error)}") from None
+        raise ImageError(name, f"claims too many pixels: {one_line(error)}") from None
     except Exception as error:  # a parser fed hostile bytes may raise anything at all
-        raise ImageError(name, f"damaged header: {_one_line(error)}") from error
+        raise ImageError(name, f"damaged header: {one_line(error)}") from error
 
 
 def _looks_like(data: bytes) -> str:
@@ -300,7 +202,3 @@ def _flat_rgb_or_gray(image: Image.Image, name: str) -> Image.Image:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return image
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

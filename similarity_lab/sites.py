@@ -9,7 +9,7 @@ from typing import Union
 import pandas as pd
 
 from similarity_lab.files import existing_folder, list_files, skipped_table
-from similarity_lab.images import Source
+from similarity_lab.sources import Source
 from similarity_lab.unpacked import unpack
 
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]

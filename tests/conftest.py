@@ -53,7 +53,10 @@ def library(tmp_path):
 def sites(tmp_path):
     """One site with 40 % almonds and one with none."""
     root = tmp_path / "sites"
-    for shop, subjects in {"nut-shop": ["almonds"] * 4 + ["dates"] * 6, "date-shop": ["dates"] * 10}.items():
+    for shop, subjects in {
+        "nut-shop": ["almonds"] * 4 + ["dates"] * 6,
+        "date-shop": ["dates"] * 10,
+    }.items():
         (root / shop).mkdir(parents=True)
         for number, subject in enumerate(subjects):
             photo(COLORS[subject], 100 + number).save(root / shop / f"{number:02}.jpg")

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from similarity_lab import ImageError, read_image
-from similarity_lab.images import check_image, content_digest
+from similarity_lab.images import check_image
+from similarity_lab.sources import content_digest
 
 RED, GREEN = (200, 30, 30), (30, 200, 30)
 
@@ -64,7 +65,9 @@ def test_type_is_sniffed_from_the_bytes(red, tmp_path, kind):
     check_image(path)
 
 
-@pytest.mark.parametrize("name", ["with space.JPG", "früchte-杏仁.Png", "UPPER.JPEG", "no extension"])
+@pytest.mark.parametrize(
+    "name", ["with space.JPG", "früchte-杏仁.Png", "UPPER.JPEG", "no extension"]
+)
 def test_names_do_not_matter(red, tmp_path, name):
     (tmp_path / name).write_bytes(encoded(red, "JPEG"))
     assert close(read_image(tmp_path / name), RED)
@@ -74,7 +77,13 @@ def test_all_kinds_of_source(red, tmp_path):
     data = encoded(red, "PNG")
     (tmp_path / "a.png").write_bytes(data)
     expected = read_image(data)
-    for source in (tmp_path / "a.png", str(tmp_path / "a.png"), io.BytesIO(data), bytearray(data), red):
+    for source in (
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        io.BytesIO(data),
+        bytearray(data),
+        red,
+    ):
         np.testing.assert_array_equal(read_image(source), expected)
     np.testing.assert_array_equal(read_image(np.asarray(red)), expected)
     np.testing.assert_array_equal(read_image(np.asarray(red) / 255), expected)
@@ -117,7 +126,9 @@ def test_exif_orientation_is_applied(orientation):
     stored = upright if orientation == 1 else upright.transpose(undo[orientation])
     exif = Image.Exif()
     exif[0x0112] = orientation
-    np.testing.assert_array_equal(read_image(encoded(stored, "PNG", exif=exif)), np.asarray(upright))
+    np.testing.assert_array_equal(
+        read_image(encoded(stored, "PNG", exif=exif)), np.asarray(upright)
+    )
 
 
 def test_broken_exif_does_not_cost_the_picture(red):
@@ -247,5 +258,7 @@ def test_digest_follows_content_not_name(red, tmp_path):
         (tmp_path / name).write_bytes(encoded(red, "PNG"))
     digest = content_digest(tmp_path / "a.png")
     assert digest == content_digest(tmp_path / "b.png") == content_digest(encoded(red, "PNG"))
-    assert content_digest(np.zeros((2, 3, 3), np.uint8)) != content_digest(np.zeros((3, 2, 3), np.uint8))
+    assert content_digest(np.zeros((2, 3, 3), np.uint8)) != content_digest(
+        np.zeros((3, 2, 3), np.uint8)
+    )
     assert content_digest(red) == content_digest(np.asarray(red))

@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 
 from similarity_lab.decoding import map_ahead
 from similarity_lab.files import skipped_table
-from similarity_lab.images import Color, ImageError, Pixels, Source, image_size, read_image
+from similarity_lab.images import Color, ImageError, Pixels, image_size, read_image
+from similarity_lab.sources import Source
 
 Labels = npt.NDArray[np.int64]
 

@@ -13,7 +13,8 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab.decoding import decoded_batches, errors_table, readable
-from similarity_lab.images import Color, ImageError, Pixels, Source, describe
+from similarity_lab.images import Color, ImageError, Pixels
+from similarity_lab.sources import Source, describe
 
 Vectors = npt.NDArray[np.float32]
 Images = Sequence[Source] | np.ndarray

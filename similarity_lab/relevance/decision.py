@@ -1,6 +1,7 @@
 """A decision that carries its evidence."""
 
 import html
+import json
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.intervals import wilson_interval
+from similarity_lab.sources import describe
 
 Decision = Literal["relevant", "irrelevant", "unsure"]
 
@@ -178,6 +180,18 @@ class SiteRelevance:
             "similarity_threshold": self.similarity_threshold,
             "relevance_threshold": self.relevance_threshold,
             "reason": "",
+        }
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the decision with its images as plain values, for JSON (NaN becomes None)."""
+        images = self.images.assign(path=self.images["path"].map(describe))
+        return {
+            **self.to_row(),
+            "method": self.method,
+            "embedder": self.embedder,
+            "settings": self.settings,
+            "images": json.loads(images.to_json(orient="records")),
+            "skipped": json.loads(self.skipped.astype(str).to_json(orient="records")),
         }
 
     def summary(self) -> str:

@@ -74,7 +74,7 @@ class ReferenceDraw:
         available : int
             How many references there are.
         digest : str
-            The image's content digest, hexadecimal (`similarity_lab.images.content_digest`).
+            The image's content digest, hexadecimal (`similarity_lab.sources.content_digest`).
         """
         if self.draw == "all":
             return np.arange(available)

@@ -19,7 +19,6 @@ from similarity_lab.comparators import (
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders import Embedded, embed_readable
-from similarity_lab.images import Source, content_digest, describe
 from similarity_lab.relevance.decision import (
     IMAGE_COLUMNS,
     SITE_COLUMNS,
@@ -29,6 +28,7 @@ from similarity_lab.relevance.decision import (
 from similarity_lab.relevance.references import Aggregate, Draw, ReferenceDraw
 from similarity_lab.relevance.thresholds import balanced_threshold
 from similarity_lab.sites import Site, SiteError, SiteSource
+from similarity_lab.sources import Source, content_digest, describe
 
 METHODS = ("mean-distance",)
 ORIGINAL_EMBEDDER, ORIGINAL_THRESHOLD = "efficientnet-lite0", 0.65
@@ -45,6 +45,10 @@ class SiteFailure:
     def to_row(self) -> dict[str, object]:
         """Return the failure as one row of the table of sites."""
         return {"site": self.site, "target": self.target, "reason": self.reason}
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the failure as plain values, for JSON."""
+        return self.to_row()
 
 
 class RelevanceScorer(BaseEstimator):

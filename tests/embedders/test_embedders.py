@@ -36,7 +36,9 @@ def pictures(size):
     return np.stack([np.stack(plane, axis=-1) for plane in planes]).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("name", "size", "key"), [("lite0", 224, "images"), ("lite2", 260, "images_260")])
+@pytest.mark.parametrize(
+    ("name", "size", "key"), [("lite0", 224, "images"), ("lite2", 260, "images_260")]
+)
 def test_features_agree_with_an_independent_implementation(name, size, key):
     if not GOLDEN.exists():
         pytest.skip("golden features are not present (../shared/golden)")
@@ -82,7 +84,9 @@ def test_all_sources_give_the_same_vectors(lite0, tmp_path):
         Image.fromarray(picture).save(paths[-1])
     expected = lite0.embed(pixels, progress=False)
     for images in (paths, [str(p) for p in paths], [p.read_bytes() for p in paths], list(pixels)):
-        np.testing.assert_allclose(lite0.embed(images, batch_size=3, progress=False), expected, atol=1e-4)
+        np.testing.assert_allclose(
+            lite0.embed(images, batch_size=3, progress=False), expected, atol=1e-4
+        )
 
 
 def test_bad_images(lite0, tmp_path):
@@ -110,7 +114,9 @@ def test_one_image_needs_a_list(lite0, tmp_path):
 
 def test_memory_does_not_grow_with_the_images(tmp_path):
     """Peak memory of decoding and batching 40 and 400 images differs by their vectors only."""
-    keras_model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.GlobalAveragePooling2D()])
+    keras_model = keras.Sequential(
+        [keras.Input((64, 64, 3)), keras.layers.GlobalAveragePooling2D()]
+    )
     embedder = load_embedder(keras_model)
     path = tmp_path / "a.png"
     Image.fromarray(pictures(64)[0]).save(path)
@@ -216,7 +222,10 @@ def test_jax_gives_the_same_features():
     results = []
     for backend in ("tensorflow", "jax"):
         run = subprocess.run(
-            [sys.executable, "-c", code], env={"KERAS_BACKEND": backend}, capture_output=True, check=True
+            [sys.executable, "-c", code],
+            env={"KERAS_BACKEND": backend},
+            capture_output=True,
+            check=True,
         )
         results.append(json.loads(run.stdout))
     np.testing.assert_allclose(*results, atol=1e-3)

@@ -76,7 +76,13 @@ def test_strides_and_offsets_are_honoured(torch, tmp_path):
 
 @pytest.mark.parametrize(
     ("offset", "shape", "strides"),
-    [(0, (3, 5), (4, 1)), (1, (3, 4), (4, 1)), (-1, (2,), (1,)), (0, (2,), (-1,)), (0, (2,), (99,))],
+    [
+        (0, (3, 5), (4, 1)),
+        (1, (3, 4), (4, 1)),
+        (-1, (2,), (1,)),
+        (0, (2,), (-1,)),
+        (0, (2,), (99,)),
+    ],
 )
 def test_a_tensor_may_not_leave_its_storage(torch, tmp_path, offset, shape, strides):
     path = write(tmp_path / "a.pth", one_tensor(torch, offset, shape, strides), ["7"], [VALUES])

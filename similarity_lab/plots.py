@@ -1,0 +1,208 @@
+"""Pictures: what a dataset holds, how a site was decided, how distances spread.
+
+Each function returns a matplotlib figure that belongs to the caller; none is shown or saved here.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.images import Pixels, read_image
+from similarity_lab.relevance import SiteRelevance
+from similarity_lab.sources import Source
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+MATCH, NO_MATCH, INK = "#009E73", "#D55E00", "#333333"
+SERIES = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#999999")
+
+_THUMBNAIL = 112  # pixels
+
+
+def contact_sheet(dataset: ImageDataset, *, per_class: int = 8, seed: int = 0) -> Figure:
+    """Show some photos of every class, one row per class.
+
+    Parameters
+    ----------
+    dataset : ImageDataset
+    per_class : int
+        Photos per row, drawn with `seed` where a class has more.
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    rows, names = [], []
+    sources = dataset.sources
+    for label, name in enumerate(dataset.classes):
+        members = np.flatnonzero(dataset.labels == label)
+        chosen = np.sort(rng.permutation(members)[:per_class])
+        rows.append([sources[index] for index in chosen])
+        names.append(f"{name}\n{len(members)} photos")
+    figure, axes = _grid(len(rows), per_class, left=1.5)
+    for line, name, row in zip(axes, names, rows, strict=True):
+        for axis, source in zip(line, row, strict=False):
+            _show(axis, source)
+        line[0].set_axis_on()
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=INK)
+    return figure
+
+
+def site_sheet(result: SiteRelevance, *, columns: int = 8, n: int = 40) -> Figure:
+    """Show a site's images, likeliest to show the target first, each with its distance.
+
+    Parameters
+    ----------
+    result : SiteRelevance
+    columns : int
+    n : int
+        At most so many images.
+    """
+    ranked = result.ranked().head(n)
+    count = -(-len(ranked) // columns)
+    figure, axes = _grid(count, columns, top=0.55)
+    for axis, row in zip(axes.ravel(), ranked.itertuples(), strict=False):
+        colour = MATCH if row.is_match else NO_MATCH
+        _show(axis, row.path, colour)
+        verdict = "match" if row.is_match else "no match"
+        axis.set_title(f"{row.distance:.2f} {verdict}", fontsize=8, color=colour, pad=3)
+    note = "" if len(ranked) == result.n_scored else f"; the first {n} of {result.n_scored}"
+    figure.suptitle(_wrapped(result.summary() + note, columns), fontsize=9, color=INK)
+    return figure
+
+
+def reference_neighbours(result: SiteRelevance, *, n: int = 6) -> Figure:
+    """Show a site's images above the reference nearest to each.
+
+    The `n` images are spread evenly from the likeliest to the unlikeliest.
+    """
+    ranked = result.ranked()
+    chosen = ranked.iloc[np.unique(np.linspace(0, len(ranked) - 1, n).round().astype(int))]
+    figure, axes = _grid(2, len(chosen), left=1.0, top=0.35)
+    for column, row in enumerate(chosen.itertuples()):
+        colour = MATCH if row.is_match else NO_MATCH
+        _show(axes[0, column], row.path, colour)
+        _show(axes[1, column], row.nearest_reference)
+        axes[0, column].set_title(f"{row.nearest_distance:.2f}", fontsize=9, color=colour, pad=3)
+    for axis, name in zip(axes[:, 0], ("site image", "nearest\nreference"), strict=True):
+        axis.set_axis_on()
+        axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=INK)
+    figure.suptitle("distance to the nearest reference", fontsize=9, color=INK)
+    return figure
+
+
+def distance_histogram(
+    distances: Mapping[str, npt.ArrayLike],
+    *,
+    threshold: float | None = None,
+    label: str = "cosine distance (smaller = more alike)",
+    bins: int = 60,
+) -> Figure:
+    """Show how groups of distances spread, each group scaled to the same area.
+
+    Parameters
+    ----------
+    distances : mapping of str to array
+        A name and its distances; at most five groups.
+    threshold : float, optional
+        Drawn as a line.
+    label : str
+        What the distance is.
+    bins : int
+    """
+    groups = {name: np.asarray(values, float) for name, values in distances.items()}
+    if not 1 <= len(groups) <= len(SERIES):
+        raise ValueError(f"expected one to {len(SERIES)} groups of distances, got {len(groups)}")
+    figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
+    axis = figure.subplots()
+    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins).tolist()
+    for (name, values), colour in zip(groups.items(), SERIES, strict=False):
+        style: dict[str, Any] = {"density": True, "color": colour}
+        axis.hist(values, edges, alpha=0.25, **style)
+        named = f"{name} ({values.size:,})"
+        axis.hist(values, edges, histtype="step", linewidth=1.5, label=named, **style)
+    if threshold is not None:
+        axis.axvline(threshold, color=INK, linestyle="--", label=f"threshold {threshold:.3g}")
+    axis.set_xlabel(label)
+    axis.set_ylabel("density")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def lines(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
+) -> Figure:
+    """Show one or more curves.
+
+    Parameters
+    ----------
+    series : mapping of str to (x, y)
+    x_label, y_label : str
+    log_x : bool
+    """
+    figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
+    axis = figure.subplots()
+    for (name, (x, y)), colour in zip(series.items(), SERIES, strict=False):
+        axis.plot(x, y, marker="o", markersize=3, linewidth=1.5, color=colour, label=name)
+    if log_x:
+        axis.set_xscale("log")
+    axis.set_xlabel(x_label)
+    axis.set_ylabel(y_label)
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _grid(
+    rows: int, columns: int, *, left: float = 0.1, top: float = 0.1
+) -> tuple[Figure, npt.NDArray[Any]]:
+    """Return a figure of thumbnails; `left` and `top` are inches for labels."""
+    width, height = left + 0.95 * columns + 0.1, top + 1.12 * rows + 0.1
+    figure = Figure(figsize=(width, height), dpi=100)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - 0.1 / width,
+        top=1 - (top + 0.15) / height,
+        bottom=0.05 / height,
+        wspace=0.08,
+        hspace=0.28,
+    )
+    for axis in axes.ravel():
+        axis.set_axis_off()
+    return figure, axes
+
+
+def _show(axis: Axes, source: object, frame: str | None = None) -> None:
+    axis.set_axis_on()
+    axis.imshow(_thumbnail(cast(Source, source)))
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_visible(frame is not None)
+        spine.set_color(frame or INK)
+        spine.set_linewidth(2.5)
+
+
+def _thumbnail(source: Source) -> Pixels:
+    """Return a square on white, with the picture's proportions kept."""
+    pixels = read_image(source)
+    scale = _THUMBNAIL / max(pixels.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    square = np.full((_THUMBNAIL, _THUMBNAIL, 3), 255, np.uint8)
+    top, left = (_THUMBNAIL - height) // 2, (_THUMBNAIL - width) // 2
+    square[top : top + height, left : left + width] = read_image(pixels, size=(height, width))
+    return square
+
+
+def _wrapped(text: str, columns: int) -> str:
+    return "\n".join(textwrap.wrap(text, 14 * columns))

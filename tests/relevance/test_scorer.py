@@ -1,0 +1,207 @@
+import importlib.util
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from similarity_lab import RelevanceScorer, Site, SiteRelevance, compare, load_embedder
+from similarity_lab.comparators import EmbeddingComparator
+from similarity_lab.datasets import UnknownClassError
+from similarity_lab.intervals import wilson_interval
+from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
+from similarity_lab.sites import SiteError
+from similarity_lab.sources import content_digest
+
+ORIGINAL_LOOP = Path(__file__).parents[2] / "benchmarks" / "original_loop.py"
+
+
+@pytest.fixture
+def fitted(library, stub):
+    return RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+
+
+def test_decides_and_shows_its_evidence(fitted, sites):
+    result = fitted.score(sites / "nut-shop")
+    assert isinstance(result, SiteRelevance)
+    assert (result.site, result.target, result.decision) == ("nut-shop", "almonds", "relevant")
+    assert result.relevant and result.share == 0.4 and result.probability is None
+    assert result.interval == wilson_interval(4, 10)
+    assert list(result.images.columns) == IMAGE_COLUMNS
+    assert result.images["path"].tolist() == sorted((sites / "nut-shop").iterdir())
+    assert result.images["is_match"].tolist() == [True] * 4 + [False] * 6
+    np.testing.assert_array_equal(result.images["score"], -result.images["distance"])
+    assert {Path(p).parent.name for p in result.images["nearest_reference"]} == {"almonds"}
+    assert result.versions["similarity_lab"] and result.settings["references"] == 6
+    assert "4 of 10 images match, 40 %" in repr(result).replace("40%", "40 %")
+    other = fitted.score(sites / "date-shop")
+    assert (other.decision, other.relevant, other.share) == ("irrelevant", False, 0.0)
+
+
+def test_distances_are_what_the_rule_says(fitted, sites, library, stub):
+    """Oracle: the double loop with SciPy-equal distances, image by image."""
+    result = fitted.score(sites / "nut-shop")
+    references = sorted((library / "almonds").iterdir())
+    draw = ReferenceDraw()
+    for row in result.images.itertuples():
+        to_all = [compare(row.path, reference, comparator=stub) for reference in references]
+        drawn = draw.indices(len(references), content_digest(row.path))
+        assert row.distance == pytest.approx(np.mean([to_all[i] for i in drawn]), abs=1e-6)
+        assert row.nearest_distance == pytest.approx(min(to_all), abs=1e-6)
+        assert row.nearest_reference == str(references[int(np.argmin(to_all))])
+
+
+def test_a_score_depends_on_the_image_alone(fitted, sites, tmp_path):
+    whole = fitted.score(sites / "nut-shop").images.set_index("path")["score"]
+    paths = sorted((sites / "nut-shop").iterdir())
+    shuffled = fitted.score(paths[::-1]).images.set_index("path")["score"]
+    pd.testing.assert_series_equal(whole, shuffled.sort_index())
+    hidden = shutil.copy(paths[3], tmp_path / "no hint.bin")
+    assert fitted.score([hidden]).images["score"][0] == whole[paths[3]]
+
+
+def test_agrees_with_the_literal_loop(make_photo, tmp_path):
+    """Same draws, same distances to 1e-5, same decisions as the original's sixteen predictions."""
+    spec = importlib.util.spec_from_file_location("original_loop", ORIGINAL_LOOP)
+    loop = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loop)
+    paths = []
+    for number, color in enumerate(
+        [(150, 90, 50), (150, 90, 50), (60, 60, 200), (20, 120, 20)] * 2
+    ):
+        paths.append(tmp_path / f"{number}.png")
+        make_photo(color, number, size=(90, 70)).save(paths[-1])
+    references, images = paths[:3], paths[3:6]
+    scorer = RelevanceScorer("it", n_references=4, progress=False).fit({"it": references})
+    result = scorer.score(images)
+    model = load_embedder("efficientnet-lite0", color="gray").model
+    expected = loop.original_distances(model, images, references, ReferenceDraw(n=4))
+    np.testing.assert_allclose(result.images["distance"], expected, atol=1e-5)
+    assert result.relevant == loop.original_decision(expected)
+    assert (result.similarity_threshold, result.relevance_threshold) == (0.65, 0.25)
+
+
+def test_all_sources_of_a_site(fitted, sites, tmp_path):
+    folder = sites / "nut-shop"
+    with zipfile.ZipFile(tmp_path / "nut-shop.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    paths = [str(path) for path in sorted(folder.iterdir())]
+    expected = fitted.score(folder).images["score"]
+    for site in (str(folder), tmp_path / "nut-shop.zip", paths, Site.from_folder(folder, name="x")):
+        pd.testing.assert_series_equal(fitted.score(site).images["score"], expected)
+    assert fitted.score(paths).images["path"].tolist() == paths
+    assert fitted.score(tmp_path / "nut-shop.zip").site == "nut-shop"
+    with pytest.raises(TypeError, match="expected a Site, a folder"):
+        fitted.score(7)
+
+
+def test_bad_files_are_listed_and_not_counted(fitted, sites):
+    folder = sites / "nut-shop"
+    (folder / "index.html").write_text("<html>")
+    (folder / "00 broken.jpg").write_bytes((folder / "00.jpg").read_bytes()[:-60])
+    result = fitted.score(folder)
+    assert result.share == 0.4 and result.n_scored == 10
+    assert len(result.images) == 12 and len(result.skipped) == 2
+    bad = result.images[result.images["status"] == "skipped"]
+    assert bad["score"].isna().all() and not bad["is_match"].any()
+    assert [reason[:15] for reason in bad["reason"]] == ["damaged JPEG: i", "is not a pictur"]
+
+
+def test_sites_on_which_nothing_can_be_said(fitted, sites, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "a.jpg").write_text("no")
+    with pytest.raises(SiteError, match="empty: has no files"):
+        fitted.score(tmp_path / "empty")
+    with pytest.raises(SiteError, match="none of its 1 files is a readable image .*holds text"):
+        fitted.score(tmp_path / "words")
+    many = [sites / "nut-shop", tmp_path / "words", tmp_path / "absent", sites / "date-shop"]
+    table = fitted.score_many(many)
+    assert list(table.columns) == SITE_COLUMNS and len(table) == 4
+    assert table["decision"].fillna("").tolist() == ["relevant", "", "", "irrelevant"]
+    assert "readable image" in table["reason"][1] and "no such folder" in table["reason"][2]
+
+
+def test_rethreshold_embeds_nothing(fitted, sites, stub):
+    result = fitted.score(sites / "nut-shop")
+    stub.embed = None
+    strict = result.rethreshold(similarity_threshold=-1.0)
+    assert strict.share == 0 and strict.decision == "irrelevant" and result.share == 0.4
+    assert result.rethreshold(relevance_threshold=0.41).decision == "irrelevant"
+    everything = result.rethreshold(similarity_threshold=9.0, relevance_threshold=1.0)
+    assert everything.relevant and everything.n_matches == 10
+    assert everything.settings == result.settings
+    for threshold in result.images["distance"]:
+        brute = (result.images["distance"] <= threshold).mean()
+        assert result.rethreshold(similarity_threshold=threshold).share == brute
+    with pytest.raises(ValueError, match="share from 0 to 1"):
+        result.rethreshold(relevance_threshold=25)
+    with pytest.raises(AttributeError):
+        result.share = 1.0
+
+
+def test_nearest_misses_come_first(fitted, sites):
+    result = fitted.score(sites / "nut-shop")
+    misses = result.nearest_misses(3)
+    rest = result.images[~result.images["is_match"]]["score"]
+    assert misses["score"].tolist() == sorted(rest, reverse=True)[:3]
+
+
+def test_html_is_escaped(fitted, make_photo, tmp_path):
+    folder = tmp_path / "<script>alert(1)<"
+    folder.mkdir()
+    make_photo((150, 90, 50)).save(folder / "<img src=x>.png")
+    page = fitted.score(folder)._repr_html_()
+    assert "<script>" not in page and "<img" not in page and "&lt;script&gt;" in page
+
+
+def test_thresholds_belong_to_their_embedder(library, stub):
+    chosen = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    assert 0 < chosen.similarity_threshold_ < 0.65
+    with pytest.raises(ValueError, match="pass similarity_threshold, or a library"):
+        RelevanceScorer("almonds", embedder=stub, progress=False).fit(library / "almonds")
+    alone = RelevanceScorer("almonds", embedder=stub, similarity_threshold=0.1, progress=False)
+    assert alone.fit(library / "almonds").similarity_threshold_ == 0.1
+    gray = EmbeddingComparator("efficientnet-lite0", color="gray")
+    explicit = RelevanceScorer("almonds", embedder=gray, progress=False).fit(library)
+    assert explicit.similarity_threshold_ == 0.65
+
+
+def test_scikit_learn_manners(library, stub, sites):
+    scorer = RelevanceScorer("almonds", embedder=stub, progress=False, n_references=7)
+    assert clone(scorer).get_params()["n_references"] == 7
+    with pytest.raises(NotFittedError):
+        scorer.score(sites / "nut-shop")
+    assert scorer.fit(library) is scorer
+    assert scorer.reference_vectors_.shape == (6, 3)
+
+
+def test_bad_parameters(library, stub):
+    for parameters, complaint in [
+        ({"method": "magic"}, "method must be one of"),
+        ({"relevance_threshold": 25}, "share from 0 to 1"),
+        ({"similarity_threshold": float("nan")}, "finite distance"),
+        ({"draw": "without-replacement"}, "lower n_references to 6"),
+    ]:
+        with pytest.raises(ValueError, match=complaint):
+            RelevanceScorer("almonds", embedder=stub, progress=False, **parameters).fit(library)
+    with pytest.raises(UnknownClassError, match="almonds, dates, oats"):
+        RelevanceScorer("figs", embedder=stub, progress=False).fit(library)
+
+
+def test_unreadable_references_are_listed(library, stub):
+    (library / "almonds" / "bad.jpg").write_text("no")
+    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    assert len(scorer.references_) == 6 and len(scorer.skipped_) == 1
+
+
+def test_decisions_become_json(fitted, sites):
+    row = fitted.score(sites / "nut-shop").to_row()
+    assert json.loads(json.dumps(row)) == row
