@@ -68,7 +68,7 @@ def site_sheet(result: SiteRelevance, *, columns: int = 8, n: int = 40) -> Figur
         colour = MATCH if row.is_match else NO_MATCH
         _show(axis, row.path, colour)
         verdict = "match" if row.is_match else "no match"
-        axis.set_title(f"{row.distance:.2f} {verdict}", fontsize=8, color=colour, pad=3)
+        axis.set_title(f"{row.distance:.3f} {verdict}", fontsize=8, color=colour, pad=3)
     note = "" if len(ranked) == result.n_scored else f"; the first {n} of {result.n_scored}"
     figure.suptitle(_wrapped(result.summary() + note, columns), fontsize=9, color=INK)
     return figure
@@ -86,7 +86,7 @@ def reference_neighbours(result: SiteRelevance, *, n: int = 6) -> Figure:
         colour = MATCH if row.is_match else NO_MATCH
         _show(axes[0, column], row.path, colour)
         _show(axes[1, column], row.nearest_reference)
-        axes[0, column].set_title(f"{row.nearest_distance:.2f}", fontsize=9, color=colour, pad=3)
+        axes[0, column].set_title(f"{row.nearest_distance:.3f}", fontsize=9, color=colour, pad=3)
     for axis, name in zip(axes[:, 0], ("site image", "nearest\nreference"), strict=True):
         axis.set_axis_on()
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=INK)

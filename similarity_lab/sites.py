@@ -10,7 +10,7 @@ import pandas as pd
 
 from similarity_lab.files import existing_folder, list_files, skipped_table
 from similarity_lab.sources import Source
-from similarity_lab.unpacked import unpack
+from similarity_lab.archives import extract_for_process
 
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
 
@@ -58,7 +58,7 @@ class Site:
     @classmethod
     def from_zip(cls, archive: str | PathLike[str], *, name: str | None = None) -> "Site":
         """Take all files of a ``.zip``; they are extracted for as long as the process lives."""
-        folder, refused = unpack(archive)
+        folder, refused = extract_for_process(archive)
         files, skipped = list_files(folder)
         table = pd.concat([refused, skipped_table(skipped)], ignore_index=True)
         return cls(name or Path(archive).stem, tuple(files), table, folder)

@@ -88,12 +88,8 @@ def test_digest_of_incomplete_files(home: Path) -> None:
         tree_digest(home / "dataset")
 
 
-def test_digest_of_the_published_dataset() -> None:
-    root = Path(__file__).resolve().parents[1]
-    folder = Path(os.environ.get("SIMILARITY_LAB_DATA", root.parent / "shared/datasets"))
-    if not (folder / "grocery-store").is_dir():
-        pytest.skip("no Grocery Store dataset: set SIMILARITY_LAB_DATA to a folder that has it")
-    assert tree_digest(folder / "grocery-store") == GROCERY_STORE_SHA256
+def test_digest_of_the_published_dataset(real_photos: Path) -> None:
+    assert tree_digest(real_photos / "grocery-store") == GROCERY_STORE_SHA256
 
 
 def test_zip_put_by_hand(home: Path, data: Path) -> None:

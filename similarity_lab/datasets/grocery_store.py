@@ -41,7 +41,7 @@ def grocery_store(
     References
     ----------
     M. Klasson, C. Zhang, H. Kjellström, "A Hierarchical Grocery Store Image Dataset with Visual
-    and Semantic Labels", WACV 2019, https://doi.org/10.1109/WACV.2019.00058
+    and Semantic Labels", WACV 2019, https://arxiv.org/abs/1901.00711
     """
     if split not in _LISTS:
         raise ValueError(f"split must be one of {', '.join(_LISTS)}, got {split!r}")

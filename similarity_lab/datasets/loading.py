@@ -12,7 +12,7 @@ from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.decoding import errors_table, readable
 from similarity_lab.files import existing_folder, list_files, skipped_table
 from similarity_lab.images import Color, image_size
-from similarity_lab.unpacked import unpack
+from similarity_lab.archives import extract_for_process
 
 DatasetSource = str | PathLike[str] | Mapping[str, Iterable[str | PathLike[str]]] | ImageDataset
 _Labelled = list[tuple[str, Path]]
@@ -83,7 +83,7 @@ def _find(
         return pairs, skipped_table([])
     path = Path(source)
     if path.is_file() and path.suffix.lower() == ".zip":
-        folder, refused = unpack(path)
+        folder, refused = extract_for_process(path)
         labelled, skipped = _in_folder(_without_outer_folder(folder), path.stem)
         return labelled, pd.concat([refused, skipped_table(skipped)], ignore_index=True)
     folder = existing_folder(path, "a folder with one folder of photos per class, or a .zip of it")
