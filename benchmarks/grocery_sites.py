@@ -136,9 +136,7 @@ def main() -> None:
         "original rule (gray lite0, 0.65 / 0.25)": {"embedder": gray},
         "mean distance, gray lite0, threshold from the library": {
             "embedder": gray,
-            "draw": "all",
-            "aggregate": "mean-of-nearest",
-            "n_nearest": 30,
+            "similarity_threshold": "from-library",
         },
         "mean distance, colour lite0, threshold from the library": {"embedder": color},
         "mean of 3 nearest, colour lite0, threshold from the library": {

@@ -8,9 +8,9 @@ from typing import Union
 
 import pandas as pd
 
+from similarity_lab.archives import extract_for_process
 from similarity_lab.files import existing_folder, list_files, skipped_table
 from similarity_lab.sources import Source
-from similarity_lab.archives import extract_for_process
 
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
 

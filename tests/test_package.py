@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,10 @@ def project():
 @pytest.fixture(scope="module")
 def conda():
     return yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+
+
+def all_stated(project):
+    return [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
 
 
 def test_public_names_are_there():
@@ -71,7 +76,7 @@ def test_everything_asked_for_is_in_the_conda_environment(conda, project):
     named += [Requirement(entry) for entry in pip if not entry.startswith("-")]
     assert {requirement.name for requirement in named} >= ASKED_FOR
     assert "--editable .[all]" in pip
-    stated = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    stated = all_stated(project)
     ranges = {r.name: str(r.specifier) for r in map(Requirement, stated)}
     ranges["python"] = str(Requirement("python" + project["requires-python"]).specifier)
     for requirement in named:
@@ -83,7 +88,7 @@ def test_everything_asked_for_is_in_the_conda_environment(conda, project):
 def test_the_lock_pins_every_stated_dependency(project):
     lock = (ROOT / "requirements.lock").read_text()
     pinned = set(re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE))
-    stated = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    stated = all_stated(project)
     names = {Requirement(entry).name for entry in stated} - {"similarity_lab"}
     assert names <= pinned
     assert "://" not in lock.replace("https://docs.", "")  # no index and no direct addresses

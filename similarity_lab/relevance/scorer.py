@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -64,10 +65,11 @@ class RelevanceScorer(BaseEstimator):
         similar images is at least `relevance_threshold`.
     embedder : embedder, comparator, name or Keras model, optional
         Default: the original's, gray EfficientNet-Lite0 compared by cosine.
-    similarity_threshold : float, optional
-        Distance; smaller = more alike. Default 0.65 with the original's embedder and mean. With
-        any other it is chosen on the library when fitting (best balanced accuracy, each reference
-        compared with the other ones), since a threshold holds for one embedder only.
+    similarity_threshold : float or "from-library", optional
+        Distance; smaller = more alike. ``"from-library"`` chooses it when fitting: best balanced
+        accuracy on the library, each reference compared with the other ones. Default 0.65 with the
+        original's embedder and mean; with any other ``"from-library"``, since a threshold holds
+        for one embedder only.
     relevance_threshold : float
         Share, 0…1.
     n_references : int
@@ -101,7 +103,7 @@ class RelevanceScorer(BaseEstimator):
         *,
         method: str = "mean-distance",
         embedder: ComparatorSource | None = None,
-        similarity_threshold: float | None = None,
+        similarity_threshold: float | Literal["from-library"] | None = None,
         relevance_threshold: float = 0.25,
         n_references: int = 15,
         draw: Draw = "with-replacement",
@@ -136,10 +138,13 @@ class RelevanceScorer(BaseEstimator):
         UnknownClassError
             If the target is not in the library; the message lists what is.
         """
-        rule = self._rule()
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
-        check_thresholds(self.similarity_threshold or 0.0, self.relevance_threshold)
+        given = self.similarity_threshold
+        check_thresholds(
+            given if isinstance(given, (int, float)) else 0.0, self.relevance_threshold
+        )
+        rule = self._rule()
         dataset = load_dataset(library, progress=self.progress)
         references = dataset.of_class(self.target)
         rule.check(len(references))
@@ -148,12 +153,13 @@ class RelevanceScorer(BaseEstimator):
         self.references_ = references.subset(embedded.kept)
         self.reference_vectors_ = embedded.vectors
         self.skipped_ = pd.concat([dataset.skipped, embedded.skipped], ignore_index=True)
-        if self.similarity_threshold is not None:
-            self.similarity_threshold_ = float(self.similarity_threshold)
-        elif self._is_original(self.comparator_):
-            self.similarity_threshold_ = ORIGINAL_THRESHOLD
-        else:
-            self.similarity_threshold_ = self._chosen_threshold(dataset, rule)
+        threshold = self.similarity_threshold
+        if threshold is None:
+            is_original = self._is_original(self.comparator_)
+            threshold = ORIGINAL_THRESHOLD if is_original else "from-library"
+        if threshold == "from-library":
+            threshold = self._chosen_threshold(dataset, rule)
+        self.similarity_threshold_ = float(threshold)
         return self
 
     def score(self, site: SiteSource) -> SiteRelevance:

@@ -169,6 +169,8 @@ def test_thresholds_belong_to_their_embedder(library, stub):
         RelevanceScorer("almonds", embedder=stub, progress=False).fit(library / "almonds")
     alone = RelevanceScorer("almonds", embedder=stub, similarity_threshold=0.1, progress=False)
     assert alone.fit(library / "almonds").similarity_threshold_ == 0.1
+    asked = RelevanceScorer("almonds", similarity_threshold="from-library", progress=False)
+    assert asked.fit(library).similarity_threshold_ < 0.65
     gray = EmbeddingComparator("efficientnet-lite0", color="gray")
     explicit = RelevanceScorer("almonds", embedder=gray, progress=False).fit(library)
     assert explicit.similarity_threshold_ == 0.65

@@ -1,0 +1,83 @@
+"""What the number of references drawn per image does to the stability of decisions.
+
+    python benchmarks/reference_draws.py
+
+The composite grocery sites, grayscale EfficientNet-Lite0, mean distance. For each number of draws,
+every site is decided with twenty seeds, at the study's threshold and at the one chosen on the
+library. Writes benchmarks/results/reference_draws.json.
+"""
+
+import numpy as np
+import pandas as pd
+from common import origin, photos_folder, stored, write_results
+from grocery_sites import Task, all_paths, load_tasks
+from tqdm.auto import tqdm
+
+from similarity_lab import RelevanceScorer
+from similarity_lab.distances import Cosine
+from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.sources import content_digest
+
+DRAWS = (1, 5, 15, 50, "all")
+SEEDS = range(20)
+RELEVANT = 0.25
+
+
+def decisions(task: Task, embedder: object, digests: dict) -> dict[tuple[object, str], np.ndarray]:
+    """Return the shares of a task's sites, (seeds, sites), by number of draws and threshold."""
+    scorer = RelevanceScorer(
+        task.target, embedder=embedder, similarity_threshold="from-library", progress=False
+    ).fit(task.library)
+    thresholds = {"0.65": 0.65, "from the library": scorer.similarity_threshold_}
+    to_references = [
+        Cosine().pairwise(embedder.embed(site.paths), scorer.reference_vectors_)
+        for site in task.sites
+    ]
+    shares: dict[tuple[object, str], list] = {}
+    for n in DRAWS:
+        for seed in SEEDS:
+            rule = ReferenceDraw(draw="all") if n == "all" else ReferenceDraw(n=n, seed=seed)
+            drawn = [
+                rule.distances(distances, [digests[path] for path in site.paths])
+                for site, distances in zip(task.sites, to_references, strict=True)
+            ]
+            for name, threshold in thresholds.items():
+                shares.setdefault((n, name), []).append([(d <= threshold).mean() for d in drawn])
+    return {key: np.array(values) for key, values in shares.items()}
+
+
+def main() -> None:
+    """Decide every site with every seed and print the table."""
+    tasks = load_tasks(photos_folder())
+    paths = all_paths(tasks)
+    embedder = stored("efficientnet-lite0", "gray", paths)
+    digests = {path: content_digest(path) for path in paths}
+    runs = [decisions(task, embedder, digests) for task in tqdm(tasks)]
+    truth = np.concatenate([task.relevant for task in tasks])
+    rows = []
+    for n, threshold in runs[0]:
+        shares = np.concatenate([run[n, threshold] for run in runs], axis=1)
+        decided = shares >= RELEVANT
+        often = decided.mean(axis=0)
+        rows.append(
+            {
+                "threshold": threshold,
+                "references drawn": n,
+                "spread of the share": float(shares.std(axis=0).mean()),
+                "sites that change with the seed": float(((often > 0) & (often < 1)).mean()),
+                "two seeds disagree": float((2 * often * (1 - often)).mean() * 20 / 19),
+                "accuracy, mean of seeds": float((decided == truth).mean()),
+            }
+        )
+    table = pd.DataFrame(rows).sort_values("threshold", kind="stable")
+    print(table.round(4).to_string(index=False))
+    command = "python benchmarks/reference_draws.py"
+    results = {
+        "origin": origin(command, seeds=len(SEEDS), sites=len(truth)),
+        "rows": table.to_dict(orient="records"),
+    }
+    print(f"written to {write_results('reference_draws', results)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Run the code blocks of the README: Python as it stands, and what `similarity-lab` is told."""
+
+import os
+import shlex
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+NOT_HERE = ("git clone", "make ")  # what a shell does before Python is there
+
+
+def run_console(example):
+    """Run the `similarity-lab` lines of a console block."""
+    from similarity_lab.cli import main
+
+    for line in example.parsed.splitlines():
+        words = shlex.split(line)
+        if words[0] == "similarity-lab":
+            if main(words[1:]) != 0:
+                raise AssertionError(f"{line}: failed")
+        elif not line.startswith(NOT_HERE):
+            raise AssertionError(f"README tells to run what no test runs: {line}")
+
+
+@pytest.fixture(scope="module")
+def in_a_folder_with_samples(tmp_path_factory):
+    """README blocks find the sample under the names a user would give: library/, sites/."""
+    from similarity_lab import make_samples
+
+    before, folder = os.getcwd(), tmp_path_factory.mktemp("readme")
+    os.chdir(folder)
+    samples = make_samples("samples", progress=False)
+    (folder / "library").symlink_to(samples.library.resolve())
+    (folder / "sites").symlink_to(samples.library.resolve().parent / "sites")
+    yield
+    os.chdir(before)
+
+
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console)],
+    patterns=["README.md"],
+    fixtures=["in_a_folder_with_samples"],
+).pytest()

@@ -1,0 +1,73 @@
+"""Run notebooks and keep their outputs.
+
+    python tools/run_notebooks.py [NOTEBOOK ...]     default: all of notebooks/
+
+Each runs in full (SIMILARITY_LAB_FAST=0) in a fresh kernel and in a temporary folder. Progress bars
+are not kept; a picture over 200 kB is an error, since outputs are committed.
+"""
+
+import base64
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+MAX_PICTURE = 200_000  # bytes
+PHOTOS = (ROOT / "data", ROOT.parent / "shared" / "datasets")
+
+
+def run(source: Path, *, fast: bool, folder: Path, timeout: int = 3600) -> nbformat.NotebookNode:
+    """Execute a notebook in `folder` and return it; an error in a cell is raised."""
+    notebook = nbformat.read(source, as_version=4)
+    os.environ["SIMILARITY_LAB_FAST"] = "1" if fast else "0"
+    if "SIMILARITY_LAB_DATA" not in os.environ:
+        found = [path for path in PHOTOS if (path / "grocery-store").is_dir()]
+        if found:
+            os.environ["SIMILARITY_LAB_DATA"] = str(found[0])
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=resources).execute()
+    return notebook
+
+
+def tidy(notebook: nbformat.NotebookNode) -> None:
+    """Drop progress bars and times, so that an equal run gives an equal file."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+            for output in cell.outputs:
+                _check_picture(output, cell.source)
+
+
+def _is_progress(output: nbformat.NotebookNode) -> bool:
+    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return widget or output.get("name") == "stderr"
+
+
+def _check_picture(output: nbformat.NotebookNode, source: str) -> None:
+    for kind, content in output.get("data", {}).items():
+        size = len(base64.b64decode(content)) if kind.startswith("image/") else 0
+        if size > MAX_PICTURE:
+            raise SystemExit(
+                f"a picture of {size:,} bytes, the limit is {MAX_PICTURE:,}:\n{source}"
+            )
+
+
+def main() -> None:
+    """Run the notebooks that are named, or all."""
+    named = [Path(argument) for argument in sys.argv[1:]]
+    for source in named or sorted((ROOT / "notebooks").glob("*.ipynb")):
+        print(f"running {source.name} ...", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            notebook = run(source, fast=False, folder=Path(folder))
+        tidy(notebook)
+        nbformat.write(notebook, source)
+
+
+if __name__ == "__main__":
+    main()
