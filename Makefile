@@ -21,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "==> environment: $(VENV)/ from requirements.lock (once; a few minutes)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("similarity_lab needs Python 3.11 to 3.13, this is %d.%d; use make PYTHON=python3.12" % v)'
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --progress-bar on --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

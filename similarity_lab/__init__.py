@@ -11,7 +11,7 @@ imported on first use, so that ``import similarity_lab`` stays quick and loads n
 import importlib
 from typing import TYPE_CHECKING
 
-from similarity_lab._version import __version__
+from similarity_lab._version import __version__, versions
 
 if TYPE_CHECKING:
     from similarity_lab.comparators import compare
@@ -51,6 +51,7 @@ __all__ = [
     "load_embedder",
     "make_samples",
     "read_image",
+    "versions",
 ]
 
 
