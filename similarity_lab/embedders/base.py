@@ -136,7 +136,10 @@ class StreamingEmbedder(ABC):
         vectors = np.empty((len(sources), self.dimension), np.float32)
         kept: list[int] = []
         errors: dict[int, ImageError] = {}
-        bar = tqdm(total=len(sources), desc="embedding", unit="image", disable=not progress)
+        # leave=None: a bar inside another one goes away when it is done
+        bar = tqdm(
+            total=len(sources), desc="embedding", unit="image", disable=not progress, leave=None
+        )
         with bar:
             for pixels, indices, bad in decoded_batches(
                 sources, self.input_size, self.color, batch_size

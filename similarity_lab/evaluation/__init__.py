@@ -1,0 +1,22 @@
+"""How well distances tell products apart: verification, retrieval, and which are confused.
+
+Everything takes vectors and a way to compare them (a distance, or a comparator's `between`), so
+that all comparators are measured alike.
+"""
+
+from .confusion import confused_classes
+from .measures import Between, DistanceSource
+from .searching import Retrieval, nearest_labels, retrieval
+from .verification import PairDistances, distance_auc, pair_distances
+
+__all__ = [
+    "Between",
+    "DistanceSource",
+    "PairDistances",
+    "Retrieval",
+    "confused_classes",
+    "distance_auc",
+    "nearest_labels",
+    "pair_distances",
+    "retrieval",
+]

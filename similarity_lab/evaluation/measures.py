@@ -1,0 +1,37 @@
+"""What every measurement takes: vectors, labels and a way to compare vectors."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from similarity_lab.distances import Distance, get_distance
+
+Labels = npt.NDArray[np.integer]
+Vectors = npt.NDArray[np.float32]
+
+Between = Callable[[Vectors, Vectors], npt.NDArray[np.float32]]
+"""Distances of vectors, ``(n, d), (m, d) → (n, m)``, smaller = more alike."""
+
+DistanceSource = str | Distance | Between
+
+
+def as_between(distance: DistanceSource) -> Between:
+    """Return the function that compares vectors."""
+    if isinstance(distance, (str, Distance)):
+        return get_distance(distance).pairwise
+    if not callable(distance):
+        raise TypeError(
+            f"expected a distance, its name or a comparator's between, got {distance!r}"
+        )
+    return distance
+
+
+def checked_labels(vectors: Vectors, labels: npt.ArrayLike) -> Labels:
+    """Return labels as an array, one per vector."""
+    numbers = np.asarray(labels)
+    if np.ndim(vectors) != 2 or numbers.shape != (len(vectors),):
+        raise ValueError(
+            f"expected vectors (n, d) and labels (n,), got {np.shape(vectors)} and {numbers.shape}"
+        )
+    return numbers

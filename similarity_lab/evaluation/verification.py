@@ -1,0 +1,177 @@
+"""Verification: do two photos show the same product?"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from similarity_lab.evaluation.measures import (
+    DistanceSource,
+    Labels,
+    Vectors,
+    as_between,
+    checked_labels,
+)
+from similarity_lab.intervals import bootstrap_interval
+from similarity_lab.relevance.thresholds import balanced_threshold
+
+MAX_IMAGES = 5_000  # their pairs, with positions, take about 400 MB
+_BLOCK = 512  # images whose distances to all others are held at once
+
+
+@dataclass(frozen=True, eq=False)
+class PairDistances:
+    """Distances of all pairs of different images, each pair once.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (n (n − 1) / 2,)
+        In the order of ``np.triu_indices(n, k=1)``; smaller = more alike.
+    is_same : ndarray of bool, the same shape
+        Whether both images are of one class.
+    n_images : int
+    """
+
+    values: npt.NDArray[np.float32]
+    is_same: npt.NDArray[np.bool_]
+    n_images: int
+
+    @property
+    def same(self) -> npt.NDArray[np.float32]:
+        """Distances of pairs within a class."""
+        return self.values[self.is_same]
+
+    @property
+    def different(self) -> npt.NDArray[np.float32]:
+        """Distances of pairs across classes."""
+        return self.values[~self.is_same]
+
+    @cached_property
+    def auc(self) -> float:
+        """Verification ROC-AUC: chance that a same-class pair is closer than another; 0.5 = none.
+
+        Ties count half.
+        """
+        return distance_auc(self.same, self.different)
+
+    def auc_interval(
+        self, *, seed: int, repeats: int = 200, confidence: float = 0.95
+    ) -> tuple[float, float]:
+        """Return the percentile bootstrap interval of `auc`, resampling images.
+
+        Pairs that share an image are not independent, so images are drawn, not pairs: one drawn
+        w₁ and another drawn w₂ times give w₁ w₂ pairs; an image is never paired with its own copy.
+        """
+        rows, columns = np.triu_indices(self.n_images, k=1)
+        order = np.argsort(self.values, kind="stable")
+        rows, columns, is_same = rows[order], columns[order], self.is_same[order]
+        starts = np.flatnonzero(np.diff(self.values[order], prepend=-np.inf))
+
+        def auc(at: npt.NDArray[np.intp]) -> float:
+            drawn = np.bincount(at, minlength=self.n_images)
+            weights = (drawn[rows] * drawn[columns]).astype(np.float64)
+            same = np.add.reduceat(np.where(is_same, weights, 0.0), starts)
+            different = np.add.reduceat(np.where(is_same, 0.0, weights), starts)
+            closer = np.cumsum(same) - same / 2  # ties count half
+            total = same.sum() * different.sum()
+            return float(closer @ different / total) if total else float("nan")
+
+        return bootstrap_interval(
+            auc, self.n_images, seed=seed, repeats=repeats, confidence=confidence
+        )
+
+    @cached_property
+    def equal_error_rate(self) -> float:
+        """Error where as many different pairs are accepted as same pairs are rejected, 0…1.
+
+        Where no threshold makes both equal, the ROC curve's straight line between the two
+        thresholds around it does.
+        """
+        accepted, found, _ = roc_curve(self.is_same, -self.values, drop_intermediate=False)
+        gap = accepted + found - 1  # rises along the curve from -1 to 1
+        after = int(np.argmax(gap >= 0))
+        before = after - 1
+        step = -gap[before] / (gap[after] - gap[before])
+        return float(accepted[before] + step * (accepted[after] - accepted[before]))
+
+    def best_threshold(self) -> float:
+        """Return the distance that separates best, by balanced accuracy.
+
+        Choose it on validation photos and report `balanced_accuracy` on others.
+        """
+        return balanced_threshold(self.same, self.different)
+
+    def balanced_accuracy(self, threshold: float) -> float:
+        """Return the mean of both kinds' shares decided rightly; "same" = up to `threshold`."""
+        return float(((self.same <= threshold).mean() + (self.different > threshold).mean()) / 2)
+
+    def roc(self, points: int = 500) -> pd.DataFrame:
+        """Return the curve as a table of at most `points` rows.
+
+        Returns
+        -------
+        DataFrame
+            ``threshold`` (accept up to it), ``false_accepts`` (share of different pairs accepted),
+            ``true_accepts`` (share of same pairs accepted).
+        """
+        accepted, found, cuts = roc_curve(self.is_same, -self.values)
+        at = np.unique(np.linspace(0, len(cuts) - 1, points).round().astype(int))
+        table = {"threshold": -cuts, "false_accepts": accepted, "true_accepts": found}
+        return pd.DataFrame(table).iloc[at].reset_index(drop=True)
+
+
+def pair_distances(
+    vectors: Vectors, labels: Labels, distance: DistanceSource = "cosine"
+) -> PairDistances:
+    """Return the distances of all pairs of different images.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (n, d)
+        At most 5,000; take a seeded sample of more.
+    labels : integers, shape (n,)
+    distance : {"cosine", "euclidean", "dot"}, Distance, or a comparator's `between`
+
+    Raises
+    ------
+    ValueError
+        Unless there are pairs of one class and pairs of two.
+
+    Examples
+    --------
+    >>> vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], np.float32)
+    >>> pairs = pair_distances(vectors, np.array([0, 0, 1, 1]))
+    >>> pairs.auc, pairs.equal_error_rate, len(pairs.same), len(pairs.different)
+    (1.0, 0.0, 2, 4)
+    """
+    labels = checked_labels(vectors, labels)
+    count = len(vectors)
+    if count > MAX_IMAGES:
+        raise ValueError(f"{count:,} images make too many pairs; take a sample of {MAX_IMAGES:,}")
+    between = as_between(distance)
+    values, is_same = [], []
+    for start in range(0, count, _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, count))
+        later = rows[:, None] < np.arange(count)
+        values.append(between(vectors[rows], vectors)[later])
+        is_same.append((labels[rows, None] == labels)[later])
+    pairs = PairDistances(np.concatenate(values), np.concatenate(is_same), count)
+    if pairs.is_same.all() or not pairs.is_same.any():
+        raise ValueError("verification needs pairs of one class and pairs of two classes")
+    return pairs
+
+
+def distance_auc(near: npt.ArrayLike, far: npt.ArrayLike) -> float:
+    """Return the chance that one of `near` is smaller than one of `far`; ties count half.
+
+    Examples
+    --------
+    >>> distance_auc([0.1, 0.2], [0.15, 0.3])
+    0.75
+    """
+    a, b = np.asarray(near), np.asarray(far)
+    is_near = np.concatenate([np.ones(a.size), np.zeros(b.size)])
+    return float(roc_auc_score(is_near, -np.concatenate([a, b])))
