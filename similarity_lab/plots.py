@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -159,6 +160,40 @@ def lines(
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def training_curves(history: pd.DataFrame, *, best_epoch: int | None = None) -> Figure:
+    """Show loss, and verification AUC on the photos trained on and on validation photos.
+
+    Parameters
+    ----------
+    history : DataFrame
+        ``epoch, loss, train_auc, val_auc``, as of `similarity_lab.siamese.TrainingRun`.
+    best_epoch : int, optional
+        Marked by a line.
+    """
+    figure = Figure(figsize=(9, 3), layout="constrained", dpi=100)
+    of_loss, of_auc = figure.subplots(1, 2)
+    of_loss.plot(history["epoch"], history["loss"], color=SERIES[0], marker="o", markersize=3)
+    of_loss.set_ylabel("loss")
+    for name, label, colour in (
+        ("train_auc", "photos trained on", SERIES[4]),
+        ("val_auc", "validation photos", SERIES[0]),
+    ):
+        of_auc.plot(
+            history["epoch"], history[name], color=colour, marker="o", markersize=3, label=label
+        )
+    of_auc.axhline(0.5, color=INK, linewidth=0.8, linestyle=":", label="chance")
+    if best_epoch is not None:
+        of_auc.axvline(best_epoch, color=INK, linestyle="--", label=f"best, epoch {best_epoch}")
+    of_auc.set_ylabel("verification AUC")
+    of_auc.legend(frameon=False, fontsize=9)
+    for axis in (of_loss, of_auc):
+        axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -1,0 +1,148 @@
+"""A trained Siamese network as a comparator."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+from similarity_lab.backend import keras
+from similarity_lab.comparators import Distances, EmbeddingComparator
+from similarity_lab.embedders.base import Images
+from similarity_lab.embedders.keras_models import KerasEmbedder
+from similarity_lab.siamese.heads import build, logit_line, parts
+
+
+class SiameseComparator(EmbeddingComparator):
+    """Compares by a Siamese network; each image goes through the tower once.
+
+    The distance is the Euclidean one between the tower's vectors, whatever the head. A sigmoid
+    head turns it into a probability along a steadily falling curve, so the ranking of pairs is
+    the same, but 32-bit probabilities run into 0 and 1, where many pairs would tie. Should a head
+    have learned that what is farther apart is more alike, the distance is that with a minus sign.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `build`, or a tower alone (as the triplet loss trains it). One-channel towers are fed
+        gray, three-channel ones RGB. Train it further, and you need a new comparator.
+
+    Attributes
+    ----------
+    network : keras.Model
+    head : {"sigmoid", "batchnorm-sigmoid", "distance"}
+    embedder : KerasEmbedder
+        The tower; its name holds a digest of architecture and weights.
+
+    Raises
+    ------
+    ValueError
+        For a model that is neither.
+
+    Examples
+    --------
+    >>> from similarity_lab.samples import draw
+    >>> from similarity_lab.siamese import architecture_1, build
+    >>> comparator = SiameseComparator(build(architecture_1(), "sigmoid"))
+    >>> photos = [draw("almonds", seed=1), draw("dates", seed=1)]
+    >>> comparator.distances(photos, photos[:1]).shape
+    (2, 1)
+    >>> threshold = comparator.distance_at(0.5)  # where the network is undecided
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        self.network = network if len(network.inputs) == 2 else build(network, "distance")
+        tower, self.head = parts(self.network)
+        super().__init__(KerasEmbedder(tower, name=f"{tower.name} {_digest(tower)}"), "euclidean")
+        self._smallest = self.network.get_layer("distance").epsilon ** 0.5
+        self._slope, self._offset = logit_line(self.network)
+        self._sign = -1.0 if self.head != "distance" and self._slope > 0 else 1.0
+
+    @property
+    def name(self) -> str:
+        """Identifies tower, weights and head."""
+        return f"siamese {self.head} of {self.embedder.name}"
+
+    def __repr__(self) -> str:
+        return f"<comparator {self.name}>"
+
+    def between(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Distances:
+        """Return distances of vectors: ``(n, d), (m, d) → (n, m)`` float32, smaller = more alike.
+
+        From 0 = same vector (up to 0, with a head that has learned the other direction).
+        """
+        distances = super().between(a, b)
+        distances *= self._sign
+        return distances
+
+    def probability(self, a: Images, b: Images) -> Distances:
+        """Return the network's probability that images show the same, ``(len(a), len(b))``."""
+        self._check_probability()
+        return self.probability_at(self.distances(a, b))
+
+    def probability_at(self, distances: npt.ArrayLike) -> Distances:
+        """Return the probability that belongs to distances of this comparator, same shape, 0…1.
+
+        Raises
+        ------
+        ValueError
+            With the head ``"distance"``, which has no probability.
+        """
+        self._check_probability()
+        # The network never sees a distance below this one.
+        clamped = np.maximum(np.abs(np.asarray(distances, np.float64)), self._smallest)
+        return expit(self._slope * clamped + self._offset).astype(np.float32)
+
+    def distance_at(self, probability: float) -> float:
+        """Return the distance at which the network gives `probability`, as a similarity threshold.
+
+        Pairs at or below this distance have at least this probability. Below 0, no pair has it.
+
+        Raises
+        ------
+        ValueError
+            With the head ``"distance"``, a head that ignores the distance, or a probability that
+            is not between 0 and 1.
+        """
+        self._check_probability()
+        if not 0 < probability < 1:
+            raise ValueError(f"probability must lie between 0 and 1, got {probability}")
+        if self._slope == 0:
+            raise ValueError("this head gives every pair the same probability; train it first")
+        return float(self._sign * (logit(probability) - self._offset) / self._slope)
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to a ``.keras`` file, which holds no pickle."""
+        if Path(path).suffix != ".keras":
+            raise ValueError(f"expected a path that ends in .keras, got {str(path)!r}")
+        self.network.save(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SiameseComparator":
+        """Read what `save` wrote; a file that brings code of its own is refused."""
+        return cls(keras.saving.load_model(path, compile=False, safe_mode=True))
+
+    def _check_probability(self) -> None:
+        if self.head == "distance":
+            raise ValueError(
+                'the head "distance" gives no probability; use distances, or build the network '
+                'with the head "sigmoid"'
+            )
+
+
+def _digest(tower: keras.Model) -> str:
+    """Digest what decides the vectors; what is frozen or compiled for training does not."""
+    config = json.dumps(_without(json.loads(tower.to_json()), {"trainable", "compile_config"}))
+    digest = hashlib.sha256(config.encode())
+    for weight in tower.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()[:8]
+
+
+def _without(value: Any, keys: set[str]) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {key: _without(inner, keys) for key, inner in value.items() if key not in keys}
+    return [_without(inner, keys) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,176 @@
+"""Train a Siamese network: one call, stopped by what it is for, resumable."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from similarity_lab._version import versions
+from similarity_lab.backend import keras
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.pairs import Augmentation, ClassBalancedStream, MineNegatives, PairStream
+from similarity_lab.siamese.heads import Head, build
+from similarity_lab.siamese.losses import FITS, make_loss
+from similarity_lab.siamese.run import TrainingRun, configuration_of
+from similarity_lab.siamese.run_folder import RunFolder
+from similarity_lab.siamese.supervision import Progress, Sample, Supervision
+
+Loss = Literal["binary-crossentropy", "contrastive", "triplet"]
+
+PHOTOS_PER_CLASS = 4  # in a batch for triplets
+
+
+def train(
+    tower: keras.Model,
+    photos: ImageDataset,
+    validation: ImageDataset,
+    *,
+    loss: Loss = "binary-crossentropy",
+    head: Head | None = None,
+    margin: float | None = None,
+    epochs: int = 100,
+    patience: int = 10,
+    batch_size: int = 64,
+    steps: int | None = None,
+    learning_rate: float = 1e-3,
+    augment: bool | Augmentation = False,
+    balanced: bool = True,
+    mine_from: int | None = None,
+    seed: int = 0,
+    folder: str | PathLike[str] | None = None,
+    progress: bool = True,
+) -> TrainingRun:
+    """Train a tower on labelled photos.
+
+    After each epoch the tower's distances are judged on `validation` (verification AUC: do photos
+    of one class lie closer than others?). Training stops when that has not risen for `patience`
+    epochs, and the weights of the best epoch are put back.
+
+    Parameters
+    ----------
+    tower : keras.Model
+        From `architecture_1`, `architecture_2`, `strong_tower`, or any that turns one image in 0…1
+        into one vector. It is trained in place. A one-channel tower is fed gray.
+    photos, validation : ImageDataset
+        Two classes or more each, decoded at the tower's size. Validation photos must not be among
+        the others: see `find_leaks`.
+    loss : {"binary-crossentropy", "contrastive", "triplet"}
+        On pairs with a sigmoid head, on pairs with their distance, on batches of classes.
+    head : {"sigmoid", "batchnorm-sigmoid", "distance"}, optional
+        Default: ``"sigmoid"`` or ``"distance"``, as the loss needs; none with ``"triplet"``.
+    margin : float, optional
+        Of the losses that have one.
+    epochs : int
+        At most so many.
+    patience : int
+    batch_size : int
+        Pairs, an even number; with ``"triplet"`` photos, four of a class.
+    steps : int, optional
+        Batches in an epoch; default: one anchor per photo (with ``"triplet"``, one photo each).
+    learning_rate : float
+        Of Adam.
+    augment : bool or Augmentation
+    balanced : bool
+        Anchors come from every class equally often (always with ``"triplet"``).
+    mine_from : int, optional
+        From this epoch on (0 = from the first), negatives are semi-hard ones, as the current
+        network sees them. With pairs only.
+    seed : int
+        Of pairs, augmentation and samples; the first weights come with the tower, and its own seed.
+    folder : path, optional
+        Keep the run here: state after each epoch, history, configuration, the network. The same
+        call goes on where an earlier one stopped, and returns at once when it had finished.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    TrainingRun
+        With the network, the history as a table and as a plot, the configuration, the comparator.
+
+    Raises
+    ------
+    ValueError
+        For a loss that does not fit the head, settings that differ from those kept in `folder`,
+        one class only, or a loss that is no longer finite (with what to try).
+
+    Examples
+    --------
+    >>> from similarity_lab.samples import draw
+    >>> from similarity_lab.siamese import architecture_2
+    >>> photos = np.stack([draw(name, seed=n, size=(64, 64)) for n in range(4)
+    ...                    for name in ("almonds", "dates")])
+    >>> data = ImageDataset.from_arrays(photos, [0, 1] * 4, ["almonds", "dates"])
+    >>> run = train(architecture_2((64, 64, 1)), data, data, epochs=1, batch_size=4, progress=False)
+    >>> run.history.columns.tolist()
+    ['epoch', 'loss', 'train_auc', 'val_auc', 'seconds']
+    """
+    if head is None and loss in FITS:
+        head = FITS[loss][0]
+    judge = make_loss(loss, head=head, margin=margin)
+    if mine_from is not None and loss == "triplet":
+        raise ValueError("the triplet loss finds its own negatives; leave mine_from out")
+    settings: dict[str, Any] = {
+        "loss": loss, "head": head, "margin": margin, "batch_size": batch_size, "steps": steps,
+        "learning_rate": learning_rate, "augment": augment, "balanced": balanced,
+        "mine_from": mine_from, "seed": seed,
+    }  # fmt: skip
+    configuration = configuration_of(tower, photos, validation, settings)
+    network = tower if head is None else build(tower, head)
+    network.compile(keras.optimizers.Adam(learning_rate), loss=judge)
+    network.optimizer.build(network.trainable_variables)
+    stream = _stream(tower, photos, settings)
+    with _kept(folder) as path:
+        kept = RunFolder.open(path, configuration, versions())
+        supervision = Supervision(
+            network,
+            Sample.of(photos, tower, seed),
+            Sample.of(validation, tower, seed),
+            kept,
+            patience,
+        )
+        done = len(supervision.rows)
+        callbacks = [supervision, Progress(epochs, len(stream), done, show=progress)]
+        if mine_from is not None:  # before the others, which record what it logs
+            callbacks.insert(0, MineNegatives(stream, tower, start=mine_from))
+        if done < epochs and not supervision.exhausted:
+            stream.start_epoch(done)
+            network.fit(
+                stream, epochs=epochs, initial_epoch=done, callbacks=callbacks, verbose=0,
+                shuffle=False,
+            )  # fmt: skip
+        kept.restore_best(network)
+        run = TrainingRun(network, pd.DataFrame(supervision.rows), configuration, versions())
+        run.save(path)
+    return run
+
+
+def _stream(
+    tower: keras.Model, photos: ImageDataset, settings: dict[str, Any]
+) -> PairStream | ClassBalancedStream:
+    """Return the batches that the loss needs, at the tower's size."""
+    height, width, channels = tower.input_shape[1:]
+    common = {name: settings[name] for name in ("steps", "augment", "seed")}
+    common |= {"size": (height, width), "color": "gray" if channels == 1 else "rgb"}
+    size = settings["batch_size"]
+    if settings["loss"] != "triplet":
+        return PairStream(photos, batch_size=size, balanced=settings["balanced"], **common)
+    classes = min(size // PHOTOS_PER_CLASS, len(np.unique(photos.labels)))
+    return ClassBalancedStream(
+        photos, classes_per_batch=classes, images_per_class=PHOTOS_PER_CLASS, **common
+    )
+
+
+@contextmanager
+def _kept(folder: str | PathLike[str] | None) -> Iterator[Path]:
+    """Yield the folder, or one that goes away: the best epoch is kept in either."""
+    if folder is not None:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)

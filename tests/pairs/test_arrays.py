@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+import similarity_lab.pairs
+from similarity_lab.datasets import UnknownClassError
+from similarity_lab.pairs import make_pairs, make_pairs_target, pair_indices
+
+NAMES = ["almonds", "dates", "oats"]
+LABELS = np.array([0, 1, 0, 2, 1, 2, 0])
+
+
+def numbered(count, dtype=np.uint8):
+    """Photos whose every pixel is their own position."""
+    return np.broadcast_to(np.arange(count, dtype=dtype)[:, None, None, None], (count, 4, 5, 3))
+
+
+def positions(pairs):
+    assert (pairs == pairs[:, :, :1, :1, :1]).all()
+    return pairs[:, :, 0, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_pairs_are_those_of_pair_indices(dtype):
+    pairs, is_same = make_pairs(numbered(7, dtype), LABELS, seed=5)
+    indices, expected = pair_indices(LABELS, seed=5)
+    assert pairs.shape == (14, 2, 4, 5, 3) and pairs.dtype == dtype
+    np.testing.assert_array_equal(positions(pairs), indices)
+    np.testing.assert_array_equal(is_same, expected)
+    left, right = LABELS[positions(pairs).astype(int)].T
+    np.testing.assert_array_equal(left == right, is_same.ravel() == 1)
+
+
+def target_cases():
+    names = np.array(NAMES)[LABELS]
+    return {
+        "a name among names": (names, "almonds", None),
+        "a name with classes": (LABELS, "almonds", NAMES),
+        "a position": (LABELS, 0, None),
+        "a position with classes": (LABELS, 0, NAMES),
+    }
+
+
+@pytest.mark.parametrize("case", target_cases())
+def test_pairs_of_a_target(case):
+    labels, target, classes = target_cases()[case]
+    seen = set()
+    for seed in range(60):
+        pairs, is_same = make_pairs_target(numbered(7), labels, target, seed=seed, classes=classes)
+        assert pairs.shape == (6, 2, 4, 5, 3) and is_same.ravel().tolist() == [1, 0] * 3
+        assert positions(pairs)[:, 0].tolist() == [0, 0, 2, 2, 6, 6]
+        rows = np.hstack([positions(pairs), is_same]).astype(int)
+        seen |= set(map(tuple, rows.tolist()))
+    allowed = {(i, j, int(LABELS[j] == 0)) for i in (0, 2, 6) for j in range(7) if i != j}
+    assert seen == allowed
+
+
+def test_classes_that_are_absent_leave_positions_right():
+    pairs, _ = make_pairs_target(
+        numbered(4), [3, 1, 3, 1], "oats", seed=0, classes=["a", "b", "c", "oats"]
+    )
+    assert positions(pairs)[:, 0].tolist() == [0, 0, 2, 2]
+
+
+def test_single_images_are_named_by_their_class():
+    with pytest.warns(UserWarning, match=r"1 times.*only: oats \(1\)") as caught:
+        make_pairs_target(numbered(3), [0, 0, 2], "oats", seed=0, classes=NAMES)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"2 times.*only: dates \(1\), oats \(1\)") as caught:
+        make_pairs(numbered(4), ["dates", "a", "oats", "a"], seed=0)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (numbered(3), [0, 0, 0], "two classes or more, got only 0"),
+        (numbered(3), [0, 1], "got 3 images and 2 labels"),
+        (np.zeros((3, 4, 5)), [0, 1, 1], r"got \(3, 4, 5\) float64; add the channel axis"),
+        (np.full((2, 2, 2, 1), "x"), [0, 1], "of numbers, got"),
+        ([np.zeros((2, 2, 1)), np.zeros((3, 2, 1))], [0, 1], "several shapes; resize"),
+    ],
+)
+def test_what_both_refuse(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        make_pairs(images, labels, seed=0)
+    with pytest.raises(ValueError, match=message):
+        make_pairs_target(images, labels, 0, seed=0)
+
+
+def test_targets_that_are_refused():
+    photos = numbered(7)
+    with pytest.raises(UnknownClassError, match="'nuts' is not a class.*almonds, dates, oats"):
+        make_pairs_target(photos, LABELS, "nuts", seed=0, classes=NAMES)
+    with pytest.raises(UnknownClassError, match="5 is not a class.*0, 1, 2"):
+        make_pairs_target(photos, LABELS, 5, seed=0)
+    with pytest.raises(ValueError, match="'almonds' is a name, but labels are integers; pass cl"):
+        make_pairs_target(photos, LABELS, "almonds", seed=0)
+    with pytest.raises(ValueError, match="positions in the 2 classes, 0…1, got 0…2"):
+        make_pairs_target(photos, LABELS, "almonds", seed=0, classes=NAMES[:2])
+    with pytest.raises(ValueError, match="these are names: leave it out"):
+        make_pairs_target(photos, np.array(NAMES)[LABELS], "oats", seed=0, classes=NAMES)
+
+
+def test_public_names_are_there():
+    for name in similarity_lab.pairs.__all__:
+        assert getattr(similarity_lab.pairs, name) is not None
+        assert name in dir(similarity_lab.pairs)
+    with pytest.raises(AttributeError, match="no attribute 'missing'"):
+        _ = similarity_lab.pairs.missing

@@ -1,0 +1,79 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from similarity_lab.pairs import Augmentation
+
+NONE = {each.name: 0.0 for each in fields(Augmentation)}
+
+
+def photos(channels=3, count=6):
+    return np.random.default_rng(0).integers(0, 256, (count, 9, 7, channels), np.uint8)
+
+
+def changed(pixels, seed=0, **options):
+    return Augmentation(**options)(pixels, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shape_range_and_seed(channels):
+    pixels = photos(channels)
+    before = pixels.copy()
+    one, again, other = (changed(pixels, seed) for seed in (1, 1, 2))
+    assert one.shape == pixels.shape and one.dtype == np.float32
+    assert one.min() >= 0 and one.max() <= 1
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_nothing_asked_for_changes_nothing():
+    np.testing.assert_allclose(changed(photos(), **NONE), photos() / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(NONE))
+def test_every_part_changes_something_and_each_photo_on_its_own(name):
+    same = np.repeat(photos(count=1), 8, axis=0)
+    result = changed(same, **{**NONE, name: 0.5 if name != "rotation" else 90})
+    assert len(np.unique(result.reshape(8, -1), axis=0)) > 1
+    if name == "color":  # nothing for grayscale
+        np.testing.assert_allclose(
+            changed(same[..., :1], **{**NONE, name: 0.5}), same[..., :1] / 255, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_light_equals_its_description_step_by_step(channels):
+    parts = {"contrast": 0.5, "brightness": 0.3, "color": 0.4}
+    rng = np.random.default_rng(5)
+    Augmentation(**NONE)._moves(6, (9, 7), rng)  # the moves are drawn first
+    contrast, brightness = (rng.uniform(-most, most, (6, 1, 1, 1)) for most in (0.5, 0.3))
+    values = photos(channels) / 255
+    mean = values.mean((1, 2, 3), keepdims=True)
+    values = mean + (values - mean) * (1 + contrast) + brightness
+    if channels == 3:
+        gray = values.mean(3, keepdims=True)
+        values = gray + (values - gray) * (1 + rng.uniform(-0.4, 0.4, (6, 1, 1, 1)))
+        values = values * (1 + rng.uniform(-0.4, 0.4, (6, 1, 1, 3)))
+    result = changed(photos(channels), seed=5, **{**NONE, **parts})
+    np.testing.assert_allclose(result, values.clip(0, 1), atol=1e-5)
+
+
+def test_a_flip_swaps_left_and_right_exactly():
+    result = changed(photos(), **{**NONE, "flip": 1})
+    np.testing.assert_allclose(result, photos()[:, :, ::-1] / 255, atol=1e-6)
+
+
+def test_what_is_uncovered_is_no_black_corner():
+    white = np.full((20, 16, 16, 3), 255, np.uint8)
+    moved = changed(white, **{**NONE, "rotation": 45, "shift": 0.3, "zoom": 0.3})
+    assert moved.min() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("flip", 1.1), ("rotation", 181), ("zoom", 1), ("contrast", -0.1)]
+)
+def test_what_is_refused(name, value):
+    with pytest.raises(ValueError, match=rf"{name} must be between 0 and .*, got {value}"):
+        Augmentation(**{name: value})

@@ -1,0 +1,114 @@
+import subprocess
+import sys
+import warnings
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from similarity_lab.pairs import pair_indices
+
+LABELS = ["b", "a", "c", "a", "b", "a"]
+
+
+def test_exactly_the_allowed_pairs_appear_and_all_of_them():
+    labels = np.array([*LABELS, "c"])
+    anchors = range(len(labels))
+    positives = {(i, j) for i in anchors for j in anchors if i != j and labels[i] == labels[j]}
+    negatives = {(i, j) for i in anchors for j in anchors if labels[i] != labels[j]}
+    drawn = {0: set(), 1: set()}
+    for seed in range(200):
+        indices, is_same = pair_indices(labels, seed=seed)
+        for pair, same in zip(indices.tolist(), is_same.ravel(), strict=True):
+            drawn[int(same)].add(tuple(pair))
+    assert drawn == {1: positives, 0: negatives}
+
+
+@pytest.mark.parametrize("labels", [[7, -1, 7, -1], ["x", "yy", "x", "yy"]])
+def test_shapes_and_order(labels):
+    indices, is_same = pair_indices(labels, seed=3)
+    assert indices.shape == (8, 2) and indices.dtype == np.int64
+    assert is_same.shape == (8, 1) and is_same.dtype == np.float32
+    assert is_same.ravel().tolist() == [1, 0] * 4
+    assert indices[:, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert indices[0::2, 1].tolist() == [2, 3, 0, 1]
+
+
+def test_every_other_class_is_the_negative_equally_often_however_large():
+    labels = np.repeat([0, 1, 2, 3], [3, 2000, 40, 5])
+    anchors = np.repeat([0, 1, 2], 4000)
+    indices, _ = pair_indices(labels, seed=0, anchors=anchors)
+    drawn = indices[1::2, 1]
+    counts = np.bincount(labels[drawn], minlength=4)
+    assert counts[0] == 0
+    np.testing.assert_allclose(counts[1:], 4000, atol=5 * np.sqrt(12000 * 2 / 9))
+    within = np.bincount(drawn)[-5:]  # and within a class every image is
+    np.testing.assert_allclose(within, 800, atol=5 * np.sqrt(4000 * 4 / 25))
+
+
+def test_every_other_member_is_the_positive_equally_often():
+    labels = [1, 0, 0, 1, 0, 0]
+    indices, _ = pair_indices(labels, seed=0, anchors=[2] * 3000)
+    counts = Counter(indices[0::2, 1].tolist())
+    assert set(counts) == {1, 4, 5}
+    np.testing.assert_allclose(list(counts.values()), 1000, atol=5 * np.sqrt(3000 * 2 / 9))
+
+
+def test_seeds():
+    one, again, other = (pair_indices([*LABELS, "c"], seed=seed)[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_anchors():
+    indices, _ = pair_indices([0, 0, 1, 1], seed=0, anchors=np.array([3, 3, 0]))
+    assert indices[:, 0].tolist() == [3, 3, 3, 3, 0, 0]
+    assert pair_indices([0, 1], seed=0, anchors=[])[0].shape == (0, 2)
+
+
+def test_a_class_with_one_image_is_named_and_counted():
+    message = r"own positive 1 times.*one image only: c \(1\); add images"
+    with pytest.warns(UserWarning, match=message) as caught:
+        indices, _ = pair_indices(LABELS, seed=0)
+    assert caught[0].filename == __file__  # the line that asked for the pairs
+    assert indices[4].tolist() == [2, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is no anchor here
+        pair_indices(LABELS, seed=0, anchors=[0, 1])
+    with pytest.warns(UserWarning, match=r"own positive 25 times.*19 \(1\) and 5 more"):
+        pair_indices(range(25), seed=0)
+
+
+def test_labels_of_a_table():
+    column = pd.Series(LABELS, dtype=object)
+    np.testing.assert_array_equal(
+        pair_indices(column, seed=0, anchors=[0])[0], pair_indices(LABELS, seed=0, anchors=[0])[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "anchors", "message"),
+    [
+        (["a", "a"], None, "two classes or more, got only a; add images"),
+        ([], None, "two classes or more, got no label at all"),
+        ([0.5, 1.5], None, "integers or strings, got float64"),
+        ([True, False], None, "integers or strings, got bool"),
+        ([[1, 0], [0, 1]], None, r"labels \(n,\).*got \(2, 2\)"),
+        ([0, 1], [2], "positions in the 2 labels, 0…1, got 2…2"),
+        ([0, 1], [-1], "got -1…-1"),
+        ([0, 1], [True, False], "turns a mask into positions"),
+        ([0, 1], [[0]], r"anchors \(m,\).*got \(1, 1\)"),
+    ],
+)
+def test_what_is_refused(labels, anchors, message):
+    with pytest.raises(ValueError, match=message):
+        pair_indices(labels, seed=0, anchors=anchors)
+
+
+def test_importing_loads_no_network_library():
+    code = (
+        "import sys, similarity_lab.pairs; heavy = {'tensorflow', 'keras'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
