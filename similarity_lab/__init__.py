@@ -8,9 +8,9 @@ The names below are the front door; everything else is reached through its modul
 imported on first use, so that ``import similarity_lab`` stays quick and loads no network library.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from similarity_lab._lazy import lazy_names
 from similarity_lab._version import __version__, versions
 
 if TYPE_CHECKING:
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from similarity_lab.datasets import ImageDataset, find_leaks, grocery_store, load_dataset
     from similarity_lab.embedders import load_embedder
     from similarity_lab.images import ImageError, read_image
+    from similarity_lab.pairs import make_pairs, make_pairs_target
     from similarity_lab.relevance import RelevanceScorer, SiteRelevance
     from similarity_lab.samples import make_samples
     from similarity_lab.sites import Site
 
-_HOME = {
+_HOMES = {
     "ImageDataset": "datasets",
     "ImageError": "images",
     "RelevanceScorer": "relevance",
@@ -33,6 +34,8 @@ _HOME = {
     "grocery_store": "datasets",
     "load_dataset": "datasets",
     "load_embedder": "embedders",
+    "make_pairs": "pairs",
+    "make_pairs_target": "pairs",
     "make_samples": "samples",
     "read_image": "images",
 }
@@ -49,20 +52,11 @@ __all__ = [
     "grocery_store",
     "load_dataset",
     "load_embedder",
+    "make_pairs",
+    "make_pairs_target",
     "make_samples",
     "read_image",
     "versions",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name from its module the first time it is asked for (PEP 562)."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

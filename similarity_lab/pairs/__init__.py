@@ -4,9 +4,9 @@
 callback are Keras's and are imported on first use, so that this package loads no network library.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from similarity_lab._lazy import lazy_names
 from similarity_lab.pairs.arrays import make_pairs, make_pairs_target
 from similarity_lab.pairs.augmentation import Augmentation
 from similarity_lab.pairs.indices import pair_indices
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from similarity_lab.pairs.callbacks import MineNegatives
     from similarity_lab.pairs.streams import PairStream
 
-_HOME = {"ClassBalancedStream": "balanced", "MineNegatives": "callbacks", "PairStream": "streams"}
+_HOMES = {"ClassBalancedStream": "balanced", "MineNegatives": "callbacks", "PairStream": "streams"}
 
 __all__ = [
     "Augmentation",
@@ -28,13 +28,4 @@ __all__ = [
     "pair_indices",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import what needs Keras the first time it is asked for (PEP 562)."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -3,8 +3,9 @@
 Names are imported on first use (PEP 562): importing this package loads no network library.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from similarity_lab._lazy import lazy_names
 
 if TYPE_CHECKING:
     from similarity_lab.siamese.architectures import architecture_1, architecture_2
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from similarity_lab.siamese.strong import fit_projection, strong_tower, unfreeze
     from similarity_lab.siamese.training import train
 
-_HOME = {
+_HOMES = {
     "ContrastiveLoss": "losses",
     "SiameseComparator": "comparator",
     "TrainingRun": "run",
@@ -45,13 +46,4 @@ __all__ = [
     "unfreeze",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a name from its module the first time it is asked for."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 import warnings
 from collections import Counter
 
@@ -104,11 +102,3 @@ def test_labels_of_a_table():
 def test_what_is_refused(labels, anchors, message):
     with pytest.raises(ValueError, match=message):
         pair_indices(labels, seed=0, anchors=anchors)
-
-
-def test_importing_loads_no_network_library():
-    code = (
-        "import sys, similarity_lab.pairs; heavy = {'tensorflow', 'keras'} & set(sys.modules); "
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
