@@ -44,6 +44,8 @@ class PairStream(Stream):
         Change the photos a little, both of a pair independently.
     balanced : bool
         Anchors come from every class equally often; otherwise from every photo equally often.
+    target : str, optional
+        Anchors are the photos of this class only, as in `make_pairs_target`.
     steps : int, optional
         Batches in an epoch; default: as many as it takes for one anchor per photo. (Use this and
         not ``fit(steps_per_epoch=…)``, with which Keras reads on beyond the end of an epoch.)
@@ -100,6 +102,7 @@ class PairStream(Stream):
         seed: int,
         augment: bool | Augmentation = False,
         balanced: bool = True,
+        target: str | None = None,
         steps: int | None = None,
         fresh: bool = True,
         cache: bool = True,
@@ -124,21 +127,29 @@ class PairStream(Stream):
                 f"batch_size must be even, half positives and half negatives, got {batch_size}"
             )
         self.batch_size = batch_size
-        self.steps = checked_count("steps", steps, -(-2 * len(dataset) // batch_size))
-        self._balanced = balanced
+        self._balanced = balanced and target is None
+        self._anchors = np.arange(len(dataset))
+        if target is not None:
+            self._anchors = np.flatnonzero(dataset.labels == dataset.class_index(target))
+            if not len(self._anchors):
+                raise ValueError(f"the target {target!r} has no photos here to be anchors")
+        self.steps = checked_count("steps", steps, -(-2 * len(self._anchors) // batch_size))
         self._draw()
         self._members.warn_of_singles(self.pairs[0::2, 0], self._members.values)
 
     def _draw(self) -> None:
         rng, count = self._rng(_DRAW), self.steps * self.batch_size // 2
-        everything = np.arange(len(self._members.codes))
         anchors = (
             self._members.balanced(count, rng)
             if self._balanced
-            else in_turn(everything, count, rng)
+            else in_turn(self._anchors, count, rng)
         )
-        self.pairs, self.is_same = self._members.pairs(anchors, rng)
+        self.pairs, self.is_same = self._partners(anchors, rng)
         self.mined_ = shares(np.full(count, RANDOM))
+
+    def _partners(self, anchors: Indices, rng: np.random.Generator) -> tuple[Indices, IsSame]:
+        """Draw a positive and a negative for every anchor."""
+        return self._members.pairs(anchors, rng)
 
     def __getitem__(self, index: int) -> tuple[tuple[Values, Values], IsSame]:
         """Return batch `index` of this epoch."""

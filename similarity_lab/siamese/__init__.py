@@ -10,6 +10,7 @@ from similarity_lab._lazy import lazy_names
 if TYPE_CHECKING:
     from similarity_lab.siamese.architectures import architecture_1, architecture_2
     from similarity_lab.siamese.comparator import SiameseComparator
+    from similarity_lab.siamese.fine_tuning import train_strong
     from similarity_lab.siamese.heads import build
     from similarity_lab.siamese.losses import ContrastiveLoss, TripletSemiHardLoss, make_loss
     from similarity_lab.siamese.run import TrainingRun
@@ -28,6 +29,7 @@ _HOMES = {
     "make_loss": "losses",
     "strong_tower": "strong",
     "train": "training",
+    "train_strong": "fine_tuning",
     "unfreeze": "strong",
 }
 
@@ -43,6 +45,7 @@ __all__ = [
     "make_loss",
     "strong_tower",
     "train",
+    "train_strong",
     "unfreeze",
 ]
 

@@ -30,9 +30,10 @@ class TrainingRun:
     network : keras.Model
         With the weights of the best epoch.
     history : DataFrame
-        One row per epoch: ``epoch`` (from 1), ``loss``, ``train_auc`` and ``val_auc``
-        (verification AUC of the tower's distances, on a sample of the photos trained on and on
-        the validation photos; 0.5 = none), ``seconds``, and shares of mined negatives.
+        One row per epoch: ``epoch`` (from 1), ``loss``, with a sigmoid head ``accuracy`` (share of
+        its own pairs decided rightly), ``train_auc`` and ``val_auc`` (verification AUC of the
+        tower's distances, on a sample of the photos trained on and on the validation photos; 0.5
+        = none), shares of mined negatives, ``seconds`` of training.
     configuration : dict
         Settings, what the tower was and which photos it saw; plain values.
     versions : dict of str to str

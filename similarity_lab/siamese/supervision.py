@@ -97,10 +97,12 @@ class Supervision(keras.callbacks.Callback):
                 f"the loss is {logs['loss']} in epoch {epoch + 1}: training has diverged; "
                 "a lower learning_rate may help"
             )
+        seconds = time.perf_counter() - self._started
         mined = {name: share for name, share in logs.items() if name.startswith("negatives")}
         row = {"epoch": epoch + 1, "loss": logs["loss"]}
+        row |= {"accuracy": logs["accuracy"]} if "accuracy" in logs else {}
         row |= {name: sample.auc(self.model) for name, sample in self._samples.items()}
-        row |= mined | {"seconds": round(time.perf_counter() - self._started, 2)}
+        row |= mined | {"seconds": round(seconds, 2)}
         logs.update(row)
         best = all(row["val_auc"] > earlier["val_auc"] for earlier in self.rows)
         self.rows.append(row)

@@ -30,7 +30,7 @@ def train(
     photos: ImageDataset,
     validation: ImageDataset,
     *,
-    loss: Loss = "binary-crossentropy",
+    loss: Loss | keras.Loss = "binary-crossentropy",
     head: Head | None = None,
     margin: float | None = None,
     epochs: int = 100,
@@ -40,6 +40,8 @@ def train(
     learning_rate: float = 1e-3,
     augment: bool | Augmentation = False,
     balanced: bool = True,
+    target: str | None = None,
+    pairs: type[PairStream] = PairStream,
     mine_from: int | None = None,
     seed: int = 0,
     folder: str | PathLike[str] | None = None,
@@ -59,8 +61,9 @@ def train(
     photos, validation : ImageDataset
         Two classes or more each, decoded at the tower's size. Validation photos must not be among
         the others: see `find_leaks`.
-    loss : {"binary-crossentropy", "contrastive", "triplet"}
-        On pairs with a sigmoid head, on pairs with their distance, on batches of classes.
+    loss : {"binary-crossentropy", "contrastive", "triplet"} or keras.Loss
+        On pairs with a sigmoid head, on pairs with their distance, on batches of classes. A loss
+        of your own judges pairs with the head you name.
     head : {"sigmoid", "batchnorm-sigmoid", "distance"}, optional
         Default: ``"sigmoid"`` or ``"distance"``, as the loss needs; none with ``"triplet"``.
     margin : float, optional
@@ -77,6 +80,10 @@ def train(
     augment : bool or Augmentation
     balanced : bool
         Anchors come from every class equally often (always with ``"triplet"``).
+    target : str, optional
+        Anchors are photos of this class only. With pairs only.
+    pairs : type
+        A subclass of `PairStream` that draws pairs in a way of its own.
     mine_from : int, optional
         From this epoch on (0 = from the first), negatives are semi-hard ones, as the current
         network sees them. With pairs only.
@@ -108,23 +115,27 @@ def train(
     >>> data = ImageDataset.from_arrays(photos, [0, 1] * 4, ["almonds", "dates"])
     >>> run = train(architecture_2((64, 64, 1)), data, data, epochs=1, batch_size=4, progress=False)
     >>> run.history.columns.tolist()
-    ['epoch', 'loss', 'train_auc', 'val_auc', 'seconds']
+    ['epoch', 'loss', 'accuracy', 'train_auc', 'val_auc', 'seconds']
     """
-    if head is None and loss in FITS:
+    if isinstance(loss, str) and head is None and loss in FITS:
         head = FITS[loss][0]
-    judge = make_loss(loss, head=head, margin=margin)
-    if mine_from is not None and loss == "triplet":
-        raise ValueError("the triplet loss finds its own negatives; leave mine_from out")
+    judge = make_loss(loss, head=head, margin=margin) if isinstance(loss, str) else loss
+    if loss == "triplet" and not (mine_from is None and target is None and pairs is PairStream):
+        raise ValueError(
+            "the triplet loss works on batches of classes and finds its own negatives; leave "
+            "target, pairs and mine_from out"
+        )
     settings: dict[str, Any] = {
-        "loss": loss, "head": head, "margin": margin, "batch_size": batch_size, "steps": steps,
-        "learning_rate": learning_rate, "augment": augment, "balanced": balanced,
-        "mine_from": mine_from, "seed": seed,
+        "loss": judge.name, "head": head, "margin": margin, "batch_size": batch_size,
+        "steps": steps, "learning_rate": learning_rate, "augment": augment, "balanced": balanced,
+        "target": target, "pairs": pairs.__name__, "mine_from": mine_from, "seed": seed,
     }  # fmt: skip
     configuration = configuration_of(tower, photos, validation, settings)
     network = tower if head is None else build(tower, head)
-    network.compile(keras.optimizers.Adam(learning_rate), loss=judge)
+    accuracy = [keras.metrics.BinaryAccuracy(name="accuracy")] if _has_probability(head) else None
+    network.compile(keras.optimizers.Adam(learning_rate), loss=judge, metrics=accuracy)
     network.optimizer.build(network.trainable_variables)
-    stream = _stream(tower, photos, settings)
+    stream = _stream(tower, photos, settings, None if loss == "triplet" else pairs)
     with _kept(folder) as path:
         kept = RunFolder.open(path, configuration, versions())
         supervision = Supervision(
@@ -150,16 +161,24 @@ def train(
     return run
 
 
+def _has_probability(head: Head | None) -> bool:
+    return head in FITS["binary-crossentropy"]
+
+
 def _stream(
-    tower: keras.Model, photos: ImageDataset, settings: dict[str, Any]
+    tower: keras.Model,
+    photos: ImageDataset,
+    settings: dict[str, Any],
+    pairs: type[PairStream] | None,
 ) -> PairStream | ClassBalancedStream:
-    """Return the batches that the loss needs, at the tower's size."""
+    """Return the batches to train on, at the tower's size: pairs, or (None) of classes."""
     height, width, channels = tower.input_shape[1:]
     common = {name: settings[name] for name in ("steps", "augment", "seed")}
     common |= {"size": (height, width), "color": "gray" if channels == 1 else "rgb"}
     size = settings["batch_size"]
-    if settings["loss"] != "triplet":
-        return PairStream(photos, batch_size=size, balanced=settings["balanced"], **common)
+    if pairs is not None:
+        own = {name: settings[name] for name in ("balanced", "target")}
+        return pairs(photos, batch_size=size, **own, **common)
     classes = min(size // PHOTOS_PER_CLASS, len(np.unique(photos.labels)))
     return ClassBalancedStream(
         photos, classes_per_batch=classes, images_per_class=PHOTOS_PER_CLASS, **common

@@ -1,0 +1,45 @@
+"""Train what benchmarks/representation.py and notebooks/02_siamese_networks.ipynb report on.
+
+    python benchmarks/siamese_runs.py [--only NAME]
+
+Grocery Store, coarse classes, train and validation split. Each training is kept under
+benchmarks/.cache/siamese/ and goes on where it stopped; the notebook finds them there.
+"""
+
+import argparse
+
+from common import CACHE, photos_folder
+
+from similarity_lab import grocery_store
+from similarity_lab.siamese import TrainingRun, train_strong
+from similarity_lab.siamese.study import EXPERIMENTS, run_experiment
+
+RUNS = CACHE / "siamese"
+SEED, EPOCHS, STEPS = 0, 8, 30
+STRONG = "strong"
+
+
+def trained(name: str) -> TrainingRun:
+    """Return one training, from where it is kept or made now."""
+    root = photos_folder() / "grocery-store"
+    photos, validation = (grocery_store(root, split, "coarse") for split in ("train", "val"))
+    if name == STRONG:
+        settings = {"epochs": (3, 6), "steps": STEPS, "patience": 6, "seed": SEED}
+        return train_strong(photos, validation, folder=RUNS / STRONG, **settings)
+    return run_experiment(
+        name, photos, validation, epochs=EPOCHS, steps=STEPS, seed=SEED, folder=RUNS
+    )
+
+
+def main() -> None:
+    """Train everything, or one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=[*EXPERIMENTS, STRONG])
+    only = parser.parse_args().only
+    for name in [only] if only else [STRONG, *EXPERIMENTS]:
+        run = trained(name)
+        print(f"{name}: validation AUC {run.history['val_auc'].max():.3f} (epoch {run.best_epoch})")
+
+
+if __name__ == "__main__":
+    main()
