@@ -78,7 +78,7 @@ def train_strong(
         )
         runs.append(run)
         weights.append(run.network.get_weights())
-    best = max((1, 0), key=lambda number: runs[number].history["val_auc"].max())
+    best = max((0, 1), key=lambda number: runs[number].history["val_auc"].max())
     runs[1].network.set_weights(weights[best])
     result = TrainingRun(
         runs[-1].network,

@@ -21,7 +21,7 @@ from similarity_lab.siamese.comparator import SiameseComparator
 NETWORK, CONFIGURATION, HISTORY = "network.keras", "configuration.json", "history.csv"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainingRun:
     """A trained network and how it came about.
 
@@ -43,6 +43,13 @@ class TrainingRun:
     history: pd.DataFrame
     configuration: dict[str, Any]
     versions: dict[str, str]
+
+    def __repr__(self) -> str:
+        best = self.history["val_auc"].max()
+        return (
+            f"<training run of {self.network.name}: {len(self.history)} epochs, "
+            f"validation AUC {best:.3f} after epoch {self.best_epoch}>"
+        )
 
     @property
     def best_epoch(self) -> int:

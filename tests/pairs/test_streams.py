@@ -218,3 +218,14 @@ def test_data_that_are_refused(library, make_data, data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         PairStream(data, seed=0)
+
+
+def test_anchors_of_one_target_only(data):
+    stream = PairStream(data, batch_size=4, seed=0, target=data.classes[1])
+    labels = data.labels[stream.pairs[:, 0]]
+    assert (labels == 1).all()
+    of_target = int((data.labels == 1).sum())
+    assert len(stream) == -(-2 * of_target // 4)
+    assert set(data.labels[stream.pairs[1::2, 1]]) == {0, 2}
+    with pytest.raises(ValueError, match="'nuts' is not a class"):
+        PairStream(data, batch_size=4, seed=0, target="nuts")

@@ -1,0 +1,99 @@
+"""The strong network's two phases, on a base made small so that the test is quick."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from similarity_lab.backend import keras
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.evaluation import pair_distances
+from similarity_lab.samples import draw
+from similarity_lab.siamese import TrainingRun, fine_tuning, train_strong
+
+layers = keras.layers
+CLASSES = ("almonds", "sunflower oil", "oats")
+SETTINGS = {"epochs": (2, 2), "steps": 2, "batch_size": 12, "progress": False}
+
+
+def drawn(first):
+    photos = np.stack([draw(c, seed=first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
+    return ImageDataset.from_arrays(photos, np.repeat(np.arange(3), 4), CLASSES)
+
+
+TRAIN, VALIDATION = drawn(0), drawn(100)
+
+
+@pytest.fixture(autouse=True)
+def small_base(monkeypatch):
+    def base(name):
+        return keras.Sequential(
+            [
+                keras.Input((32, 32, 3)),
+                layers.Conv2D(8, 4, strides=4, name="block0_conv",
+                              kernel_initializer=keras.initializers.GlorotUniform(1)),
+                layers.BatchNormalization(name="block0_normalization"),
+                layers.GlobalAveragePooling2D(name="features"),
+            ],
+            name=name,
+        )  # fmt: skip
+
+    monkeypatch.setattr("similarity_lab.siamese.strong.efficientnet_lite", base)
+
+
+def strong(folder=None, **settings):
+    return train_strong(
+        TRAIN, VALIDATION, dimension=4, blocks=1, folder=folder, **(SETTINGS | settings)
+    )
+
+
+def test_two_phases_in_one_history(tmp_path):
+    run = strong(tmp_path)
+    assert run.history["phase"].tolist() == ["projection"] * 2 + ["blocks"] * 2
+    assert run.history["epoch"].tolist() == [1, 2, 3, 4]
+    trainable = [run.configuration["phases"][p]["tower"]["trainable"] for p in fine_tuning.PHASES]
+    assert trainable == [8 * 4 + 4, 8 * 4 + 4 + 4 * 4 * 3 * 8 + 8]
+    vectors = run.comparator.embedder.embed(TRAIN.images, progress=False)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    loaded = TrainingRun.load(tmp_path)
+    pd.testing.assert_frame_equal(loaded.history, run.history)
+
+
+def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    whole = strong(tmp_path / "whole")
+    calls = []
+    once = fine_tuning.train
+
+    def interrupted(*args, **settings):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return once(*args, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fine_tuning, "train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            strong(tmp_path / "parts")
+    monkeypatch.setattr(
+        fine_tuning, "fit_projection", lambda *a, **k: pytest.fail("it has the start already")
+    )
+    resumed = strong(tmp_path / "parts")
+    figures = ["epoch", "loss", "val_auc"]
+    pd.testing.assert_frame_equal(whole.history[figures], resumed.history[figures], rtol=1e-3)
+
+
+def test_a_second_phase_that_does_harm_is_taken_back(monkeypatch):
+    once = fine_tuning.train
+
+    def harmful(tower, *args, **settings):
+        run = once(tower, *args, **settings)
+        if len(tower.trainable_weights) > 2:  # the second phase
+            run.network.set_weights([np.zeros_like(w) for w in run.network.get_weights()])
+            run.history["val_auc"] = 0.1
+        return run
+
+    monkeypatch.setattr(fine_tuning, "train", harmful)
+    run = strong()
+    assert run.history["phase"][run.best_epoch - 1] == "projection"
+    vectors = run.comparator.embedder.embed(VALIDATION.images, progress=False)
+    auc = pair_distances(vectors, VALIDATION.labels, "euclidean").auc
+    assert auc == pytest.approx(run.history["val_auc"].max(), abs=1e-6)
