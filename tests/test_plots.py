@@ -1,11 +1,14 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, load_dataset, plots
+from similarity_lab.evaluation import pair_distances
+from similarity_lab.plots.photos import _thumbnail
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def test_distance_histogram():
     drawn(figure)
     for words in ("same (50)", "different (50)", "threshold 0.65"):
         assert words in texts(figure)
-    with pytest.raises(ValueError, match="one to 5 groups"):
+    with pytest.raises(ValueError, match="one to 8 series, got 0"):
         plots.distance_histogram({})
 
 
@@ -71,7 +74,50 @@ def test_lines():
     assert figure.axes[0].get_xscale() == "log"
 
 
+LABELS = np.repeat([0, 1, 2], [12, 12, 5])
+CLASSES = ("almonds", "dates", "oats")
+
+
+def clusters(spread):
+    noise = np.random.default_rng(0).normal(0, spread, (29, 3))
+    return (np.eye(3)[LABELS] + noise).astype(np.float32)
+
+
+def test_training_curves():
+    history = pd.DataFrame(
+        {"epoch": [1, 2, 3], "loss": [3, 2, 1], "train_auc": [0.5, 0.7, 0.9], "val_auc": [0.5] * 3}
+    )
+    figure = plots.training_curves(history, best_epoch=2)
+    drawn(figure)
+    assert "best, epoch 2" in texts(figure)
+    assert figure.axes[1].lines[0].get_ydata().tolist() == [0.5, 0.7, 0.9]
+
+
+def test_roc_curves_say_their_area():
+    pairs = {
+        "near": pair_distances(clusters(0.1), LABELS),
+        "far": pair_distances(clusters(1), LABELS),
+    }
+    figure = plots.roc_curves(pairs)
+    drawn(figure)
+    assert f"near: {pairs['near'].auc:.3f}" in texts(figure)
+    for line, measured in zip(figure.axes[0].lines, pairs.values(), strict=False):
+        area = np.trapezoid(line.get_ydata(), line.get_xdata())
+        assert area == pytest.approx(measured.auc, abs=0.01)
+
+
+def test_embedding_map_shows_the_largest_classes():
+    figure = plots.embedding_map(
+        {"one": clusters(0.1), "two": clusters(1)}, LABELS, CLASSES, n_classes=2
+    )
+    drawn(figure)
+    assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
+    assert "almonds" in texts(figure) and "oats" not in texts(figure)
+    counts = [len(points.get_offsets()) for points in figure.axes[0].collections]
+    assert counts == [12, 12]
+
+
 def test_thumbnails_keep_proportions():
-    wide = plots._thumbnail(np.zeros((10, 40, 3), np.uint8))
+    wide = _thumbnail(np.zeros((10, 40, 3), np.uint8))
     dark = (wide < 128).all(axis=2)
     assert dark.any(axis=1).sum() == 28 and dark.any(axis=0).sum() == 112

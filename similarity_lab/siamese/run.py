@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from similarity_lab import plots
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.pairs import Augmentation
@@ -63,6 +62,8 @@ class TrainingRun:
 
     def plot(self) -> Figure:
         """Show loss and verification AUC over the epochs, the best one marked."""
+        from similarity_lab import plots
+
         return plots.training_curves(self.history, best_epoch=self.best_epoch)
 
     def save(self, folder: str | PathLike[str]) -> None:

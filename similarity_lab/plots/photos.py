@@ -1,26 +1,18 @@
-"""Pictures: what a dataset holds, how a site was decided, how distances spread.
-
-Each function returns a matplotlib figure that belongs to the caller; none is shown or saved here.
-"""
+"""Pictures with photos in them: what a dataset holds, how a site was decided."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.images import Pixels, read_image
+from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.sources import Source
-
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-MATCH, NO_MATCH, INK = "#009E73", "#D55E00", "#333333"
-SERIES = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#999999")
 
 _THUMBNAIL = 112  # pixels
 
@@ -92,108 +84,6 @@ def reference_neighbours(result: SiteRelevance, *, n: int = 6) -> Figure:
         axis.set_axis_on()
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=INK)
     figure.suptitle("distance to the nearest reference", fontsize=9, color=INK)
-    return figure
-
-
-def distance_histogram(
-    distances: Mapping[str, npt.ArrayLike],
-    *,
-    threshold: float | None = None,
-    label: str = "cosine distance (smaller = more alike)",
-    bins: int = 60,
-) -> Figure:
-    """Show how groups of distances spread, each group scaled to the same area.
-
-    Parameters
-    ----------
-    distances : mapping of str to array
-        A name and its distances; at most five groups.
-    threshold : float, optional
-        Drawn as a line.
-    label : str
-        What the distance is.
-    bins : int
-    """
-    groups = {name: np.asarray(values, float) for name, values in distances.items()}
-    if not 1 <= len(groups) <= len(SERIES):
-        raise ValueError(f"expected one to {len(SERIES)} groups of distances, got {len(groups)}")
-    figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
-    axis = figure.subplots()
-    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins).tolist()
-    for (name, values), colour in zip(groups.items(), SERIES, strict=False):
-        style: dict[str, Any] = {"density": True, "color": colour}
-        axis.hist(values, edges, alpha=0.25, **style)
-        named = f"{name} ({values.size:,})"
-        axis.hist(values, edges, histtype="step", linewidth=1.5, label=named, **style)
-    if threshold is not None:
-        axis.axvline(threshold, color=INK, linestyle="--", label=f"threshold {threshold:.3g}")
-    axis.set_xlabel(label)
-    axis.set_ylabel("density")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=9)
-    return figure
-
-
-def lines(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    *,
-    x_label: str,
-    y_label: str,
-    log_x: bool = False,
-) -> Figure:
-    """Show one or more curves.
-
-    Parameters
-    ----------
-    series : mapping of str to (x, y)
-    x_label, y_label : str
-    log_x : bool
-    """
-    figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
-    axis = figure.subplots()
-    for (name, (x, y)), colour in zip(series.items(), SERIES, strict=False):
-        axis.plot(x, y, marker="o", markersize=3, linewidth=1.5, color=colour, label=name)
-    if log_x:
-        axis.set_xscale("log")
-    axis.set_xlabel(x_label)
-    axis.set_ylabel(y_label)
-    axis.grid(alpha=0.25)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=9)
-    return figure
-
-
-def training_curves(history: pd.DataFrame, *, best_epoch: int | None = None) -> Figure:
-    """Show loss, and verification AUC on the photos trained on and on validation photos.
-
-    Parameters
-    ----------
-    history : DataFrame
-        ``epoch, loss, train_auc, val_auc``, as of `similarity_lab.siamese.TrainingRun`.
-    best_epoch : int, optional
-        Marked by a line.
-    """
-    figure = Figure(figsize=(9, 3), layout="constrained", dpi=100)
-    of_loss, of_auc = figure.subplots(1, 2)
-    of_loss.plot(history["epoch"], history["loss"], color=SERIES[0], marker="o", markersize=3)
-    of_loss.set_ylabel("loss")
-    for name, label, colour in (
-        ("train_auc", "photos trained on", SERIES[4]),
-        ("val_auc", "validation photos", SERIES[0]),
-    ):
-        of_auc.plot(
-            history["epoch"], history[name], color=colour, marker="o", markersize=3, label=label
-        )
-    of_auc.axhline(0.5, color=INK, linewidth=0.8, linestyle=":", label="chance")
-    if best_epoch is not None:
-        of_auc.axvline(best_epoch, color=INK, linestyle="--", label=f"best, epoch {best_epoch}")
-    of_auc.set_ylabel("verification AUC")
-    of_auc.legend(frameon=False, fontsize=9)
-    for axis in (of_loss, of_auc):
-        axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -1,0 +1,119 @@
+"""How well each comparator represents products: Grocery Store, official split.
+
+    python benchmarks/representation.py
+
+For every comparator: verification over all pairs of test photos, retrieval among them, and top-1 of
+the nearest training photo. Networks are trained on the train split's coarse classes and chosen on
+the validation split (benchmarks/siamese_runs.py, which this runs where needed); the test split
+chooses nothing. Writes benchmarks/results/representation.json.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from common import StoredEmbedder, origin, photos_folder, stored, write_results
+from siamese_runs import EPOCHS, SEED, STEPS, STRONG, trained
+
+from similarity_lab import ImageDataset, grocery_store
+from similarity_lab.distances import Cosine
+from similarity_lab.evaluation import Between, nearest_labels, pair_distances, retrieval
+from similarity_lab.intervals import bootstrap_interval, wilson_interval
+
+REPEATS = 100
+BASELINE = "cosine, colour lite0"
+FAULTLESS = ("architecture 1", "architecture 2")
+FAULTY = ("architecture 1, categorical cross-entropy", "architecture 2, every negative is image 0")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One comparator's figures, and what each test photo found (for paired differences)."""
+
+    figures: dict[str, object]
+    found: dict[str, np.ndarray]
+
+
+def datasets() -> dict[str, ImageDataset]:
+    """Return the train and test photos with coarse and with fine labels, in the same order."""
+    root = photos_folder() / "grocery-store"
+    return {
+        f"{split} {level}": grocery_store(root, split, level)
+        for split in ("train", "test")
+        for level in ("coarse", "fine")
+    }
+
+
+def measure(data: dict[str, ImageDataset], embedder: StoredEmbedder, between: Between) -> Measured:
+    """Return the figures of one comparator."""
+    test = embedder.embed(data["test coarse"].paths)
+    pairs = pair_distances(test, data["test coarse"].labels, between)
+    retrieved = retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
+    figures: dict[str, object] = {
+        "verification_auc": pairs.auc,
+        "verification_auc_interval": pairs.auc_interval(seed=SEED, repeats=REPEATS),
+        "equal_error_rate": pairs.equal_error_rate,
+    }
+    intervals = retrieved.intervals(seed=SEED)
+    for name, value in retrieved.means().items():
+        figures |= {name: value, f"{name}_interval": intervals[name]}
+    found = {"recall@1": retrieved.queries["recall@1"].to_numpy()}
+    for level in ("coarse", "fine"):
+        known, asked = data[f"train {level}"], data[f"test {level}"]
+        vectors = embedder.embed(known.paths)
+        queries = embedder.embed(asked.paths)
+        right = nearest_labels(queries, vectors, known.labels, between) == asked.labels
+        found[f"top1_{level}"] = right.astype(float)
+        figures[f"top1_{level}"] = float(right.mean())
+        figures[f"top1_{level}_interval"] = wilson_interval(int(right.sum()), len(right))
+    return Measured(figures, found)
+
+
+def differences(one: Measured, other: Measured) -> dict[str, tuple[float, float]]:
+    """Return paired bootstrap intervals of one comparator's figures minus the other's."""
+    return {
+        f"{name}_minus_baseline_interval": bootstrap_interval(
+            lambda at, gain=one.found[name] - other.found[name]: float(gain[at].mean()),
+            len(one.found[name]),
+            seed=SEED,
+        )
+        for name in one.found
+    }
+
+
+def main() -> None:
+    """Measure every comparator and print the table."""
+    data = datasets()
+    paths = sorted({path for dataset in data.values() for path in dataset.paths})
+    cosine = Cosine().pairwise
+    measured = {}
+    for name, embedder, color in (
+        ("cosine, gray lite0", "efficientnet-lite0", "gray"),
+        (BASELINE, "efficientnet-lite0", "rgb"),
+        ("cosine, colour lite2", "efficientnet-lite2", "rgb"),
+    ):
+        measured[name] = measure(data, stored(embedder, color, paths), cosine)
+    for name in (*FAULTY, *FAULTLESS, STRONG):
+        comparator = trained(name).comparator
+        embedder = StoredEmbedder(comparator.embedder, paths)
+        measured[name] = measure(data, embedder, comparator.between)
+    rows = {
+        name: result.figures | ({} if name == BASELINE else differences(result, measured[BASELINE]))
+        for name, result in measured.items()
+    }
+    settings = {"seed": SEED, "epochs": EPOCHS, "steps": STEPS, "bootstrap": REPEATS}
+    results = {"origin": origin("python benchmarks/representation.py", **settings), "rows": rows}
+    columns = [
+        "verification_auc",
+        "equal_error_rate",
+        "recall@1",
+        "map",
+        "top1_coarse",
+        "top1_fine",
+    ]
+    print(pd.DataFrame(rows).T[columns].astype(float).round(4).to_string())
+    print(f"written to {write_results('representation', results)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Pictures of what the package finds.
+
+Each function returns a matplotlib figure that belongs to the caller; none is shown or saved here.
+"""
+
+from .charts import distance_histogram, embedding_map, lines, roc_curves, training_curves
+from .photos import contact_sheet, reference_neighbours, site_sheet
+
+__all__ = [
+    "contact_sheet",
+    "distance_histogram",
+    "embedding_map",
+    "lines",
+    "reference_neighbours",
+    "roc_curves",
+    "site_sheet",
+    "training_curves",
+]
