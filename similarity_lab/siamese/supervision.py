@@ -42,8 +42,16 @@ class Sample:
             pixels[row] = photo
         return cls(pixels, dataset.labels[chosen])
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there are photos of one class and of two, as verification needs them."""
+        _, counts = np.unique(self.labels, return_counts=True)
+        return len(counts) > 1 and bool(counts.max() > 1)
+
     def auc(self, network: keras.Model) -> float:
-        """Return the verification AUC of the network as it is."""
+        """Return the verification AUC of the network as it is; nan without pairs."""
+        if not self.has_pairs:
+            return float("nan")
         comparator = SiameseComparator(network)
         vectors = comparator.embedder.embed(self.pixels, batch_size=64, progress=False)
         return pair_distances(vectors, self.labels, comparator.between).auc
@@ -70,6 +78,11 @@ class Supervision(keras.callbacks.Callback):
         patience: int,
     ) -> None:
         super().__init__()
+        if not validation.has_pairs:
+            raise ValueError(
+                "validation photos must be of two classes or more, and at least two of one class: "
+                "the epoch is chosen by how well they are told apart"
+            )
         self._samples = {"train_auc": train, "val_auc": validation}
         self._folder, self._patience = folder, patience
         self.rows = folder.history()

@@ -161,6 +161,13 @@ def test_save_and_load(tmp_path):
         TrainingRun.load(tmp_path / "kept")
 
 
+@pytest.mark.filterwarnings("ignore:an image is its own positive")
+def test_single_photos_can_be_trained_on_but_not_measured():
+    singles = TRAIN.subset([0, 6, 12])
+    run = train(tower(), singles, VALIDATION, epochs=1, batch_size=6, progress=False)
+    assert np.isnan(run.history["train_auc"][0]) and run.history["val_auc"][0] > 0
+
+
 def test_mined_negatives_are_in_the_history():
     result = run(mine_from=1)
     assert result.history["negatives random"].iloc[0] == 1
@@ -179,12 +186,12 @@ def test_what_cannot_be_trained():
         run(loss="contrastive", head="sigmoid")
     with pytest.raises(ValueError, match="loss must be one of"):
         run(loss="cosine")
-    with pytest.raises(ValueError, match="leave mine_from out"):
+    with pytest.raises(ValueError, match="leave target, pairs and mine_from out"):
         run(loss="triplet", mine_from=0)
     with pytest.raises(ValueError, match=r"diverged.*learning_rate"):
         run(learning_rate=1e30)
     one = TRAIN.subset(np.arange(6))
     with pytest.raises(ValueError, match="class"):
         train(tower(), one, VALIDATION, epochs=1, progress=False)
-    with pytest.raises(ValueError, match="class"):
+    with pytest.raises(ValueError, match="validation photos must be of two classes"):
         train(tower(), TRAIN, VALIDATION.subset(np.arange(6)), epochs=1, progress=False)

@@ -1,0 +1,69 @@
+"""Where an epoch of architecture 2 spends its time: decoding, drawing pairs, arithmetic.
+
+    python benchmarks/siamese_epoch.py
+
+2,640 photos, 5,280 pairs of 128 x 128 gray in batches of 64. The first epoch decodes every photo
+once; after that, batches are made of pixels kept in memory. "arithmetic" is as many steps on one
+batch that is there already. Writes benchmarks/results/siamese_epoch.json.
+"""
+
+import time
+
+from common import origin, photos_folder, write_results
+
+from similarity_lab import grocery_store
+from similarity_lab.backend import keras
+from similarity_lab.pairs import PairStream
+from similarity_lab.siamese import architecture_2, build
+
+SEED = 0
+
+
+def seconds(work: object, *arguments: object) -> float:
+    """Return how long a call takes."""
+    started = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Time the parts of an epoch, and a whole one."""
+    photos = grocery_store(photos_folder() / "grocery-store", "train", "coarse")
+    stream = PairStream(photos, size=128, color="gray", seed=SEED)
+    network = build(architecture_2(), "batchnorm-sigmoid")
+    network.compile("adam", "binary_crossentropy")
+    network.train_on_batch(*stream[0])  # builds the graph
+
+    def batches() -> None:
+        for index in range(len(stream)):
+            stream[index]
+
+    def arithmetic() -> None:
+        for _ in range(len(stream)):
+            network.train_on_batch(*batch)
+
+    first = seconds(batches)
+    stream.start_epoch(1)
+    later, drawn = seconds(batches), seconds(stream.start_epoch, 2)
+    batch = tuple(keras.tree.map_structure(keras.ops.convert_to_tensor, stream[0]))
+    steps = seconds(arithmetic)
+    whole = seconds(lambda: network.fit(stream, verbose=0, shuffle=False))
+    figures = {
+        "batches, first epoch (decodes every photo once), s": first,
+        "batches, later epochs, s": later,
+        "drawing the pairs of an epoch, s": drawn,
+        "arithmetic, s": steps,
+        "whole epoch, s": whole,
+        "arithmetic / whole epoch": steps / whole,
+    }
+    results = {
+        "origin": origin("python benchmarks/siamese_epoch.py", seed=SEED, pairs=2 * len(photos)),
+        "figures": figures,
+    }
+    for name, value in figures.items():
+        print(f"{name:55} {value:8.3f}")
+    print(f"written to {write_results('siamese_epoch', results)}")
+
+
+if __name__ == "__main__":
+    main()
