@@ -31,18 +31,24 @@ def photos_folder() -> Path:
 
 
 class StoredEmbedder:
-    """Looks vectors up by path, after embedding all paths once and keeping them on disk."""
+    """Looks vectors up by path; those of new paths are made once and kept on disk."""
 
     def __init__(self, embedder: StreamingEmbedder, paths: list[Path]) -> None:
         self.name, self.color = embedder.name, embedder.color
         self.dimension, self.input_size = embedder.dimension, embedder.input_size
-        key = hashlib.sha256("\n".join([self.name, *map(str, paths)]).encode()).hexdigest()[:16]
-        file = CACHE / f"{key}.npy"
-        if not file.exists():
+        file = CACHE / f"{hashlib.sha256(self.name.encode()).hexdigest()[:16]}.npz"
+        known: list[Path] = []
+        vectors = np.empty((0, self.dimension), np.float32)
+        if file.exists():
+            with np.load(file) as kept:
+                known, vectors = [Path(path) for path in kept["paths"]], kept["vectors"]
+        new = sorted(set(paths) - set(known))
+        if new:
+            known, vectors = known + new, np.concatenate([vectors, embedder.embed(new)])
             CACHE.mkdir(exist_ok=True)
-            np.save(file, embedder.embed(paths))
-        self._row = {path: index for index, path in enumerate(paths)}
-        self._vectors = np.load(file)
+            np.savez(file, paths=np.array([str(path) for path in known]), vectors=vectors)
+        self._row = {path: index for index, path in enumerate(known)}
+        self._vectors = vectors
 
     def embed(
         self, images: list[Path], *, batch_size: int = 32, progress: bool = True
