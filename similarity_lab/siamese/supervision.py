@@ -10,9 +10,9 @@ from tqdm.auto import tqdm
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.decoding import map_ahead
 from similarity_lab.evaluation import pair_distances
-from similarity_lab.images import Color, ImageError, Pixels, read_image
+from similarity_lab.images import Color, Pixels
+from similarity_lab.pairs.photos import Photos
 from similarity_lab.siamese.comparator import SiameseComparator
 from similarity_lab.siamese.run_folder import RunFolder
 
@@ -32,15 +32,9 @@ class Sample:
         """Return at most `SAMPLE` photos at the tower's size."""
         height, width, channels = tower.input_shape[1:]
         chosen = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:SAMPLE])
-        sources = dataset.subset(chosen).sources
-        pixels = np.empty((len(sources), height, width, channels), np.uint8)
         color: Color = "gray" if channels == 1 else "rgb"
-        photos = map_ahead(lambda s: read_image(s, size=(height, width), color=color), sources)
-        for row, photo in enumerate(photos):
-            if isinstance(photo, ImageError):
-                raise photo
-            pixels[row] = photo
-        return cls(pixels, dataset.labels[chosen])
+        photos = Photos(dataset, (height, width), color, cache=False, cache_limit=0)
+        return cls(photos.pixels(chosen), dataset.labels[chosen])
 
     @property
     def has_pairs(self) -> bool:
