@@ -94,7 +94,8 @@ def main() -> None:
     ):
         measured[name] = measure(data, stored(embedder, color, paths), cosine)
     for name in (*FAULTY, *FAULTLESS, STRONG):
-        comparator = trained(name).comparator
+        # The study kept the last epoch; choosing one on validation photos would hide the fault.
+        comparator = trained(name, keep="last" if name in FAULTY else "best").comparator
         embedder = StoredEmbedder(comparator.embedder, paths)
         measured[name] = measure(data, embedder, comparator.between)
     rows = {

@@ -7,6 +7,7 @@ benchmarks/.cache/siamese/ and goes on where it stopped; the notebook finds them
 """
 
 import argparse
+from typing import Literal
 
 from common import CACHE, photos_folder
 
@@ -19,16 +20,15 @@ SEED, EPOCHS, STEPS = 0, 8, 30
 STRONG = "strong"
 
 
-def trained(name: str) -> TrainingRun:
+def trained(name: str, *, keep: Literal["best", "last"] = "best") -> TrainingRun:
     """Return one training, from where it is kept or made now."""
     root = photos_folder() / "grocery-store"
     photos, validation = (grocery_store(root, split, "coarse") for split in ("train", "val"))
     if name == STRONG:
         settings = {"epochs": (3, 6), "steps": STEPS, "patience": 6, "seed": SEED}
         return train_strong(photos, validation, folder=RUNS / STRONG, **settings)
-    return run_experiment(
-        name, photos, validation, epochs=EPOCHS, steps=STEPS, seed=SEED, folder=RUNS
-    )
+    settings = {"epochs": EPOCHS, "steps": STEPS, "seed": SEED}
+    return run_experiment(name, photos, validation, keep=keep, folder=RUNS, **settings)
 
 
 def main() -> None:

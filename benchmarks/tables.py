@@ -33,7 +33,8 @@ Grocery Store, official split: 2,640 photos to train on, 296 to choose the epoch
 on; 43 coarse classes, top-1 also for the 81 fine ones. Verification AUC is over all pairs of test
 photos (bootstrap over photos), Recall@1, mAP and R-precision search among them (bootstrap over
 queries), top-1 asks for the label of the nearest training photo (Wilson). The small networks made
-8 epochs of 30 batches of 64 pairs, the strong one 3 + 6 epochs of 30 batches of 64 photos. Test
+8 epochs of 30 batches of 64 pairs, the strong one 3 + 6 epochs of 30 batches of 64 photos. The
+faulty twins are judged after their last epoch, as the study was; the others after their best. Test
 photos of a product are often neighbours on one shelf, which Recall@1 rewards and top-1 does not.
 """
 

@@ -27,7 +27,7 @@ class TrainingRun:
     Attributes
     ----------
     network : keras.Model
-        With the weights of the best epoch.
+        With the weights of the best epoch, or of the last one if `train` was told so.
     history : DataFrame
         One row per epoch: ``epoch`` (from 1), ``loss``, with a sigmoid head ``accuracy`` (share of
         its own pairs decided rightly), ``train_auc`` and ``val_auc`` (verification AUC of the
@@ -52,7 +52,7 @@ class TrainingRun:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, whose weights the network has."""
+        """The epoch with the highest validation AUC, counted from 1."""
         return int(self.history["epoch"][self.history["val_auc"].argmax()])
 
     @cached_property

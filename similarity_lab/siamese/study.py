@@ -8,7 +8,7 @@ is what its name says.
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -70,6 +70,7 @@ def run_experiment(
     *,
     epochs: int,
     steps: int,
+    keep: Literal["best", "last"] = "best",
     seed: int = 0,
     folder: str | PathLike[str] | None = None,
     progress: bool = True,
@@ -82,6 +83,9 @@ def run_experiment(
     photos, validation : ImageDataset
     epochs, steps : int
         Batches of 64 pairs: `steps` in each epoch.
+    keep : {"best", "last"}
+        The study kept the last epoch; choosing the best one on validation photos hides some of
+        what a fault does.
     seed : int
     folder : path, optional
         Each experiment is kept in a folder of its own inside, and goes on from there.
@@ -109,6 +113,7 @@ def run_experiment(
         epochs=epochs,
         steps=steps,
         patience=epochs,
+        keep=keep,
         seed=seed,
         folder=None if folder is None else Path(folder) / _folder(name),
         progress=progress,

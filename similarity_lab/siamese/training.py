@@ -35,6 +35,7 @@ def train(
     margin: float | None = None,
     epochs: int = 100,
     patience: int = 10,
+    keep: Literal["best", "last"] = "best",
     batch_size: int = 64,
     steps: int | None = None,
     learning_rate: float = 1e-3,
@@ -71,6 +72,9 @@ def train(
     epochs : int
         At most so many.
     patience : int
+    keep : {"best", "last"}
+        The weights of which epoch the network has in the end. A finished run in `folder` can be
+        called again for the other.
     batch_size : int
         Pairs, an even number; with ``"triplet"`` photos, four of a class.
     steps : int, optional
@@ -117,6 +121,8 @@ def train(
     >>> run.history.columns.tolist()
     ['epoch', 'loss', 'accuracy', 'train_auc', 'val_auc', 'seconds']
     """
+    if keep not in ("best", "last"):
+        raise ValueError(f'keep must be "best" or "last", got {keep!r}')
     if isinstance(loss, str) and head is None and loss in FITS:
         head = FITS[loss][0]
     judge = make_loss(loss, head=head, margin=margin) if isinstance(loss, str) else loss
@@ -155,7 +161,10 @@ def train(
                 stream, epochs=epochs, initial_epoch=done, callbacks=callbacks, verbose=0,
                 shuffle=False,
             )  # fmt: skip
-        kept.restore_best(network)
+        if keep == "best":
+            kept.restore_best(network)
+        else:
+            kept.restore_last(network, len(supervision.rows))
         run = TrainingRun(network, pd.DataFrame(supervision.rows), configuration, versions())
         run.save(path)
     return run

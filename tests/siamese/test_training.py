@@ -9,6 +9,7 @@ import pytest
 from similarity_lab import compare
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.evaluation import pair_distances
 from similarity_lab.siamese import TrainingRun, train
 from similarity_lab.siamese.run import NETWORK
 
@@ -68,8 +69,6 @@ def test_every_loss_learns_colours(loss, head):
 def test_the_weights_of_the_best_epoch_are_put_back():
     result = run(epochs=6, learning_rate=0.3)  # so fast that it gets worse again
     vectors = result.comparator.embedder.embed(VALIDATION.images, progress=False)
-    from similarity_lab.evaluation import pair_distances
-
     auc = pair_distances(vectors, VALIDATION.labels, result.comparator.between).auc
     assert auc == pytest.approx(result.history["val_auc"].max(), abs=1e-6)
     assert result.history["val_auc"][result.best_epoch - 1] == result.history["val_auc"].max()
@@ -130,6 +129,19 @@ def test_a_finished_run_is_returned_at_once_and_more_epochs_go_on(tmp_path, monk
     longer = run(tmp_path, epochs=4, patience=9)
     assert len(longer.history) == 4
     pd.testing.assert_frame_equal(longer.history[:3], first.history)
+
+
+def test_a_finished_run_gives_its_best_or_its_last_epoch(tmp_path):
+    settings = {"epochs": 6, "learning_rate": 0.3, "patience": 9}
+    last = run(tmp_path, keep="last", **settings)
+    best = run(tmp_path, keep="best", **settings)
+    assert last.best_epoch < 6  # else this test would show nothing
+    for trained, epoch in ((last, 6), (best, best.best_epoch)):
+        vectors = trained.comparator.embedder.embed(VALIDATION.images, progress=False)
+        auc = pair_distances(vectors, VALIDATION.labels, trained.comparator.between).auc
+        assert auc == pytest.approx(trained.history["val_auc"][epoch - 1], abs=1e-6)
+    with pytest.raises(ValueError, match='"best" or "last"'):
+        run(keep="first")
 
 
 def test_a_folder_of_another_run_is_refused_and_says_what_differs(tmp_path):
