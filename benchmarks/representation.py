@@ -20,7 +20,7 @@ from similarity_lab.distances import Cosine
 from similarity_lab.evaluation import Between, nearest_labels, pair_distances, retrieval
 from similarity_lab.intervals import bootstrap_interval, wilson_interval
 
-REPEATS = 100
+REPEATS = 50
 BASELINE = "cosine, colour lite0"
 FAULTLESS = ("architecture 1", "architecture 2")
 FAULTY = ("architecture 1, categorical cross-entropy", "architecture 2, every negative is image 0")
