@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["keras"]
+__all__ = ["keras", "without_remarks"]
 
 
 @contextmanager
-def _without_remarks() -> Iterator[None]:
+def without_remarks() -> Iterator[None]:
     """Hold back what TensorFlow's C++ parts write to stderr; it comes out if anything fails.
 
     TensorFlow 2.21 greets every process with remarks on oneDNN and CUDA that no setting silences.
@@ -41,7 +41,7 @@ if importlib.util.find_spec("tensorflow_similarity") is not None:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-with _without_remarks():
+with without_remarks():
     import keras
 
     keras.ops.zeros(1)  # the first operation looks for devices, and remarks on that too

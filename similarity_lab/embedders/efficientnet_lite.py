@@ -10,13 +10,12 @@ import importlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from similarity_lab.backend import keras
 from similarity_lab.embedders.torch_weights import read_pth
-
-layers = keras.layers
 
 # kernel, stride, expansion, filters, repeats: the seven stages of EfficientNet-B0
 _STAGES = (
@@ -57,7 +56,9 @@ VARIANTS = {
 }
 
 
-def efficientnet_lite(name: str, input_size: tuple[int, int] | None = None) -> keras.Model:
+def efficientnet_lite(
+    name: str, input_size: tuple[int, int] | None = None, *, library: ModuleType = keras
+) -> keras.Model:
     """Build the feature extractor with its weights.
 
     Parameters
@@ -65,23 +66,25 @@ def efficientnet_lite(name: str, input_size: tuple[int, int] | None = None) -> k
     name : {"efficientnet-lite0", "efficientnet-lite2"}
     input_size : (height, width), optional
         Default 224 (lite0) or 260 (lite2) pixels, for which the weights were trained.
+    library : module
+        What builds it: Keras 3, or ``tf_keras`` for TensorFlow Similarity, which is Keras 2.
 
     Returns
     -------
     keras.Model
         float32 ``(n, height, width, 3)`` in 0…1, RGB → float32 ``(n, 1280)``, never negative.
     """
-    variant = VARIANTS[name]
+    variant, layers = VARIANTS[name], library.layers
     height, width = input_size or (variant.input_size, variant.input_size)
-    pixels = keras.Input((height, width, 3), name="pixels")
+    pixels = library.Input((height, width, 3), name="pixels")
     # The published network was trained on (byte - 127) / 128; ours takes what TF-Hub's takes.
     x = layers.Rescaling(255 / 128, offset=-127 / 128, name="rescale")(pixels)
-    x = _convolution(x, "stem", _STEM, 3, stride=2)
+    x = _convolution(layers, x, "stem", _STEM, 3, stride=2)
     for block, (kernel, stride, expansion, filters) in enumerate(_blocks(variant)):
-        x = _inverted_residual(x, f"block{block}", kernel, stride, expansion, filters)
-    x = _convolution(x, "head", _HEAD, 1)
-    model = keras.Model(pixels, layers.GlobalAveragePooling2D(name="features")(x), name=name)
-    _set_weights(model, read_pth(variant.weights_path()))
+        x = _inverted_residual(layers, x, f"block{block}", kernel, stride, expansion, filters)
+    x = _convolution(layers, x, "head", _HEAD, 1)
+    model = library.Model(pixels, layers.GlobalAveragePooling2D(name="features")(x), name=name)
+    _set_weights(layers, model, read_pth(variant.weights_path()))
     return model
 
 
@@ -108,7 +111,14 @@ def _scaled(filters: int, width: float) -> int:
 
 
 def _convolution(
-    x: keras.KerasTensor, name: str, filters: int, kernel: int, *, stride: int = 1, act: bool = True
+    layers: ModuleType,
+    x: keras.KerasTensor,
+    name: str,
+    filters: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    act: bool = True,
 ) -> keras.KerasTensor:
     x = layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=f"{name}_conv")(x)
     x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)
@@ -116,23 +126,29 @@ def _convolution(
 
 
 def _inverted_residual(
-    x: keras.KerasTensor, name: str, kernel: int, stride: int, expansion: int, filters: int
+    layers: ModuleType,
+    x: keras.KerasTensor,
+    name: str,
+    kernel: int,
+    stride: int,
+    expansion: int,
+    filters: int,
 ) -> keras.KerasTensor:
     inputs, channels = x, x.shape[-1]
     if expansion != 1:
-        x = _convolution(x, f"{name}_expand", channels * expansion, 1)
+        x = _convolution(layers, x, f"{name}_expand", channels * expansion, 1)
     x = layers.DepthwiseConv2D(
         kernel, stride, "same", use_bias=False, name=f"{name}_depthwise_conv"
     )(x)
     x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_depthwise_bn")(x)
     x = layers.ReLU(max_value=6.0, name=f"{name}_depthwise_relu")(x)
-    x = _convolution(x, f"{name}_project", filters, 1, act=False)
+    x = _convolution(layers, x, f"{name}_project", filters, 1, act=False)
     if stride == 1 and channels == filters:
         x = layers.Add(name=f"{name}_add")([inputs, x])
     return x
 
 
-def _set_weights(model: keras.Model, tensors: dict[str, np.ndarray]) -> None:
+def _set_weights(layers: ModuleType, model: keras.Model, tensors: dict[str, np.ndarray]) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.DepthwiseConv2D):
             kernel = tensors[_torch_name(layer.name) + ".weight"]

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -84,6 +85,36 @@ def reference_neighbours(result: SiteRelevance, *, n: int = 6) -> Figure:
         axis.set_axis_on()
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=INK)
     figure.suptitle("distance to the nearest reference", fontsize=9, color=INK)
+    return figure
+
+
+def neighbour_sheet(
+    queries: ImageDataset, found: pd.DataFrame, indexed: ImageDataset, *, n: int = 6
+) -> Figure:
+    """Show queries, each with its nearest photos: framed by whether they are of its class.
+
+    Parameters
+    ----------
+    queries : ImageDataset
+    found : DataFrame
+        ``query, rank, label, distance, position``, as `MetricLearner.lookup` answers for
+        ``queries.sources``.
+    indexed : ImageDataset
+        The photos that were indexed, in that order.
+    n : int
+        At most so many queries, the first ones in the table.
+    """
+    shown = found["query"].unique()[:n]
+    figure, axes = _grid(len(shown), 1 + int(found["rank"].max()), left=1.2, top=0.2)
+    asked, known = queries.sources, indexed.sources
+    for line, query in zip(axes, shown, strict=True):
+        name = queries.classes[queries.labels[query]]
+        _show(line[0], asked[query])
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=INK)
+        for axis, row in zip(line[1:], found[found["query"] == query].itertuples(), strict=False):
+            colour = MATCH if row.label == name else NO_MATCH
+            _show(axis, known[cast(int, row.position)], colour)
+            axis.set_title(f"{row.distance:.3f} {row.label}", fontsize=7, color=colour, pad=3)
     return figure
 
 

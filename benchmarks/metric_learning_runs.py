@@ -1,0 +1,53 @@
+"""Train the metric-learning rows of benchmarks/representation.py, and what notebook 03 reports on.
+
+    python benchmarks/metric_learning_runs.py [--only NAME]
+
+Grocery Store, coarse classes, train split; the validation split chooses the epoch. Each trained
+model is kept under benchmarks/.cache/metric-learning/ with the train photos as its index.
+"""
+
+import argparse
+
+from common import CACHE, photos_folder, stored
+
+from similarity_lab import grocery_store
+from similarity_lab.metric_learning import MetricLearner
+
+RUNS = CACHE / "metric-learning"
+SEED = 0
+FEATURES, END_TO_END = "metric learning, head on features", "metric learning, last 5 blocks"
+SETTINGS: dict[str, dict[str, object]] = {
+    FEATURES: {"tower": "features", "epochs": 20},
+    END_TO_END: {"tower": "efficientnet-lite0", "epochs": 6, "patience": 3},
+}
+
+
+def trained(name: str) -> MetricLearner:
+    """Return one model, from where it is kept or made now."""
+    folder = RUNS / name.split(", ")[1].replace(" ", "-")
+    if (folder / "manifest.json").is_file():
+        return MetricLearner.load(folder)
+    root = photos_folder() / "grocery-store"
+    photos, validation = (grocery_store(root, split, "coarse") for split in ("train", "val"))
+    settings = dict(SETTINGS[name])
+    if settings["tower"] == "features":
+        paths = sorted({*photos.paths, *validation.paths})
+        settings["embedder"] = stored("efficientnet-lite0", "rgb", paths)
+    learner = MetricLearner().fit(photos, validation=validation, seed=SEED, **settings)
+    learner.index(photos).save(folder)
+    return learner
+
+
+def main() -> None:
+    """Train everything, or one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=list(SETTINGS))
+    only = parser.parse_args().only
+    for name in [only] if only else SETTINGS:
+        learner = trained(name)
+        print(name, learner.history_.round(3).to_string(index=False), sep="\n")
+        print(f"kept: epoch {learner.best_epoch_}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""A trained head behind a base embedder: together they are an embedder like any other."""
+
+import hashlib
+
+import numpy as np
+
+from similarity_lab.embedders.base import BATCH_SIZE, Embedder, Images, StreamingEmbedder, Vectors
+from similarity_lab.images import Color, Pixels
+from similarity_lab.metric_learning.libraries import tf_keras
+from similarity_lab.metric_learning.training import run
+
+
+class PixelEmbedder(StreamingEmbedder):
+    """The pixels themselves, 0…255, as one flat vector: the base of a network that sees photos."""
+
+    def __init__(self, size: tuple[int, int], color: Color = "rgb") -> None:
+        height, width = size
+        self.shape = (height, width, 1 if color == "gray" else 3)
+        name = f"pixels {color} {height}x{width} bicubic"
+        super().__init__(name, int(np.prod(self.shape)), size, color)
+
+    def forward(self, pixels: Pixels) -> Vectors:
+        """Flatten uint8 ``(b, h, w, c)`` to float32 ``(b, h · w · c)``."""
+        return pixels.reshape(len(pixels), -1).astype(np.float32)
+
+
+class HeadEmbedder:
+    """A base embedder and a head on its vectors.
+
+    The base may be any object with the `Embedder` protocol, also one that looks vectors up.
+
+    Attributes
+    ----------
+    base : Embedder
+    head : tf_keras.Model
+    name : str
+        Holds a digest of the head's weights, and the base's name.
+    dimension : int
+    input_size : (height, width)
+    """
+
+    def __init__(self, base: Embedder, head: tf_keras.Model) -> None:
+        self.base, self.head = base, head
+        self.name = f"{head.name} {weights_digest(head)} on {base.name}"
+        self.dimension = int(head.output_shape[1])
+        self.input_size = base.input_size
+
+    def __repr__(self) -> str:
+        return f"<embedder {self.name}: {self.dimension} numbers per image>"
+
+    def embed(
+        self, images: Images, *, batch_size: int = BATCH_SIZE, progress: bool = True
+    ) -> Vectors:
+        """Return one vector of length 1 per image, float32 ``(n, dimension)``."""
+        return run(self.head, self.base.embed(images, batch_size=batch_size, progress=progress))
+
+
+class StreamingHeadEmbedder(HeadEmbedder, StreamingEmbedder):
+    """The same on a base that streams, so that the base's vectors are never held all at once."""
+
+    def __init__(self, base: StreamingEmbedder, head: tf_keras.Model) -> None:
+        HeadEmbedder.__init__(self, base, head)
+        self.base: StreamingEmbedder = base
+        self.color = base.color
+
+    def forward(self, pixels: Pixels) -> Vectors:
+        """Return the vectors of one batch of uint8 pixels."""
+        return run(self.head, self.base.forward(pixels))
+
+    embed = StreamingEmbedder.embed
+    __repr__ = StreamingEmbedder.__repr__
+
+
+def with_head(base: Embedder, head: tf_keras.Model) -> HeadEmbedder:
+    """Return base and head as one embedder."""
+    if isinstance(base, StreamingEmbedder):
+        return StreamingHeadEmbedder(base, head)
+    return HeadEmbedder(base, head)
+
+
+def weights_digest(head: tf_keras.Model) -> str:
+    """Return eight hexadecimal digits that identify a head's weights."""
+    digest = hashlib.sha256()
+    for weight in head.get_weights():
+        digest.update(f"{weight.shape}{weight.dtype}".encode() + weight.tobytes())
+    return digest.hexdigest()[:8]
