@@ -18,6 +18,9 @@ layers = tf_keras.layers
 Shape = tuple[int, int, int]
 Kind = Literal["projection", "residual", "beside"]
 
+_DIMENSION = 512
+_SMALLEST = 1e-6  # of the largest variance
+
 KINDS = ("projection", "residual", "beside")
 
 
@@ -54,7 +57,7 @@ def small(shape: Shape, *, dimension: int = 64, seed: int = 0) -> tf_keras.Model
 
 
 def on_features(
-    kind: Kind, size: int, *, dimension: int = 256, dropout: float = 0.3, seed: int = 0
+    kind: Kind, size: int, *, dimension: int | None = None, dropout: float = 0.3, seed: int = 0
 ) -> tf_keras.Model:
     """Return a head on frozen features; `start_from` sets where it starts.
 
@@ -66,8 +69,9 @@ def on_features(
         with half of the say.
     size : int
         Length of a feature vector.
-    dimension : int
-        Length of an embedding, or of its learned part; a ``"residual"`` has `size`.
+    dimension : int, optional
+        Length of an embedding, or of its learned part, at most `size`; default 512 where that is
+        possible. A ``"residual"`` has `size`.
     dropout : float
         Share of the features left out in each training step, 0…1.
     seed : int
@@ -81,10 +85,11 @@ def on_features(
     Examples
     --------
     >>> on_features("projection", 1280).output_shape
-    (None, 256)
+    (None, 512)
     """
     if kind not in KINDS:
         raise ValueError(f"head must be one of {', '.join(KINDS)}, got {kind!r}")
+    dimension = min(_DIMENSION, size) if dimension is None else dimension
     if not 1 <= dimension <= size:
         raise ValueError(f"dimension must be from 1 to {size}, the features' own, got {dimension}")
     features = tf_keras.Input((size,), name="features")
@@ -112,8 +117,9 @@ def on_features(
 def start_from(head: tf_keras.Model, features: Vectors) -> None:
     """Let a head on features start from those of the photos to train on.
 
-    What all photos have in common (the mean) goes; a projection starts as the principal
-    components, so that before the first step it is about the cosine distance of frozen features.
+    What all photos have in common (the mean) goes. A projection starts as the principal components,
+    each divided by the fourth root of its standard deviation: what dominates all photos says least
+    about which is which.
     """
     unit = features.astype(np.float64)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
@@ -121,15 +127,17 @@ def start_from(head: tf_keras.Model, features: Vectors) -> None:
     if head.name != "projection":
         head.get_layer("centre").set_weights([mean, np.ones_like(mean)])
         return
-    axes = principal_axes(unit - mean, head.output_shape[1])
+    axes = _scaled_axes(unit - mean, head.output_shape[1])
     head.get_layer("embedding").set_weights([axes, -mean @ axes])
 
 
-def principal_axes(centred: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
-    """Return the `count` directions in which vectors differ most, ``(d, count)``, last = most."""
+def _scaled_axes(centred: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+    """Return the `count` directions in which vectors differ most, scaled, ``(d, count)``."""
     size = centred.shape[1]
-    _, axes = eigh(centred.T @ centred, subset_by_index=(size - count, size - 1))
-    return axes
+    variances, axes = eigh(centred.T @ centred, subset_by_index=(size - count, size - 1))
+    # With few photos most directions have no spread at all; these count as the smallest do.
+    relative = np.maximum(variances / variances[-1], _SMALLEST)
+    return axes * relative**-0.125
 
 
 def _embedding(x: object, dimension: int, seed: int) -> object:

@@ -81,6 +81,7 @@ class MetricLearner(PhotoSearch):
         classes_per_batch: int = 16,
         photos_per_class: int = 4,
         steps: int | None = None,
+        blend: float | None = None,
         **settings: Any,  # noqa: ANN401
     ) -> "MetricLearner":
         """Train on labelled photos. An earlier index and calibration are dropped.
@@ -108,10 +109,15 @@ class MetricLearner(PhotoSearch):
             Of Adam; default 0.001, with ``"efficientnet-lite0"`` 0.0001.
         classes_per_batch, photos_per_class, steps : int
             See `similarity_lab.metric_learning.training.Schedule`.
+        blend : float, optional
+            The weights that are kept go this far from the start (0) to the trained ones (1).
+            Default 0.5, which pays on classes that were not trained on; ``"small"``, which starts
+            from nothing, 1.
         **settings
-            Of the tower. ``"features"``: dimension=256, dropout=0.3, head="projection" (or
+            Of the tower. ``"features"``: dimension=512 (or the
+            embedder's, if that is less), dropout=0.3, head="projection" (or
             "residual", "beside"); ``"small"``: dimension=64, size=(28, 28), color="rgb";
-            ``"efficientnet-lite0"``: dimension=256, blocks=5 (of 16, how many learn).
+            ``"efficientnet-lite0"``: dimension=512, blocks=5 (of 16, how many learn).
 
         Raises
         ------
@@ -121,7 +127,14 @@ class MetricLearner(PhotoSearch):
         plan = Tower.of(tower, settings)
         rate = learning_rate or (1e-4 if tower == "efficientnet-lite0" else 1e-3)
         schedule = Schedule(
-            epochs, patience, rate, classes_per_batch, photos_per_class, steps, seed
+            epochs=epochs,
+            patience=patience,
+            learning_rate=rate,
+            classes_per_batch=classes_per_batch,
+            photos_per_class=photos_per_class,
+            steps=steps,
+            blend=plan.blend if blend is None else blend,
+            seed=seed,
         )
         judge = make_loss(loss, **(loss_settings or {}))
         for name in ("embedder_", "index_", "calibration_", "skipped_"):

@@ -1,5 +1,6 @@
 """The losses of TensorFlow Similarity, by name, with where they come from."""
 
+import inspect
 from typing import Any, Literal
 
 from similarity_lab.metric_learning.libraries import tf_keras, tfs
@@ -49,7 +50,11 @@ def make_loss(name: Loss, **settings: Any) -> tf_keras.losses.Loss:  # noqa: ANN
     if name not in _LOSSES:
         raise ValueError(f"loss must be one of {', '.join(_LOSSES)}, got {name!r}")
     kind, defaults = _LOSSES[name]
-    try:
-        return getattr(tfs.losses, kind)(**(defaults | settings))
-    except TypeError as error:
-        raise ValueError(f"loss {name!r} has no such setting: {error}") from error
+    loss = getattr(tfs.losses, kind)
+    known = inspect.signature(loss).parameters.keys() - {"name", "kwargs"}
+    if strange := settings.keys() - known:  # it would take them, and fail in the first step
+        raise ValueError(
+            f"loss {name!r} has no setting {', '.join(sorted(strange))}; "
+            f"it has {', '.join(sorted(known))}"
+        )
+    return loss(**(defaults | settings))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from similarity_lab.embedders import Embedder, load_embedder
 from similarity_lab.embedders.loading import NAMES
-from similarity_lab.metric_learning.calibration import Calibration
+from similarity_lab.metric_learning.calibration import CURVE_COLUMNS, Calibration
 from similarity_lab.metric_learning.embedder import with_head
 from similarity_lab.metric_learning.index import PhotoIndex
 from similarity_lab.metric_learning.manifest import SavedModelError, read_manifest, write_manifest
@@ -21,7 +21,7 @@ from similarity_lab.metric_learning.towers import Tower
 if TYPE_CHECKING:
     from similarity_lab.metric_learning.learner import MetricLearner
 
-WEIGHTS, HISTORY, INDEX, CURVE = "head.npz", "history.csv", "index.npz", "calibration.csv"
+WEIGHTS, HISTORY, INDEX, CURVE = "head.npz", "history.csv", "index.npz", "calibration.npz"
 METRIC = "cosine"
 _TEXT = ("classes", "paths", "digests", "embedder")
 
@@ -48,7 +48,7 @@ def save(learner: "MetricLearner", folder: Path) -> None:
         files.append(INDEX)
     if hasattr(learner, "calibration_"):
         chosen = learner.calibration_
-        chosen.curve.to_csv(folder / CURVE, index=False)
+        np.savez(folder / CURVE, **_columns(chosen.curve))
         files.append(CURVE)
         names = ("threshold", "strategy", "least", "statement")
         content["calibration"] = {name: getattr(chosen, name) for name in names}
@@ -78,8 +78,13 @@ def load_into(learner: "MetricLearner", folder: Path, embedder: Embedder | None)
     if INDEX in files:
         learner.index_ = _read_index(folder / INDEX)
     if CURVE in files:
-        curve = pd.read_csv(folder / CURVE, float_precision="round_trip")
+        with np.load(folder / CURVE, allow_pickle=False) as kept:
+            curve = pd.DataFrame({name: kept[name] for name in CURVE_COLUMNS})
         learner.calibration_ = Calibration(curve=curve, **manifest["calibration"])
+
+
+def _columns(table: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): table[name].to_numpy() for name in table}
 
 
 def _base(tower: Tower, name: str, embedder: Embedder | None) -> Embedder:

@@ -16,8 +16,8 @@ TowerName = Literal["small", "features", "efficientnet-lite0"]
 TOWERS = ("small", "features", "efficientnet-lite0")
 _OWN_SETTINGS: dict[str, dict[str, Any]] = {
     "small": {"dimension": 64, "size": (28, 28), "color": "rgb"},
-    "features": {"dimension": 256, "head": "projection", "dropout": 0.3},
-    "efficientnet-lite0": {"dimension": 256, "blocks": 5},
+    "features": {"dimension": None, "head": "projection", "dropout": 0.3},
+    "efficientnet-lite0": {"dimension": None, "blocks": 5},
 }
 
 
@@ -63,6 +63,11 @@ class Tower:
         if isinstance(base, FrontEmbedder):
             return base.back(chosen["dimension"], seed)
         return heads.on_features(chosen.pop("head"), base.dimension, seed=seed, **chosen)
+
+    @property
+    def blend(self) -> float:
+        """How far from the start the weights that are kept go; from random ones, all the way."""
+        return 1.0 if self.name == "small" else 0.5
 
     def start(self, head: tf_keras.Model, vectors: Vectors) -> None:
         """Let the head start from the photos to train on, where it can."""

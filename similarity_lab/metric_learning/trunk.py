@@ -55,7 +55,7 @@ class FrontEmbedder(StreamingEmbedder):
         values = run(self._front, pixels.astype(np.float32) / np.float32(255))
         return values.reshape(len(pixels), -1)
 
-    def back(self, dimension: int, seed: int) -> tf_keras.Model:
+    def back(self, dimension: int | None, seed: int) -> tf_keras.Model:
         """Return the rest with a projection: activations → float32 ``(n, dimension)``, length 1.
 
         Batch normalisation keeps its stored statistics; a small batch would spoil them.

@@ -1,0 +1,68 @@
+"""What stands in TensorFlow Similarity's way, and that it gets along with Keras 3."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from similarity_lab.backend import keras
+from similarity_lab.metric_learning import libraries
+from similarity_lab.metric_learning.libraries import tf_keras, tfs
+
+ASK = "from similarity_lab.metric_learning import MetricLearner"
+
+
+def error_of(code, **environment):
+    given = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(
+        command, env=given | environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    return run.stderr.strip().splitlines()[-1]
+
+
+def test_keras_3_is_active_already():
+    """A look at tf.keras would not show it: what TensorFlow Similarity is made of does."""
+    error = error_of(f"import keras\n{ASK}")
+    assert "MetricLearningUnavailableError" in error and "Start a new process" in error
+
+
+def test_the_environment_asks_for_keras_3():
+    error = error_of(ASK, TF_USE_LEGACY_KERAS="0")
+    assert "TF_USE_LEGACY_KERAS=0 asks for Keras 3" in error and "unset it" in error
+
+
+def test_the_extra_is_missing(monkeypatch):
+    find = importlib.util.find_spec
+    absent = ("nmslib", "tensorflow_similarity")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in absent else find(name)
+    )
+    message = r'needs tensorflow_similarity, nmslib.*pip install "similarity_lab\[metric\]"'
+    with pytest.raises(ImportError, match=message):
+        libraries._check_surroundings()
+
+
+def test_importing_the_package_loads_no_network_library():
+    code = (
+        "import sys, similarity_lab.metric_learning as m; assert 'MetricLearner' in dir(m)\n"
+        "from similarity_lab.metric_learning import calibrate, PhotoIndex\n"
+        "sys.exit(bool({'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_both_keras_in_one_process():
+    assert keras.__version__.startswith("3.") and tf_keras.__version__.startswith("2.")
+    values = np.ones((2, 4), np.float32)
+    ours = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    theirs = tf_keras.Sequential([tf_keras.Input((4,)), tfs.layers.MetricEmbedding(3)])
+    theirs.compile("adam", loss=tfs.losses.MultiSimilarityLoss())
+    theirs.train_on_batch(values, np.array([0, 1]))
+    ours.compile("adam", loss="mse")
+    ours.train_on_batch(values, np.ones((2, 3), np.float32))
+    assert ours.predict(values, verbose=0).shape == theirs.predict(values, verbose=0).shape

@@ -1,0 +1,52 @@
+import random
+
+import numpy as np
+import pytest
+
+from similarity_lab.metric_learning import run_demo
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return run_demo(epochs=2, steps=30)
+
+
+def test_the_demo_finds_digits_and_leaves_no_trace(demo, capsys):
+    state = random.getstate()
+    again = run_demo(epochs=2, steps=30)
+    assert random.getstate() == state and capsys.readouterr().out == ""
+    assert demo.neighbours.equals(again.neighbours)
+    assert demo.accuracy > 0.85 and demo.history["loss"].is_monotonic_decreasing
+    assert demo.indexed.counts.tolist() == [10] * 10
+    assert demo.neighbours.groupby("query")["distance"].is_monotonic_increasing.all()
+    assert len(demo.plot(3).axes) == 18
+
+
+def test_mnist_goes_the_same_way(monkeypatch):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(10), 200)
+    pixels = rng.integers(0, 60, (2000, 28, 28, 1), np.uint8)
+    for label in range(10):
+        pixels[labels == label, 2 * label : 2 * label + 3] += 190
+    asked = {}
+
+    def load(name, **settings):
+        asked.update(settings, name=name)
+        return tf.constant(pixels), tf.constant(labels)
+
+    monkeypatch.setattr(tfds, "load", load)
+    demo = run_demo("mnist", epochs=1, steps=10)
+    assert asked["name"] == "mnist" and asked["download"] is False and asked["as_supervised"]
+    assert demo.queries.images.shape[1:] == (28, 28, 1) and demo.accuracy > 0.9
+
+
+def test_mnist_is_not_there(monkeypatch, tmp_path):
+    import tensorflow_datasets as tfds
+
+    load = tfds.load
+    monkeypatch.setattr(tfds, "load", lambda *a, **k: load(*a, data_dir=str(tmp_path), **k))
+    with pytest.raises(FileNotFoundError, match=r"no MNIST on this machine .*download=True"):
+        run_demo("mnist")

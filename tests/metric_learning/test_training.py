@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.evaluation import retrieval
+from similarity_lab.metric_learning import heads
+from similarity_lab.metric_learning.losses import make_loss
+from similarity_lab.metric_learning.training import (
+    BalancedSampler,
+    Schedule,
+    best_epoch,
+    own_validation,
+    run,
+    train_head,
+)
+
+
+def noisy(seed, n=8, classes=6, size=10, spread=0.5):
+    rng = np.random.default_rng(seed)
+    centres = np.abs(np.random.default_rng(99).normal(0, 1, (classes, size)))
+    labels = np.repeat(np.arange(classes), n)
+    vectors = np.abs(centres[labels] + rng.normal(0, spread, (len(labels), size)))
+    return vectors.astype(np.float32), labels
+
+
+def trained(schedule, spread=0.5):
+    photos, validation = noisy(0, spread=spread), noisy(1, spread=spread)
+    head = heads.on_features("projection", 10, dimension=6, seed=schedule.seed)
+    heads.start_from(head, photos[0])
+    loss = make_loss("multisimilarity")
+    return head, train_head(head, loss, photos, validation, schedule, progress=False), validation
+
+
+def test_batches_are_balanced_and_depend_on_the_seed_alone(capsys):
+    vectors, labels = noisy(0, n=3, classes=5)
+    schedule = Schedule(classes_per_batch=4, photos_per_class=4, steps=3, seed=7)
+    sampler, again = (BalancedSampler(vectors, labels, schedule) for _ in range(2))
+    assert len(sampler) == 3 and capsys.readouterr().out == ""
+    seen = []
+    for batch in range(3):
+        values, of = sampler[batch]
+        assert np.unique(of, return_counts=True)[1].tolist() == [4] * 4
+        assert {row.tobytes() for row in values} <= {row.tobytes() for row in vectors}
+        np.testing.assert_array_equal(values, again[batch][0])
+        seen.append(values.tobytes())
+    sampler.on_epoch_end()
+    assert len({*seen, sampler[0][0].tobytes()}) == 4
+
+
+def test_a_class_with_enough_photos_repeats_none():
+    vectors, labels = noisy(0, n=4, classes=3)
+    values, _ = BalancedSampler(vectors, labels, Schedule(photos_per_class=4))[0]
+    assert len(np.unique(values, axis=0)) == 12
+
+
+def test_the_best_epoch_is_put_back():
+    head, history, (vectors, labels) = trained(Schedule(epochs=6, patience=6, steps=4))
+    assert history["epoch"].tolist() == list(range(7)) and np.isnan(history["loss"][0])
+    found = retrieval(run(head, vectors), labels, k=[1]).means()
+    best = history.loc[best_epoch(history)]
+    assert found["recall@1"] == pytest.approx(best["val_recall@1"])
+    assert found["map"] == pytest.approx(best["val_map"], abs=1e-6)
+    assert best["val_recall@1"] == history["val_recall@1"].max()
+
+
+def test_a_training_that_does_harm_is_taken_back():
+    head, history, _ = trained(Schedule(epochs=9, patience=2, steps=2, learning_rate=30.0))
+    assert best_epoch(history) == 0 and len(history) == 3  # and it stops
+    fresh = heads.on_features("projection", 10, dimension=6)
+    heads.start_from(fresh, noisy(0)[0])
+    for kept, start in zip(head.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, start)
+
+
+def test_kept_weights_are_part_of_the_way():
+    steps = {"epochs": 1, "steps": 3, "learning_rate": 1e-2}
+    start = heads.on_features("projection", 10, dimension=6)
+    heads.start_from(start, noisy(0)[0])
+    whole, half = (trained(Schedule(**steps, blend=share), 2.0) for share in (1.0, 0.5))
+    assert best_epoch(whole[1]) == best_epoch(half[1]) == 1
+    for a, b, c in zip(
+        start.get_weights(), whole[0].get_weights(), half[0].get_weights(), strict=True
+    ):
+        np.testing.assert_allclose((a + b) / 2, c, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite():
+    photos = noisy(0)
+    head = heads.on_features("projection", 10, dimension=6)
+    head.get_layer("embedding").set_weights([np.full((10, 6), np.nan), np.zeros(6)])
+    with pytest.raises(ValueError, match="not finite"):
+        train_head(head, make_loss("circle"), photos, photos, Schedule(epochs=1), progress=False)
+
+
+def test_own_validation_takes_a_fifth_and_two_at_least():
+    counts = [3, 4, 5, 30]
+    labels = np.repeat(np.arange(4), counts)
+    pixels = np.zeros((len(labels), 4, 4, 3), np.uint8)
+    photos = ImageDataset.from_arrays(pixels, labels, list("abcd"))
+    train, validation = own_validation(photos, seed=0)
+    assert validation.counts.tolist() == [0, 2, 2, 6] and train.counts.tolist() == [3, 2, 3, 24]
+    with pytest.raises(ValueError, match="no class has four photos"):
+        own_validation(photos.of_class("a"), seed=0)
