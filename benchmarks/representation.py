@@ -4,8 +4,8 @@
 
 For every comparator: verification over all pairs of test photos, retrieval among them, and top-1 of
 the nearest training photo. Networks are trained on the train split's coarse classes and chosen on
-the validation split (benchmarks/siamese_runs.py, which this runs where needed); the test split
-chooses nothing. Writes benchmarks/results/representation.json.
+the validation split (benchmarks/siamese_runs.py and metric_learning_runs.py, which this runs where
+needed); the test split chooses nothing. Writes benchmarks/results/representation.json.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from common import StoredEmbedder, origin, photos_folder, stored, write_results
+from metric_learning_runs import SETTINGS as METRIC
+from metric_learning_runs import trained as trained_metric
 from siamese_runs import EPOCHS, SEED, STEPS, STRONG, trained
 
 from similarity_lab import ImageDataset, grocery_store
 from similarity_lab.distances import Cosine
+from similarity_lab.embedders import Embedder
 from similarity_lab.evaluation import Between, nearest_labels, pair_distances, retrieval
 from similarity_lab.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.metric_learning.embedder import HeadEmbedder
 
 REPEATS = 50
 BASELINE = "cosine, colour lite0"
@@ -44,7 +48,7 @@ def datasets() -> dict[str, ImageDataset]:
     }
 
 
-def measure(data: dict[str, ImageDataset], embedder: StoredEmbedder, between: Between) -> Measured:
+def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between) -> Measured:
     """Return the figures of one comparator."""
     test = embedder.embed(data["test coarse"].paths)
     pairs = pair_distances(test, data["test coarse"].labels, between)
@@ -57,7 +61,11 @@ def measure(data: dict[str, ImageDataset], embedder: StoredEmbedder, between: Be
     intervals = retrieved.intervals(seed=SEED)
     for name, value in retrieved.means().items():
         figures |= {name: value, f"{name}_interval": intervals[name]}
-    found = {"recall@1": retrieved.queries["recall@1"].to_numpy()}
+    each = retrieved.queries
+    found = {
+        "recall@1": each["recall@1"].to_numpy(),
+        "map": each["average_precision"].to_numpy(),
+    }
     for level in ("coarse", "fine"):
         known, asked = data[f"train {level}"], data[f"test {level}"]
         vectors = embedder.embed(known.paths)
@@ -97,6 +105,17 @@ def main() -> None:
         # The study kept the last epoch; choosing one on validation photos would hide the fault.
         comparator = trained(name, keep="last" if name in FAULTY else "best").comparator
         embedder = StoredEmbedder(comparator.embedder, paths)
+        measured[name] = measure(data, embedder, comparator.between)
+    frozen = stored("efficientnet-lite0", "rgb", paths)
+    for name in METRIC:
+        comparator = trained_metric(name).comparator
+        head = comparator.embedder
+        # A head on frozen features needs no photo again, only their kept vectors.
+        embedder = (
+            HeadEmbedder(frozen, head.head)
+            if head.base.name == frozen.name
+            else StoredEmbedder(head, paths)
+        )
         measured[name] = measure(data, embedder, comparator.between)
     rows = {
         name: result.figures | ({} if name == BASELINE else differences(result, measured[BASELINE]))

@@ -7,7 +7,7 @@ categories choose the epoch), then test photos of the *other* half look for each
 trained vectors and with the frozen ones. Five random halves. Intervals of the difference are paired
 and resample test photos; a photo keeps its results in all halves that ask it.
 
-``--choose`` compares heads and losses before that, on two other halves, and judges on *train*
+``--choose`` compares heads and losses before that, on three other halves, and judges on *train*
 photos of the untrained half: the test split chooses nothing. Writes
 benchmarks/results/unseen_categories.json.
 """
@@ -24,7 +24,7 @@ from similarity_lab.evaluation import retrieval
 from similarity_lab.intervals import bootstrap_interval
 from similarity_lab.metric_learning import MetricLearner
 
-SEEDS, CHOICE_SEEDS = range(5), (100, 101)
+SEEDS, CHOICE_SEEDS = range(5), (100, 101, 102)
 EPOCHS = 20
 FIGURES = {"recall@1": "recall@1", "average_precision": "map"}
 CHOSEN: dict[str, object] = {"head": "projection", "loss": "multisimilarity"}

@@ -10,6 +10,7 @@ from similarity_lab._lazy import lazy_names
 
 if TYPE_CHECKING:
     from similarity_lab.metric_learning.calibration import Calibration, PromiseWarning, calibrate
+    from similarity_lab.metric_learning.embedder import RememberingEmbedder
     from similarity_lab.metric_learning.index import PhotoIndex
     from similarity_lab.metric_learning.learner import MetricLearner
     from similarity_lab.metric_learning.manifest import SavedModelError
@@ -21,6 +22,7 @@ _HOMES = {
     "MetricLearner": "learner",
     "PhotoIndex": "index",
     "PromiseWarning": "calibration",
+    "RememberingEmbedder": "embedder",
     "SavedModelError": "manifest",
     "calibrate": "calibration",
     "run_demo": "study",
@@ -32,6 +34,7 @@ __all__ = [
     "MetricLearner",
     "PhotoIndex",
     "PromiseWarning",
+    "RememberingEmbedder",
     "SavedModelError",
     "calibrate",
     "run_demo",

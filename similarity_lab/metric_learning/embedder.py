@@ -4,10 +4,19 @@ import hashlib
 
 import numpy as np
 
-from similarity_lab.embedders.base import BATCH_SIZE, Embedder, Images, StreamingEmbedder, Vectors
+from similarity_lab.embedders import Embedder, load_embedder
+from similarity_lab.embedders.base import (
+    BATCH_SIZE,
+    Images,
+    StreamingEmbedder,
+    Vectors,
+    as_sources,
+)
+from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.images import Color, Pixels
 from similarity_lab.metric_learning.libraries import tf_keras
 from similarity_lab.metric_learning.training import run
+from similarity_lab.sources import content_digest
 
 
 class PixelEmbedder(StreamingEmbedder):
@@ -22,6 +31,58 @@ class PixelEmbedder(StreamingEmbedder):
     def forward(self, pixels: Pixels) -> Vectors:
         """Flatten uint8 ``(b, h, w, c)`` to float32 ``(b, h · w · c)``."""
         return pixels.reshape(len(pixels), -1).astype(np.float32)
+
+
+class RememberingEmbedder:
+    """Keeps the vectors of a frozen embedder in memory, by what a photo holds.
+
+    Training, indexing, calibrating and looking up the same photos, or training several heads on
+    them, then runs them through the network once.
+
+    Parameters
+    ----------
+    embedder : name, Keras model or embedder
+        As `load_embedder` takes it.
+
+    Attributes
+    ----------
+    name, dimension, input_size
+        The embedder's own: its vectors are these.
+
+    Examples
+    --------
+    >>> class Mean:
+    ...     name, dimension, input_size = "mean colour", 3, (8, 8)
+    ...     def embed(self, images, *, batch_size=32, progress=True):
+    ...         print(len(images), "embedded")
+    ...         return np.array([image.mean((0, 1)) for image in images], np.float32)
+    >>> photo = np.full((8, 8, 3), 7, np.uint8)
+    >>> embedder = RememberingEmbedder(Mean())
+    >>> embedder.embed([photo, photo]).shape, embedder.embed([photo]).shape
+    1 embedded
+    ((2, 3), (1, 3))
+    """
+
+    def __init__(self, embedder: EmbedderSource = "efficientnet-lite0") -> None:
+        self._embedder = load_embedder(embedder)
+        self.name, self.dimension = self._embedder.name, self._embedder.dimension
+        self.input_size = self._embedder.input_size
+        self._known: dict[str, Vectors] = {}
+
+    def embed(
+        self, images: Images, *, batch_size: int = BATCH_SIZE, progress: bool = True
+    ) -> Vectors:
+        """Return one vector per image, float32 ``(n, dimension)``, as the embedder does."""
+        sources = as_sources(images)
+        digests = [content_digest(source) for source in sources]
+        new = {d: s for d, s in zip(digests, sources, strict=True) if d not in self._known}
+        if new:
+            made = self._embedder.embed(
+                list(new.values()), batch_size=batch_size, progress=progress
+            )
+            self._known.update(zip(new, made, strict=True))
+        known = [self._known[digest] for digest in digests]
+        return np.array(known, np.float32).reshape(len(known), self.dimension)
 
 
 class HeadEmbedder:

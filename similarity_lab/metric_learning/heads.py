@@ -133,10 +133,11 @@ def start_from(head: tf_keras.Model, features: Vectors) -> None:
 
 def _scaled_axes(centred: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
     """Return the `count` directions in which vectors differ most, scaled, ``(d, count)``."""
-    size = centred.shape[1]
+    photos, size = centred.shape
     variances, axes = eigh(centred.T @ centred, subset_by_index=(size - count, size - 1))
-    # With few photos most directions have no spread at all; these count as the smallest do.
     relative = np.maximum(variances / variances[-1], _SMALLEST)
+    # Where too few photos say nothing, others may differ: those directions stay as they are.
+    relative[: max(count - photos + 1, 0)] = 1.0
     return axes * relative**-0.125
 
 

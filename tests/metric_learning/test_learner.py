@@ -7,10 +7,11 @@ from sklearn.exceptions import NotFittedError
 
 from similarity_lab import RelevanceScorer, Site, compare
 from similarity_lab.comparators import Comparator
+from similarity_lab.embedders import Embedder
 from similarity_lab.images import ImageError
-from similarity_lab.metric_learning import MetricLearner, PromiseWarning
+from similarity_lab.metric_learning import MetricLearner, PromiseWarning, RememberingEmbedder
 
-from .conftest import CLASSES, coloured
+from .conftest import CLASSES, Colors, coloured
 
 
 @pytest.fixture
@@ -192,6 +193,26 @@ class _Six:
 
     def embed(self, images, *, batch_size=32, progress=True):
         return np.ones((len(images), 6), np.float32)
+
+
+def test_a_remembered_photo_is_embedded_once(data, colors):
+    passes = []
+
+    class Counting(Colors):
+        def embed(self, images, **settings):
+            passes.append(len(images))
+            return super().embed(images, **settings)
+
+    embedder = RememberingEmbedder(Counting())
+    assert embedder.name == colors.name and isinstance(embedder, Embedder)
+    photos = data[0].images
+    twice = np.concatenate([photos[:5], photos[:5]])
+    np.testing.assert_array_equal(embedder.embed(twice), colors.embed(twice))
+    np.testing.assert_array_equal(embedder.embed(photos), colors.embed(photos))
+    assert passes == [5, 35] and embedder.embed(photos[:0]).shape == (0, 6)
+    learner = MetricLearner(progress=False)
+    learner.fit(data[0], validation=data[1], embedder=embedder, epochs=1).index(data[0])
+    assert passes == [5, 35, 16]
 
 
 def test_an_equal_seed_gives_an_equal_model(data, colors):

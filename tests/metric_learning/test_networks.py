@@ -69,6 +69,15 @@ def test_a_projection_starts_from_scaled_principal_components():
     )
 
 
+def test_directions_that_few_photos_say_nothing_about_stay_as_they_are():
+    features = np.abs(np.random.default_rng(0).normal(1, 1, (5, 12))).astype(np.float32)
+    head = heads.on_features("projection", 12, dimension=12)
+    heads.start_from(head, features)
+    lengths = np.linalg.norm(head.get_layer("embedding").get_weights()[0], axis=0)
+    np.testing.assert_allclose(lengths[:8], 1, rtol=1e-5)  # five photos span four directions
+    assert (lengths[8:11] > 1).all() and lengths[11] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("blocks", [1, pytest.param(16, marks=pytest.mark.slow)])
 def test_the_trunk_is_our_efficientnet(blocks):
     photos = [draw("almonds", seed=1), draw("dates", seed=2)]

@@ -2,8 +2,11 @@ import random
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
+from similarity_lab import plots
 from similarity_lab.metric_learning import run_demo
+from similarity_lab.plots.colours import MATCH, NO_MATCH
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +53,15 @@ def test_mnist_is_not_there(monkeypatch, tmp_path):
     monkeypatch.setattr(tfds, "load", lambda *a, **k: load(*a, data_dir=str(tmp_path), **k))
     with pytest.raises(FileNotFoundError, match=r"no MNIST on this machine .*download=True"):
         run_demo("mnist")
+
+
+def test_a_neighbour_is_framed_by_its_class(demo):
+    figure = plots.neighbour_sheet(demo.queries, demo.neighbours, demo.indexed, n=2)
+    rows = [figure.axes[:6], figure.axes[6:]]
+    for query, row in enumerate(rows):
+        name = demo.queries.classes[demo.queries.labels[query]]
+        assert row[0].get_ylabel() == name and row[0].get_title() == ""
+        for axis, found in zip(row[1:], demo.neighbours[5 * query :].itertuples(), strict=False):
+            assert axis.get_title() == f"{found.distance:.3f} {found.label}"
+            expected = MATCH if found.label == name else NO_MATCH
+            assert to_hex(axis.spines["top"].get_edgecolor()).upper() == expected
