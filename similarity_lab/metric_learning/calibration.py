@@ -71,7 +71,7 @@ def precision_recall_curve(
     Examples
     --------
     >>> precision_recall_curve([0.1, 0.2, 0.3], [True, False, True], 2).round(2)
-       threshold  precision  recall   f1
+       threshold  precision  recall    f1
     0        0.1       1.00     0.5  0.67
     1        0.2       0.50     0.5  0.50
     2        0.3       0.67     1.0  0.80

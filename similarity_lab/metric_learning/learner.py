@@ -49,6 +49,7 @@ class MetricLearner(PhotoSearch):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from similarity_lab.samples import draw
     >>> photos = np.stack([draw(name, seed=n, size=(64, 64))
     ...                    for name in ("almonds", "dates") for n in range(6)])

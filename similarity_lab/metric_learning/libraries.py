@@ -8,6 +8,7 @@ TF_USE_LEGACY_KERAS. `similarity_lab.backend` sets it; here is said what stands 
 import contextlib
 import importlib.util
 import io
+import logging
 import os
 from collections.abc import Iterator
 
@@ -29,9 +30,18 @@ class MetricLearningUnavailableError(ImportError):
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Hold back what TensorFlow Similarity prints; a library has no business on stdout."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
+    """Hold back what TensorFlow Similarity prints, and remarks on how often Keras traces.
+
+    Several networks in one process are what this package is for.
+    """
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_surroundings() -> None:

@@ -132,7 +132,8 @@ def train_head(
         for epoch in range(1, schedule.epochs + 1):
             losses = []
             for batch in range(len(sampler)):
-                losses.append(float(head.train_on_batch(*sampler[batch])))
+                with quietly():
+                    losses.append(float(head.train_on_batch(*sampler[batch])))
                 bar.update()
             sampler.on_epoch_end()
             if not np.isfinite(losses).all():
@@ -167,7 +168,8 @@ def run(network: tf_keras.Model, values: Vectors) -> Vectors:
     """Return what a network makes of values, in batches: float32, one row each."""
     if not len(values):
         return np.empty((0, *network.output_shape[1:]), np.float32)
-    return np.asarray(network.predict(values, batch_size=_BATCH, verbose=0), np.float32)
+    with quietly():
+        return np.asarray(network.predict(values, batch_size=_BATCH, verbose=0), np.float32)
 
 
 def own_validation(photos: ImageDataset, seed: int) -> tuple[ImageDataset, ImageDataset]:
