@@ -51,6 +51,7 @@ resample photos.
 
 CHOICE = """Head and loss were chosen before that, on three other halves, by what *train* photos of
 the untrained half gain over frozen features; the last column is the trained half's validation.
+Length and starting scale of the head, and how far the kept weights go, were chosen there too.
 """
 
 EPOCH = """## Where a training epoch spends its time
@@ -180,7 +181,10 @@ def unseen() -> str:
             cells.append(f"{row[f'{key}_gain']:+.3f} ({low:+.3f} to {high:+.3f})")
         rows.append(cells)
     choice = [
-        [f"{value:+.3f}" if isinstance(value, float) else value for value in row.values()]
+        [
+            value if isinstance(value, str) else f"{value:{'+' if 'minus' in name else ''}.3f}"
+            for name, value in row.items()
+        ]
         for row in results["choice"]
     ]
     parts = [UNSEEN, table(head, rows), CHOICE, table(list(results["choice"][0]), choice)]

@@ -126,11 +126,10 @@ class MetricLearner(PhotoSearch):
             For fewer than two classes or two photos in a class, and for settings that do not fit.
         """
         plan = Tower.of(tower, settings)
-        rate = learning_rate or (1e-4 if tower == "efficientnet-lite0" else 1e-3)
         schedule = Schedule(
             epochs=epochs,
             patience=patience,
-            learning_rate=rate,
+            learning_rate=plan.learning_rate if learning_rate is None else learning_rate,
             classes_per_batch=classes_per_batch,
             photos_per_class=photos_per_class,
             steps=steps,

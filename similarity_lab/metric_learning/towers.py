@@ -69,6 +69,11 @@ class Tower:
         """How far from the start the weights that are kept go; from random ones, all the way."""
         return 1.0 if self.name == "small" else 0.5
 
+    @property
+    def learning_rate(self) -> float:
+        """Of Adam: slower where a network that was trained already learns on."""
+        return 1e-4 if self.name == "efficientnet-lite0" else 1e-3
+
     def start(self, head: tf_keras.Model, vectors: Vectors) -> None:
         """Let the head start from the photos to train on, where it can."""
         if self.name == "features":
