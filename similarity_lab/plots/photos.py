@@ -91,7 +91,9 @@ def reference_neighbours(result: SiteRelevance, *, n: int = 6) -> Figure:
 def neighbour_sheet(
     queries: ImageDataset, found: pd.DataFrame, indexed: ImageDataset, *, n: int = 6
 ) -> Figure:
-    """Show queries, each with its nearest photos: framed by whether they are of its class.
+    """Show queries, each with its nearest photos and their distances.
+
+    The frame tells whether a neighbour is of the query's class; another class is named.
 
     Parameters
     ----------
@@ -114,7 +116,8 @@ def neighbour_sheet(
         for axis, row in zip(line[1:], found[found["query"] == query].itertuples(), strict=False):
             colour = MATCH if row.label == name else NO_MATCH
             _show(axis, known[cast(int, row.position)], colour)
-            axis.set_title(f"{row.distance:.3f} {row.label}", fontsize=7, color=colour, pad=3)
+            wrong = "" if row.label == name else f" {row.label}"
+            axis.set_title(f"{row.distance:.3f}{wrong}", fontsize=7, color=colour, pad=3)
     return figure
 
 

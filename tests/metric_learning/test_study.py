@@ -62,6 +62,9 @@ def test_a_neighbour_is_framed_by_its_class(demo):
         name = demo.queries.classes[demo.queries.labels[query]]
         assert row[0].get_ylabel() == name and row[0].get_title() == ""
         for axis, found in zip(row[1:], demo.neighbours[5 * query :].itertuples(), strict=False):
-            assert axis.get_title() == f"{found.distance:.3f} {found.label}"
-            expected = MATCH if found.label == name else NO_MATCH
+            right = found.label == name
+            assert axis.get_title() == f"{found.distance:.3f}" + (
+                "" if right else f" {found.label}"
+            )
+            expected = MATCH if right else NO_MATCH
             assert to_hex(axis.spines["top"].get_edgecolor()).upper() == expected
