@@ -18,7 +18,7 @@ from similarity_lab._version import __version__, versions
 from similarity_lab.relevance.decision import SITE_COLUMNS
 
 if TYPE_CHECKING:
-    from similarity_lab.relevance import SiteFailure, SiteRelevance
+    from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
     from similarity_lab.sources import Source
 
     Result = SiteRelevance | SiteFailure
@@ -61,14 +61,32 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     score = commands.add_parser("score", help="decide which sites sell the target")
     score.add_argument("sites", nargs="+", metavar="SITE", help="folder or .zip of a site's images")
-    score.add_argument("--library", required=True, metavar="DIR|ZIP", help="a folder per product")
-    score.add_argument("--target", required=True, metavar="NAME", help="a class of the library")
-    score.add_argument("--method", default="mean-distance")
+    score.add_argument("--library", metavar="DIR|ZIP", help="photos, a folder per product")
+    score.add_argument("--target", metavar="NAME", help="a class of the library")
+    score.add_argument("--scorer", metavar="DIR", help="a saved scorer, instead of --library")
+    score.add_argument("--save-scorer", metavar="DIR", help="keep the fitted scorer")
+    score.add_argument("--method", default="learned", help="learned (default) or mean-distance")
+    score.add_argument("--quality", default="standard", help="standard (default) or best, slower")
     score.add_argument("--embedder", help="default: the method's own")
     score.add_argument("--color", choices=["rgb", "gray"], default="rgb", help="with --embedder")
-    score.add_argument("--similarity-threshold", type=float, metavar="DISTANCE")
+    score.add_argument(
+        "--similarity-threshold",
+        type=float,
+        metavar="X",
+        help="probability (learned) or distance that makes a match",
+    )
     score.add_argument("--relevance-threshold", type=float, default=0.25, metavar="SHARE")
-    score.add_argument("--references", type=int, default=15, metavar="N", help="drawn per image")
+    score.add_argument("--certainty", type=float, default=0.9, metavar="P", help="else unsure")
+    score.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=(),
+        metavar="KIND",
+        help="icons, banners, graphics: pictures that do not count",
+    )
+    score.add_argument(
+        "--references", type=int, default=15, metavar="N", help="drawn per image (mean-distance)"
+    )
     score.add_argument("--seed", type=int, default=0)
     score.add_argument("--csv", type=Path, metavar="FILE", help="write the table of sites")
     score.add_argument("--images-csv", type=Path, metavar="FILE", help="write a row per image")
@@ -120,23 +138,42 @@ def _demo(options: argparse.Namespace) -> None:
     )
 
 
-def _score(options: argparse.Namespace) -> None:
+def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
     from similarity_lab.embedders import load_embedder
-    from similarity_lab.relevance import RelevanceScorer, SiteRelevance, decisions_table
-    from similarity_lab.report import write_report
+    from similarity_lab.relevance import RelevanceScorer
 
+    if options.scorer:
+        if options.target or options.save_scorer:
+            raise ValueError("--scorer brings its own target and is saved already; leave them out")
+        return RelevanceScorer.load(options.scorer, library=options.library).set_params(
+            progress=not options.quiet
+        )
+    if not options.library or not options.target:
+        raise ValueError("pass --library and --target, or --scorer with a saved scorer")
     embedder = options.embedder and load_embedder(options.embedder, color=options.color)
     scorer = RelevanceScorer(
         options.target,
         method=options.method,
         embedder=embedder,
+        quality=options.quality,
         similarity_threshold=options.similarity_threshold,
         relevance_threshold=options.relevance_threshold,
+        certainty=options.certainty,
+        leave_out=options.leave_out,
         n_references=options.references,
         seed=options.seed,
         progress=not options.quiet,
-    )
-    scorer.fit(options.library)
+    ).fit(options.library)
+    if options.save_scorer:
+        scorer.save(options.save_scorer)
+    return scorer
+
+
+def _score(options: argparse.Namespace) -> None:
+    from similarity_lab.relevance import SiteRelevance, decisions_table
+    from similarity_lab.report import write_report
+
+    scorer = _scorer(options)
     results = list(scorer.score_each(options.sites))
     decided = [result for result in results if isinstance(result, SiteRelevance)]
     if options.csv:
@@ -145,7 +182,7 @@ def _score(options: argparse.Namespace) -> None:
         tables = [result.images.assign(site=result.site) for result in decided]
         pd.concat(tables or [pd.DataFrame()]).to_csv(options.images_csv, index=False)
     if options.report:
-        page = write_report(results, options.report, title=f"Who sells {options.target}?")
+        page = write_report(results, options.report, title=f"Who sells {scorer.target}?")
         print(f"page: {page}", file=sys.stderr)
     for row in scorer.skipped_.itertuples():
         print(f"left out of the library: {row.path}: {row.reason}", file=sys.stderr)
@@ -190,12 +227,17 @@ def _print_table(results: "Sequence[Result]") -> None:
     table = pd.DataFrame(rows, columns=SITE_COLUMNS)
     decided = table["share"].notna()
     shown = table[["site", "decision"]].copy()
+    if decided.any() and table["probability"].notna().any():
+        chance = table["probability"].astype(float)
+        shown["probability"] = chance.map("{:.1%}".format).where(decided, "")
     for name, column in (("share", "share"), ("from", "share_low"), ("to", "share_high")):
         shown[name] = table[column].map("{:.0%}".format).where(decided, "")
     for name, column in (
         ("matches", "n_matches"),
         ("images", "n_scored"),
-        ("left out", "n_skipped"),
+        ("repeated", "n_repeated"),
+        ("left out", "n_left_out"),
+        ("unreadable", "n_skipped"),
     ):
         shown[name] = table[column].astype("Int64").astype(str).where(decided, "")
     if not decided.all():

@@ -55,9 +55,12 @@ class KerasEmbedder(StreamingEmbedder):
         return np.asarray(self.model.predict_on_batch(values), np.float32)
 
 
-def efficientnet_lite_embedder(name: str, color: Color) -> KerasEmbedder:
+def efficientnet_lite_embedder(
+    name: str, color: Color, input_size: tuple[int, int] | None = None
+) -> KerasEmbedder:
     """Return ``"efficientnet-lite0"`` or ``"efficientnet-lite2"`` with its packaged weights."""
-    return KerasEmbedder(efficientnet_lite(name), color, name=f"{name} {weights_digest(name)}")
+    model = efficientnet_lite(name, input_size)
+    return KerasEmbedder(model, color, name=f"{name} {weights_digest(name)}")
 
 
 def _image_input(model: keras.Model) -> tuple[int, int, int]:

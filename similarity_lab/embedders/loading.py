@@ -41,7 +41,8 @@ def load_embedder(
     runtime : {"auto", "keras"}
         What computes; ``"auto"`` takes the fastest there is.
     input_size : int or (height, width), optional
-        Only for a TF-Hub module that does not state its own.
+        For the packaged networks, larger than their own sees finer things and takes longer; for a
+        TF-Hub module, where it does not state its own.
 
     Raises
     ------
@@ -64,10 +65,11 @@ def load_embedder(
     if not isinstance(name, (str, Path)):
         return _from_object(name, color)
     text = str(name)
+    size = image_size(input_size) if input_size else None
     if text in NAMES:
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
-        return efficientnet_lite_embedder(text, color)
+        return efficientnet_lite_embedder(text, color, size)
     if text.endswith(".keras") and Path(text).is_file():
         from similarity_lab.backend import keras
 
@@ -75,7 +77,7 @@ def load_embedder(
     if text.startswith(("http://", "https://")) or (Path(text) / "saved_model.pb").is_file():
         from similarity_lab.embedders.tf_hub import HubEmbedder
 
-        return HubEmbedder(text, color, image_size(input_size) if input_size else None)
+        return HubEmbedder(text, color, size)
     raise EmbedderError(
         f"{text!r} is no embedder; expected {' or '.join(map(repr, NAMES))}, the address of a "
         "TF-Hub module, a folder with saved_model.pb, a .keras file, a Keras model, or an object "

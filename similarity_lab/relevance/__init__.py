@@ -1,7 +1,20 @@
-"""From distances to a decision: does this site sell the target?"""
+"""From vectors to a decision: does this site sell the target?"""
 
 from similarity_lab.relevance.decision import SiteRelevance
+from similarity_lab.relevance.library_report import LibraryReport, library_report
 from similarity_lab.relevance.references import ReferenceDraw
-from similarity_lab.relevance.scorer import RelevanceScorer, SiteFailure, decisions_table
+from similarity_lab.relevance.saving import ScorerFileError
+from similarity_lab.relevance.scorer import RelevanceScorer
+from similarity_lab.relevance.tables import SiteFailure, decisions_table, expected_accuracy
 
-__all__ = ["ReferenceDraw", "RelevanceScorer", "SiteFailure", "SiteRelevance", "decisions_table"]
+__all__ = [
+    "LibraryReport",
+    "ReferenceDraw",
+    "RelevanceScorer",
+    "ScorerFileError",
+    "SiteFailure",
+    "SiteRelevance",
+    "decisions_table",
+    "expected_accuracy",
+    "library_report",
+]

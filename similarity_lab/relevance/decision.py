@@ -3,23 +3,23 @@
 import html
 import json
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from similarity_lab.intervals import wilson_interval
+from similarity_lab.relevance.deciding import Decision, by_distance, by_probability
 from similarity_lab.sources import describe
-
-Decision = Literal["relevant", "irrelevant", "unsure"]
 
 IMAGE_COLUMNS = [
     "path",
     "status",
     "score",
     "distance",
+    "probability",
     "nearest_reference",
     "nearest_distance",
+    "confusable",
+    "influence",
     "is_match",
     "reason",
 ]
@@ -28,11 +28,14 @@ SITE_COLUMNS = [
     "target",
     "decision",
     "relevant",
+    "probability",
     "share",
     "share_low",
     "share_high",
     "n_matches",
     "n_scored",
+    "n_repeated",
+    "n_left_out",
     "n_skipped",
     "similarity_threshold",
     "relevance_threshold",
@@ -51,19 +54,24 @@ class SiteRelevance:
     relevant : bool
         The forced choice, also where the decision is "unsure".
     share : float
-        Share of the scored images that show the target, 0…1.
+        Share that shows the target, 0…1: of the scored images under the original rule, of the
+        site's catalogue (the likeliest share) under the learned one.
     interval : (float, float)
         95 % interval for the share in the site's catalogue, of which the images are a sample.
     probability : float or None
-        Probability that the site is relevant; None under the original rule, which has none.
+        Probability that the catalogue's share is at least the relevance threshold; None under the
+        original rule, which has none.
     images : DataFrame
-        One row per file, in order: path (as given), status ("scored" or "skipped"), score (higher
-        = likelier to show the target), distance, nearest_reference, nearest_distance, is_match,
-        reason.
+        One row per file, in order: path (as given); status ("scored", "repeated": shows what
+        another image shows, "left out": an icon, banner or graphic, or "skipped": unreadable);
+        score (higher = likelier to show the target); distance (original rule) or probability
+        (learned rule); nearest_reference and nearest_distance; confusable (the other product it is
+        most like); influence (by how much it moves the log-odds of "relevant"); is_match; reason.
     skipped : DataFrame with columns path, reason
-        All that was left out.
+        All that could not be read.
     similarity_threshold : float
-        An image is a match if its distance is at most this.
+        An image is a match if its distance is at most this (original rule), or its probability at
+        least this (learned rule).
     relevance_threshold : float
         The site is relevant if the share is at least this.
     method, embedder : str
@@ -92,46 +100,53 @@ class SiteRelevance:
         cls,
         images: pd.DataFrame,
         *,
+        method: str,
         similarity_threshold: float,
         relevance_threshold: float,
+        settings: dict[str, object],
         **evidence: object,
     ) -> "SiteRelevance":
-        """Decide by the original rule from a table of images that has distances.
+        """Decide from a table of images that have distances or probabilities.
 
         Parameters
         ----------
         images : DataFrame
-            With `IMAGE_COLUMNS`; `is_match` is filled in here.
+            With `IMAGE_COLUMNS`; is_match and influence are filled in here.
+        method : {"learned", "mean-distance"}
         similarity_threshold, relevance_threshold : float
+        settings : dict
+            Under the learned rule with ``prior_share`` and ``certainty``.
         **evidence
             The other attributes.
         """
-        scored = images["status"] == "scored"
-        images = images.assign(is_match=scored & (images["distance"] <= similarity_threshold))
-        n_matches, n_scored = int(images["is_match"].sum()), int(scored.sum())
-        share = n_matches / n_scored
-        relevant = share >= relevance_threshold
+        thresholds = (float(similarity_threshold), float(relevance_threshold))
+        if method == "learned":
+            prior, certainty = (float(str(settings[name])) for name in ("prior_share", "certainty"))
+            decided = by_probability(images, *thresholds, prior, certainty)
+        else:
+            decided = by_distance(images, *thresholds)
+        decided["images"] = decided["images"][IMAGE_COLUMNS]  # type: ignore[index]
         return cls(
-            decision="relevant" if relevant else "irrelevant",
-            relevant=relevant,
-            share=share,
-            interval=wilson_interval(n_matches, n_scored),
-            probability=None,
-            images=images[IMAGE_COLUMNS],
-            similarity_threshold=float(similarity_threshold),
-            relevance_threshold=float(relevance_threshold),
+            method=method,
+            similarity_threshold=thresholds[0],
+            relevance_threshold=thresholds[1],
+            settings=settings,
+            **decided,  # type: ignore[arg-type]
             **evidence,  # type: ignore[arg-type]
         )
 
     @property
     def n_scored(self) -> int:
-        """Number of images that were looked at."""
-        return int((self.images["status"] == "scored").sum())
+        """Number of images that count."""
+        return self._count("scored")
 
     @property
     def n_matches(self) -> int:
         """Number of images that show the target, as far as the rule can tell."""
         return int(self.images["is_match"].sum())
+
+    def _count(self, status: str) -> int:
+        return int((self.images["status"] == status).sum())
 
     def rethreshold(
         self, *, similarity_threshold: float | None = None, relevance_threshold: float | None = None
@@ -144,15 +159,16 @@ class SiteRelevance:
         check_thresholds(similarity, relevance)
         decided = SiteRelevance.from_images(
             self.images,
+            method=self.method,
             similarity_threshold=similarity,
             relevance_threshold=relevance,
+            settings=self.settings,
             site=self.site,
             target=self.target,
             skipped=self.skipped,
-            method=self.method,
             embedder=self.embedder,
         )
-        return replace(decided, settings=self.settings, versions=self.versions)
+        return replace(decided, versions=self.versions)
 
     def ranked(self) -> pd.DataFrame:
         """Return the scored images, likeliest to show the target first."""
@@ -164,6 +180,16 @@ class SiteRelevance:
         ranked = self.ranked()
         return ranked[~ranked["is_match"].astype(bool)].head(n)
 
+    def deciding(self, n: int = 5) -> pd.DataFrame:
+        """Return the images that moved the decision most, for or against (learned rule).
+
+        Under the original rule every match counts alike, so these are the nearest ones.
+        """
+        if self.probability is None:
+            return self.ranked().head(n)
+        order = self.images["influence"].abs().sort_values(ascending=False, kind="stable")
+        return self.images.loc[order.index[: min(n, self.n_scored)]]
+
     def to_row(self) -> dict[str, object]:
         """Return the decision as one row of the table of sites."""
         return {
@@ -171,11 +197,14 @@ class SiteRelevance:
             "target": self.target,
             "decision": self.decision,
             "relevant": self.relevant,
+            "probability": self.probability,
             "share": self.share,
             "share_low": self.interval[0],
             "share_high": self.interval[1],
             "n_matches": self.n_matches,
             "n_scored": self.n_scored,
+            "n_repeated": self._count("repeated"),
+            "n_left_out": self._count("left out"),
             "n_skipped": len(self.skipped),
             "similarity_threshold": self.similarity_threshold,
             "relevance_threshold": self.relevance_threshold,
@@ -197,10 +226,11 @@ class SiteRelevance:
     def summary(self) -> str:
         """Return the decision as one sentence."""
         low, high = self.interval
+        chance = "" if self.probability is None else f" with probability {self.probability:.1%}"
         return (
             f"{self.site}: {self.decision} for {self.target}: {self.n_matches} of {self.n_scored} "
-            f"images match, {self.share:.0%} (95 % interval {low:.0%} to {high:.0%}; "
-            f"relevant from {self.relevance_threshold:.0%})"
+            f"images match, share {self.share:.0%} (95 % interval {low:.0%} to {high:.0%}; "
+            f"relevant from {self.relevance_threshold:.0%}{chance})"
         )
 
     def __repr__(self) -> str:
@@ -208,7 +238,8 @@ class SiteRelevance:
 
     def _repr_html_(self) -> str:
         """Show the decision and its images in a notebook."""
-        columns = ["path", "score", "distance", "nearest_reference", "is_match"]
+        evidence = "distance" if self.probability is None else "probability"
+        columns = ["path", "score", evidence, "nearest_reference", "is_match"]
         images = self.ranked()[columns].head(10).to_html(index=False, escape=True)
         left_out = f"<p>{len(self.skipped)} left out.</p>" if len(self.skipped) else ""
         return f"<p><b>{html.escape(self.summary())}</b></p>{images}{left_out}"
@@ -217,6 +248,6 @@ class SiteRelevance:
 def check_thresholds(similarity: float, relevance: float) -> None:
     """Raise unless both thresholds can be meant."""
     if not np.isfinite(similarity):
-        raise ValueError(f"similarity_threshold must be a finite distance, got {similarity}")
+        raise ValueError(f"similarity_threshold must be a finite number, got {similarity}")
     if not 0 <= relevance <= 1:
         raise ValueError(f"relevance_threshold is a share from 0 to 1, got {relevance}")

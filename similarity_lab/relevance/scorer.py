@@ -1,8 +1,8 @@
 """The estimator: fit on labelled photos, score supplier websites."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from os import PathLike
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -11,45 +11,24 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from similarity_lab._version import versions
-from similarity_lab.comparators import (
-    Comparator,
-    ComparatorSource,
-    EmbeddingComparator,
-    as_comparator,
-)
-from similarity_lab.datasets import ImageDataset, load_dataset
+from similarity_lab.comparators import Comparator, ComparatorSource
+from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
-from similarity_lab.embedders import Embedded, embed_readable
-from similarity_lab.relevance.decision import (
-    IMAGE_COLUMNS,
-    SITE_COLUMNS,
-    SiteRelevance,
-    check_thresholds,
+from similarity_lab.relevance.clutter import Clutter
+from similarity_lab.relevance.decision import SiteRelevance
+from similarity_lab.relevance.learned import LearnedRule
+from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.mean_distance import (
+    MeanDistanceRule,
+    Threshold,
+    needs_counter_examples,
 )
+from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
 from similarity_lab.relevance.references import Aggregate, Draw, ReferenceDraw
-from similarity_lab.relevance.thresholds import balanced_threshold
+from similarity_lab.relevance.site_images import EmbeddedSite
+from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import Site, SiteError, SiteSource
-from similarity_lab.sources import Source, content_digest, describe
-
-METHODS = ("mean-distance",)
-ORIGINAL_EMBEDDER, ORIGINAL_THRESHOLD = "efficientnet-lite0", 0.65
-
-
-@dataclass(frozen=True)
-class SiteFailure:
-    """A site on which no decision is possible, and why."""
-
-    site: str
-    target: str
-    reason: str
-
-    def to_row(self) -> dict[str, object]:
-        """Return the failure as one row of the table of sites."""
-        return {"site": self.site, "target": self.target, "reason": self.reason}
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the failure as plain values, for JSON."""
-        return self.to_row()
+from similarity_lab.sources import describe
 
 
 class RelevanceScorer(BaseEstimator):
@@ -59,32 +38,43 @@ class RelevanceScorer(BaseEstimator):
     ----------
     target : str
         The class of the library that is looked for.
-    method : {"mean-distance"}
-        The original study's rule: an image is similar if its mean distance to `n_references`
-        random references is at most `similarity_threshold`; the site is relevant if the share of
-        similar images is at least `relevance_threshold`.
+    method : {"learned", "mean-distance"}
+        ``"learned"`` tells the target from the library's other products, with probabilities for
+        images and sites that are calibrated on the library. ``"mean-distance"`` is the original
+        study's rule: an image is similar if its mean distance to `n_references` random references
+        is at most `similarity_threshold`; the site is relevant if the share of similar images is
+        at least `relevance_threshold`.
     embedder : embedder, comparator, name or Keras model, optional
-        Default: the original's, gray EfficientNet-Lite0 compared by cosine.
+        Default: colour EfficientNet-Lite as `quality` says; for ``"mean-distance"`` the original's,
+        gray EfficientNet-Lite0.
+    quality : {"standard", "best"}
+        For the learned rule without `embedder`: Lite0 at 224 pixels, or Lite2 at 380, which sees
+        finer things and takes several times as long.
     similarity_threshold : float or "from-library", optional
-        Distance; smaller = more alike. ``"from-library"`` chooses it when fitting: best balanced
-        accuracy on the library, each reference compared with the other ones. Default 0.65 with the
-        original's embedder and mean; with any other ``"from-library"``, since a threshold holds
-        for one embedder only.
+        From which probability an image is called a match (learned, default 0.5); or up to which
+        distance (mean-distance; ``"from-library"``: best balanced accuracy on the library; default
+        0.65 with the original's embedder and mean, else ``"from-library"``, since a threshold
+        holds for one embedder only).
     relevance_threshold : float
-        Share, 0…1.
-    n_references : int
-    draw : {"with-replacement", "without-replacement", "all"}
-    aggregate : {"mean", "nearest", "mean-of-nearest"}
-    n_nearest : int
-        See `ReferenceDraw` for these three.
+        Share from which a site is relevant.
+    prior_share : float
+        Learned: share of all images that show the target, before one is looked at.
+    certainty : float
+        Learned: the decision is "unsure" where neither answer is this probable, 0.5…1.
+    leave_out : sequence of {"icons", "banners", "graphics"}
+        Pictures that do not count, see `clutter_kind`.
+    n_references, draw, aggregate, n_nearest
+        Mean-distance only, see `ReferenceDraw`; the learned rule uses all references.
     seed : int
     progress : bool
 
     Attributes
     ----------
     comparator_ : Comparator
-    references_ : ImageDataset
-        The photos of the target.
+    rule_ : LearnedRule or MeanDistanceRule
+    library_ : EmbeddedLibrary or None
+        None in a scorer that was loaded.
+    reference_names_ : list of str
     reference_vectors_ : ndarray of float32, shape (n references, dimension)
     similarity_threshold_ : float
     skipped_ : DataFrame with columns path, reason
@@ -94,17 +84,21 @@ class RelevanceScorer(BaseEstimator):
     --------
     >>> scorer = RelevanceScorer("almonds").fit("library/")        # doctest: +SKIP
     >>> scorer.score("sites/greenfield-foods")                     # doctest: +SKIP
-    <greenfield-foods: relevant for almonds: 9 of 19 images match, 47 % ...>
+    <greenfield-foods: relevant for almonds: 8 of 14 images match, share 57% ...>
     """
 
     def __init__(
         self,
         target: str,
         *,
-        method: str = "mean-distance",
+        method: str = "learned",
         embedder: ComparatorSource | None = None,
-        similarity_threshold: float | Literal["from-library"] | None = None,
+        quality: str = "standard",
+        similarity_threshold: Threshold = None,
         relevance_threshold: float = 0.25,
+        prior_share: float = 0.25,
+        certainty: float = 0.9,
+        leave_out: Sequence[Clutter] = (),
         n_references: int = 15,
         draw: Draw = "with-replacement",
         aggregate: Aggregate = "mean",
@@ -115,8 +109,12 @@ class RelevanceScorer(BaseEstimator):
         self.target = target
         self.method = method
         self.embedder = embedder
+        self.quality = quality
         self.similarity_threshold = similarity_threshold
         self.relevance_threshold = relevance_threshold
+        self.prior_share = prior_share
+        self.certainty = certainty
+        self.leave_out = leave_out
         self.n_references = n_references
         self.draw = draw
         self.aggregate = aggregate
@@ -131,36 +129,34 @@ class RelevanceScorer(BaseEstimator):
         ----------
         library : folder, zip, mapping or ImageDataset
             As `load_dataset` takes it; must hold photos of the target. Photos of other products
-            are needed only to choose a threshold.
+            make the learned rule sharper; without them generated photos stand in.
 
         Raises
         ------
         UnknownClassError
             If the target is not in the library; the message lists what is.
         """
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
-        given = self.similarity_threshold
-        check_thresholds(
-            given if isinstance(given, (int, float)) else 0.0, self.relevance_threshold
-        )
-        rule = self._rule()
-        dataset = load_dataset(library, progress=self.progress)
-        references = dataset.of_class(self.target)
-        rule.check(len(references))
-        self.comparator_ = self._comparator()
-        embedded = self._embed(references.sources)
-        self.references_ = references.subset(embedded.kept)
-        self.reference_vectors_ = embedded.vectors
-        self.skipped_ = pd.concat([dataset.skipped, embedded.skipped], ignore_index=True)
-        threshold = self.similarity_threshold
-        if threshold is None:
-            is_original = self._is_original(self.comparator_)
-            threshold = ORIGINAL_THRESHOLD if is_original else "from-library"
-        if threshold == "from-library":
-            threshold = self._chosen_threshold(dataset, rule)
-        self.similarity_threshold_ = float(threshold)
-        return self
+        check_parameters(**self.get_params(deep=False))
+        photos = load_dataset(library, progress=self.progress)
+        references = photos.of_class(self.target)
+        comparator = chosen_comparator(self.method, self.quality, self.embedder)
+        if self.method == "mean-distance":
+            self._draw().check(len(references))
+            if not needs_counter_examples(self.similarity_threshold, comparator, self._draw()):
+                photos = photos.subset(
+                    np.flatnonzero(photos.labels == photos.class_index(self.target))
+                )
+        return self._fit(EmbeddedLibrary.of(photos, comparator, progress=self.progress), comparator)
+
+    def for_target(self, target: str) -> "RelevanceScorer":
+        """Return a scorer for another product of the same library; nothing is embedded again."""
+        check_is_fitted(self)
+        if self.library_ is None:
+            raise ValueError(
+                "a scorer that was loaded knows its own target only; fit one on the library"
+            )
+        parameters = {**self.get_params(deep=False), "target": target}
+        return type(self)(**parameters)._fit(self.library_, self.comparator_)
 
     def score(self, site: SiteSource) -> SiteRelevance:
         """Decide on one site.
@@ -177,118 +173,128 @@ class RelevanceScorer(BaseEstimator):
             Before `fit`.
         """
         check_is_fitted(self)
-        site = Site.of(site)
-        if not site.paths:
-            raise SiteError(f"{site.name}: has no files at all")
-        embedded = self._embed(site.paths)
-        if not embedded.kept:
-            first = embedded.errors[0]
-            raise SiteError(
-                f"{site.name}: none of its {len(site.paths)} files is a readable image "
-                f"(the first: {first.path}: {first.reason})"
-            )
-        return SiteRelevance.from_images(
-            self._images(site, embedded),
-            similarity_threshold=self.similarity_threshold_,
-            relevance_threshold=self.relevance_threshold,
-            site=site.name,
-            target=self.target,
-            skipped=pd.concat([site.skipped, embedded.skipped], ignore_index=True),
-            method=self.method,
-            embedder=self.comparator_.embedder.name,
-            settings={**asdict(self._rule()), "references": len(self.references_)},
-            versions=versions(),
-        )
+        return self._decide(self._look_at(Site.of(site)))
 
-    def score_each(self, sites: Iterable[SiteSource]) -> Iterator[SiteRelevance | SiteFailure]:
-        """Decide on sites one by one; a site that fails is yielded with its reason."""
+    def score_each(
+        self, sites: Iterable[SiteSource], targets: Sequence[str] | None = None
+    ) -> Iterator[SiteRelevance | SiteFailure]:
+        """Decide on sites one by one; a site that fails is yielded with its reason.
+
+        With `targets`, for each of these products of the library; images are embedded once.
+        """
         check_is_fitted(self)
+        scorers = [self] if targets is None else [self.for_target(name) for name in targets]
         sites = list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
-                yield self.score(source)
+                images = self._look_at(Site.of(source))
             except (SiteError, OSError) as error:
                 name = source.name if isinstance(source, Site) else describe(source)
-                yield SiteFailure(name, self.target, str(error))
+                yield from (SiteFailure(name, scorer.target, str(error)) for scorer in scorers)
+            else:
+                yield from (scorer._decide(images) for scorer in scorers)
 
-    def score_many(self, sites: Iterable[SiteSource]) -> pd.DataFrame:
-        """Decide on many sites.
+    def score_many(
+        self, sites: Iterable[SiteSource], targets: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Decide on many sites, and for many targets in one pass.
 
         Returns
         -------
         DataFrame
-            One row per site, in order: site, target, decision, relevant, share, share_low,
-            share_high, n_matches, n_scored, n_skipped, both thresholds, reason. A site that fails
-            has a reason and no decision.
+            One row per site and target, in order: site, target, decision, relevant, probability,
+            share, share_low, share_high, n_matches, n_scored, n_repeated, n_left_out, n_skipped,
+            both thresholds, reason. A site that fails has a reason and no decision.
         """
-        return decisions_table(self.score_each(sites))
+        return decisions_table(self.score_each(sites, targets))
 
-    def _rule(self) -> ReferenceDraw:
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write the fitted scorer to a folder, without pickle; see `load`."""
+        from similarity_lab.relevance.saving import save_scorer
+
+        check_is_fitted(self)
+        save_scorer(self, folder)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | PathLike[str],
+        *,
+        embedder: ComparatorSource | None = None,
+        library: DatasetSource | None = None,
+    ) -> "RelevanceScorer":
+        """Read what `save` wrote; decisions are equal and need no fitting.
+
+        Parameters
+        ----------
+        folder : path
+        embedder : embedder or comparator, optional
+            Needed where the scorer was fitted with an object rather than a name.
+        library : folder, zip, mapping or ImageDataset, optional
+            Refuse the scorer unless it was fitted on exactly these photos.
+
+        Raises
+        ------
+        ScorerFileError
+            If the folder holds no scorer, one that was changed, or one of another embedder or
+            library.
+        """
+        from similarity_lab.relevance.saving import load_scorer
+
+        return load_scorer(folder, embedder=embedder, library=library)
+
+    def _fit(self, library: EmbeddedLibrary, comparator: Comparator) -> "RelevanceScorer":
+        is_target = library.is_target(self.target)
+        if not is_target.any():
+            raise ValueError(f"none of the photos of {self.target!r} could be read; see skipped")
+        self.rule_: LearnedRule | MeanDistanceRule
+        if self.method == "learned":
+            self.rule_ = LearnedRule.fit(
+                library,
+                self.target,
+                comparator.embedder,
+                similarity_threshold=cast("float | None", self.similarity_threshold),
+                prior_share=self.prior_share,
+                certainty=self.certainty,
+                seed=self.seed,
+            )
+        else:
+            self.rule_ = MeanDistanceRule.fit(
+                library, self.target, comparator, self._draw(), self.similarity_threshold
+            )
+        self.similarity_threshold_ = self.rule_.similarity_threshold
+        self.comparator_ = comparator
+        self.library_: EmbeddedLibrary | None = library
+        self.reference_names_ = library.names(is_target)
+        self.reference_vectors_ = library.vectors[is_target]
+        self.skipped_ = library.skipped
+        return self
+
+    def _look_at(self, site: Site) -> EmbeddedSite:
+        return EmbeddedSite.of(
+            site, self.comparator_.embedder, leave_out=self.leave_out, progress=self.progress
+        )
+
+    def _decide(self, images: EmbeddedSite) -> SiteRelevance:
+        vectors = images.embedded.vectors
+        to_references = self.comparator_.between(vectors, self.reference_vectors_)
+        columns = self.rule_.columns(vectors, to_references, images.digests)
+        return SiteRelevance.from_images(
+            images.table(
+                columns, to_references, self.reference_names_, once=self.rule_.repeats_count_once
+            ),
+            method=self.method,
+            similarity_threshold=self.similarity_threshold_,
+            relevance_threshold=self.relevance_threshold,
+            settings={**self.rule_.settings(), "references": len(self.reference_names_)},
+            site=images.site.name,
+            target=self.target,
+            skipped=images.skipped,
+            embedder=self.comparator_.embedder.name,
+            versions=versions(),
+        )
+
+    def _draw(self) -> ReferenceDraw:
         return ReferenceDraw(
             self.n_references, self.draw, self.aggregate, self.n_nearest, self.seed
         )
-
-    def _comparator(self) -> Comparator:
-        if self.embedder is None:
-            return EmbeddingComparator(ORIGINAL_EMBEDDER, color="gray")
-        return as_comparator(self.embedder)
-
-    def _is_original(self, comparator: Comparator) -> bool:
-        return (
-            self.aggregate == "mean"
-            and isinstance(comparator, EmbeddingComparator)
-            and comparator.distance.name == "cosine"
-            and comparator.embedder.name.startswith(f"{ORIGINAL_EMBEDDER} ")
-            and getattr(comparator.embedder, "color", None) == "gray"
-        )
-
-    def _embed(self, sources: Sequence[Source]) -> Embedded:
-        return embed_readable(self.comparator_.embedder, sources, progress=self.progress)
-
-    def _images(self, site: Site, embedded: Embedded) -> pd.DataFrame:
-        to_references = self.comparator_.between(embedded.vectors, self.reference_vectors_)
-        digests = [content_digest(site.paths[index]) for index in embedded.kept]
-        distances = self._rule().distances(to_references, digests)
-        nearest = to_references.argmin(axis=1)
-        names = [describe(source) for source in self.references_.sources]
-        images = pd.DataFrame(index=range(len(site.paths)), columns=IMAGE_COLUMNS)
-        images["path"] = pd.Series(list(site.paths), dtype=object)
-        images["status"] = "skipped"
-        images["reason"] = ""
-        images.loc[embedded.kept, "status"] = "scored"
-        images.loc[embedded.kept, "score"] = -distances
-        images.loc[embedded.kept, "distance"] = distances
-        images.loc[embedded.kept, "nearest_reference"] = [names[index] for index in nearest]
-        images.loc[embedded.kept, "nearest_distance"] = to_references.min(axis=1)
-        for index, error in embedded.errors.items():
-            images.loc[index, "reason"] = error.reason
-        numbers = ["score", "distance", "nearest_distance"]
-        return images.astype(dict.fromkeys(numbers, np.float64))
-
-    def _chosen_threshold(self, dataset: ImageDataset, rule: ReferenceDraw) -> float:
-        others = dataset.subset(np.flatnonzero(dataset.labels != dataset.class_index(self.target)))
-        if not len(others) or len(self.references_) < 2:
-            raise ValueError(
-                f"no threshold is known for {self.comparator_.embedder.name!r} with "
-                f"aggregate={self.aggregate!r}; pass similarity_threshold, or a library with at "
-                "least two photos of the target and photos of other products to choose it on"
-            )
-        embedded = self._embed(others.sources)
-        far = self.comparator_.between(embedded.vectors, self.reference_vectors_)
-        far_digests = [content_digest(others.sources[index]) for index in embedded.kept]
-        return balanced_threshold(self._leave_one_out(rule), rule.distances(far, far_digests))
-
-    def _leave_one_out(self, rule: ReferenceDraw) -> np.ndarray:
-        """Distances of each reference to the other ones."""
-        among = self.comparator_.between(self.reference_vectors_, self.reference_vectors_)
-        digests = [content_digest(source) for source in self.references_.sources]
-        rows = [
-            rule.distances(np.delete(among[index], index)[None], [digest])
-            for index, digest in enumerate(digests)
-        ]
-        return np.concatenate(rows)
-
-
-def decisions_table(results: Iterable[SiteRelevance | SiteFailure]) -> pd.DataFrame:
-    """Return decisions and failures as a table, one row per site, in order."""
-    return pd.DataFrame([result.to_row() for result in results], columns=SITE_COLUMNS)

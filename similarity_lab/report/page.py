@@ -1,9 +1,10 @@
 """Write decisions as a static folder: ``index.html`` and thumbnails beside it, no network."""
 
+import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, Template
@@ -80,8 +81,9 @@ def _section(
             {
                 "thumbnail": _thumbnail(row.path, folder, f"{number:04}-{position:04}"),
                 "name": _short(row.path),
-                "distance": row.distance,
+                "evidence": _evidence(row._asdict()),
                 "is_match": row.is_match,
+                "confusable": row.confusable if isinstance(row.confusable, str) else "",
                 "reference": references[nearest],
                 "reference_name": _short(nearest),
             }
@@ -90,8 +92,18 @@ def _section(
         "result": result,
         "anchor": f"site-{number}",
         "images": images,
-        "skipped": _rows(result.skipped),
+        "skipped": _rows(result.skipped) + _rows(_not_counted(result.images)),
     }
+
+
+def _evidence(row: dict[str, Any]) -> str:
+    if math.isnan(row["probability"]):
+        return f"{row['distance']:.3f}"
+    return f"{row['probability']:.1%}"
+
+
+def _not_counted(images: pd.DataFrame) -> pd.DataFrame:
+    return images[images["status"].isin(["repeated", "left out"])]
 
 
 def _rows(skipped: pd.DataFrame) -> list[tuple[str, str]]:

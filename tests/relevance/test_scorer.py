@@ -19,12 +19,18 @@ from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
 from similarity_lab.sites import SiteError
 from similarity_lab.sources import content_digest
 
+
+def original(target, **parameters):
+    """The original rule, whatever the default is."""
+    return RelevanceScorer(target, **{"method": "mean-distance", **parameters})
+
+
 ORIGINAL_LOOP = Path(__file__).parents[2] / "benchmarks" / "original_loop.py"
 
 
 @pytest.fixture
 def fitted(library, stub):
-    return RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    return original("almonds", embedder=stub, progress=False).fit(library)
 
 
 def test_decides_and_shows_its_evidence(fitted, sites):
@@ -78,7 +84,7 @@ def test_agrees_with_the_literal_loop(make_photo, tmp_path):
         paths.append(tmp_path / f"{number}.png")
         make_photo(color, number, size=(90, 70)).save(paths[-1])
     references, images = paths[:3], paths[3:6]
-    scorer = RelevanceScorer("it", n_references=4, progress=False).fit({"it": references})
+    scorer = original("it", n_references=4, progress=False).fit({"it": references})
     result = scorer.score(images)
     model = load_embedder("efficientnet-lite0", color="gray").model
     expected = loop.original_distances(model, images, references, ReferenceDraw(n=4))
@@ -163,21 +169,21 @@ def test_html_is_escaped(fitted, make_photo, tmp_path):
 
 
 def test_thresholds_belong_to_their_embedder(library, stub):
-    chosen = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    chosen = original("almonds", embedder=stub, progress=False).fit(library)
     assert 0 < chosen.similarity_threshold_ < 0.65
     with pytest.raises(ValueError, match="pass similarity_threshold, or a library"):
-        RelevanceScorer("almonds", embedder=stub, progress=False).fit(library / "almonds")
-    alone = RelevanceScorer("almonds", embedder=stub, similarity_threshold=0.1, progress=False)
+        original("almonds", embedder=stub, progress=False).fit(library / "almonds")
+    alone = original("almonds", embedder=stub, similarity_threshold=0.1, progress=False)
     assert alone.fit(library / "almonds").similarity_threshold_ == 0.1
-    asked = RelevanceScorer("almonds", similarity_threshold="from-library", progress=False)
+    asked = original("almonds", similarity_threshold="from-library", progress=False)
     assert asked.fit(library).similarity_threshold_ < 0.65
     gray = EmbeddingComparator("efficientnet-lite0", color="gray")
-    explicit = RelevanceScorer("almonds", embedder=gray, progress=False).fit(library)
+    explicit = original("almonds", embedder=gray, progress=False).fit(library)
     assert explicit.similarity_threshold_ == 0.65
 
 
 def test_scikit_learn_manners(library, stub, sites):
-    scorer = RelevanceScorer("almonds", embedder=stub, progress=False, n_references=7)
+    scorer = original("almonds", embedder=stub, progress=False, n_references=7)
     assert clone(scorer).get_params()["n_references"] == 7
     with pytest.raises(NotFittedError):
         scorer.score(sites / "nut-shop")
@@ -189,19 +195,19 @@ def test_bad_parameters(library, stub):
     for parameters, complaint in [
         ({"method": "magic"}, "method must be one of"),
         ({"relevance_threshold": 25}, "share from 0 to 1"),
-        ({"similarity_threshold": float("nan")}, "finite distance"),
+        ({"similarity_threshold": float("nan")}, "finite number"),
         ({"draw": "without-replacement"}, "lower n_references to 6"),
     ]:
         with pytest.raises(ValueError, match=complaint):
-            RelevanceScorer("almonds", embedder=stub, progress=False, **parameters).fit(library)
+            original("almonds", embedder=stub, progress=False, **parameters).fit(library)
     with pytest.raises(UnknownClassError, match="almonds, dates, oats"):
-        RelevanceScorer("figs", embedder=stub, progress=False).fit(library)
+        original("figs", embedder=stub, progress=False).fit(library)
 
 
 def test_unreadable_references_are_listed(library, stub):
     (library / "almonds" / "bad.jpg").write_text("no")
-    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
-    assert len(scorer.references_) == 6 and len(scorer.skipped_) == 1
+    scorer = original("almonds", embedder=stub, progress=False).fit(library)
+    assert len(scorer.reference_names_) == 6 and len(scorer.skipped_) == 1
 
 
 def test_decisions_become_json(fitted, sites):

@@ -1,0 +1,173 @@
+"""From scores to probabilities: a likelihood ratio fitted on scores of held-out photos."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from similarity_lab.relevance.prototypes import Prototypes, Scatter, Vectors, Whitening
+
+Floats = npt.NDArray[np.float64]
+
+_FOLDS = 5
+_ELSEWHERE = 0.5  # share of target photos unlike the references, see LikelihoodRatio
+_HARD = 0.8  # quantile of the others' scores above which a photo is hard to tell
+_RIDGE = 1e-4  # on the slope, so that it stays finite where nothing overlaps
+_LEAST_SLOPE = 1e-3  # a score never counts against the target
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """Log of how much likelier a score is for the target than for anything else: a line.
+
+    Fitted by logistic regression on scores of photos that were held out, target and others of
+    equal weight. References mostly come from few places and are more like each other than photos
+    from elsewhere are, which no held-out reference can show. So half of the target's weight
+    follows the held-out references, and half lies evenly between their median and the hardest
+    fifth of the others: the line is where a photo from anywhere may be.
+
+    Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the even half is
+    ours.
+
+    Attributes
+    ----------
+    slope, offset : float
+        Above 0; any.
+    """
+
+    slope: float
+    offset: float
+
+    @classmethod
+    def fit(cls, target: Floats, others: Floats, weights: Floats) -> "LikelihoodRatio":
+        """Fit the line.
+
+        Parameters
+        ----------
+        target, others : ndarray, shapes (n,) and (m,)
+            Scores of held-out photos.
+        weights : ndarray, shape (m,)
+            Of the others.
+
+        Examples
+        --------
+        >>> line = LikelihoodRatio.fit(np.array([2.0, 3.0]), np.array([-2.0, 0.0]), np.ones(2))
+        >>> line(np.array([-3.0, 3.0])).round() > 0
+        array([False,  True])
+        """
+        middle, hard = float(np.median(target)), _quantile(others, weights, _HARD)
+        between = np.linspace(min(hard, middle), middle, 200)
+        scores = np.concatenate([target, between, others])
+        positive = np.concatenate(
+            [
+                np.full(len(target), (1 - _ELSEWHERE) / len(target)),
+                np.full(len(between), _ELSEWHERE / len(between)),
+                np.zeros(len(others)),
+            ]
+        )
+        negative = np.concatenate([np.zeros(len(target) + len(between)), weights / weights.sum()])
+        centre = (positive + negative) @ scores / 2
+
+        def loss(line: Floats) -> tuple[float, Floats]:
+            value = line[0] * (scores - centre) + line[1]
+            wrong = negative * expit(value) - positive * expit(-value)
+            total = positive @ np.logaddexp(0, -value) + negative @ np.logaddexp(0, value)
+            gradient = np.array([wrong @ (scores - centre) + 2 * _RIDGE * line[0], wrong.sum()])
+            return float(total + _RIDGE * line[0] ** 2), gradient
+
+        found = minimize(
+            loss,
+            [1.0, 0.0],
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(_LEAST_SLOPE, None), (None,) * 2],
+        )
+        slope, offset = found.x
+        return cls(float(slope), float(offset - slope * centre))
+
+    def __call__(self, scores: npt.ArrayLike) -> Floats:
+        """Return log likelihood ratios, same shape; 0 = the score says nothing."""
+        return self.slope * np.asarray(scores, np.float64) + self.offset
+
+
+def probability(log_ratios: npt.ArrayLike, prior_share: float) -> Floats:
+    """Return P(shows the target) of images, given their log likelihood ratios.
+
+    Parameters
+    ----------
+    log_ratios : array of float
+    prior_share : float
+        Share of all images that show the target, before one is looked at; above 0, below 1.
+    """
+    return np.asarray(expit(np.asarray(log_ratios, np.float64) + logit(prior_share)))
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Scores of photos by prototypes that were made without them.
+
+    Attributes
+    ----------
+    references : ndarray, shape (n,)
+        Score of each reference.
+    others : ndarray, shape (m,)
+        Score of each other photo; none of its whole product was in the library then, since what a
+        site shows besides the target is not in the library either.
+    weights : ndarray, shape (m,)
+        Every product counts alike.
+    """
+
+    references: Floats
+    others: Floats
+    weights: Floats
+
+
+def cross_fit(
+    references: Vectors, others: Vectors, labels: npt.NDArray[np.integer], seed: int
+) -> HeldOut:
+    """Score every photo of a library by prototypes that did not see it, nor its product.
+
+    Parameters
+    ----------
+    references : ndarray, shape (n, d)
+        Unit vectors of the target's photos.
+    others : ndarray, shape (m, d)
+    labels : integers, shape (m,)
+        At least two different ones.
+    seed : int
+        Of the folds.
+    """
+    products, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(products) < 2:
+        raise ValueError(f"leaving products out takes at least two of them, got {len(products)}")
+    folds = min(_FOLDS, len(products))
+    rng = np.random.default_rng(seed)
+    fold_of_product = rng.permutation(len(products)) % folds
+    fold_of_reference = rng.permutation(len(references)) % folds
+    fold_of_other = fold_of_product[codes]
+    parts = [
+        Scatter.of(others[fold_of_other == f], codes[fold_of_other == f]) for f in range(folds)
+    ]
+    reference_scores = np.empty(len(references))
+    other_scores = np.empty(len(others))
+    for fold in range(folds):
+        held = fold_of_reference == fold
+        kept = references[~held] if len(references) > 1 else references  # one cannot be held out
+        scatter = Scatter.of(kept, np.zeros(len(kept), int))
+        for other in (part for number, part in enumerate(parts) if number != fold):
+            scatter += other
+        seen = fold_of_other != fold
+        prototypes = Prototypes.fit(
+            kept, others[seen], codes[seen], Whitening.from_scatter(scatter)
+        )
+        reference_scores[held] = prototypes.scores(references[held])
+        other_scores[~seen] = prototypes.scores(others[~seen])
+    return HeldOut(reference_scores, other_scores, 1 / sizes[codes])
+
+
+def _quantile(values: Floats, weights: Floats, level: float) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][np.searchsorted(reached, level)])

@@ -1,0 +1,53 @@
+"""A library's photos and their vectors, as the rules need them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from similarity_lab.comparators import Comparator
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.embedders import embed_readable
+from similarity_lab.relevance.prototypes import Vectors
+from similarity_lab.sources import content_digest, describe
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedLibrary:
+    """The readable photos of a library with their vectors.
+
+    Attributes
+    ----------
+    photos : ImageDataset
+    vectors : ndarray of float32, shape (n, d)
+    skipped : DataFrame with columns path, reason
+        Photos that could not be read.
+    """
+
+    photos: ImageDataset
+    vectors: Vectors
+    skipped: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls, photos: ImageDataset, comparator: Comparator, *, progress: bool
+    ) -> "EmbeddedLibrary":
+        """Embed what can be read."""
+        embedded = embed_readable(comparator.embedder, photos.sources, progress=progress)
+        skipped = pd.concat([photos.skipped, embedded.skipped], ignore_index=True)
+        return cls(photos.subset(embedded.kept), embedded.vectors, skipped)
+
+    def is_target(self, target: str) -> npt.NDArray[np.bool_]:
+        """Return which photos show the target, shape (n,)."""
+        return self.photos.labels == self.photos.class_index(target)
+
+    def names(self, chosen: npt.NDArray[np.bool_]) -> list[str]:
+        """Return what the chosen photos are called in tables."""
+        sources = self.photos.sources
+        return [describe(sources[at]) for at in np.flatnonzero(chosen)]
+
+    def digests(self, chosen: npt.NDArray[np.bool_]) -> list[str]:
+        """Return the content digests of the chosen photos."""
+        sources = self.photos.sources
+        return [content_digest(sources[at]) for at in np.flatnonzero(chosen)]

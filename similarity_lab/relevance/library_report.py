@@ -1,0 +1,178 @@
+"""What may be wrong with a library: doubtful photos, duplicates, small and twin classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from similarity_lab.comparators import ComparatorSource, as_comparator
+from similarity_lab.datasets import load_dataset
+from similarity_lab.datasets.loading import DatasetSource
+from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.prototypes import Scatter, Vectors, Whitening, unit
+from similarity_lab.relevance.repeats import close_pairs
+from similarity_lab.sources import describe
+
+_SMALL = 5  # references below this say little about what a product looks like
+_TWINS = 0.8  # of 1: how well two classes are told apart by their own photos
+
+
+@dataclass(frozen=True, eq=False)
+class LibraryReport:
+    """What may be wrong with a library, the worst first.
+
+    Attributes
+    ----------
+    photos : DataFrame
+        One row per readable photo: path, label; margin (cosine to its own class without it, minus
+        that to the nearest other class; below 0 = it looks more like the other), looks_like (that
+        class), own (cosine to its own class), doubtful. Smallest margin first.
+    duplicates : DataFrame with columns path, label, other_path, other_label
+        Pairs of photos that are the same picture; with different labels one of them is wrong.
+    classes : DataFrame
+        One row per class, in order: label, n_photos, small, doubtful (share of its photos),
+        nearest_class, told_apart (from the nearest class, 0.5 = not at all, 1 = always), twin.
+    skipped : DataFrame with columns path, reason
+    """
+
+    photos: pd.DataFrame
+    duplicates: pd.DataFrame
+    classes: pd.DataFrame
+    skipped: pd.DataFrame
+
+    @property
+    def doubtful(self) -> pd.DataFrame:
+        """Photos that look more like another class than like their own, the worst first."""
+        return self.photos[self.photos["doubtful"]].reset_index(drop=True)
+
+    def __repr__(self) -> str:
+        return (
+            f"<library: {len(self.photos)} photos of {len(self.classes)} classes; "
+            f"{len(self.doubtful)} doubtful, {len(self.duplicates)} pairs of duplicates, "
+            f"{int(self.classes['small'].sum())} classes with fewer than {_SMALL} photos, "
+            f"{int(self.classes['twin'].sum())} hardly told from another, "
+            f"{len(self.skipped)} files unreadable>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the summary and the worst of each kind in a notebook."""
+        parts = [f"<p>{repr(self)[1:-1]}</p>"]
+        for name, table in (
+            ("Doubtful photos", self.doubtful),
+            ("Duplicates", self.duplicates),
+            ("Classes", self.classes),
+        ):
+            if len(table):
+                parts.append(f"<p><b>{name}</b></p>{table.head(10).to_html(index=False)}")
+        return "".join(parts)
+
+
+def library_report(
+    library: DatasetSource,
+    *,
+    embedder: ComparatorSource = "efficientnet-lite0",
+    progress: bool = True,
+) -> LibraryReport:
+    """Look for photos that do not belong where they are.
+
+    Each photo is compared with the mean direction of its class without it, and with those of the
+    other classes, in the space in which the learned rule works. A library of one class alone is
+    compared with the photos of that class only: doubtful are those that are unlike the rest.
+
+    Parameters
+    ----------
+    library : folder, zip, mapping or ImageDataset
+    embedder : name, embedder or comparator
+    progress : bool
+
+    Examples
+    --------
+    >>> report = library_report("library/")          # doctest: +SKIP
+    >>> report.doubtful.head()                       # doctest: +SKIP
+    """
+    photos = load_dataset(library, progress=progress)
+    embedded = EmbeddedLibrary.of(photos, as_comparator(embedder), progress=progress)
+    if not len(embedded.photos):
+        raise ValueError("none of the library's photos could be read")
+    present, codes = np.unique(embedded.photos.labels, return_inverse=True)
+    names = [embedded.photos.classes[label] for label in present]
+    paths = [describe(source) for source in embedded.photos.sources]
+    vectors = unit(embedded.vectors)
+    whitened = Whitening.from_scatter(Scatter.of(vectors, codes))(vectors)
+    if len(names) == 1:
+        whitened = vectors  # nothing to tell it from: centring on the class would hide outliers
+    table = _photos(whitened, codes, names, paths)
+    return LibraryReport(
+        table.sort_values("margin", kind="stable").reset_index(drop=True),
+        _duplicates(vectors, codes, names, paths),
+        _classes(table, whitened, codes, names),
+        embedded.skipped,
+    )
+
+
+def _photos(
+    vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str], paths: list[str]
+) -> pd.DataFrame:
+    sums = np.array([vectors[codes == code].sum(0) for code in range(len(names))])
+    to_classes = vectors @ unit(sums).T
+    rows = np.arange(len(codes))
+    own = (vectors * unit(sums[codes] - vectors)).sum(1)  # a photo alone in its class gets 0
+    table = pd.DataFrame({"path": paths, "label": [names[code] for code in codes]})
+    if len(names) == 1:
+        middle = np.median(own)
+        spread = 1.4826 * np.median(np.abs(own - middle))
+        return table.assign(
+            margin=own - middle, looks_like="", own=own, doubtful=own < middle - 3 * spread
+        )
+    to_classes[rows, codes] = -np.inf
+    nearest = to_classes.argmax(1)
+    margin = own - to_classes[rows, nearest]
+    return table.assign(
+        margin=margin,
+        looks_like=[names[code] for code in nearest],
+        own=own,
+        doubtful=margin < 0,
+    )
+
+
+def _duplicates(
+    vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str], paths: list[str]
+) -> pd.DataFrame:
+    rows, columns = close_pairs(vectors)
+    once = rows < columns
+    pairs = [
+        (paths[a], names[codes[a]], paths[b], names[codes[b]])
+        for a, b in zip(rows[once], columns[once], strict=True)
+    ]
+    return pd.DataFrame(pairs, columns=["path", "label", "other_path", "other_label"])
+
+
+def _classes(
+    photos: pd.DataFrame, vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str]
+) -> pd.DataFrame:
+    counts = np.bincount(codes)
+    table = pd.DataFrame({"label": names, "n_photos": counts, "small": counts < _SMALL})
+    doubtful = photos.groupby("label")["doubtful"].mean()
+    table["doubtful"] = doubtful.reindex(names).to_numpy()
+    if len(names) == 1:
+        return table.assign(nearest_class="", told_apart=np.nan, twin=False)
+    means = unit(np.array([vectors[codes == code].mean(0) for code in range(len(names))]))
+    likeness = means @ means.T
+    np.fill_diagonal(likeness, -np.inf)
+    nearest = likeness.argmax(1)
+    apart = np.array([_told_apart(vectors, codes, a, b) for a, b in enumerate(nearest)])
+    return table.assign(
+        nearest_class=[names[code] for code in nearest], told_apart=apart, twin=apart < _TWINS
+    )
+
+
+def _told_apart(vectors: Vectors, codes: npt.NDArray[np.intp], a: int, b: int) -> float:
+    """Share of two classes' photos nearer to their own others than to the other class."""
+    rights = []
+    for own, other in ((a, b), (b, a)):
+        mine = vectors[codes == own]
+        without = unit(mine.sum(0) - mine)
+        theirs = unit(vectors[codes == other].mean(0)[None])[0]
+        rights.append(float(((mine * without).sum(1) > mine @ theirs).mean()))
+    return float(np.mean(rights))

@@ -1,0 +1,57 @@
+"""What a scorer's parameters may be, and the comparator that they choose."""
+
+from similarity_lab.comparators import (
+    Comparator,
+    ComparatorSource,
+    EmbeddingComparator,
+    as_comparator,
+)
+from similarity_lab.embedders import load_embedder
+from similarity_lab.relevance.clutter import KINDS
+from similarity_lab.relevance.decision import check_thresholds
+from similarity_lab.relevance.learned import QUALITIES
+from similarity_lab.relevance.mean_distance import ORIGINAL_EMBEDDER
+
+METHODS = ("learned", "mean-distance")
+
+
+def check_parameters(
+    *,
+    method: str,
+    quality: str,
+    similarity_threshold: object,
+    relevance_threshold: float,
+    prior_share: float,
+    certainty: float,
+    leave_out: object,
+    **_others: object,
+) -> None:
+    """Raise ValueError at the first parameter that cannot be meant."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if quality not in QUALITIES:
+        raise ValueError(f"quality must be one of {', '.join(QUALITIES)}, got {quality!r}")
+    given = similarity_threshold
+    number = given if isinstance(given, (int, float)) else 0.5
+    check_thresholds(number, relevance_threshold)
+    if method == "learned" and (isinstance(given, str) or not 0 <= number <= 1):
+        raise ValueError(
+            "under the learned rule similarity_threshold is the probability from which an image "
+            f"is called a match, 0 to 1; got {given!r}"
+        )
+    if not 0 < prior_share < 1:
+        raise ValueError(f"prior_share must lie between 0 and 1, got {prior_share}")
+    if not 0.5 <= certainty <= 1:
+        raise ValueError(f"certainty is a probability from 0.5 to 1, got {certainty}")
+    if isinstance(leave_out, str) or set(leave_out) - set(KINDS):  # type: ignore[call-overload]
+        raise ValueError(f"leave_out lists some of {', '.join(KINDS)}; got {leave_out!r}")
+
+
+def chosen_comparator(method: str, quality: str, embedder: ComparatorSource | None) -> Comparator:
+    """Return what was passed as a comparator, or the method's own."""
+    if embedder is not None:
+        return as_comparator(embedder)
+    if method == "mean-distance":
+        return EmbeddingComparator(ORIGINAL_EMBEDDER, color="gray")
+    name, size = QUALITIES[quality]
+    return EmbeddingComparator(load_embedder(name, input_size=size))

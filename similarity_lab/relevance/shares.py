@@ -1,0 +1,89 @@
+"""The share of a site's catalogue that shows the target, from images of which none is certain."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_SHARES = (np.arange(1000) + 0.5) / 1000
+_MOST = 50.0  # no single image counts more than fifty to one, for or against
+
+
+@dataclass(frozen=True, eq=False)
+class SharePosterior:
+    """What the images of a site say about the share in its catalogue.
+
+    The images are a sample of the catalogue. Each shows the target with probability s, the share;
+    its score is then as likely as the likelihood ratio says. All shares are taken to be equally
+    likely beforehand. Misses and false alarms are in the ratio, so the share needs no correction
+    for them, and few or unclear images give a wide interval.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (1000,)
+        Probability of each thousandth of the way from 0 to 1.
+    """
+
+    weights: Floats
+
+    @classmethod
+    def of(cls, log_ratios: npt.ArrayLike) -> "SharePosterior":
+        """Weigh all shares by the images' log likelihood ratios, shape (n,).
+
+        Examples
+        --------
+        >>> posterior = SharePosterior.of([9.0, 9.0, -9.0])  # two of three show it
+        >>> round(posterior.share, 1), round(posterior.at_least(0.25), 2)
+        (0.7, 0.94)
+        """
+        return cls(_normalised(_log_likelihoods(log_ratios).sum(axis=0)))
+
+    @property
+    def share(self) -> float:
+        """The likeliest share; 0 or 1 where the likelihood only falls or rises."""
+        best = int(self.weights.argmax())
+        if best in (0, len(_SHARES) - 1):
+            return float(best > 0)
+        return float(_SHARES[best])
+
+    def at_least(self, share: float) -> float:
+        """Return P(share in the catalogue ≥ `share`)."""
+        edges = np.linspace(0, 1, len(_SHARES) + 1)
+        above = np.clip((edges[1:] - share) * len(_SHARES), 0, 1)
+        return min(1.0, float(self.weights @ above))
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the shortest interval that holds the share with this probability."""
+        order = np.argsort(-self.weights, kind="stable")
+        reached = np.cumsum(self.weights[order])
+        inside = order[: int(np.searchsorted(reached, confidence)) + 1]
+        half = 0.5 / len(_SHARES)
+        return float(_SHARES[inside.min()] - half), float(_SHARES[inside.max()] + half)
+
+
+def influences(log_ratios: npt.ArrayLike, share: float) -> Floats:
+    """Return by how much each image moves the log-odds of "the share is at least `share`".
+
+    The log-odds with all images minus those without this one, shape (n,): above 0 speaks for.
+    """
+    each = _log_likelihoods(log_ratios)
+    total = each.sum(axis=0)
+    return _log_odds(total, share) - np.array([_log_odds(total - one, share) for one in each])
+
+
+def _log_likelihoods(log_ratios: npt.ArrayLike) -> Floats:
+    ratios = np.exp(np.clip(np.asarray(log_ratios, np.float64), -50, 50))[:, None]
+    bounded = (ratios + 1 / _MOST) / (1 + ratios / _MOST)
+    return np.log(_SHARES * bounded + (1 - _SHARES))
+
+
+def _normalised(log_weights: Floats) -> Floats:
+    weights = np.exp(log_weights - log_weights.max())
+    return weights / weights.sum()
+
+
+def _log_odds(log_weights: Floats, share: float) -> float:
+    above = np.clip(SharePosterior(_normalised(log_weights)).at_least(share), 1e-12, 1 - 1e-12)
+    return float(np.log(above) - np.log1p(-above))

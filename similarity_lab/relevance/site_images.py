@@ -1,0 +1,110 @@
+"""A site's images, looked at once however many targets are asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from similarity_lab.embedders import Embedded, Embedder, embed_readable
+from similarity_lab.images import read_image
+from similarity_lab.relevance.clutter import Clutter, clutter_kind
+from similarity_lab.relevance.decision import IMAGE_COLUMNS
+from similarity_lab.relevance.repeats import repeated
+from similarity_lab.sites import Site, SiteError
+from similarity_lab.sources import content_digest
+
+_NUMBERS = ["score", "distance", "probability", "nearest_distance", "influence"]
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedSite:
+    """A site with the vectors of its readable images.
+
+    Attributes
+    ----------
+    site : Site
+    embedded : Embedded
+    digests : list of str
+        Content digest of each readable image.
+    clutter : tuple of (str or None)
+        Kind of each readable image that is left out.
+    """
+
+    site: Site
+    embedded: Embedded
+    digests: list[str]
+    clutter: tuple[Clutter | None, ...]
+
+    @classmethod
+    def of(
+        cls, site: Site, embedder: Embedder, *, leave_out: Sequence[Clutter], progress: bool
+    ) -> "EmbeddedSite":
+        """Embed what can be read; `SiteError` if that is nothing."""
+        if not site.paths:
+            raise SiteError(f"{site.name}: has no files at all")
+        embedded = embed_readable(embedder, site.paths, progress=progress)
+        if not embedded.kept:
+            first = embedded.errors[0]
+            raise SiteError(
+                f"{site.name}: none of its {len(site.paths)} files is a readable image "
+                f"(the first: {first.path}: {first.reason})"
+            )
+        sources = [site.paths[index] for index in embedded.kept]
+        kinds = [clutter_kind(read_image(source)) if leave_out else None for source in sources]
+        clutter = tuple(kind if kind in leave_out else None for kind in kinds)
+        if all(clutter):
+            raise SiteError(
+                f"{site.name}: all of its {len(sources)} readable images are left out as "
+                f"{', '.join(sorted(set(filter(None, clutter))))}; score it with leave_out=()"
+            )
+        return cls(site, embedded, [content_digest(source) for source in sources], clutter)
+
+    @property
+    def skipped(self) -> pd.DataFrame:
+        """What could not be read, with reasons."""
+        return pd.concat([self.site.skipped, self.embedded.skipped], ignore_index=True)
+
+    def table(
+        self,
+        columns: Mapping[str, npt.NDArray[np.floating] | list[str]],
+        to_references: npt.NDArray[np.float32],
+        references: Sequence[str],
+        *,
+        once: bool,
+    ) -> pd.DataFrame:
+        """Return one row per file, in order.
+
+        Parameters
+        ----------
+        columns : mapping of column to one value per readable image
+        to_references : ndarray, shape (n readable, n references)
+        references : names of the references
+        once : bool
+            Repeated pictures count once.
+        """
+        kept = self.embedded.kept
+        images = pd.DataFrame(index=range(len(self.site.paths)), columns=IMAGE_COLUMNS)
+        images["path"] = pd.Series(list(self.site.paths), dtype=object)
+        images["status"] = "skipped"
+        images["reason"] = ""
+        images.loc[kept, "status"] = "scored"
+        for name, values in columns.items():
+            images.loc[kept, name] = values
+        images.loc[kept, "nearest_reference"] = [references[at] for at in to_references.argmin(1)]
+        images.loc[kept, "nearest_distance"] = to_references.min(axis=1)
+        if once:
+            self._mark_repeats(images)
+        for index, kind in zip(kept, self.clutter, strict=True):
+            if kind:
+                images.loc[index, ["status", "reason"]] = ["left out", f"one of the {kind}"]
+        for index, error in self.embedded.errors.items():
+            images.loc[index, "reason"] = error.reason
+        return images.astype(dict.fromkeys(_NUMBERS, np.float64))
+
+    def _mark_repeats(self, images: pd.DataFrame) -> None:
+        again = repeated(self.embedded.vectors, self.digests)
+        at = np.array(self.embedded.kept)[again]
+        images.loc[at, "status"] = "repeated"
+        images.loc[at, "reason"] = "the same picture as another one"

@@ -1,0 +1,66 @@
+"""Decisions on many sites, and those on which none is possible, as tables."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from similarity_lab.relevance.decision import SITE_COLUMNS, SiteRelevance
+
+
+@dataclass(frozen=True)
+class SiteFailure:
+    """A site on which no decision is possible, and why."""
+
+    site: str
+    target: str
+    reason: str
+
+    def to_row(self) -> dict[str, object]:
+        """Return the failure as one row of the table of sites."""
+        return {"site": self.site, "target": self.target, "reason": self.reason}
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the failure as plain values, for JSON."""
+        return self.to_row()
+
+
+def decisions_table(results: Iterable[SiteRelevance | SiteFailure]) -> pd.DataFrame:
+    """Return decisions and failures as a table, one row per site and target, in order."""
+    return pd.DataFrame([result.to_row() for result in results], columns=SITE_COLUMNS)
+
+
+def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, float]:
+    """Return how often decisions are right, as far as their own probabilities say.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column ``probability``; rows without one (failures) do not count.
+    certainty : float
+        Decisions less certain than this count as unsure.
+
+    Returns
+    -------
+    dict
+        ``unsure_rate``; ``accuracy`` of the decided sites, NaN if there is none; and
+        ``accuracy_forced``, when the unsure ones are decided as well.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"probability": [0.99, 0.6, 0.03]})
+    >>> {name: round(value, 2) for name, value in expected_accuracy(table).items()}
+    {'unsure_rate': 0.33, 'accuracy': 0.98, 'accuracy_forced': 0.85}
+    """
+    chance = table["probability"].dropna().astype(float)
+    if chance.empty:
+        raise ValueError(
+            'no decision here has a probability; score with method="learned" and pass its table'
+        )
+    right = chance.where(chance >= 0.5, 1 - chance)
+    decided = right >= certainty
+    return {
+        "unsure_rate": float(1 - decided.mean()),
+        "accuracy": float(right[decided].mean()),
+        "accuracy_forced": float(right.mean()),
+    }
