@@ -33,6 +33,7 @@ def rewrite(folder, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+@pytest.mark.slow
 def test_a_fresh_process_answers_the_same(saved, data, tmp_path):
     learner, _ = saved
     np.save(tmp_path / "asked.npy", data[2].images)
@@ -56,7 +57,7 @@ def test_a_fresh_process_answers_the_same(saved, data, tmp_path):
         pd.testing.assert_frame_equal(got, expected, check_dtype=False, rtol=1e-5, atol=1e-6)
 
 
-def test_everything_comes_back(saved):
+def test_everything_comes_back(saved, data):
     learner, folder = saved
     loaded = MetricLearner.load(folder)
     assert repr(loaded.index_) == repr(learner.index_)
@@ -65,6 +66,9 @@ def test_everything_comes_back(saved):
     pd.testing.assert_frame_equal(loaded.calibration_.curve, learner.calibration_.curve)
     pd.testing.assert_frame_equal(loaded.history_, learner.history_)
     assert loaded.best_epoch_ == learner.best_epoch_
+    asked = data[2].images
+    pd.testing.assert_frame_equal(loaded.match(asked), learner.match(asked))
+    pd.testing.assert_frame_equal(loaded.lookup(asked), learner.lookup(asked))
 
 
 def test_nothing_is_pickled(saved):
