@@ -2,26 +2,38 @@
 
     python benchmarks/grocery_sites.py [--targets N]
 
-Prints one row per method: image AUC (mean over targets), site AUC (all sites pooled) and site
-accuracy, with 95 % intervals, and writes them to benchmarks/results/grocery_sites.json. All
-thresholds are fixed before a site is looked at, save in the rows that say "picked afterwards".
+Prints one row per method: image AUC (mean over targets), site AUC (all sites pooled), accuracy,
+calibration errors and what is decided when "unsure" is allowed, with 95 % intervals; writes them to
+benchmarks/results/grocery_sites.json. Only a task's own references and library are learned from,
+save in the rows whose network was trained on the Grocery Store's train split, targets included.
+Thresholds are fixed before a site is looked at, save in the row that says "picked afterwards".
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import origin, photos_folder, stored, write_results
+from common import StoredEmbedder, origin, photos_folder, stored, write_results
+from metric_learning_runs import FEATURES
+from metric_learning_runs import trained as trained_learner
+from siamese_runs import STRONG
+from siamese_runs import trained as trained_network
 from sklearn.metrics import roc_auc_score
 from tqdm.auto import tqdm
 
-from similarity_lab import RelevanceScorer, Site
+from similarity_lab import RelevanceScorer, Site, load_dataset, load_embedder
+from similarity_lab.comparators import Comparator, EmbeddingComparator
+from similarity_lab.evaluation import calibration_error
 from similarity_lab.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.site_images import EmbeddedSite
 
 SEED = 0
+Change = Callable[[int, EmbeddedLibrary], EmbeddedLibrary]
 
 
 @dataclass(frozen=True)
@@ -61,42 +73,90 @@ def all_paths(tasks: list[Task]) -> list[Path]:
     return sorted(paths)
 
 
-def decide(task: Task, **parameters: object) -> dict[str, object]:
-    """Return a method's scores and decisions on one task."""
-    scorer = RelevanceScorer(task.target, seed=SEED, progress=False, **parameters)
-    results = list(scorer.fit(task.library).score_each(task.sites))
-    scores = np.concatenate([result.images["score"].to_numpy(float) for result in results])
-    return {
-        "image_auc": roc_auc_score(np.concatenate(task.is_target), scores),
-        "share": np.array([result.share for result in results]),
-        "decided": np.array([result.relevant for result in results]),
-        "relevant": task.relevant,
-        "threshold": scorer.similarity_threshold_,
-        "results": results,
-    }
+class Photos:
+    """The tasks' photos, looked at once per comparator."""
+
+    def __init__(self, tasks: list[Task], comparator: Comparator) -> None:
+        self.tasks, self.comparator = tasks, comparator
+        self.libraries = [
+            EmbeddedLibrary.of(load_dataset(task.library), comparator, progress=False)
+            for task in tqdm(tasks, desc="libraries", leave=False)
+        ]
+        self.sites = [
+            [
+                EmbeddedSite.of(site, comparator.embedder, leave_out=(), progress=False)
+                for site in task.sites
+            ]
+            for task in tqdm(tasks, desc="sites", leave=False)
+        ]
+
+    def decide(self, change: Change | None = None, **parameters: object) -> list[dict[str, object]]:
+        """Return a method's scores and decisions on every task, with libraries changed first."""
+        runs = []
+        for number, task in enumerate(self.tasks):
+            library = self.libraries[number]
+            scorer = RelevanceScorer(
+                task.target,
+                embedder=self.comparator,
+                **{"seed": SEED, "progress": False} | parameters,
+            ).fit(change(number, library) if change else library)
+            results = [scorer.score(site) for site in self.sites[number]]
+            images = pd.concat([result.images for result in results])
+            is_target = np.concatenate(task.is_target)
+            runs.append(
+                {
+                    "image_auc": roc_auc_score(is_target, images["score"]),
+                    "chance": images["probability"].to_numpy(float),
+                    "is_target": is_target,
+                    "score": np.array(
+                        [r.share if r.probability is None else r.probability for r in results]
+                    ),
+                    "decided": np.array([result.relevant for result in results]),
+                    "sure": np.array([result.decision != "unsure" for result in results]),
+                    "relevant": task.relevant,
+                    "threshold": scorer.similarity_threshold_,
+                    "results": results,
+                }
+            )
+        return runs
 
 
 def summary(runs: list[dict[str, object]]) -> dict[str, object]:
     """Return a method's figures over all tasks, with intervals."""
-    share, decided, relevant = (
-        np.concatenate([run[name] for run in runs]) for name in ("share", "decided", "relevant")
+    score, decided, relevant, sure = (
+        np.concatenate([run[name] for run in runs])
+        for name in ("score", "decided", "relevant", "sure")
     )
     aucs = np.array([run["image_auc"] for run in runs])
-    right = int((decided == relevant).sum())
+    right = decided == relevant
 
     def site_auc(at: np.ndarray) -> float:
-        return roc_auc_score(relevant[at], share[at])
+        return roc_auc_score(relevant[at], score[at])
 
-    return {
+    figures = {
         "image_auc": float(aucs.mean()),
         "image_auc_interval": bootstrap_interval(lambda at: aucs[at].mean(), len(aucs), seed=SEED),
-        "site_auc": site_auc(np.arange(len(share))),
-        "site_auc_interval": bootstrap_interval(site_auc, len(share), seed=SEED),
-        "accuracy": right / len(relevant),
-        "accuracy_interval": wilson_interval(right, len(relevant)),
-        "sites": len(relevant),
+        "site_auc": site_auc(np.arange(len(score))),
+        "site_auc_interval": bootstrap_interval(site_auc, len(score), seed=SEED),
+        "accuracy": float(right.mean()),
+        "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
+        "sites": len(right),
         "thresholds": sorted({round(float(run["threshold"]), 4) for run in runs}),
     }
+    if runs[0]["results"][0].probability is not None:
+        chance, truth = (
+            np.concatenate([run[name] for run in runs]) for name in ("chance", "is_target")
+        )
+        figures |= {
+            "image_ece": calibration_error(chance, truth),
+            "site_ece": calibration_error(score, relevant),
+            "prior_share": 0.25,
+            "true_share": float(truth.mean()),
+            "coverage": float(sure.mean()),
+            "accuracy_when_sure": float(right[sure].mean()),
+            "accuracy_when_sure_interval": wilson_interval(int(right[sure].sum()), int(sure.sum())),
+        }
+    return figures
 
 
 def best_afterwards(runs: list[dict[str, object]]) -> dict[str, object]:
@@ -123,6 +183,60 @@ def best_afterwards(runs: list[dict[str, object]]) -> dict[str, object]:
     }
 
 
+def references_only(tasks: list[Task]) -> Change:
+    """Return a change that leaves no other product in the library."""
+    return lambda number, library: library.subset(
+        np.flatnonzero(library.is_target(tasks[number].target))
+    )
+
+
+def fewer(tasks: list[Task], count: int) -> Change:
+    """Return a change that keeps `count` references, drawn by seed."""
+
+    def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
+        is_target = library.is_target(tasks[number].target)
+        kept = np.random.default_rng(SEED).permutation(np.flatnonzero(is_target))[:count]
+        return library.subset(np.sort(np.concatenate([kept, np.flatnonzero(~is_target)])))
+
+    return change
+
+
+def wrong(photos: Photos, share: float, seed: int) -> Change:
+    """Return a change that replaces references by train photos of products not in the library."""
+    known = {
+        path: vector
+        for library in photos.libraries
+        for path, vector in zip(library.photos.paths, library.vectors, strict=True)
+    }
+
+    def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
+        rng = np.random.default_rng([seed, number])
+        strangers = sorted(set(known) - set(library.photos.paths))
+        references = np.flatnonzero(library.is_target(photos.tasks[number].target))
+        replaced = rng.permutation(references)[: round(share * len(references))]
+        vectors = library.vectors.copy()
+        for at, stranger in zip(replaced, rng.permutation(len(strangers)), strict=False):
+            vectors[at] = known[strangers[stranger]]
+        return EmbeddedLibrary(library.photos, vectors, library.embedder, library.skipped)
+
+    return change
+
+
+def mean_of(summaries: list[dict[str, object]]) -> dict[str, object]:
+    """Return the means of the plain numbers of several summaries."""
+    names = [name for name, value in summaries[0].items() if isinstance(value, float)]
+    return {name: float(np.mean([figures[name] for figures in summaries])) for name in names}
+
+
+def trained_comparators(paths: list[Path]) -> dict[str, Comparator]:
+    """Return the networks that were trained on the train split, vectors kept."""
+    network = trained_network(STRONG).comparator
+    network.embedder = StoredEmbedder(network.embedder, paths)
+    learner = trained_learner(FEATURES).comparator
+    learner.embedder = StoredEmbedder(learner.embedder, paths)
+    return {"strong Siamese": network, "metric learning": learner}
+
+
 def main() -> None:
     """Run every method and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -130,31 +244,42 @@ def main() -> None:
     limit = parser.parse_args().targets
     tasks = load_tasks(photos_folder(), limit)
     paths = all_paths(tasks)
-    gray = stored("efficientnet-lite0", "gray", paths)
-    color = stored("efficientnet-lite0", "rgb", paths)
-    methods = {
-        "original rule (gray lite0, 0.65 / 0.25)": {"embedder": gray},
-        "mean distance, gray lite0, threshold from the library": {
-            "embedder": gray,
-            "similarity_threshold": "from-library",
-        },
-        "mean distance, colour lite0, threshold from the library": {"embedder": color},
-        "mean of 3 nearest, colour lite0, threshold from the library": {
-            "embedder": color,
-            "draw": "all",
-            "aggregate": "mean-of-nearest",
-        },
-    }
-    rows = {}
-    for name, parameters in methods.items():
-        runs = [decide(task, **parameters) for task in tqdm(tasks, desc=name)]
+    rows: dict[str, dict[str, object]] = {}
+
+    def add(name: str, runs: list[dict[str, object]]) -> None:
         rows[name] = summary(runs)
-        if name.startswith("original"):
-            rows["… with the best threshold picked afterwards"] = best_afterwards(runs)
+        print(f"{name}: {rows[name]['image_auc']:.4f} {rows[name]['accuracy']:.4f}", flush=True)
+
+    original = {"method": "mean-distance"}
+    chosen = original | {"similarity_threshold": "from-library"}
+    gray = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "gray", paths)))
+    runs = gray.decide(**original)
+    add("original rule (gray lite0, 0.65 / 0.25)", runs)
+    rows["… with the best threshold picked afterwards"] = best_afterwards(runs)
+    add("mean distance, gray lite0, threshold from the library", gray.decide(**chosen))
+    color = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "rgb", paths)))
+    add("mean distance, colour lite0, threshold from the library", color.decide(**chosen))
+    nearest = chosen | {"draw": "all", "aggregate": "mean-of-nearest"}
+    add("mean of 3 nearest, colour lite0, threshold from the library", color.decide(**nearest))
+    for name, comparator in trained_comparators(paths).items():
+        seen = Photos(tasks, comparator)
+        add(f"mean distance, {name} (has seen the targets)", seen.decide(**chosen))
+        add(f"learned, {name} (has seen the targets)", seen.decide())
+    add("learned", color.decide())
+    for count in (15, 10, 5):
+        add(f"learned, {count} references", color.decide(fewer(tasks, count)))
+    add("learned, references only", color.decide(references_only(tasks)))
+    for share in (0.1, 0.2):
+        several = [summary(color.decide(wrong(color, share, seed))) for seed in range(5)]
+        rows[f"learned, {share:.0%} wrong references (mean of 5 seeds)"] = mean_of(several)
+    best = load_embedder("efficientnet-lite2", input_size=380)
+    best_photos = Photos(tasks, EmbeddingComparator(StoredEmbedder(best, paths)))
+    add("learned, quality best", best_photos.decide())
+    add("learned, quality best, references only", best_photos.decide(references_only(tasks)))
     command = "python benchmarks/grocery_sites.py" + (f" --targets {limit}" if limit else "")
     results = {"origin": origin(command, seed=SEED, targets=len(tasks)), "rows": rows}
-    columns = ["image_auc", "site_auc", "accuracy"]
-    print(pd.DataFrame(rows).T[columns].astype(float).round(4).to_string())
+    columns = ["image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure"]
+    print(pd.DataFrame(rows).T.reindex(columns=columns).astype(float).round(4).to_string())
     if limit is None:
         print(f"written to {write_results('grocery_sites', results)}")
 

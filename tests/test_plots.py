@@ -13,7 +13,9 @@ from similarity_lab.plots.photos import _thumbnail
 
 @pytest.fixture
 def result(library, sites, stub):
-    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False).fit(
+        library
+    )
     return scorer.score(sites / "nut-shop")
 
 

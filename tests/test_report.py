@@ -32,7 +32,9 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def results(library, sites, stub, tmp_path):
-    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False).fit(
+        library
+    )
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.jpg").write_text("no")
     (sites / "nut-shop" / "index.html").write_text("<html>")
@@ -64,7 +66,9 @@ def test_hostile_names_do_nothing(library, stub, make_photo, tmp_path):
     folder = tmp_path / "x"
     folder.mkdir()
     make_photo((150, 90, 50)).save(folder / '"><img src=x onerror=alert(1)>.png')
-    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False).fit(
+        library
+    )
     site = Site.from_folder(folder, name="<script>alert(1)</script>{{ 7 * 7 }}")
     out = tmp_path / "report"
     page = Page(write_report([scorer.score(site)], out, title="<b>").read_text("utf-8"))

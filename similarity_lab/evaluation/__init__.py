@@ -4,6 +4,7 @@ Everything takes vectors and a way to compare them (a distance, or a comparator'
 that all comparators are measured alike.
 """
 
+from .calibration import calibration_error, reliability
 from .confusion import confused_classes
 from .measures import Between, DistanceSource
 from .searching import Retrieval, nearest_labels, retrieval
@@ -14,9 +15,11 @@ __all__ = [
     "DistanceSource",
     "PairDistances",
     "Retrieval",
+    "calibration_error",
     "confused_classes",
     "distance_auc",
     "nearest_labels",
     "pair_distances",
+    "reliability",
     "retrieval",
 ]

@@ -22,6 +22,7 @@ KINDS = (*PRODUCTS, *OTHERS)
 PER_KIND = 10
 _SIDE, _SEED = 300, 2**30
 _LEAST_KINDS = 5
+_SLACK = 0.05  # of cosine: a kind must be clearly less like the references
 
 
 def background_photos() -> list[Pixels]:
@@ -71,7 +72,7 @@ def counter_examples(
     count = len(references)
     own = (among.sum(1) - 1) / (count - 1) if count > 1 else np.ones(1)
     like = np.array([(vectors[labels == kind] @ references.T).mean() for kind in range(len(KINDS))])
-    unlike = np.flatnonzero(like < np.quantile(own, 0.1))
+    unlike = np.flatnonzero(like < np.quantile(own, 0.1) - _SLACK)
     if len(unlike) < _LEAST_KINDS:  # the references differ more than anything: keep the least like
         unlike = np.sort(np.argsort(like)[:_LEAST_KINDS])
     kept = np.isin(labels, unlike)

@@ -11,9 +11,11 @@ from similarity_lab.relevance.prototypes import Prototypes, Scatter, Vectors, Wh
 
 Floats = npt.NDArray[np.float64]
 
-_FOLDS = 5
+_FOLDS = 8
 _ELSEWHERE = 0.5  # share of target photos unlike the references, see LikelihoodRatio
 _HARD = 0.8  # quantile of the others' scores above which a photo is hard to tell
+_EVEN = 200  # points that stand for an even spread
+_LOW = 0.1  # quantile of the references' scores up to which other things may reach
 _RIDGE = 1e-4  # on the slope, so that it stays finite where nothing overlaps
 _LEAST_SLOPE = 1e-3  # a score never counts against the target
 
@@ -26,7 +28,9 @@ class LikelihoodRatio:
     equal weight. References mostly come from few places and are more like each other than photos
     from elsewhere are, which no held-out reference can show. So half of the target's weight
     follows the held-out references, and half lies evenly between their median and the hardest
-    fifth of the others: the line is where a photo from anywhere may be.
+    fifth of the others: the line is where a photo from anywhere may be. Generated counter-examples
+    are too easy; with them it is half of the others' weight that lies evenly, between their hardest
+    fifth and the lowest tenth of the references.
 
     Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the even half is
     ours.
@@ -41,7 +45,9 @@ class LikelihoodRatio:
     offset: float
 
     @classmethod
-    def fit(cls, target: Floats, others: Floats, weights: Floats) -> "LikelihoodRatio":
+    def fit(
+        cls, target: Floats, others: Floats, weights: Floats, *, generated: bool = False
+    ) -> "LikelihoodRatio":
         """Fit the line.
 
         Parameters
@@ -50,6 +56,8 @@ class LikelihoodRatio:
             Scores of held-out photos.
         weights : ndarray, shape (m,)
             Of the others.
+        generated : bool
+            Whether the others are generated photos.
 
         Examples
         --------
@@ -57,17 +65,13 @@ class LikelihoodRatio:
         >>> line(np.array([-3.0, 3.0])).round() > 0
         array([False,  True])
         """
-        middle, hard = float(np.median(target)), _quantile(others, weights, _HARD)
-        between = np.linspace(min(hard, middle), middle, 200)
-        scores = np.concatenate([target, between, others])
-        positive = np.concatenate(
-            [
-                np.full(len(target), (1 - _ELSEWHERE) / len(target)),
-                np.full(len(between), _ELSEWHERE / len(between)),
-                np.zeros(len(others)),
-            ]
-        )
-        negative = np.concatenate([np.zeros(len(target) + len(between)), weights / weights.sum()])
+        hard = _quantile(others, weights, _HARD)
+        end = float(np.quantile(target, _LOW) if generated else np.median(target))
+        between = np.linspace(min(hard, end), end, _EVEN)
+        scores = np.concatenate([target, others, between])
+        own, rest = _share_out(np.ones(len(target)), not generated), _share_out(weights, generated)
+        positive = np.concatenate([own[0], np.zeros(len(others)), own[1]])
+        negative = np.concatenate([np.zeros(len(target)), rest[0], rest[1]])
         centre = (positive + negative) @ scores / 2
 
         def loss(line: Floats) -> tuple[float, Floats]:
@@ -82,7 +86,7 @@ class LikelihoodRatio:
             [1.0, 0.0],
             jac=True,
             method="L-BFGS-B",
-            bounds=[(_LEAST_SLOPE, None), (None,) * 2],
+            bounds=[(_LEAST_SLOPE, None), (None, None)],
         )
         slope, offset = found.x
         return cls(float(slope), float(offset - slope * centre))
@@ -165,6 +169,12 @@ def cross_fit(
         reference_scores[held] = prototypes.scores(references[held])
         other_scores[~seen] = prototypes.scores(others[~seen])
     return HeldOut(reference_scores, other_scores, 1 / sizes[codes])
+
+
+def _share_out(weights: Floats, spread: bool) -> tuple[Floats, Floats]:
+    """Split a total weight of 1 between a group's photos and the even part."""
+    even = _ELSEWHERE if spread else 0.0
+    return (1 - even) * weights / weights.sum(), np.full(_EVEN, even / _EVEN)
 
 
 def _quantile(values: Floats, weights: Floats, level: float) -> float:

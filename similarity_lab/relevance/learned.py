@@ -71,7 +71,8 @@ class LearnedRule:
         is_target = library.is_target(target)
         references = unit(library.vectors[is_target])
         others, labels, names = _others(library, is_target)
-        if len(names) < _LEAST_PRODUCTS:
+        generated = len(names) < _LEAST_PRODUCTS
+        if generated:
             background = unit(background_vectors(embedder))
             more, more_labels, more_names = counter_examples(references, background)
             others = np.concatenate([others, more])
@@ -84,7 +85,9 @@ class LearnedRule:
         return cls(
             Prototypes.fit(references, others, labels, Whitening.from_scatter(scatter)),
             tuple(names),
-            LikelihoodRatio.fit(held_out.references, held_out.others, held_out.weights),
+            LikelihoodRatio.fit(
+                held_out.references, held_out.others, held_out.weights, generated=generated
+            ),
             held_out,
             0.5 if similarity_threshold is None else float(similarity_threshold),
             prior_share,

@@ -21,12 +21,15 @@ class EmbeddedLibrary:
     ----------
     photos : ImageDataset
     vectors : ndarray of float32, shape (n, d)
+    embedder : str
+        Name of what made the vectors.
     skipped : DataFrame with columns path, reason
         Photos that could not be read.
     """
 
     photos: ImageDataset
     vectors: Vectors
+    embedder: str
     skipped: pd.DataFrame
 
     @classmethod
@@ -36,7 +39,13 @@ class EmbeddedLibrary:
         """Embed what can be read."""
         embedded = embed_readable(comparator.embedder, photos.sources, progress=progress)
         skipped = pd.concat([photos.skipped, embedded.skipped], ignore_index=True)
-        return cls(photos.subset(embedded.kept), embedded.vectors, skipped)
+        kept = photos.subset(embedded.kept)
+        return cls(kept, embedded.vectors, comparator.embedder.name, skipped)
+
+    def subset(self, positions: npt.NDArray[np.intp]) -> "EmbeddedLibrary":
+        """Return the photos at these positions with their vectors."""
+        photos = self.photos.subset(positions)
+        return EmbeddedLibrary(photos, self.vectors[positions], self.embedder, self.skipped)
 
     def is_target(self, target: str) -> npt.NDArray[np.bool_]:
         """Return which photos show the target, shape (n,)."""

@@ -10,7 +10,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from similarity_lab._version import versions
 from similarity_lab.comparators import Comparator, ComparatorSource
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
@@ -25,6 +24,7 @@ from similarity_lab.relevance.mean_distance import (
 )
 from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
 from similarity_lab.relevance.references import Aggregate, Draw, ReferenceDraw
+from similarity_lab.relevance.scoring import check_same, decide
 from similarity_lab.relevance.site_images import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import Site, SiteError, SiteSource
@@ -122,14 +122,15 @@ class RelevanceScorer(BaseEstimator):
         self.seed = seed
         self.progress = progress
 
-    def fit(self, library: DatasetSource) -> "RelevanceScorer":
+    def fit(self, library: DatasetSource | EmbeddedLibrary) -> "RelevanceScorer":
         """Learn from labelled photos.
 
         Parameters
         ----------
-        library : folder, zip, mapping or ImageDataset
+        library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
             As `load_dataset` takes it; must hold photos of the target. Photos of other products
-            make the learned rule sharper; without them generated photos stand in.
+            make the learned rule sharper; without them generated photos stand in. The `library_`
+            of another scorer with this embedder is not embedded again.
 
         Raises
         ------
@@ -137,6 +138,10 @@ class RelevanceScorer(BaseEstimator):
             If the target is not in the library; the message lists what is.
         """
         check_parameters(**self.get_params(deep=False))
+        if isinstance(library, EmbeddedLibrary):
+            comparator = chosen_comparator(self.method, self.quality, self.embedder)
+            check_same(library, comparator)
+            return self._fit(library, comparator)
         photos = load_dataset(library, progress=self.progress)
         references = photos.of_class(self.target)
         comparator = chosen_comparator(self.method, self.quality, self.embedder)
@@ -158,12 +163,22 @@ class RelevanceScorer(BaseEstimator):
         parameters = {**self.get_params(deep=False), "target": target}
         return type(self)(**parameters)._fit(self.library_, self.comparator_)
 
-    def score(self, site: SiteSource) -> SiteRelevance:
+    def look_at(self, site: SiteSource) -> EmbeddedSite:
+        """Embed a site's images, to be scored as often as one likes."""
+        check_is_fitted(self)
+        return EmbeddedSite.of(
+            Site.of(site),
+            self.comparator_.embedder,
+            leave_out=self.leave_out,
+            progress=self.progress,
+        )
+
+    def score(self, site: SiteSource | EmbeddedSite) -> SiteRelevance:
         """Decide on one site.
 
         Parameters
         ----------
-        site : Site, folder, zip, or list of paths
+        site : Site, folder, zip, list of paths, or what `look_at` returned
 
         Raises
         ------
@@ -173,7 +188,9 @@ class RelevanceScorer(BaseEstimator):
             Before `fit`.
         """
         check_is_fitted(self)
-        return self._decide(self._look_at(Site.of(site)))
+        images = site if isinstance(site, EmbeddedSite) else self.look_at(site)
+        check_same(images, self.comparator_)
+        return decide(self, images)
 
     def score_each(
         self, sites: Iterable[SiteSource], targets: Sequence[str] | None = None
@@ -187,12 +204,12 @@ class RelevanceScorer(BaseEstimator):
         sites = list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
-                images = self._look_at(Site.of(source))
+                images = self.look_at(source)
             except (SiteError, OSError) as error:
                 name = source.name if isinstance(source, Site) else describe(source)
                 yield from (SiteFailure(name, scorer.target, str(error)) for scorer in scorers)
             else:
-                yield from (scorer._decide(images) for scorer in scorers)
+                yield from (decide(scorer, images) for scorer in scorers)
 
     def score_many(
         self, sites: Iterable[SiteSource], targets: Sequence[str] | None = None
@@ -269,30 +286,6 @@ class RelevanceScorer(BaseEstimator):
         self.reference_vectors_ = library.vectors[is_target]
         self.skipped_ = library.skipped
         return self
-
-    def _look_at(self, site: Site) -> EmbeddedSite:
-        return EmbeddedSite.of(
-            site, self.comparator_.embedder, leave_out=self.leave_out, progress=self.progress
-        )
-
-    def _decide(self, images: EmbeddedSite) -> SiteRelevance:
-        vectors = images.embedded.vectors
-        to_references = self.comparator_.between(vectors, self.reference_vectors_)
-        columns = self.rule_.columns(vectors, to_references, images.digests)
-        return SiteRelevance.from_images(
-            images.table(
-                columns, to_references, self.reference_names_, once=self.rule_.repeats_count_once
-            ),
-            method=self.method,
-            similarity_threshold=self.similarity_threshold_,
-            relevance_threshold=self.relevance_threshold,
-            settings={**self.rule_.settings(), "references": len(self.reference_names_)},
-            site=images.site.name,
-            target=self.target,
-            skipped=images.skipped,
-            embedder=self.comparator_.embedder.name,
-            versions=versions(),
-        )
 
     def _draw(self) -> ReferenceDraw:
         return ReferenceDraw(

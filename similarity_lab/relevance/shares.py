@@ -8,7 +8,6 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _SHARES = (np.arange(1000) + 0.5) / 1000
-_MOST = 50.0  # no single image counts more than fifty to one, for or against
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +17,8 @@ class SharePosterior:
     The images are a sample of the catalogue. Each shows the target with probability s, the share;
     its score is then as likely as the likelihood ratio says. All shares are taken to be equally
     likely beforehand. Misses and false alarms are in the ratio, so the share needs no correction
-    for them, and few or unclear images give a wide interval.
+    for them, and few or unclear images give a wide interval. However sure an image is, it is one
+    image: no score outweighs several others.
 
     Attributes
     ----------
@@ -74,9 +74,8 @@ def influences(log_ratios: npt.ArrayLike, share: float) -> Floats:
 
 
 def _log_likelihoods(log_ratios: npt.ArrayLike) -> Floats:
-    ratios = np.exp(np.clip(np.asarray(log_ratios, np.float64), -50, 50))[:, None]
-    bounded = (ratios + 1 / _MOST) / (1 + ratios / _MOST)
-    return np.log(_SHARES * bounded + (1 - _SHARES))
+    ratios = np.asarray(log_ratios, np.float64)[:, None]
+    return np.logaddexp(np.log(_SHARES) + ratios, np.log1p(-_SHARES))
 
 
 def _normalised(log_weights: Floats) -> Floats:

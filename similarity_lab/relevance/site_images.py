@@ -26,16 +26,22 @@ class EmbeddedSite:
     ----------
     site : Site
     embedded : Embedded
+    embedder : str
+        Name of what made the vectors.
     digests : list of str
         Content digest of each readable image.
     clutter : tuple of (str or None)
         Kind of each readable image that is left out.
+    again : ndarray of bool
+        Which readable images repeat another one.
     """
 
     site: Site
     embedded: Embedded
+    embedder: str
     digests: list[str]
     clutter: tuple[Clutter | None, ...]
+    again: npt.NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -59,7 +65,9 @@ class EmbeddedSite:
                 f"{site.name}: all of its {len(sources)} readable images are left out as "
                 f"{', '.join(sorted(set(filter(None, clutter))))}; score it with leave_out=()"
             )
-        return cls(site, embedded, [content_digest(source) for source in sources], clutter)
+        digests = [content_digest(source) for source in sources]
+        again = repeated(embedded.vectors, digests, sources)
+        return cls(site, embedded, embedder.name, digests, clutter, again)
 
     @property
     def skipped(self) -> pd.DataFrame:
@@ -104,7 +112,6 @@ class EmbeddedSite:
         return images.astype(dict.fromkeys(_NUMBERS, np.float64))
 
     def _mark_repeats(self, images: pd.DataFrame) -> None:
-        again = repeated(self.embedded.vectors, self.digests)
-        at = np.array(self.embedded.kept)[again]
+        at = np.array(self.embedded.kept)[self.again]
         images.loc[at, "status"] = "repeated"
         images.loc[at, "reason"] = "the same picture as another one"

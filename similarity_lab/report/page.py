@@ -1,10 +1,9 @@
 """Write decisions as a static folder: ``index.html`` and thumbnails beside it, no network."""
 
-import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, Template
@@ -71,7 +70,10 @@ def _section(
     result: SiteRelevance, number: int, folder: Path, references: dict[str, str]
 ) -> dict[str, object]:
     images = []
-    for position, row in enumerate(result.ranked().itertuples()):
+    ranked = result.ranked()
+    for position, (row, evidence) in enumerate(
+        zip(ranked.itertuples(), _evidence(ranked), strict=True)
+    ):
         nearest = str(row.nearest_reference)
         if nearest not in references:
             references[nearest] = _thumbnail(
@@ -81,7 +83,7 @@ def _section(
             {
                 "thumbnail": _thumbnail(row.path, folder, f"{number:04}-{position:04}"),
                 "name": _short(row.path),
-                "evidence": _evidence(row._asdict()),
+                "evidence": evidence,
                 "is_match": row.is_match,
                 "confusable": row.confusable if isinstance(row.confusable, str) else "",
                 "reference": references[nearest],
@@ -96,10 +98,10 @@ def _section(
     }
 
 
-def _evidence(row: dict[str, Any]) -> str:
-    if math.isnan(row["probability"]):
-        return f"{row['distance']:.3f}"
-    return f"{row['probability']:.1%}"
+def _evidence(images: pd.DataFrame) -> list[str]:
+    by_probability = images["probability"].notna().all()
+    column, form = ("probability", "{:.1%}") if by_probability else ("distance", "{:.3f}")
+    return [form.format(value) for value in images[column]]
 
 
 def _not_counted(images: pd.DataFrame) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def test_decides_and_shows_its_evidence(fitted, sites):
     np.testing.assert_array_equal(result.images["score"], -result.images["distance"])
     assert {Path(p).parent.name for p in result.images["nearest_reference"]} == {"almonds"}
     assert result.versions["similarity_lab"] and result.settings["references"] == 6
-    assert "4 of 10 images match, 40 %" in repr(result).replace("40%", "40 %")
+    assert "4 of 10 images match, share 40%" in repr(result)
     other = fitted.score(sites / "date-shop")
     assert (other.decision, other.relevant, other.share) == ("irrelevant", False, 0.0)
 

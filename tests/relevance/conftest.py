@@ -1,0 +1,58 @@
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from similarity_lab.sources import read_bytes
+
+
+def direction(product, dimension=24):
+    """A direction of its own for each product, the same in every test."""
+    return np.random.default_rng(crc32(product.encode())).normal(0, 1, dimension)
+
+
+class Written:
+    """An embedder that reads the vector out of the file: full control, no network."""
+
+    name, dimension, input_size = "written vectors", 24, (8, 8)
+
+    def embed(self, images, *, batch_size=32, progress=True):
+        ends = [read_bytes(image)[-8 * self.dimension :] for image in images]
+        return np.array([np.frombuffer(end, np.float64) for end in ends], np.float32)
+
+
+@pytest.fixture
+def written(make_photo, tmp_path):
+    """Write pictures whose vector is their product's direction with noise around it."""
+
+    def write(folder, product, count, seed=0, noise=0.5):
+        rng = np.random.default_rng([seed, crc32(product.encode())])
+        place = tmp_path / folder
+        place.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for number in range(count):
+            path = place / f"{product}-{seed}-{number:03}.png"
+            photo = make_photo((90, 90, 90), seed=int(rng.integers(1e9)), size=(80, 70))
+            photo.save(path)
+            vector = direction(product) + rng.normal(0, noise, 24)
+            path.write_bytes(path.read_bytes() + vector.astype(np.float64).tobytes())
+            paths.append(path)
+        return paths
+
+    return write
+
+
+@pytest.fixture
+def embedder():
+    return Written()
+
+
+OTHERS = ("dates", "figs", "hazelnuts", "oats", "plums", "raisins")
+
+
+@pytest.fixture
+def shelf(written):
+    """A library: 12 photos of almonds, 8 of each of six other products."""
+    return {"almonds": written("library", "almonds", 12)} | {
+        name: written("library", name, 8) for name in OTHERS
+    }

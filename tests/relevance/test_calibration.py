@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from similarity_lab.relevance.calibration import LikelihoodRatio, cross_fit, probability
+from similarity_lab.relevance.prototypes import Prototypes, Scatter, Whitening, unit
+
+
+def test_the_line_rises_and_separates():
+    rng = np.random.default_rng(0)
+    target, others = rng.normal(2, 1, 60), rng.normal(-3, 1, 400)
+    line = LikelihoodRatio.fit(target, others, np.ones(400))
+    assert line.slope > 0
+    assert (line(target) > 0).mean() > 0.95 and (line(others) < 0).mean() > 0.9
+
+
+def test_weights_count_like_repeats():
+    target, others = np.array([1.0, 2.0]), np.array([-1.0, 0.5, 0.0])
+    weighted = LikelihoodRatio.fit(target, others, np.array([3.0, 1.0, 1.0]))
+    repeated = LikelihoodRatio.fit(target, np.array([-1.0, -1.0, -1.0, 0.5, 0.0]), np.ones(5))
+    assert weighted.slope == pytest.approx(repeated.slope, rel=1e-3)
+    assert weighted.offset == pytest.approx(repeated.offset, rel=1e-3, abs=1e-3)
+
+
+def test_a_score_never_counts_against_the_target():
+    line = LikelihoodRatio.fit(np.array([-3.0, -2.0]), np.array([2.0, 3.0]), np.ones(2))
+    assert line.slope > 0
+
+
+def test_photos_unlike_the_references_are_allowed_for():
+    """Half of the target's weight lies below the held-out references: the cut moves down."""
+    target, others = np.array([5.0, 5.5, 6.0]), np.linspace(-5, 0, 50)
+    line = LikelihoodRatio.fit(target, others, np.ones(50))
+    assert -line.offset / line.slope < 2.4  # half-way between the groups would be 2.5
+
+
+def test_generated_counter_examples_move_the_cut_up():
+    """They are too easy: what lies between them and the references is taken for something else."""
+    target, others = np.linspace(5, 6, 20), np.linspace(-5, 0, 50)
+    real = LikelihoodRatio.fit(target, others, np.ones(50))
+    drawn = LikelihoodRatio.fit(target, others, np.ones(50), generated=True)
+    assert -real.offset / real.slope < 2.5 < 3.5 < -drawn.offset / drawn.slope < 5.2
+
+
+def test_probability_is_bayes_rule():
+    ratios = np.array([-2.0, 0.0, 3.0])
+    odds = np.exp(ratios) * 0.1 / 0.9
+    np.testing.assert_allclose(probability(ratios, 0.1), odds / (1 + odds))
+    assert probability(0.0, 0.25) == pytest.approx(0.25)
+
+
+def test_cross_fit_leaves_photo_and_product_out():
+    """Oracle: fit without the fold by hand, for every fold that the seed gives."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(4), 5)
+    others = unit(rng.normal(0, 1, (4, 7))[labels] + rng.normal(0, 0.2, (20, 7)))
+    references = unit(rng.normal(0, 1, 7) + rng.normal(0, 0.2, (9, 7)))
+    held = cross_fit(references, others, labels, seed=3)
+    order = np.random.default_rng(3)
+    of_product, of_reference = order.permutation(4) % 4, order.permutation(9) % 4
+    for fold in range(4):
+        out, kept = of_product[labels] == fold, of_reference != fold
+        points = np.concatenate([references[kept], others[~out]])
+        codes = np.concatenate([np.full(kept.sum(), -1), labels[~out]])
+        space = Whitening.from_scatter(Scatter.of(points, codes))
+        prototypes = Prototypes.fit(references[kept], others[~out], labels[~out], space)
+        np.testing.assert_allclose(held.others[out], prototypes.scores(others[out]), atol=1e-3)
+        np.testing.assert_allclose(
+            held.references[~kept], prototypes.scores(references[~kept]), atol=1e-3
+        )
+    np.testing.assert_allclose(held.weights, 1 / 5)
+    with pytest.raises(ValueError, match="at least two"):
+        cross_fit(references, others[:5], labels[:5], seed=0)
+    assert np.isfinite(cross_fit(references[:1], others, labels, seed=0).references).all()

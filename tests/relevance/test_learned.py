@@ -1,0 +1,190 @@
+"""The learned rule from files to a decision, on vectors that the tests wrote themselves."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from similarity_lab import RelevanceScorer
+from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
+from similarity_lab.relevance.shares import SharePosterior
+from similarity_lab.sites import SiteError
+
+
+@pytest.fixture
+def fitted(shelf, embedder):
+    return RelevanceScorer("almonds", embedder=embedder, progress=False).fit(shelf)
+
+
+@pytest.fixture
+def shop(written):
+    """20 images, 8 of them almonds; what else it shows is not in the library."""
+    almonds = written("shop", "almonds", 8, seed=1)
+    return almonds + [p for name in ("soap", "lamps", "rice") for p in written("shop", name, 4)]
+
+
+@pytest.fixture
+def elsewhere(written):
+    return [p for name in ("soap", "lamps", "rice") for p in written("elsewhere", name, 7)]
+
+
+def test_decides_with_probabilities(fitted, shop, elsewhere):
+    result = fitted.score(shop)
+    assert (result.decision, result.relevant, result.method) == ("relevant", True, "learned")
+    assert result.probability > 0.9 and result.interval[0] < 0.4 < result.interval[1]
+    assert result.share == pytest.approx(0.4, abs=0.1)
+    images = result.images
+    assert list(images.columns) == IMAGE_COLUMNS and images["path"].tolist() == shop
+    assert images["is_match"].tolist() == [True] * 8 + [False] * 12
+    assert images["score"].notna().all() and images["probability"].between(0, 1).all()
+    assert (images["score"].rank() == images["probability"].rank()).all()
+    assert images["influence"][:8].min() > 0 > images["influence"][8:].max()
+    assert set(images["confusable"]) <= {"dates", "figs", "hazelnuts", "oats", "plums", "raisins"}
+    other = fitted.score(elsewhere)
+    assert (other.decision, other.relevant) == ("irrelevant", False)
+    assert other.probability < 0.1 and other.share < 0.05
+    assert other.to_row()["probability"] == other.probability
+
+
+def test_the_decision_follows_from_the_table_of_images(fitted, shop):
+    """Oracle: the posterior by hand from the column of scores."""
+    result = fitted.score(shop)
+    posterior = SharePosterior.of(result.images["score"])
+    assert result.probability == pytest.approx(posterior.at_least(0.25), abs=1e-9)
+    assert result.share == posterior.share and result.interval == posterior.interval()
+
+
+def test_few_images_are_unsure(fitted, written):
+    three = written("three", "almonds", 1, seed=5) + written("three", "soap", 2)
+    result = fitted.score(three)
+    assert result.decision == "unsure" and result.relevant == (result.probability >= 0.5)
+    assert result.interval[1] - result.interval[0] > 0.5
+
+
+def test_order_names_and_repeats_change_nothing(fitted, shop, tmp_path):
+    result = fitted.score(shop)
+    copies = [
+        shutil.copy(path, tmp_path / f"{number}.bin")
+        for number, path in enumerate([*shop[::-1], *shop[3:7], shop[3]])
+    ]
+    again = fitted.score(copies)
+    assert again.probability == pytest.approx(result.probability, abs=1e-12)
+    assert (again.decision, again.share) == (result.decision, result.share)
+    assert (again.images["status"] == "repeated").sum() == 5 and again.n_scored == 20
+    assert again.to_row()["n_repeated"] == 5
+    assert again.images["score"].notna().all()
+
+
+def test_a_score_depends_on_the_image_alone(fitted, shop):
+    whole = fitted.score(shop).images["score"]
+    for position in (0, 9):
+        alone = fitted.score([shop[position]]).images["score"][0]
+        assert alone == pytest.approx(whole[position], abs=1e-4)
+
+
+def test_scaling_all_vectors_changes_nothing(shelf, shop, embedder, fitted):
+    class Louder(type(embedder)):
+        def embed(self, images, **settings):
+            return 7 * super().embed(images, **settings)
+
+    louder = RelevanceScorer("almonds", embedder=Louder(), progress=False).fit(shelf)
+    np.testing.assert_allclose(
+        louder.score(shop).images["score"], fitted.score(shop).images["score"], atol=1e-3
+    )
+
+
+def test_rethreshold_embeds_nothing(fitted, shop, embedder):
+    result = fitted.score(shop)
+    embedder.embed = None
+    assert result.rethreshold(relevance_threshold=0.9).decision == "irrelevant"
+    chances = [
+        result.rethreshold(relevance_threshold=share).probability for share in (0.1, 0.4, 0.7)
+    ]
+    assert chances == sorted(chances, reverse=True)
+    strict = result.rethreshold(similarity_threshold=1.0)
+    assert strict.n_matches == 0 and strict.probability == result.probability
+
+
+def test_deciding_images_come_first(fitted, shop):
+    result = fitted.score(shop)
+    deciding = result.deciding(3)
+    assert deciding["influence"].abs().min() >= result.images["influence"].abs().nlargest(3).min()
+
+
+def test_many_targets_in_one_pass(fitted, shop, elsewhere, embedder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    calls = []
+    embed = type(embedder).embed
+    embedder.embed = lambda images, **more: (
+        calls.append(len(images)) or embed(embedder, images, **more)
+    )
+    targets = ["almonds", "figs", "oats"]
+    table = fitted.score_many([shop, elsewhere, tmp_path / "empty"], targets)
+    assert list(table.columns) == SITE_COLUMNS and len(table) == 9
+    assert table["target"].tolist() == targets * 3
+    assert calls == [20, 21], "each site's images are embedded once however many targets"
+    alone = fitted.for_target("figs").score(shop)
+    row = table[(table["target"] == "figs")].iloc[0]
+    assert row["probability"] == alone.probability and row["decision"] == "irrelevant"
+    assert table["reason"][6:].str.contains("no files").all()
+    pd.testing.assert_frame_equal(
+        fitted.score_many([shop]), table.iloc[[0]], check_dtype=False, check_exact=False
+    )
+
+
+def test_looked_at_once_scored_often(fitted, shop, shelf, stub):
+    images = fitted.look_at(shop)
+    assert fitted.score(images).probability == fitted.score(shop).probability
+    again = RelevanceScorer("figs", embedder=fitted.embedder, progress=False).fit(fitted.library_)
+    assert again.score(images).target == "figs"
+    other = RelevanceScorer("almonds", embedder=stub, progress=False).fit(shelf)
+    with pytest.raises(ValueError, match="these vectors are of 'written vectors'"):
+        other.score(images)
+    with pytest.raises(ValueError, match="embed the photos with it"):
+        RelevanceScorer("almonds", embedder=stub).fit(fitted.library_)
+
+
+def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
+    shop = written("shop", "almonds", 3, seed=1) + written("shop", "soap", 3)
+    for path in shop[4:]:  # too small to be a picture of goods
+        end = path.read_bytes()[-192:]
+        make_photo((9, 9, 9), size=(30, 20)).save(path)
+        path.write_bytes(path.read_bytes() + end)
+    strict = RelevanceScorer("almonds", embedder=embedder, leave_out=["icons"], progress=False).fit(
+        shelf
+    )
+    everything, rest = fitted.score(shop), strict.score(shop)
+    assert everything.n_scored >= rest.n_scored
+    statuses = rest.images["status"].tolist()
+    assert statuses.count("left out") == rest.to_row()["n_left_out"] > 0
+    assert rest.images["score"].notna().all()
+    with pytest.raises(SiteError, match=r"left out as icons; score it with leave_out=\(\)"):
+        strict.score(shop[4:])
+
+
+def test_bad_parameters(shelf, embedder):
+    for parameters, complaint in [
+        ({"similarity_threshold": 3}, "probability from which"),
+        ({"similarity_threshold": "from-library"}, "probability from which"),
+        ({"prior_share": 0}, "prior_share"),
+        ({"certainty": 0.2}, "certainty is a probability"),
+        ({"quality": "superb"}, "standard, best"),
+        ({"leave_out": "icons"}, "leave_out lists"),
+        ({"leave_out": ["people"]}, "icons, banners, graphics"),
+    ]:
+        with pytest.raises(ValueError, match=complaint):
+            RelevanceScorer("almonds", embedder=embedder, **parameters).fit(shelf)
+
+
+def test_one_reference_is_legal(shelf, embedder, shop):
+    scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
+    result = scorer.fit({**shelf, "almonds": shelf["almonds"][:1]}).score(shop)
+    assert np.isfinite(result.probability) and result.images["score"].notna().all()
+
+
+def test_wrong_references_do_little_harm(shelf, embedder, shop, elsewhere, written):
+    mixed = shelf["almonds"][:9] + written("wrong", "chairs", 3)
+    scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
+    scorer.fit({**shelf, "almonds": mixed})
+    assert scorer.score(shop).relevant and not scorer.score(elsewhere).relevant

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from similarity_lab.relevance.shares import SharePosterior, influences
+
+ratios = st.lists(st.floats(-20, 20), min_size=1, max_size=30)
+
+
+@pytest.mark.parametrize(("shown", "total"), [(1, 3), (40, 120), (0, 10), (10, 10)])
+def test_certain_images_give_the_beta_posterior(shown, total):
+    """Oracle: under equal shares the posterior of sure images is Beta(k + 1, n − k + 1)."""
+    posterior = SharePosterior.of([60.0] * shown + [-60.0] * (total - shown))
+    exact = beta(shown + 1, total - shown + 1)
+    assert posterior.share == pytest.approx(shown / total, abs=0.001)
+    for share in (0.1, 0.25, 0.5, 0.9):
+        assert posterior.at_least(share) == pytest.approx(exact.sf(share), abs=1e-4)
+
+
+def test_few_images_say_less_than_many():
+    few, many = SharePosterior.of([9, -9, -9]), SharePosterior.of([9] * 40 + [-9] * 80)
+    assert few.share == pytest.approx(many.share, abs=0.02)
+    width = [high - low for low, high in (few.interval(), many.interval())]
+    assert width[0] > 3 * width[1]
+    assert few.interval()[0] < 0.25 < many.interval()[0] + 0.02
+    assert few.at_least(0.25) < many.at_least(0.25)
+
+
+@settings(max_examples=50, deadline=None)
+@given(ratios, st.randoms(use_true_random=False))
+def test_order_does_not_matter_and_all_stays_in_range(values, random):
+    posterior = SharePosterior.of(values)
+    low, high = posterior.interval()
+    assert 0 <= low <= posterior.share <= high <= 1
+    chances = [posterior.at_least(share) for share in (0, 0.1, 0.25, 0.8, 1)]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] == pytest.approx(1) and chances[-1] == 0
+    shuffled = random.sample(values, len(values))
+    assert SharePosterior.of(shuffled).at_least(0.25) == pytest.approx(chances[2], abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(ratios, st.integers(0, 29), st.floats(0.1, 10))
+def test_a_likelier_image_never_lowers_the_share(values, at, more):
+    before = SharePosterior.of(values).at_least(0.25)
+    values[at % len(values)] += more
+    assert SharePosterior.of(values).at_least(0.25) >= before - 1e-9
+
+
+def test_influences_are_differences_of_log_odds():
+    values = [3.0, -2.0, 0.0, 8.0]
+
+    def log_odds(some):
+        chance = SharePosterior.of(some).at_least(0.25)
+        return np.log(chance / (1 - chance))
+
+    brute = [log_odds(values) - log_odds(values[:i] + values[i + 1 :]) for i in range(4)]
+    np.testing.assert_allclose(influences(values, 0.25), brute, atol=1e-6)
+    assert abs(brute[2]) < 1e-6  # an image that says nothing moves nothing
