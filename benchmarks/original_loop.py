@@ -82,7 +82,7 @@ def main() -> None:
         expected = original_distances(model, few, references, draw)
         slow.append(len(few) / (time.perf_counter() - start))
         start = time.perf_counter()
-        scorer = RelevanceScorer(task.target, seed=SEED, progress=False)
+        scorer = RelevanceScorer(task.target, method="mean-distance", seed=SEED, progress=False)
         scorer.fit({task.target: references})
         fitted = time.perf_counter()
         result = scorer.score(Site.from_paths(many, name="all"))

@@ -26,7 +26,11 @@ RELEVANT = 0.25
 def decisions(task: Task, embedder: object, digests: dict) -> dict[tuple[object, str], np.ndarray]:
     """Return the shares of a task's sites, (seeds, sites), by number of draws and threshold."""
     scorer = RelevanceScorer(
-        task.target, embedder=embedder, similarity_threshold="from-library", progress=False
+        task.target,
+        method="mean-distance",
+        embedder=embedder,
+        similarity_threshold="from-library",
+        progress=False,
     ).fit(task.library)
     thresholds = {"0.65": 0.65, "from the library": scorer.similarity_threshold_}
     to_references = [

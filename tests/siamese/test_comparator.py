@@ -106,17 +106,19 @@ def test_it_plugs_into_the_scorer_and_each_image_passes_once(tmp_path):
             cv2.imwrite(str(tmp_path / name / f"{seed}.png"), photo[..., ::-1])
     comparator = SiameseComparator(network())
     passes = count_passes(comparator)
-    scorer = RelevanceScorer("almonds", embedder=comparator, progress=False)
+    original = {"method": "mean-distance", "embedder": comparator, "progress": False}
+    scorer = RelevanceScorer("almonds", **original)
     scorer.fit(tmp_path / "library")
     assert sum(passes) == 6 + 5
     result = scorer.score(tmp_path / "site")
     assert sum(passes) == 6 + 5 + 4
     assert result.images.distance.notna().all()
     assert result.embedder == comparator.embedder.name
+    learned = RelevanceScorer("almonds", embedder=comparator, progress=False)
+    learned.fit(tmp_path / "library" / "almonds")  # generated counter-examples pass through it too
+    assert learned.score(tmp_path / "site").images.probability.notna().all()
     threshold = comparator.distance_at(0.5)
-    fixed = RelevanceScorer(
-        "almonds", embedder=comparator, similarity_threshold=threshold, progress=False
-    )
+    fixed = RelevanceScorer("almonds", similarity_threshold=threshold, **original)
     assert fixed.fit(tmp_path / "library").similarity_threshold_ == threshold
 
 
