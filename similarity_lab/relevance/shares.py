@@ -36,7 +36,7 @@ class SharePosterior:
         --------
         >>> posterior = SharePosterior.of([9.0, 9.0, -9.0])  # two of three show it
         >>> round(posterior.share, 1), round(posterior.at_least(0.25), 2)
-        (0.7, 0.94)
+        (0.7, 0.95)
         """
         return cls(_normalised(_log_likelihoods(log_ratios).sum(axis=0)))
 
