@@ -246,7 +246,8 @@ def main() -> None:
     parser.add_argument(
         "--short", action="store_true", help="no trained networks, no fewer or wrong references"
     )
-    limit, short = (options := parser.parse_args()).targets, options.short
+    options = parser.parse_args()
+    limit, short = options.targets, options.short
     tasks = load_tasks(photos_folder(), limit)
     paths = all_paths(tasks)
     rows: dict[str, dict[str, object]] = {}
