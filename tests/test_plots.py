@@ -53,6 +53,13 @@ def test_site_sheet_is_in_order(result):
     assert "the first 6 of 10" in texts(figure)
 
 
+def test_site_sheet_shows_probabilities_of_the_learned_rule(library, sites, stub):
+    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    result = scorer.score(sites / "nut-shop")
+    figure = plots.site_sheet(result, columns=4, n=2)
+    assert all("%" in axis.get_title() for axis in pictures(figure))
+
+
 def test_reference_neighbours(result):
     figure = plots.reference_neighbours(result, n=5)
     drawn(figure)

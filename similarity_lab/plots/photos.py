@@ -13,6 +13,7 @@ from similarity_lab.datasets import ImageDataset
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.relevance import SiteRelevance
+from similarity_lab.relevance.decision import evidence
 from similarity_lab.sources import Source
 
 _THUMBNAIL = 112  # pixels
@@ -46,7 +47,7 @@ def contact_sheet(dataset: ImageDataset, *, per_class: int = 8, seed: int = 0) -
 
 
 def site_sheet(result: SiteRelevance, *, columns: int = 8, n: int = 40) -> Figure:
-    """Show a site's images, likeliest to show the target first, each with its distance.
+    """Show a site's images, likeliest to show the target first, each with its evidence.
 
     Parameters
     ----------
@@ -58,11 +59,11 @@ def site_sheet(result: SiteRelevance, *, columns: int = 8, n: int = 40) -> Figur
     ranked = result.ranked().head(n)
     count = -(-len(ranked) // columns)
     figure, axes = _grid(count, columns, top=0.55)
-    for axis, row in zip(axes.ravel(), ranked.itertuples(), strict=False):
+    for axis, row, shown in zip(axes.ravel(), ranked.itertuples(), evidence(ranked), strict=False):
         colour = MATCH if row.is_match else NO_MATCH
         _show(axis, row.path, colour)
         verdict = "match" if row.is_match else "no match"
-        axis.set_title(f"{row.distance:.3f} {verdict}", fontsize=8, color=colour, pad=3)
+        axis.set_title(f"{shown} {verdict}", fontsize=8, color=colour, pad=3)
     note = "" if len(ranked) == result.n_scored else f"; the first {n} of {result.n_scored}"
     figure.suptitle(_wrapped(result.summary() + note, columns), fontsize=9, color=INK)
     return figure

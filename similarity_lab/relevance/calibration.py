@@ -30,7 +30,8 @@ class LikelihoodRatio:
     follows the held-out references, and half lies evenly between their median and the hardest
     fifth of the others: the line is where a photo from anywhere may be. Generated counter-examples
     are too easy; with them it is half of the others' weight that lies evenly, between their hardest
-    fifth and the lowest tenth of the references.
+    fifth and the lowest tenth of the references. A single reference cannot be held out; photos of
+    the target are then expected anywhere up to its own score.
 
     Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the even half is
     ours.
@@ -66,6 +67,8 @@ class LikelihoodRatio:
         array([False,  True])
         """
         hard = _quantile(others, weights, _HARD)
+        if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
+            target = np.linspace(min(hard, target[0]), target[0], _EVEN)
         end = float(np.quantile(target, _LOW) if generated else np.median(target))
         between = np.linspace(min(hard, end), end, _EVEN)
         scores = np.concatenate([target, others, between])

@@ -245,6 +245,13 @@ class SiteRelevance:
         return f"<p><b>{html.escape(self.summary())}</b></p>{images}{left_out}"
 
 
+def evidence(images: pd.DataFrame) -> list[str]:
+    """Return what speaks for each image, to be read: a probability or, without one, a distance."""
+    by_probability = images["probability"].notna().all()
+    column, form = ("probability", "{:.1%}") if by_probability else ("distance", "{:.3f}")
+    return [form.format(value) for value in images[column]]
+
+
 def check_thresholds(similarity: float, relevance: float) -> None:
     """Raise unless both thresholds can be meant."""
     if not np.isfinite(similarity):

@@ -1,5 +1,6 @@
 """The learned rule: prototypes of the target and of other products, calibrated by cross-fitting."""
 
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -78,6 +79,12 @@ class LearnedRule:
             others = np.concatenate([others, more])
             labels = np.concatenate([labels, more_labels + len(names)])
             names += [f"generated {name}" for name in more_names]
+        if len(references) == 1:
+            warnings.warn(
+                f"one photo of {target!r} cannot be held out, so its probabilities are guesses; "
+                "pass two or more",
+                stacklevel=4,
+            )
         held_out = cross_fit(references, others, labels, seed)
         scatter = Scatter.of(references, np.zeros(len(references), int)) + Scatter.of(
             others, labels

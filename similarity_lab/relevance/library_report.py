@@ -14,6 +14,7 @@ from similarity_lab.relevance.prototypes import Scatter, Vectors, Whitening, uni
 from similarity_lab.relevance.repeats import close_pairs
 from similarity_lab.sources import describe
 
+_FOLDS = 8
 _SMALL = 5  # references below this say little about what a product looks like
 _TWINS = 0.8  # of 1: how well two classes are told apart by their own photos
 
@@ -76,9 +77,9 @@ def library_report(
 ) -> LibraryReport:
     """Look for photos that do not belong where they are.
 
-    Each photo is compared with the mean direction of its class without it, and with those of the
-    other classes, in the space in which the learned rule works. A library of one class alone is
-    compared with the photos of that class only: doubtful are those that are unlike the rest.
+    Each photo is compared with the mean directions of all classes, in the space of the learned
+    rule, made without it and an eighth of the others: a photo in the wrong place must not
+    vouch for itself. In a library of one class alone, doubtful are photos that are unlike the rest.
 
     Parameters
     ----------
@@ -99,25 +100,49 @@ def library_report(
     names = [embedded.photos.classes[label] for label in present]
     paths = [describe(source) for source in embedded.photos.sources]
     vectors = unit(embedded.vectors)
-    whitened = Whitening.from_scatter(Scatter.of(vectors, codes))(vectors)
-    if len(names) == 1:
-        whitened = vectors  # nothing to tell it from: centring on the class would hide outliers
-    table = _photos(whitened, codes, names, paths)
+    likeness = _likeness(vectors, codes)
+    table = _photos(likeness, codes, names, paths)
     return LibraryReport(
         table.sort_values("margin", kind="stable").reset_index(drop=True),
         _duplicates(vectors, codes, names, paths),
-        _classes(table, whitened, codes, names),
+        _classes(table, likeness, codes, names),
         embedded.skipped,
     )
 
 
+def _likeness(vectors: Vectors, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return cosines of photos to classes, each made without the photo's fold, (n, classes).
+
+    NaN where the fold holds the whole class.
+    """
+    count = int(codes.max()) + 1
+    if count == 1:  # nothing to tell it from: centring on the class would hide what is unlike it
+        return (vectors * unit(vectors.sum(0) - vectors)).sum(1)[:, None].astype(np.float64)
+    order = np.argsort(codes, kind="stable")
+    fold_of = np.empty(len(codes), int)
+    fold_of[order] = np.arange(len(codes)) % _FOLDS  # neighbours of a class in different folds
+    likeness = np.full((len(codes), count), np.nan)
+    for fold in range(_FOLDS):
+        out = fold_of == fold
+        rest, rest_codes = vectors[~out], codes[~out]
+        if not out.any() or not len(rest):
+            continue
+        space = Whitening.from_scatter(Scatter.of(rest, rest_codes))
+        whitened = space(rest)
+        left = np.unique(rest_codes)
+        means = unit(np.array([whitened[rest_codes == code].mean(0) for code in left]))
+        likeness[np.ix_(out, left)] = space(vectors[out]) @ means.T
+    return likeness
+
+
 def _photos(
-    vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str], paths: list[str]
+    likeness: npt.NDArray[np.float64],
+    codes: npt.NDArray[np.intp],
+    names: list[str],
+    paths: list[str],
 ) -> pd.DataFrame:
-    sums = np.array([vectors[codes == code].sum(0) for code in range(len(names))])
-    to_classes = vectors @ unit(sums).T
     rows = np.arange(len(codes))
-    own = (vectors * unit(sums[codes] - vectors)).sum(1)  # a photo alone in its class gets 0
+    own = np.nan_to_num(likeness[rows, codes])  # a photo alone in its class is like nothing
     table = pd.DataFrame({"path": paths, "label": [names[code] for code in codes]})
     if len(names) == 1:
         middle = np.median(own)
@@ -125,9 +150,10 @@ def _photos(
         return table.assign(
             margin=own - middle, looks_like="", own=own, doubtful=own < middle - 3 * spread
         )
-    to_classes[rows, codes] = -np.inf
-    nearest = to_classes.argmax(1)
-    margin = own - to_classes[rows, nearest]
+    others = np.nan_to_num(likeness, nan=-1.0)
+    others[rows, codes] = -np.inf
+    nearest = others.argmax(1)
+    margin = own - others[rows, nearest]
     return table.assign(
         margin=margin,
         looks_like=[names[code] for code in nearest],
@@ -149,7 +175,10 @@ def _duplicates(
 
 
 def _classes(
-    photos: pd.DataFrame, vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str]
+    photos: pd.DataFrame,
+    likeness: npt.NDArray[np.float64],
+    codes: npt.NDArray[np.intp],
+    names: list[str],
 ) -> pd.DataFrame:
     counts = np.bincount(codes)
     table = pd.DataFrame({"label": names, "n_photos": counts, "small": counts < _SMALL})
@@ -157,22 +186,23 @@ def _classes(
     table["doubtful"] = doubtful.reindex(names).to_numpy()
     if len(names) == 1:
         return table.assign(nearest_class="", told_apart=np.nan, twin=False)
-    means = unit(np.array([vectors[codes == code].mean(0) for code in range(len(names))]))
-    likeness = means @ means.T
-    np.fill_diagonal(likeness, -np.inf)
-    nearest = likeness.argmax(1)
-    apart = np.array([_told_apart(vectors, codes, a, b) for a, b in enumerate(nearest)])
+    known = np.nan_to_num(likeness, nan=-1.0)
+    between = np.array([known[codes == code].mean(0) for code in range(len(names))])
+    between += between.T
+    np.fill_diagonal(between, -np.inf)
+    nearest = between.argmax(1)
+    apart = np.array([_told_apart(known, codes, a, b) for a, b in enumerate(nearest)])
     return table.assign(
         nearest_class=[names[code] for code in nearest], told_apart=apart, twin=apart < _TWINS
     )
 
 
-def _told_apart(vectors: Vectors, codes: npt.NDArray[np.intp], a: int, b: int) -> float:
-    """Share of two classes' photos nearer to their own others than to the other class."""
-    rights = []
-    for own, other in ((a, b), (b, a)):
-        mine = vectors[codes == own]
-        without = unit(mine.sum(0) - mine)
-        theirs = unit(vectors[codes == other].mean(0)[None])[0]
-        rights.append(float(((mine * without).sum(1) > mine @ theirs).mean()))
+def _told_apart(
+    likeness: npt.NDArray[np.float64], codes: npt.NDArray[np.intp], a: int, b: int
+) -> float:
+    """Share of two classes' photos that are nearer to their own class than to the other."""
+    rights = [
+        (likeness[codes == own, own] > likeness[codes == own, other]).mean()
+        for own, other in ((a, b), (b, a))
+    ]
     return float(np.mean(rights))

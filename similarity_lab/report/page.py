@@ -11,6 +11,7 @@ from PIL import Image
 
 from similarity_lab.images import read_image
 from similarity_lab.relevance import SiteFailure, SiteRelevance
+from similarity_lab.relevance.decision import evidence
 from similarity_lab.sources import Source, describe
 
 _THUMBNAIL = 160  # pixels, longer side
@@ -71,8 +72,8 @@ def _section(
 ) -> dict[str, object]:
     images = []
     ranked = result.ranked()
-    for position, (row, evidence) in enumerate(
-        zip(ranked.itertuples(), _evidence(ranked), strict=True)
+    for position, (row, shown) in enumerate(
+        zip(ranked.itertuples(), evidence(ranked), strict=True)
     ):
         nearest = str(row.nearest_reference)
         if nearest not in references:
@@ -83,7 +84,7 @@ def _section(
             {
                 "thumbnail": _thumbnail(row.path, folder, f"{number:04}-{position:04}"),
                 "name": _short(row.path),
-                "evidence": evidence,
+                "evidence": shown,
                 "is_match": row.is_match,
                 "confusable": row.confusable if isinstance(row.confusable, str) else "",
                 "reference": references[nearest],
@@ -96,12 +97,6 @@ def _section(
         "images": images,
         "skipped": _rows(result.skipped) + _rows(_not_counted(result.images)),
     }
-
-
-def _evidence(images: pd.DataFrame) -> list[str]:
-    by_probability = images["probability"].notna().all()
-    column, form = ("probability", "{:.1%}") if by_probability else ("distance", "{:.3f}")
-    return [form.format(value) for value in images[column]]
 
 
 def _not_counted(images: pd.DataFrame) -> pd.DataFrame:
