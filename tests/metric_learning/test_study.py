@@ -1,6 +1,7 @@
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
@@ -18,8 +19,8 @@ def test_the_demo_finds_digits_and_leaves_no_trace(demo, capsys):
     state = random.getstate()
     again = run_demo(epochs=2, steps=30)
     assert random.getstate() == state and capsys.readouterr().out == ""
-    assert demo.neighbours.equals(again.neighbours)
-    assert demo.accuracy > 0.5  # chance is 0.1; two short epochs differ a little between machines
+    pd.testing.assert_frame_equal(demo.neighbours, again.neighbours, check_exact=False, atol=1e-3)
+    assert demo.accuracy > 0.85 and demo.history["loss"].is_monotonic_decreasing
     assert demo.indexed.counts.tolist() == [10] * 10
     assert demo.neighbours.groupby("query")["distance"].is_monotonic_increasing.all()
     assert len(demo.plot(3).axes) == 18
