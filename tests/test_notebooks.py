@@ -29,11 +29,7 @@ def code_cells(path):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-# 04 failed once in a fresh folder for a reason not yet found; it runs with the slow tests till then
-_FAST = [p if p.stem[:2] != "04" else pytest.param(p, marks=pytest.mark.slow) for p in NOTEBOOKS]
-
-
-@pytest.mark.parametrize("path", _FAST, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_in_fast_mode(path, runner, sample_folder, tmp_path, monkeypatch):
     shutil.copytree(sample_folder, tmp_path / "samples")
     monkeypatch.setenv("SIMILARITY_LAB_FAST", "1")

@@ -69,8 +69,10 @@ def test_order_names_and_repeats_change_nothing(fitted, shop, tmp_path):
         for number, path in enumerate([*shop[::-1], *shop[3:7], shop[3]])
     ]
     again = fitted.score(copies)
-    assert again.probability == pytest.approx(result.probability, abs=1e-12)
-    assert (again.decision, again.share) == (result.decision, result.share)
+    # vectors are float32: a matrix product rounds a row by where in the matrix it lies
+    assert again.probability == pytest.approx(result.probability, abs=1e-6)
+    assert again.decision == result.decision
+    assert again.share == pytest.approx(result.share, abs=0.0011)
     assert (again.images["status"] == "repeated").sum() == 5 and again.n_scored == 20
     assert again.to_row()["n_repeated"] == 5
     assert again.images["score"].notna().all()
