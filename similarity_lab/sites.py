@@ -12,6 +12,9 @@ from similarity_lab.archives import extract_for_process
 from similarity_lab.files import existing_folder, list_files, skipped_table
 from similarity_lab.sources import Source
 
+# the image, the page it was found on, its text there, when it was fetched, digest of its bytes
+ORIGIN_COLUMNS = ["path", "address", "page", "alt", "time", "sha256"]
+
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
 
 
@@ -33,6 +36,8 @@ class Site:
         What could not even be listed: a folder without permission, a zip member that is refused.
     root : Path or None
         The folder the paths lie in; reports show paths relative to it.
+    origins : DataFrame or None
+        Where collected images came from, `ORIGIN_COLUMNS`, one row per path, in order.
 
     Examples
     --------
@@ -44,6 +49,7 @@ class Site:
     paths: tuple[Source, ...]
     skipped: pd.DataFrame = field(default_factory=lambda: skipped_table([]))
     root: Path | None = None
+    origins: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         return f"Site({self.name!r}, {len(self.paths)} files)"

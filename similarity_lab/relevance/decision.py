@@ -77,6 +77,8 @@ class SiteRelevance:
     method, embedder : str
     settings, versions : dict
         What else the figures depend on.
+    origins : DataFrame or None
+        Where the images came from, one row per row of `images`, as `Site` has it.
     """
 
     site: str
@@ -94,6 +96,7 @@ class SiteRelevance:
     embedder: str
     settings: dict[str, object] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    origins: pd.DataFrame | None = None
 
     @classmethod
     def from_images(
@@ -168,7 +171,7 @@ class SiteRelevance:
             skipped=self.skipped,
             embedder=self.embedder,
         )
-        return replace(decided, versions=self.versions)
+        return replace(decided, versions=self.versions, origins=self.origins)
 
     def ranked(self) -> pd.DataFrame:
         """Return the scored images, likeliest to show the target first."""

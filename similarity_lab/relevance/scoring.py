@@ -28,6 +28,7 @@ def decide(scorer: "RelevanceScorer", images: EmbeddedSite) -> SiteRelevance:
         skipped=images.skipped,
         embedder=scorer.comparator_.embedder.name,
         versions=versions(),
+        origins=images.site.origins,
     )
 
 
