@@ -1,6 +1,21 @@
 """Image → vector: frozen networks, by name or brought along, behind one small protocol."""
 
+from typing import TYPE_CHECKING
+
+from similarity_lab._lazy import lazy_names
 from similarity_lab.embedders.base import Embedded, Embedder, embed_readable
 from similarity_lab.embedders.loading import EmbedderError, load_embedder
 
-__all__ = ["Embedded", "Embedder", "EmbedderError", "embed_readable", "load_embedder"]
+if TYPE_CHECKING:
+    from similarity_lab.embedders.adapting import adapt_embedder
+
+__all__ = [
+    "Embedded",
+    "Embedder",
+    "EmbedderError",
+    "adapt_embedder",
+    "embed_readable",
+    "load_embedder",
+]
+
+__getattr__, __dir__ = lazy_names(__name__, {"adapt_embedder": "adapting"})

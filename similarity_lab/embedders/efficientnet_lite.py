@@ -88,6 +88,50 @@ def efficientnet_lite(
     return model
 
 
+@dataclass(frozen=True)
+class Split:
+    """A network in two parts: pixels → activations (`front`) → vectors (`back`)."""
+
+    front: keras.Model
+    back: keras.Model
+
+
+def split_efficientnet_lite(
+    name: str,
+    blocks: int,
+    input_size: tuple[int, int] | None = None,
+    *,
+    library: ModuleType = keras,
+) -> Split:
+    """Build a network in two parts, the second of which holds the last `blocks` blocks.
+
+    What the front makes of a photo never changes while only the back learns: it is computed once.
+
+    Parameters
+    ----------
+    name, input_size, library
+        As for `efficientnet_lite`.
+    blocks : int
+        1…number of blocks, 16 for lite0.
+
+    Raises
+    ------
+    ValueError
+        For a number of blocks that is not there.
+    """
+    n_blocks = len(_blocks(VARIANTS[name]))
+    if not 1 <= blocks <= n_blocks:
+        raise ValueError(f"blocks must be from 1 to {n_blocks}, got {blocks}")
+    network = efficientnet_lite(name, input_size, library=library)
+    first = n_blocks - blocks
+    entrance = f"block{first}_expand_conv" if first else "block0_depthwise_conv"
+    cut = network.get_layer(entrance).input
+    return Split(
+        library.Model(network.input, cut, name="front"),
+        library.Model(cut, network.output, name="back"),
+    )
+
+
 def weights_digest(name: str) -> str:
     """Return the first eight hexadecimal digits of the weights file's SHA-256."""
     return hashlib.sha256(VARIANTS[name].weights_path().read_bytes()).hexdigest()[:8]

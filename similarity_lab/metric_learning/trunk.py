@@ -8,7 +8,7 @@ activations take 88 kB.
 import numpy as np
 
 from similarity_lab.embedders.base import StreamingEmbedder, Vectors
-from similarity_lab.embedders.efficientnet_lite import efficientnet_lite, weights_digest
+from similarity_lab.embedders.efficientnet_lite import split_efficientnet_lite, weights_digest
 from similarity_lab.images import Pixels
 from similarity_lab.metric_learning import heads
 from similarity_lab.metric_learning.libraries import tf_keras
@@ -16,7 +16,7 @@ from similarity_lab.metric_learning.training import run
 
 layers = tf_keras.layers
 
-NAME, N_BLOCKS = "efficientnet-lite0", 16
+NAME = "efficientnet-lite0"
 
 
 class FrontEmbedder(StreamingEmbedder):
@@ -25,7 +25,7 @@ class FrontEmbedder(StreamingEmbedder):
     Parameters
     ----------
     blocks : int
-        How many of the 16 blocks are left to learn, at the end.
+        How many of its 16 blocks are left to learn, at the end.
 
     Raises
     ------
@@ -34,18 +34,10 @@ class FrontEmbedder(StreamingEmbedder):
     """
 
     def __init__(self, blocks: int) -> None:
-        if not 1 <= blocks <= N_BLOCKS:
-            raise ValueError(
-                f"blocks must be from 1 to {N_BLOCKS}, got {blocks}; to train on frozen features, "
-                'take tower="features"'
-            )
-        self.network = efficientnet_lite(NAME, library=tf_keras)
-        first = N_BLOCKS - blocks
-        entrance = f"block{first}_expand_conv" if first else "block0_depthwise_conv"
-        self._cut = self.network.get_layer(entrance).input
-        self._front = tf_keras.Model(self.network.input, self._cut)
-        self.shape: tuple[int, int, int] = tuple(self._cut.shape[1:])
-        size = self.network.input_shape[1:3]
+        parts = split_efficientnet_lite(NAME, blocks, library=tf_keras)
+        self._front, self._last = parts.front, parts.back
+        self.shape: tuple[int, int, int] = tuple(self._front.output_shape[1:])
+        size = self._front.input_shape[1:3]
         name = f"{NAME} {weights_digest(NAME)} before its last {blocks} blocks rgb "
         name += f"{size[0]}x{size[1]} bicubic tf_keras float32"
         super().__init__(name, int(np.prod(self.shape)), size, "rgb")
@@ -60,7 +52,7 @@ class FrontEmbedder(StreamingEmbedder):
 
         Batch normalisation keeps its stored statistics; a small batch would spoil them.
         """
-        last = tf_keras.Model(self._cut, self.network.output, name="trunk")
+        last = tf_keras.Model(self._last.input, self._last.output, name="trunk")
         for layer in last.layers:
             layer.trainable = not isinstance(layer, layers.BatchNormalization)
         flat = tf_keras.Input((self.dimension,), name="activations")
