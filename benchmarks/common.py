@@ -59,7 +59,7 @@ class StoredEmbedder:
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
     """Return a packaged embedder whose vectors of `paths` are kept between runs."""
-    return StoredEmbedder(load_embedder(name, color=color), paths)
+    return StoredEmbedder(load_embedder(name, color=color, runtime="keras"), paths)
 
 
 def origin(command: str, **configuration: object) -> dict[str, object]:

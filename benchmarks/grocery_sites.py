@@ -11,13 +11,14 @@ Thresholds are fixed before a site is looked at, save in the row that says "pick
 
 import argparse
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 from common import StoredEmbedder, origin, photos_folder, stored, write_results
+from grocery_changes import Change, Task, fewer, references_only, with_background, wrong
 from metric_learning_runs import FEATURES
 from metric_learning_runs import trained as trained_learner
 from siamese_runs import STRONG
@@ -29,22 +30,11 @@ from similarity_lab import RelevanceScorer, Site, load_dataset, load_embedder
 from similarity_lab.comparators import Comparator, EmbeddingComparator
 from similarity_lab.evaluation import calibration_error
 from similarity_lab.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.site_images import EmbeddedSite
 
 SEED = 0
-Change = Callable[[int, EmbeddedLibrary], EmbeddedLibrary]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One target: its library, and its sites with the truth."""
-
-    target: str
-    library: dict[str, list[Path]]
-    sites: list[Site]
-    is_target: list[np.ndarray]
-    relevant: np.ndarray
 
 
 def load_tasks(folder: Path, limit: int | None = None) -> list[Task]:
@@ -76,7 +66,9 @@ def all_paths(tasks: list[Task]) -> list[Path]:
 class Photos:
     """The tasks' photos, looked at once per comparator."""
 
-    def __init__(self, tasks: list[Task], comparator: Comparator) -> None:
+    def __init__(
+        self, tasks: list[Task], comparator: Comparator, leave_out: Sequence[Clutter] = ()
+    ) -> None:
         self.tasks, self.comparator = tasks, comparator
         self.libraries = [
             EmbeddedLibrary.of(load_dataset(task.library), comparator, progress=False)
@@ -84,7 +76,7 @@ class Photos:
         ]
         self.sites = [
             [
-                EmbeddedSite.of(site, comparator.embedder, leave_out=(), progress=False)
+                EmbeddedSite.of(site, comparator.embedder, leave_out=leave_out, progress=False)
                 for site in task.sites
             ]
             for task in tqdm(tasks, desc="sites", leave=False)
@@ -102,12 +94,15 @@ class Photos:
             ).fit(change(number, library) if change else library)
             results = [scorer.score(site) for site in self.sites[number]]
             images = pd.concat([result.images for result in results])
-            is_target = np.concatenate(task.is_target)
+            counted = (images["status"] != "left out").to_numpy()
+            is_target = np.concatenate(task.is_target).astype(bool)
             runs.append(
                 {
                     "image_auc": roc_auc_score(is_target, images["score"]),
                     "chance": images["probability"].to_numpy(float),
                     "is_target": is_target,
+                    "left_out": float(1 - counted.mean()),
+                    "left_out_of_target": float(1 - counted[is_target].mean()),
                     "score": np.array(
                         [r.share if r.probability is None else r.probability for r in results]
                     ),
@@ -143,6 +138,9 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
         "sites": len(right),
         "thresholds": sorted({round(float(run["threshold"]), 4) for run in runs}),
     }
+    if any(run["left_out"] for run in runs):  # shares of all images, and of the target's
+        for name in ("left_out", "left_out_of_target"):
+            figures[name] = float(np.mean([run[name] for run in runs]))
     if runs[0]["results"][0].probability is not None:
         chance, truth = (
             np.concatenate([run[name] for run in runs]) for name in ("chance", "is_target")
@@ -173,45 +171,6 @@ def best_afterwards(runs: list[dict[str, object]]) -> dict[str, object]:
         "sites": len(relevant),
         "thresholds": [float(best)],
     }
-
-
-def references_only(tasks: list[Task]) -> Change:
-    """Return a change that leaves no other product in the library."""
-    return lambda number, library: library.subset(
-        np.flatnonzero(library.is_target(tasks[number].target))
-    )
-
-
-def fewer(tasks: list[Task], count: int) -> Change:
-    """Return a change that keeps `count` references, drawn by seed."""
-
-    def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
-        is_target = library.is_target(tasks[number].target)
-        kept = np.random.default_rng(SEED).permutation(np.flatnonzero(is_target))[:count]
-        return library.subset(np.sort(np.concatenate([kept, np.flatnonzero(~is_target)])))
-
-    return change
-
-
-def wrong(photos: Photos, share: float, seed: int) -> Change:
-    """Return a change that replaces references by train photos of products not in the library."""
-    known = {
-        path: vector
-        for library in photos.libraries
-        for path, vector in zip(library.photos.paths, library.vectors, strict=True)
-    }
-
-    def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
-        rng = np.random.default_rng([seed, number])
-        strangers = sorted(set(known) - set(library.photos.paths))
-        references = np.flatnonzero(library.is_target(photos.tasks[number].target))
-        replaced = rng.permutation(references)[: round(share * len(references))]
-        vectors = library.vectors.copy()
-        for at, stranger in zip(replaced, rng.permutation(len(strangers)), strict=False):
-            vectors[at] = known[strangers[stranger]]
-        return EmbeddedLibrary(library.photos, vectors, library.embedder, library.skipped)
-
-    return change
 
 
 def mean_of(summaries: list[dict[str, object]]) -> dict[str, object]:
@@ -270,13 +229,19 @@ def main() -> None:
     if not short:
         add_trained(add, tasks, paths, chosen)
     add("learned", color.decide())
+    add("learned, generated background as a class", color.decide(with_background(color.comparator)))
+    if not short:
+        tidy = Photos(tasks, color.comparator, get_args(Clutter))
+        add("learned, icons, banners and graphics left out", tidy.decide())
     for count in () if short else (15, 10, 5):
         add(f"learned, {count} references", color.decide(fewer(tasks, count)))
     add("learned, references only", color.decide(references_only(tasks)))
     for share in () if short else (0.1, 0.2):
-        several = [summary(color.decide(wrong(color, share, seed))) for seed in range(5)]
+        several = [
+            summary(color.decide(wrong(tasks, color.libraries, share, seed))) for seed in range(5)
+        ]
         rows[f"learned, {share:.0%} wrong references (mean of 5 seeds)"] = mean_of(several)
-    best = load_embedder("efficientnet-lite2", input_size=380)
+    best = load_embedder("efficientnet-lite2", input_size=380, runtime="keras")
     best_photos = Photos(tasks, EmbeddingComparator(StoredEmbedder(best, paths)))
     add("learned, quality best", best_photos.decide())
     add("learned, quality best, references only", best_photos.decide(references_only(tasks)))

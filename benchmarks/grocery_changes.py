@@ -1,0 +1,83 @@
+"""The grocery tasks, and what may be changed about their libraries before a method sees them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from similarity_lab import Site
+from similarity_lab.comparators import Comparator
+from similarity_lab.relevance.background import background_vectors
+from similarity_lab.relevance.library import EmbeddedLibrary
+
+SEED = 0
+Change = Callable[[int, EmbeddedLibrary], EmbeddedLibrary]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One target: its library, and its sites with the truth."""
+
+    target: str
+    library: dict[str, list[Path]]
+    sites: list[Site]
+    is_target: list[np.ndarray]
+    relevant: np.ndarray
+
+
+def references_only(tasks: list[Task]) -> Change:
+    """Return a change that leaves no other product in the library."""
+    return lambda number, library: library.subset(
+        np.flatnonzero(library.is_target(tasks[number].target))
+    )
+
+
+def fewer(tasks: list[Task], count: int) -> Change:
+    """Return a change that keeps `count` references, drawn by seed."""
+
+    def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
+        is_target = library.is_target(tasks[number].target)
+        kept = np.random.default_rng(SEED).permutation(np.flatnonzero(is_target))[:count]
+        return library.subset(np.sort(np.concatenate([kept, np.flatnonzero(~is_target)])))
+
+    return change
+
+
+def wrong(tasks: list[Task], libraries: list[EmbeddedLibrary], share: float, seed: int) -> Change:
+    """Return a change that replaces references by train photos of products not in the library."""
+    known = {
+        path: vector
+        for library in libraries
+        for path, vector in zip(library.photos.paths, library.vectors, strict=True)
+    }
+
+    def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
+        rng = np.random.default_rng([seed, number])
+        strangers = sorted(set(known) - set(library.photos.paths))
+        references = np.flatnonzero(library.is_target(tasks[number].target))
+        replaced = rng.permutation(references)[: round(share * len(references))]
+        vectors = library.vectors.copy()
+        for at, stranger in zip(replaced, rng.permutation(len(strangers)), strict=False):
+            vectors[at] = known[strangers[stranger]]
+        return EmbeddedLibrary(library.photos, vectors, library.embedder, library.skipped)
+
+    return change
+
+
+def with_background(comparator: Comparator) -> Change:
+    """Return a change that adds generated photos as a class of their own, like the study's."""
+    vectors = background_vectors(comparator.embedder)
+
+    def change(_number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
+        photos = library.photos
+        grown = replace(
+            photos,
+            paths=(*photos.paths, *(Path(f"generated-{at}") for at in range(len(vectors)))),
+            labels=np.append(photos.labels, np.full(len(vectors), len(photos.classes))),
+            classes=(*photos.classes, "generated"),
+        )
+        both = np.concatenate([library.vectors, vectors])
+        return EmbeddedLibrary(grown, both, library.embedder, library.skipped)
+
+    return change
