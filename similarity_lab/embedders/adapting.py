@@ -34,7 +34,7 @@ def adapt_embedder(
     embedder: str = "efficientnet-lite0",
     *,
     input_size: int | tuple[int, int] | None = None,
-    blocks: int = 5,
+    blocks: int = 4,
     views: int = 4,
     epochs: int = 20,
     learning_rate: float = 3e-4,

@@ -1,0 +1,68 @@
+"""What fine-tuning the embedder on each task's library brings on the grocery sites.
+
+    python benchmarks/adapting.py [TARGET ...]
+
+For each target: Lite0 adapted on the library, then the learned rule on its vectors, beside the same
+with the frozen network. Minutes per target, so each one's figures are kept in
+benchmarks/results/adapting.json, and a second run goes on with the targets that are missing.
+"""
+
+import argparse
+import json
+import time
+
+import numpy as np
+from common import RESULTS, origin, photos_folder, stored, write_results
+from grocery_sites import Photos, all_paths, load_tasks, summary
+
+from similarity_lab.comparators import EmbeddingComparator
+from similarity_lab.embedders import adapt_embedder
+from similarity_lab.metric_learning import RememberingEmbedder
+
+SETTINGS = {"blocks": 4, "views": 3, "epochs": 12, "keep": 0.5, "seed": 0}
+FIGURES = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")
+
+
+def measure(task: object, frozen: EmbeddingComparator) -> dict[str, object]:
+    """Return a target's figures, frozen and adapted."""
+    start = time.perf_counter()
+    adapted = RememberingEmbedder(adapt_embedder(task.library, progress=False, **SETTINGS))
+    seconds = time.perf_counter() - start
+    rows = {
+        name: summary(Photos([task], comparator).decide())
+        for name, comparator in (
+            ("frozen", frozen),
+            ("adapted", EmbeddingComparator(adapted)),
+        )
+    }
+    kept = {name: {key: row[key] for key in FIGURES} for name, row in rows.items()}
+    return kept | {"seconds": seconds, "photos": sum(map(len, task.library.values()))}
+
+
+def main() -> None:
+    """Measure the targets that are missing; print the means."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("targets", nargs="*", help="default: all")
+    wanted = parser.parse_args().targets
+    tasks = load_tasks(photos_folder())
+    frozen = EmbeddingComparator(stored("efficientnet-lite0", "rgb", all_paths(tasks)))
+    file = RESULTS / "adapting.json"
+    targets = json.loads(file.read_text())["targets"] if file.is_file() else {}
+    for task in tasks:
+        if task.target in targets or (wanted and task.target not in wanted):
+            continue
+        targets[task.target] = measure(task, frozen)
+        print(task.target, json.dumps(targets[task.target]), flush=True)
+        # sorted: a run that went on must leave the same file as one that did not stop
+        results = {
+            "origin": origin("python benchmarks/adapting.py", **SETTINGS),
+            "targets": dict(sorted(targets.items())),
+        }
+        write_results("adapting", results)
+    for name in ("frozen", "adapted"):
+        means = {key: np.mean([row[name][key] for row in targets.values()]) for key in FIGURES}
+        print(name, {key: round(float(value), 4) for key, value in means.items()})
+
+
+if __name__ == "__main__":
+    main()
