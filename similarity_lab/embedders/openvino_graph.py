@@ -14,7 +14,9 @@ from similarity_lab.embedders.lite_variants import EPSILON, OFFSET, SCALE, VARIA
 from similarity_lab.embedders.torch_weights import read_pth
 
 
-def lite_graph(name: str, input_size: tuple[int, int], channels: int) -> ov.Model:
+def lite_graph(
+    name: str, input_size: tuple[int, int], channels: int, precision: str = "float32"
+) -> ov.Model:
     """Build the feature extractor with its weights.
 
     Parameters

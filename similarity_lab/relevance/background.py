@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.embedders import Embedder
+from similarity_lab.embedders import Embedder, vector_space
 from similarity_lab.images import Pixels
 from similarity_lab.relevance.prototypes import Vectors
 from similarity_lab.samples import OTHERS, PRODUCTS, draw
@@ -41,7 +41,7 @@ def background_labels() -> npt.NDArray[np.int64]:
 
 def background_vectors(embedder: Embedder) -> Vectors:
     """Return the vectors of the background photos, ``(n, dimension)`` float32."""
-    kept = _packaged().get(embedder.name)
+    kept = _packaged().get(vector_space(embedder.name))
     if kept is not None:
         return kept.astype(np.float32)
     return embedder.embed(background_photos(), progress=False)
@@ -82,4 +82,5 @@ def counter_examples(
 @cache
 def _packaged() -> dict[str, npt.NDArray[np.float16]]:
     with np.load(FILE, allow_pickle=False) as file:
-        return {str(name): file[f"vectors_{at}"] for at, name in enumerate(file["embedders"])}
+        names = [vector_space(str(name)) for name in file["embedders"]]
+        return {name: file[f"vectors_{at}"] for at, name in enumerate(names)}

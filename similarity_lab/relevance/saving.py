@@ -20,6 +20,7 @@ from similarity_lab._version import versions
 from similarity_lab.comparators import ComparatorSource
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
+from similarity_lab.embedders import vector_space
 from similarity_lab.relevance.calibration import LikelihoodRatio
 from similarity_lab.relevance.learned import LearnedRule
 from similarity_lab.relevance.mean_distance import MeanDistanceRule
@@ -101,7 +102,7 @@ def load_scorer(
     except (KeyError, TypeError) as error:
         raise ScorerFileError(f"{folder}/{_MANIFEST} is incomplete: {error}") from None
     scorer.comparator_ = chosen_comparator(scorer.method, scorer.quality, scorer.embedder)
-    if scorer.comparator_.embedder.name != fitted_with:
+    if vector_space(scorer.comparator_.embedder.name) != vector_space(fitted_with):
         raise ScorerFileError(
             f"{folder} was fitted on vectors of {fitted_with!r}; those of "
             f"{scorer.comparator_.embedder.name!r} cannot be scored with it"

@@ -1,0 +1,139 @@
+"""The OpenVINO runtime: agrees with Keras, starts without TensorFlow, falls back."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from similarity_lab import RelevanceScorer, load_embedder
+from similarity_lab.embedders import EmbedderError, loading, openvino_lite
+from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "efficientnet_lite.npz"
+STORED = Path(__file__).with_name("features.npz")
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return load_embedder(runtime="openvino")
+
+
+def noise(size, count=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "key"), [("lite0", 224, "images"), ("lite2", 260, "images_260")]
+)
+def test_features_agree_with_an_independent_implementation(name, size, key):
+    if not GOLDEN.exists():
+        pytest.skip("golden features are not present (../shared/golden)")
+    golden = np.load(GOLDEN, allow_pickle=False)
+    embedder = load_embedder(f"efficientnet-{name}", runtime="openvino")
+    features = embedder.embed(golden[key], progress=False)
+    np.testing.assert_allclose(features, golden[f"features_{name}"], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "color"),
+    [("lite0", 224, "gray"), ("lite0", 99, "rgb"), ("lite2", 380, "rgb")],
+)
+def test_agrees_with_keras(name, size, color):
+    """At the size of quality "best", and at one whose padding is uneven, too."""
+    pictures, name = noise(size), f"efficientnet-{name}"
+    both = [
+        load_embedder(name, color=color, runtime=runtime, input_size=size)
+        for runtime in ("keras", "openvino")
+    ]
+    expected, vectors = (embedder.embed(pictures, progress=False) for embedder in both)
+    np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    assert both[0].name.replace("keras", "openvino") == both[1].name
+    assert vectors.dtype == np.float32 and both[0].dimension == both[1].dimension
+
+
+def test_threads_and_batches_change_nothing(lite0, tmp_path):
+    paths = []
+    for number, picture in enumerate(noise(90, 11)):
+        paths.append(tmp_path / f"{number:02}.png")
+        Image.fromarray(picture).save(paths[-1])
+    paths.insert(4, tmp_path / "none.png")
+    alone = load_embedder(runtime="openvino", threads=1)
+    expected = alone.embed_readable(paths, batch_size=1, progress=False)
+    for embedder, batch_size in [(lite0, None), (lite0, 1), (lite0, 5), (lite0, 100), (alone, 3)]:
+        result = embedder.embed_readable(paths, batch_size=batch_size, progress=False)
+        np.testing.assert_allclose(result.vectors, expected.vectors, atol=1e-5)
+        assert result.kept == [*range(4), *range(5, 12)] and list(result.errors) == [4]
+    assert lite0.threads == usable_cores()
+    with pytest.raises(EmbedderError, match="threads must be at least 1, got 0"):
+        load_embedder(runtime="openvino", threads=0)
+
+
+def test_any_number_of_threads_may_call_it(lite0):
+    """Vectors of one caller must not be overwritten by the next one's."""
+    pictures = noise(224, 6, seed=1)
+    expected = lite0.forward(pictures)
+    found = [None] * 6
+
+    def call(at):
+        found[at] = lite0.forward(pictures[at : at + 1])
+
+    callers = [threading.Thread(target=call, args=(at,)) for at in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
+
+
+def test_scoring_with_the_default_embedder_needs_no_network_library(library, sites):
+    code = (
+        "import json, sys; from similarity_lab import RelevanceScorer\n"
+        f"s = RelevanceScorer('almonds', progress=False).fit({str(library)!r})\n"
+        f"r = s.score({str(sites / 'nut-shop')!r})\n"
+        "heavy = {'tensorflow', 'keras', 'torch'} & set(sys.modules)\n"
+        "print(json.dumps([r.embedder, sorted(heavy)]))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    name, heavy = json.loads(run.stdout)
+    assert "openvino" in name and heavy == []
+    assert run.stderr == ""
+
+
+def test_a_scorer_moves_between_machines_with_and_without_openvino(library, sites, tmp_path):
+    scorer = RelevanceScorer("almonds", progress=False).fit(library)
+    scorer.save(tmp_path / "scorer")
+    keras = load_embedder(runtime="keras")
+    loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=keras).set_params(progress=False)
+    here, there = scorer.score(sites / "nut-shop"), loaded.score(sites / "nut-shop")
+    assert "openvino" in here.embedder and "keras" in there.embedder
+    assert here.decision == there.decision
+    np.testing.assert_allclose(here.images["score"], there.images["score"], atol=1e-2)
+
+
+def test_falls_back_to_keras_once_with_a_message(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no such\n  instruction")
+
+    monkeypatch.setattr(openvino_lite, "_compiled", broken)
+    pictures = noise(100)
+    embedder = load_embedder(input_size=100)
+    with pytest.warns(UserWarning, match=r"Keras computes instead.*no such instruction") as caught:
+        vectors = embedder.embed(pictures, progress=False, batch_size=1)
+    assert len(caught) == 1
+    expected = load_embedder(input_size=100, runtime="keras").embed(pictures, progress=False)
+    np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    with pytest.raises(EmbedderError, match=r'no such instruction; load_embedder.*"keras"'):
+        load_embedder(runtime="openvino").embed(pictures, progress=False)
+
+
+def test_without_openvino(monkeypatch):
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    with pytest.warns(UserWarning, match="pip install openvino"):
+        embedder = load_embedder()
+    assert "keras" in embedder.name
+    assert isinstance(load_embedder(runtime="openvino"), OpenVinoLite)  # and says why when used
