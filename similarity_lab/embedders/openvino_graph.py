@@ -10,12 +10,13 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import opset13 as ops
 
+from similarity_lab.embedders.int8 import Int8, rounded_weights
 from similarity_lab.embedders.lite_variants import EPSILON, OFFSET, SCALE, VARIANTS, torch_name
 from similarity_lab.embedders.torch_weights import read_pth
 
 
 def lite_graph(
-    name: str, input_size: tuple[int, int], channels: int, precision: str = "float32"
+    name: str, input_size: tuple[int, int], channels: int, int8: Int8 | None = None
 ) -> ov.Model:
     """Build the feature extractor with its weights.
 
@@ -25,6 +26,8 @@ def lite_graph(
     input_size : (height, width)
     channels : {3, 1}
         One channel is fed three times, as the original study did.
+    int8 : Int8, optional
+        Round weights and activations as this says.
 
     Returns
     -------
@@ -32,7 +35,7 @@ def lite_graph(
         uint8 ``(n, height, width, channels)``, 0…255 → float32 ``(n, 1280)``.
     """
     variant = VARIANTS[name]
-    build = _Layers(read_pth(variant.weights_path()))
+    build = _Layers(read_pth(variant.weights_path()), int8 or Int8.nowhere())
     pixels = ops.parameter([-1, *input_size, channels], np.uint8, name="pixels")
     x = ops.transpose(ops.convert(pixels, "f32"), np.array([0, 3, 1, 2]))
     if channels == 1:
@@ -47,7 +50,7 @@ def lite_graph(
         x = build.convolution(x, f"{at}_depthwise", stride=block.stride)
         x = build.convolution(x, f"{at}_project", relu=False)
         if block.stride == 1 and _channels(x) == _channels(inputs):
-            x = ops.add(inputs, x, name=f"{at}_add")
+            x = build.rounded(ops.add(inputs, x, name=f"{at}_add"))
     x = build.convolution(x, "head")
     features = ops.reduce_mean(x, np.array([2, 3]), keep_dims=False, name="features")
     return ov.Model([features], [pixels], name)
@@ -56,8 +59,8 @@ def lite_graph(
 class _Layers:
     """Convolutions with their batch normalisation folded in."""
 
-    def __init__(self, tensors: dict[str, npt.NDArray]) -> None:
-        self._tensors = tensors
+    def __init__(self, tensors: dict[str, npt.NDArray], int8: Int8) -> None:
+        self._tensors, self._int8 = tensors, int8
 
     def convolution(self, x: ov.Node, name: str, *, stride: int = 1, relu: bool = True) -> ov.Node:
         kernel, bias = self._folded(name)
@@ -65,13 +68,26 @@ class _Layers:
         if depthwise:
             kernel = kernel[:, None]  # OpenVINO's: groups, filters per group, channels, h, w
         convolve = ops.group_convolution if depthwise else ops.convolution
-        weights = ops.constant(kernel, name=f"{name}_weights")
+        if name in self._int8.biases:
+            bias = self._int8.biases[name]
+            values, scale = rounded_weights(kernel, depthwise=depthwise)
+            weights = ops.multiply(ops.convert(ops.constant(values), "f32"), ops.constant(scale))
+        else:
+            weights = ops.constant(kernel)
         # "same_upper" is TensorFlow's "same": what does not fit evenly goes to the right and below
         x = convolve(
             x, weights, [stride] * 2, [0, 0], [0, 0], [1, 1], "same_upper", name=f"{name}_conv"
         )
         x = ops.add(x, ops.constant(bias[None, :, None, None]), name=f"{name}_bias")
-        return ops.clamp(x, 0.0, 6.0, name=f"{name}_relu") if relu else x
+        return self.rounded(ops.clamp(x, 0.0, 6.0, name=f"{name}_relu") if relu else x)
+
+    def rounded(self, x: ov.Node) -> ov.Node:
+        """Round to 256 values where the int8 form says so; OpenVINO then computes in int8."""
+        limits = self._int8.ranges.get(x.get_friendly_name())
+        if limits is None:
+            return x
+        low, high = (ops.constant(limit.reshape(1, -1, 1, 1)) for limit in limits)
+        return ops.fake_quantize(x, low, high, low, high, 256)
 
     def _folded(self, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         norm = torch_name(f"{name}_bn")

@@ -99,9 +99,11 @@ def _compiled(
 ) -> Forward:
     import openvino as ov
 
+    from similarity_lab.embedders.int8 import Int8
     from similarity_lab.embedders.openvino_graph import lite_graph
 
-    graph = lite_graph(variant, size, 1 if color == "gray" else 3, precision)
+    int8 = Int8.packaged(variant) if precision == "int8" else None
+    graph = lite_graph(variant, size, 1 if color == "gray" else 3, int8)
     settings = {
         "NUM_STREAMS": threads,
         "INFERENCE_NUM_THREADS": threads,

@@ -1,5 +1,6 @@
 """The OpenVINO runtime: agrees with Keras, starts without TensorFlow, falls back."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -7,12 +8,19 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import openvino as ov
 import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.embedders import EmbedderError, loading, openvino_lite
+from similarity_lab.embedders.int8 import Int8, rounded_weights
+from similarity_lab.embedders.lite_variants import VARIANTS
+from similarity_lab.embedders.openvino_graph import lite_graph
 from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
+from similarity_lab.relevance.background import background_photos
+from similarity_lab.relevance.prototypes import unit
+from similarity_lab.samples import draw
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "efficientnet_lite.npz"
 STORED = Path(__file__).with_name("features.npz")
@@ -137,3 +145,58 @@ def test_without_openvino(monkeypatch):
         embedder = load_embedder()
     assert "keras" in embedder.name
     assert isinstance(load_embedder(runtime="openvino"), OpenVinoLite)  # and says why when used
+
+
+def test_int8_is_near_and_says_what_it_is(lite0):
+    int8 = load_embedder(runtime="openvino-int8")
+    assert int8.name == lite0.name.replace("float32", "int8")
+    photos = [draw(kind, seed=5, size=(160, 160)) for kind in ("almonds", "dates", "clothing")]
+    exact, near = (unit(e.embed(photos, progress=False)) for e in (lite0, int8))
+    cosine = (exact * near).sum(1)
+    assert cosine.min() > 0.97 and cosine.max() < 0.99999  # rounded indeed
+
+
+def test_rounded_weights():
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(0, 1, (5, 4, 3, 3)).astype(np.float32)
+    kernel[2] = 0
+    for depthwise, steps in ((False, 63.5), (True, 127)):
+        values, scale = rounded_weights(kernel, depthwise=depthwise)
+        assert values.dtype == np.int8 and scale.shape == (5, 1, 1, 1)
+        assert np.abs(values).max() <= np.ceil(steps) and (values[2] == 0).all()
+        assert (np.abs(values * scale - kernel) <= 0.51 * scale).all()
+
+
+def test_the_int8_form_is_nncfs(tool):
+    """A few photos are enough to see that what is kept rebuilds what NNCF made."""
+    nncf_model = tool.quantised("efficientnet-lite0", list(noise(224, 2)))
+    form = tool.int8_form(nncf_model)
+    packaged = Int8.packaged("efficientnet-lite0")
+    assert form.ranges.keys() == packaged.ranges.keys()
+    assert form.biases.keys() == packaged.biases.keys()
+    assert not any(name.startswith(("stem", "block0_")) for name in packaged.biases)
+    core, pictures = ov.Core(), noise(224, 4, seed=3)
+    ours = lite_graph("efficientnet-lite0", (224, 224), 3, form)
+    expected, found = (core.compile_model(m, "CPU")(pictures)[0] for m in (nncf_model, ours))
+    assert (unit(expected) * unit(found)).sum(1).min() > 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_packaged_int8_form_is_made_by_the_script(tool, variant):
+    form = tool.int8_form(tool.quantised(variant, background_photos()))
+    packaged = Int8.packaged(variant)
+    for made, kept in ((form.ranges, packaged.ranges), (form.biases, packaged.biases)):
+        assert made.keys() == kept.keys()
+        for name, values in kept.items():
+            np.testing.assert_allclose(made[name], values, rtol=1e-2, atol=1e-2)
+
+
+@pytest.fixture
+def tool():
+    pytest.importorskip("nncf", reason="nncf, which makes the int8 form, is not installed")
+    file = Path(__file__).parents[2] / "tools" / "make_int8.py"
+    spec = importlib.util.spec_from_file_location("make_int8", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
