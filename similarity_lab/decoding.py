@@ -25,17 +25,18 @@ _WORKERS = min(8, os.cpu_count() or 1)
 
 
 def in_order(
-    function: Callable[[S], T], things: Iterable[S], *, ahead: int, workers: int
+    function: Callable[[S], T], things: Iterable[S], *, workers: int, ahead: int | None = None
 ) -> Iterator[T]:
     """Yield ``function(thing)`` in order, from threads.
 
-    At most `ahead` results wait, so memory does not grow with the number of things.
+    At most `ahead` results wait (default: one per worker), so memory does not grow with the number
+    of things.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     rest = iter(things)
     waiting: deque[Future[T]] = deque()
     try:
-        waiting.extend(pool.submit(function, thing) for thing in islice(rest, ahead))
+        waiting.extend(pool.submit(function, thing) for thing in islice(rest, ahead or workers))
         while waiting:
             result = waiting.popleft().result()
             waiting.extend(pool.submit(function, thing) for thing in islice(rest, 1))

@@ -70,12 +70,15 @@ class Embedded:
     skipped : DataFrame with columns path, reason
     errors : dict of int to ImageError
         The same by position in the input.
+    digests : list of str or None
+        Content digest of each vector's picture, where the embedder looked at it.
     """
 
     vectors: Vectors
     kept: list[int]
     skipped: pd.DataFrame
     errors: dict[int, ImageError]
+    digests: list[str] | None = None
 
 
 _Batch = tuple[Vectors, list[int], list[tuple[int, ImageError]]]
@@ -216,8 +219,9 @@ def embed_readable(
     >>> result.skipped.reason[0]
     'is not a picture we read: it holds text'
     """
-    if isinstance(embedder, StreamingEmbedder):
-        return embedder.embed_readable(images, batch_size=batch_size, progress=progress)
+    own = getattr(embedder, "embed_readable", None)
+    if own is not None:
+        return own(images, batch_size=batch_size, progress=progress)
     sources = as_sources(images)
     # A stranger's `embed` cannot tell us which picture was bad, so look before.
     kept, errors = readable(sources, progress=progress)
