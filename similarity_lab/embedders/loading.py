@@ -11,11 +11,11 @@ from similarity_lab.images import Color, image_size
 if TYPE_CHECKING:
     import keras
 
-Runtime = Literal["auto", "keras", "openvino", "openvino-int8"]
+Runtime = Literal["auto", "auto-float32", "keras", "openvino", "openvino-int8"]
 EmbedderSource = Union[str, Path, Embedder, "keras.Model"]
 
 NAMES = ("efficientnet-lite0", "efficientnet-lite2")
-_RUNTIMES = ("auto", "keras", "openvino", "openvino-int8")
+_RUNTIMES = ("auto", "auto-float32", "keras", "openvino", "openvino-int8")
 
 
 def load_embedder(
@@ -37,10 +37,11 @@ def load_embedder(
         keeps the `Embedder` protocol, which is returned as it is.
     color : {"rgb", "gray"}
         ``"gray"`` feeds three equal channels, as the original study did.
-    runtime : {"auto", "keras", "openvino", "openvino-int8"}
-        What computes the packaged networks. ``"auto"`` is OpenVINO in float32, which agrees with
-        Keras to 1e-4 and is faster, or Keras where OpenVINO does not run. ``"openvino-int8"`` is
-        faster still and less exact. Everything else runs on what it was made with.
+    runtime : {"auto", "auto-float32", "keras", "openvino", "openvino-int8"}
+        What computes the packaged networks. ``"openvino"`` agrees with Keras to 1e-4 and is
+        faster; ``"openvino-int8"`` is faster still, and decides as well (docs/benchmarks.md).
+        ``"auto"`` is int8 and ``"auto-float32"`` is float32 by OpenVINO, or Keras, with a warning,
+        where OpenVINO does not run. Everything else runs on what it was made with.
     input_size : int or (height, width), optional
         For the packaged networks, larger than their own sees finer things and takes longer; for a
         TF-Hub module, where it does not state its own.
@@ -89,13 +90,14 @@ def load_embedder(
 def _packaged(
     name: str, color: Color, runtime: Runtime, size: tuple[int, int] | None, threads: int | None
 ) -> Embedder:
-    installed = importlib.util.find_spec("openvino") is not None
-    if runtime == "auto" and not installed:
+    by_itself = runtime.startswith("auto")
+    missing = by_itself and importlib.util.find_spec("openvino") is None
+    if missing:
         warnings.warn(
             "OpenVINO is not installed, Keras computes instead, more slowly: pip install openvino",
             stacklevel=3,
         )
-    if runtime == "keras" or (runtime == "auto" and not installed):
+    if runtime == "keras" or missing:
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
         return efficientnet_lite_embedder(name, color, size)
@@ -105,9 +107,9 @@ def _packaged(
         name,
         color,
         size,
-        precision="int8" if runtime == "openvino-int8" else "float32",
+        precision="float32" if runtime in ("openvino", "auto-float32") else "int8",
         threads=threads,
-        fall_back=runtime == "auto",
+        fall_back=by_itself,
     )
 
 

@@ -64,6 +64,9 @@ def _chosen(method: str, quality: str, embedder: ComparatorSource | None) -> Com
     if embedder is not None:
         return as_comparator(embedder)
     if method == "mean-distance":
-        return EmbeddingComparator(ORIGINAL_EMBEDDER, color="gray")
+        # exactly the study's: not rounded to int8
+        return EmbeddingComparator(
+            load_embedder(ORIGINAL_EMBEDDER, color="gray", runtime="auto-float32")
+        )
     name, size = QUALITIES[quality]
     return EmbeddingComparator(load_embedder(name, input_size=size))

@@ -46,17 +46,21 @@ class StoredEmbedder:
 
     Attributes
     ----------
-    name, dimension, input_size, color
+    dimension, input_size, color
         The embedder's.
     """
 
     def __init__(self, embedder: Embedder, store: VectorStore) -> None:
         self.embedder, self.store = embedder, store
-        self.name, self.dimension = embedder.name, embedder.dimension
-        self.input_size = embedder.input_size
+        self.dimension, self.input_size = embedder.dimension, embedder.input_size
         self.color = getattr(embedder, "color", None)
         # a stranger's embedder may know pictures by their paths
         self._takes_bytes = isinstance(embedder, StreamingEmbedder)
+
+    @property
+    def name(self) -> str:
+        """The embedder's, which may learn only when it starts what computes."""
+        return self.embedder.name
 
     def __repr__(self) -> str:
         return f"<{self.embedder!r}, kept in {self.store.folder}>"

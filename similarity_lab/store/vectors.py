@@ -192,6 +192,14 @@ class VectorStore:
             vectors = np.stack([self._checked(embedder, dimension, *row[1:]) for row in rows])
             yield np.array([row[0] for row in rows]), [row[3] for row in rows], vectors
 
+    def rows(self, embedder: str, numbers: Sequence[int]) -> Vectors:
+        """Return the vectors ``(n, dimension)`` of these row numbers of an embedder."""
+        one = "SELECT content, vector, path, checksum FROM vectors WHERE id = ? AND embedder = ?"
+        with self._open() as connection:
+            number, dimension = self._embedder(connection, embedder)
+            found = [connection.execute(one, (int(at), number)).fetchone() for at in numbers]
+        return np.stack([self._checked(embedder, dimension, *row) for row in found])
+
     def paths(self, rows: Sequence[int]) -> list[str]:
         """Return the paths of these row numbers."""
         with self._open() as connection:

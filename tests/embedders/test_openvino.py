@@ -18,6 +18,7 @@ from similarity_lab.embedders.int8 import Int8, rounded_weights
 from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.embedders.openvino_graph import lite_graph
 from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
+from similarity_lab.relevance import ScorerFileError
 from similarity_lab.relevance.background import background_photos
 from similarity_lab.relevance.prototypes import unit
 from similarity_lab.samples import draw
@@ -108,13 +109,16 @@ def test_scoring_with_the_default_embedder_needs_no_network_library(library, sit
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     name, heavy = json.loads(run.stdout)
-    assert "openvino" in name and heavy == []
+    assert name.endswith("openvino int8") and heavy == []
     assert run.stderr == ""
 
 
 def test_a_scorer_moves_between_machines_with_and_without_openvino(library, sites, tmp_path):
-    scorer = RelevanceScorer("almonds", progress=False).fit(library)
+    openvino = load_embedder(runtime="openvino")
+    scorer = RelevanceScorer("almonds", embedder=openvino, progress=False).fit(library)
     scorer.save(tmp_path / "scorer")
+    with pytest.raises(ScorerFileError, match=r"fitted on vectors of .* float32.*int8"):
+        RelevanceScorer.load(tmp_path / "scorer", embedder="efficientnet-lite0")
     keras = load_embedder(runtime="keras")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=keras).set_params(progress=False)
     here, there = scorer.score(sites / "nut-shop"), loaded.score(sites / "nut-shop")
@@ -133,8 +137,9 @@ def test_falls_back_to_keras_once_with_a_message(monkeypatch):
     with pytest.warns(UserWarning, match=r"Keras computes instead.*no such instruction") as caught:
         vectors = embedder.embed(pictures, progress=False, batch_size=1)
     assert len(caught) == 1
-    expected = load_embedder(input_size=100, runtime="keras").embed(pictures, progress=False)
-    np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    keras = load_embedder(input_size=100, runtime="keras")
+    np.testing.assert_allclose(vectors, keras.embed(pictures, progress=False), atol=1e-4)
+    assert embedder.name == keras.name  # never vectors under another one's name
     with pytest.raises(EmbedderError, match=r'no such instruction; load_embedder.*"keras"'):
         load_embedder(runtime="openvino").embed(pictures, progress=False)
 
