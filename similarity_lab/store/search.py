@@ -103,7 +103,7 @@ def _by_index(
     for query in queries:
         matches = index.search(query, 4 * k)
         candidates = np.asarray(matches.keys, np.int64)
-        away = 1 - _unit(store.rows(embedder, candidates)) @ query
+        away = 1 - _unit(store.rows(embedder, candidates.tolist())) @ query
         order = np.argsort(away, kind="stable")[:k]
         rows.append(candidates[order])
         distances.append(away[order])
@@ -155,4 +155,4 @@ def _index_is_possible(count: int) -> bool:
 
 def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, np.float32(1))
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from similarity_lab import cli
-from similarity_lab.store import VectorStore, nearest
-
-module = importlib.import_module("similarity_lab.store.nearest")
+from similarity_lab.embedders import Embedded
+from similarity_lab.files import skipped_table
+from similarity_lab.store import VectorStore, nearest, search
 
 
 @pytest.fixture
