@@ -72,7 +72,7 @@ def nearest(
             (describe(sources[at]), rank, path, float(distance))
             for at, found, away in zip(embedded.kept, rows, distances, strict=True)
             for rank, (path, distance) in enumerate(
-                zip(store.paths(found), away, strict=True), start=1
+                zip(store.paths(found.tolist()), away, strict=True), start=1
             )
         ],
         columns=COLUMNS,
