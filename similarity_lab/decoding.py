@@ -65,10 +65,14 @@ def spans(count: int, length: int) -> list[range]:
 
 
 def decode(
-    sources: Sequence[Source], span: Iterable[int], size: tuple[int, int], color: Color
+    sources: Sequence[Source],
+    span: Iterable[int],
+    size: tuple[int, int],
+    color: Color,
+    reader: Callable[..., Pixels] = read_image,
 ) -> Decoded:
     """Return ``(pixels (b, h, w, c), their positions, failures)`` of the sources in `span`."""
-    read = partial(read_image, size=size, color=color)
+    read = partial(reader, size=size, color=color)
     return _stacked([(index, _attempt(read, sources[index])) for index in span], size, color)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Protocol, runtime_checkable
@@ -22,7 +22,7 @@ from similarity_lab.decoding import (
     readable,
     spans,
 )
-from similarity_lab.images import Color, ImageError, Pixels
+from similarity_lab.images import Color, ImageError, Pixels, read_image
 from similarity_lab.sources import Source, describe
 
 Vectors = npt.NDArray[np.float32]
@@ -89,7 +89,7 @@ class StreamingEmbedder(ABC):
 
     A family of networks adds only `forward`. By default one thread calls it while others decode
     ahead. Where `threads` is set, so many threads each decode a batch and call `forward`, which
-    leaves no core without work if the network itself uses one.
+    leaves no core without work if the network itself uses one, and decodes with `reader`.
 
     Attributes
     ----------
@@ -105,6 +105,7 @@ class StreamingEmbedder(ABC):
 
     batch_size: int = 32
     threads: int | None = None
+    reader: Callable[..., Pixels] = staticmethod(read_image)
 
     def __init__(
         self, name: str, dimension: int, input_size: tuple[int, int], color: Color
@@ -188,7 +189,9 @@ class StreamingEmbedder(ABC):
         # a few images are shared out, so that no thread looks on while another has them all
         fair = max(1, len(sources) // self.threads)
         yield from in_order(
-            lambda span: self._embedded(decode(sources, span, self.input_size, self.color)),
+            lambda span: self._embedded(
+                decode(sources, span, self.input_size, self.color, self.reader)
+            ),
             spans(len(sources), min(batch_size, fair)),
             ahead=3 * self.threads,
             workers=self.threads,

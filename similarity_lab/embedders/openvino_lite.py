@@ -11,7 +11,8 @@ import numpy as np
 
 from similarity_lab.embedders.base import EmbedderError, StreamingEmbedder, Vectors
 from similarity_lab.embedders.lite_variants import HEAD, VARIANTS, weights_digest
-from similarity_lab.images import Color, Pixels
+from similarity_lab.images import Color, Pixels, read_image
+from similarity_lab.scaled import read_scaled
 
 Precision = Literal["float32", "int8"]
 Forward = Callable[[Pixels], Vectors]
@@ -31,7 +32,8 @@ class OpenVinoLite(StreamingEmbedder):
         Default: the variant's own.
     precision : {"float32", "int8"}
         Vectors in float32 agree with Keras's to 1e-4, those in int8 have a cosine of about 0.99
-        with them. int8 vectors differ in their last digits between kinds of processors.
+        with them. int8 vectors differ in their last digits between kinds of processors, and their
+        pictures are decoded by `similarity_lab.scaled.read_scaled`.
     threads : int, optional
         Default: the cores this process may use.
     fall_back : bool
@@ -52,8 +54,13 @@ class OpenVinoLite(StreamingEmbedder):
     ) -> None:
         own = VARIANTS[variant].input_size
         height, width = input_size or (own, own)
-        identity = f"{variant} {weights_digest(variant)} {color} {height}x{width} bicubic"
+        # what is rounded need not be resized to the last bit
+        resizing, reader = {"float32": ("bicubic", read_image), "int8": ("scaled", read_scaled)}[
+            precision
+        ]
+        identity = f"{variant} {weights_digest(variant)} {color} {height}x{width} {resizing}"
         super().__init__(f"{identity} openvino {precision}", HEAD, (height, width), color)
+        self.reader = reader
         if threads is not None and threads < 1:
             raise EmbedderError(f"threads must be at least 1, got {threads}")
         self.threads: int = threads or usable_cores()
@@ -90,7 +97,8 @@ class OpenVinoLite(StreamingEmbedder):
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
         embedder = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
-        self.name = embedder.name  # what is made from now on is called what it is
+        # what is made from now on is called what it is
+        self.name, self.reader = embedder.name, read_image
 
         def forward(pixels: Pixels) -> Vectors:
             with self._starting:

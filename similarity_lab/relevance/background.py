@@ -91,4 +91,4 @@ def _packaged() -> dict[str, npt.NDArray[np.float16]]:
 
 
 def _without_precision(name: str) -> str:
-    return re.sub(r" (?:keras|openvino) (?:float32|int8)$", "", name)
+    return re.sub(r" (?:bicubic|scaled) (?:keras|openvino) (?:float32|int8)$", "", name)

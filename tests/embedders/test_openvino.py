@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +52,7 @@ def test_features_agree_with_an_independent_implementation(name, size, key):
 
 @pytest.mark.parametrize(
     ("name", "size", "color"),
-    [("lite0", 224, "gray"), ("lite0", 99, "rgb"), ("lite2", 380, "rgb")],
+    [("lite0", 99, "gray"), ("lite2", 380, "rgb")],
 )
 def test_agrees_with_keras(name, size, color):
     """At the size of quality "best", and at one whose padding is uneven, too."""
@@ -97,6 +99,38 @@ def test_any_number_of_threads_may_call_it(lite0):
     for caller in callers:
         caller.join()
     np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
+
+
+INTERRUPTED = """
+import sys
+from similarity_lab import load_embedder
+from similarity_lab.store import StoredEmbedder, VectorStore
+
+class Photos(tuple):  # one photo again and again; says when work is under way
+    def __getitem__(self, at):
+        if at == 300:
+            print("under way", flush=True)
+        return super().__getitem__(at)
+
+photo, *folder = sys.argv[1:]
+embedder = load_embedder()
+if folder:
+    embedder = StoredEmbedder(embedder, VectorStore(folder[0]))
+embedder.embed(Photos([photo] * 1_000_000), progress=False)
+"""
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_control_c_stops_at_once(kept, make_photo, tmp_path):
+    make_photo((100, 90, 80), size=(240, 240)).save(tmp_path / "a.jpg")
+    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "a.jpg"), *[str(tmp_path)] * kept]
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout.readline() == "under way\n"
+    start = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=30)
+    assert time.monotonic() - start < 10  # of hours
+    assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_scoring_with_the_default_embedder_needs_no_network_library(library, sites):
@@ -154,7 +188,7 @@ def test_without_openvino(monkeypatch):
 
 def test_int8_is_near_and_says_what_it_is(lite0):
     int8 = load_embedder(runtime="openvino-int8")
-    assert int8.name == lite0.name.replace("float32", "int8")
+    assert int8.name == lite0.name.replace("bicubic openvino float32", "scaled openvino int8")
     photos = [draw(kind, seed=5, size=(160, 160)) for kind in ("almonds", "dates", "clothing")]
     exact, near = (unit(e.embed(photos, progress=False)) for e in (lite0, int8))
     cosine = (exact * near).sum(1)
@@ -172,6 +206,7 @@ def test_rounded_weights():
         assert (np.abs(values * scale - kernel) <= 0.51 * scale).all()
 
 
+@pytest.mark.slow
 def test_the_int8_form_is_nncfs(tool):
     """A few photos are enough to see that what is kept rebuilds what NNCF made."""
     nncf_model = tool.quantised("efficientnet-lite0", list(noise(224, 2)))
