@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from similarity_lab.embedders.lite_variants import Floats
 
 FILE = Path(__file__).with_name("int8.npz")
 

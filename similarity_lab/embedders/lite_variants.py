@@ -14,6 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
 # kernel, stride, expansion, filters, repeats: the seven stages of EfficientNet-B0
 _STAGES = (
     (3, 1, 1, 16, 1),
@@ -77,6 +82,31 @@ VARIANTS = {
 def weights_digest(name: str) -> str:
     """Return the first eight hexadecimal digits of the weights file's SHA-256."""
     return hashlib.sha256(VARIANTS[name].weights_path().read_bytes()).hexdigest()[:8]
+
+
+def folded(tensors: dict[str, npt.NDArray], name: str) -> tuple[Floats, Floats]:
+    """Return a convolution's kernel and bias with its batch normalisation folded in.
+
+    Parameters
+    ----------
+    tensors : dict of str to ndarray
+        The weights file.
+    name : str
+        Such as ``"block3_project"``.
+
+    Returns
+    -------
+    kernel : ndarray of float32, shape (filters, channels, h, w); one channel if depthwise
+    bias : ndarray of float32, shape (filters,)
+    """
+    norm = torch_name(f"{name}_bn")
+    gamma, beta, mean, variance = (
+        tensors[f"{norm}.{part}"].astype(np.float64)
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    factor = gamma / np.sqrt(variance + EPSILON)
+    kernel = tensors[torch_name(f"{name}_conv") + ".weight"] * factor[:, None, None, None]
+    return kernel.astype(np.float32), (beta - mean * factor).astype(np.float32)
 
 
 def torch_name(layer: str) -> str:

@@ -11,7 +11,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from similarity_lab.embedders.int8 import Int8, rounded_weights
-from similarity_lab.embedders.lite_variants import EPSILON, OFFSET, SCALE, VARIANTS, torch_name
+from similarity_lab.embedders.lite_variants import OFFSET, SCALE, VARIANTS, folded
 from similarity_lab.embedders.torch_weights import read_pth
 
 
@@ -63,7 +63,7 @@ class _Layers:
         self._tensors, self._int8 = tensors, int8
 
     def convolution(self, x: ov.Node, name: str, *, stride: int = 1, relu: bool = True) -> ov.Node:
-        kernel, bias = self._folded(name)
+        kernel, bias = folded(self._tensors, name)
         depthwise = kernel.shape[1] == 1
         if depthwise:
             kernel = kernel[:, None]  # OpenVINO's: groups, filters per group, channels, h, w
@@ -88,17 +88,6 @@ class _Layers:
             return x
         low, high = (ops.constant(limit.reshape(1, -1, 1, 1)) for limit in limits)
         return ops.fake_quantize(x, low, high, low, high, 256)
-
-    def _folded(self, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        norm = torch_name(f"{name}_bn")
-        gamma, beta, mean, variance = (
-            self._tensors[f"{norm}.{part}"].astype(np.float64)
-            for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        factor = gamma / np.sqrt(variance + EPSILON)
-        kernel = self._tensors[torch_name(f"{name}_conv") + ".weight"]
-        folded = kernel * factor[:, None, None, None]
-        return folded.astype(np.float32), (beta - mean * factor).astype(np.float32)
 
 
 def _channels(x: ov.Node) -> int:

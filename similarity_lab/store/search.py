@@ -66,7 +66,7 @@ def nearest(
     queries = _unit(embedded.vectors)
     if exact is None:
         exact = count <= EXACT_UP_TO or not _index_is_possible(count)
-    rows, distances = (_exactly if exact else _by_index)(store, embedder.name, queries, k)
+    rows, distances = (exactly if exact else by_index)(store, embedder.name, queries, k)
     table = pd.DataFrame(
         [
             (describe(sources[at]), rank, path, float(distance))
@@ -81,9 +81,10 @@ def nearest(
     return table
 
 
-def _exactly(
+def exactly(
     store: VectorStore, embedder: str, queries: Vectors, k: int
 ) -> tuple[list[Rows], list[Vectors]]:
+    """Return row numbers and distances of the k nearest, comparing with every vector."""
     rows = np.empty((len(queries), 0), np.int64)
     distances = np.empty((len(queries), 0), np.float32)
     for numbers, _, vectors in store.blocks(embedder, _BLOCK):
@@ -95,9 +96,10 @@ def _exactly(
     return list(rows), list(distances)
 
 
-def _by_index(
+def by_index(
     store: VectorStore, embedder: str, queries: Vectors, k: int
 ) -> tuple[list[Rows], list[Vectors]]:
+    """Return the same by an index, which is made or brought up to date first."""
     index = _up_to_date(store, embedder, queries.shape[1])
     rows, distances = [], []
     for query in queries:
