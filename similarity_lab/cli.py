@@ -175,7 +175,6 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
 
 def _score(options: argparse.Namespace) -> None:
     from similarity_lab.relevance import SiteRelevance, decisions_table
-    from similarity_lab.report import write_report
 
     scorer = _scorer(options)
     results = list(scorer.score_each(options.sites))
@@ -186,6 +185,8 @@ def _score(options: argparse.Namespace) -> None:
         tables = [result.images.assign(site=result.site) for result in decided]
         pd.concat(tables or [pd.DataFrame()]).to_csv(options.images_csv, index=False)
     if options.report:
+        from similarity_lab.report import write_report
+
         page = write_report(results, options.report, title=f"Who sells {scorer.target}?")
         print(f"page: {page}", file=sys.stderr)
     for row in scorer.skipped_.itertuples():
