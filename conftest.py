@@ -10,6 +10,14 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 NOT_HERE = ("git clone", "make ")  # what a shell does before Python is there
 
 
+@pytest.fixture(autouse=True, scope="session")
+def vectors_are_kept_elsewhere(tmp_path_factory):
+    """Find nothing that an earlier run kept in the user's cache folder, and leave nothing there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMILARITY_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def run_console(example):
     """Run the `similarity-lab` lines of a console block."""
     from similarity_lab.cli import main

@@ -73,7 +73,7 @@ def main() -> None:
     references = task.library[task.target]
     images = [path for site in task.sites for path in site.paths]
     few, many = images[: options.images], images[:1000]
-    model = load_embedder("efficientnet-lite0", color="gray").model
+    model = load_embedder("efficientnet-lite0", color="gray", runtime="keras").model
     embed_alone(model, few[0])
     draw = ReferenceDraw(n=N_REFERENCES, seed=SEED)
     slow, fast, cold = [], [], []

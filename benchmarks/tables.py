@@ -3,10 +3,10 @@
 python benchmarks/tables.py
 """
 
-import json
 from pathlib import Path
 
-from common import RESULTS
+from markdown import figures, load, origin_line, table
+from speed_tables import speed_sections
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -63,12 +63,6 @@ Architecture 2, 2,640 photos, 5,280 pairs of 128 × 128 gray in batches of 64: p
 once and kept as bytes, pairs are positions. What is left is arithmetic.
 """
 
-SPEED = """## Speed against the original loop
-
-The study's loop makes sixteen predictions of one image per site image. The package embeds every
-image once, in batches, while the next ones are decoded; distances and decisions are the same.
-"""
-
 DRAWS = """## How many references to draw
 
 Grayscale EfficientNet-Lite0, mean distance, 560 sites, each decided with twenty seeds. At 0.65
@@ -76,30 +70,6 @@ nearly everything is called similar, so hardly a decision can change, and half o
 wrong. At a threshold that separates, the draw matters; taking *all* references costs nothing
 and ends the luck.
 """
-
-
-def load(name: str) -> dict:
-    """Return one benchmark's results."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table; the first column to the left, numbers to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def origin_line(results: dict) -> str:
-    """Return where the numbers come from."""
-    origin = results["origin"]
-    machine, version = origin["machine"], origin["versions"]
-    return (
-        f"`{origin['command']}`, commit {origin['commit']}, {origin['date']}; "
-        f"{machine['cores']} cores of {machine['processor']}; TensorFlow {version['tensorflow']}, "
-        f"Keras {version['keras']}, NumPy {version['numpy']}; "
-        + ", ".join(f"{key} {value}" for key, value in origin["configuration"].items())
-        + ".\n"
-    )
 
 
 def with_interval(row: dict, name: str, digits: int) -> str:
@@ -214,13 +184,6 @@ def unseen() -> str:
     return "\n".join([*parts, origin_line(results)])
 
 
-def figures(name: str, head: str) -> str:
-    """Return a section that lists what was measured."""
-    results = load(name)
-    rows = [[label, f"{value:.4g}"] for label, value in results["figures"].items()]
-    return "\n".join([head, table(["", "measured"], rows), origin_line(results)])
-
-
 def main() -> None:
     """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
@@ -229,7 +192,7 @@ def main() -> None:
         draws(),
         representation(),
         unseen(),
-        figures("original_loop", SPEED),
+        *speed_sections(),
         figures("siamese_epoch", EPOCH),
     ]
     PAGE.write_text("\n".join([HEAD, *sections]))

@@ -1,4 +1,4 @@
-"""The command line: ``similarity-lab demo | score | embed | fetch``.
+"""The command line: ``similarity-lab demo | score | embed | search | fetch``.
 
 Exit codes: 0 done, 2 bad usage or input (one line on stderr says what), 130 interrupted.
 """
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab._version import __version__, versions
+from similarity_lab.cli_search import add_search, add_store_options, chosen_store
 from similarity_lab.relevance.decision import SITE_COLUMNS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_score(commands)
     _add_embed(commands)
+    add_search(commands)
     _add_fetch(commands)
     return parser
 
@@ -93,6 +95,7 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     score.add_argument("--report", type=Path, metavar="DIR", help="write a page with the evidence")
     score.add_argument("--json", action="store_true", help="print JSON instead of a table")
     score.add_argument("--quiet", action="store_true", help="no progress")
+    add_store_options(score)
     score.set_defaults(run=_score)
 
 
@@ -102,7 +105,7 @@ def _add_embed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     embed.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     embed.add_argument("--embedder", default="efficientnet-lite0")
     embed.add_argument("--color", choices=["rgb", "gray"], default="rgb")
-    embed.add_argument("--batch-size", type=int, default=32)
+    embed.add_argument("--batch-size", type=int, metavar="N", help="default: the fastest")
     embed.add_argument("--quiet", action="store_true", help="no progress")
     embed.set_defaults(run=_embed)
 
@@ -145,9 +148,9 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
     if options.scorer:
         if options.target or options.save_scorer:
             raise ValueError("--scorer brings its own target and is saved already; leave them out")
-        return RelevanceScorer.load(options.scorer, library=options.library).set_params(
-            progress=not options.quiet
-        )
+        return RelevanceScorer.load(
+            options.scorer, library=options.library, store=chosen_store(options)
+        ).set_params(progress=not options.quiet)
     if not options.library or not options.target:
         raise ValueError("pass --library and --target, or --scorer with a saved scorer")
     embedder = options.embedder and load_embedder(options.embedder, color=options.color)
@@ -161,6 +164,7 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
         certainty=options.certainty,
         leave_out=options.leave_out,
         n_references=options.references,
+        store=chosen_store(options),
         seed=options.seed,
         progress=not options.quiet,
     ).fit(options.library)
@@ -171,7 +175,6 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
 
 def _score(options: argparse.Namespace) -> None:
     from similarity_lab.relevance import SiteRelevance, decisions_table
-    from similarity_lab.report import write_report
 
     scorer = _scorer(options)
     results = list(scorer.score_each(options.sites))
@@ -182,6 +185,8 @@ def _score(options: argparse.Namespace) -> None:
         tables = [result.images.assign(site=result.site) for result in decided]
         pd.concat(tables or [pd.DataFrame()]).to_csv(options.images_csv, index=False)
     if options.report:
+        from similarity_lab.report import write_report
+
         page = write_report(results, options.report, title=f"Who sells {scorer.target}?")
         print(f"page: {page}", file=sys.stderr)
     for row in scorer.skipped_.itertuples():

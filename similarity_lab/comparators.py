@@ -16,6 +16,7 @@ from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.loading import NAMES, EmbedderSource
 from similarity_lab.images import Color
 from similarity_lab.sources import Source
+from similarity_lab.store import StoredEmbedder, VectorStore
 
 Distances = npt.NDArray[np.float32]
 
@@ -83,6 +84,27 @@ def as_comparator(thing: ComparatorSource, *, color: Color = "rgb") -> Comparato
     if isinstance(thing, Comparator):
         return thing
     return EmbeddingComparator(thing, color=color)
+
+
+def stored(comparator: Comparator, store: VectorStore) -> Comparator:
+    """Return a comparator like this one whose vectors are kept in a store."""
+    embedder = StoredEmbedder(comparator.embedder, store)
+    if isinstance(comparator, EmbeddingComparator):
+        return EmbeddingComparator(embedder, comparator.distance)
+    return _Stored(comparator, embedder)
+
+
+class _Stored:
+    """A comparator of another kind, its vectors looked up."""
+
+    def __init__(self, comparator: Comparator, embedder: Embedder) -> None:
+        self.embedder, self.between = embedder, comparator.between
+
+    def distances(self, a: Images, b: Images) -> Distances:
+        """Return distances of images, float32 ``(len(a), len(b))``, smaller = more alike."""
+        return self.between(
+            self.embedder.embed(a, progress=False), self.embedder.embed(b, progress=False)
+        )
 
 
 def compare(

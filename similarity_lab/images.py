@@ -26,7 +26,7 @@ Image.init()
 _WANTED = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
 _FORMATS = tuple(kind for kind in _WANTED if kind in Image.OPEN)
 _TRANSPARENT = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
-_UPRIGHT = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -125,7 +125,7 @@ def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fa
     image = source.copy() if isinstance(source, Image.Image) else None
     if image is None:
         data = read_bytes(source, max_bytes)
-        image = _identified(data, name)
+        image = identified(data, name)
     if image.width * image.height > max_pixels:
         raise ImageError(
             name, f"claims {image.width} x {image.height} pixels, the limit is {max_pixels:,}"
@@ -134,14 +134,15 @@ def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fa
         if draft:
             image.draft("L", (1, 1))
         image.load()
-        if (turn := _UPRIGHT.get(_orientation(image))) is not None:
+        if (turn := UPRIGHT.get(orientation(image))) is not None:
             image = image.transpose(turn)
     except Exception as error:  # a decoder fed hostile bytes may raise anything at all
         raise ImageError(name, f"damaged {image.format or 'picture'}: {one_line(error)}") from error
     return image
 
 
-def _identified(data: bytes, name: str) -> Image.Image:
+def identified(data: bytes, name: str) -> Image.Image:
+    """Return a picture whose header was read and nothing else; `name` is for the error."""
     if not data:
         raise ImageError(name, "is empty")
     try:
@@ -184,7 +185,8 @@ def _image_from_array(array: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(flat))
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """Return how EXIF says the picture lies, 1…8; a key of `UPRIGHT`, or upright."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken EXIF is common on the web and says nothing about the pixels

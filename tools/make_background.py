@@ -15,7 +15,9 @@ from similarity_lab.relevance.learned import QUALITIES
 def main() -> None:
     """Draw, embed and write."""
     photos = background_photos()
-    embedders = [load_embedder(name, input_size=size) for name, size in QUALITIES.values()]
+    embedders = [
+        load_embedder(name, input_size=size, runtime="keras") for name, size in QUALITIES.values()
+    ]
     vectors = {
         f"vectors_{number}": embedder.embed(photos).astype(np.float16)
         for number, embedder in enumerate(embedders)

@@ -5,7 +5,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
 from similarity_lab.datasets.dataset import ImageDataset
@@ -97,6 +96,8 @@ def _fingerprints(
 
 
 def _fingerprint(source: Source) -> tuple[np.uint64, npt.NDArray[np.float32]]:
+    from scipy.ndimage import gaussian_filter  # only who looks for leaks waits for it
+
     pixels = read_image(source, size=_SIDE)
     bits = imagehash.phash(Image.fromarray(pixels)).hash
     values = pixels.astype(np.float32)

@@ -3,8 +3,14 @@
 from typing import TYPE_CHECKING
 
 from similarity_lab._lazy import lazy_names
-from similarity_lab.embedders.base import Embedded, Embedder, embed_readable
-from similarity_lab.embedders.loading import EmbedderError, load_embedder
+from similarity_lab.embedders.base import (
+    Embedded,
+    Embedder,
+    EmbedderError,
+    embed_readable,
+    vector_space,
+)
+from similarity_lab.embedders.loading import load_embedder
 
 if TYPE_CHECKING:
     from similarity_lab.embedders.adapting import adapt_embedder
@@ -16,6 +22,7 @@ __all__ = [
     "adapt_embedder",
     "embed_readable",
     "load_embedder",
+    "vector_space",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, {"adapt_embedder": "adapting"})

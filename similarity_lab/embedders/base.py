@@ -1,7 +1,8 @@
 """What every embedder offers, and how pictures stream through one."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Protocol, runtime_checkable
@@ -12,14 +13,24 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from similarity_lab.decoding import decoded_batches, errors_table, readable
-from similarity_lab.images import Color, ImageError, Pixels
+from similarity_lab.decoding import (
+    Decoded,
+    decode,
+    decoded_batches,
+    errors_table,
+    in_order,
+    readable,
+    spans,
+)
+from similarity_lab.images import Color, ImageError, Pixels, read_image
 from similarity_lab.sources import Source, describe
 
 Vectors = npt.NDArray[np.float32]
 Images = Sequence[Source] | np.ndarray
 
-BATCH_SIZE = 32
+
+class EmbedderError(ValueError):
+    """Something that cannot be made into an embedder, or an embedder that cannot run here."""
 
 
 @runtime_checkable
@@ -39,9 +50,12 @@ class Embedder(Protocol):
         """Height and width in pixels of what the network sees."""
 
     def embed(
-        self, images: Images, *, batch_size: int = BATCH_SIZE, progress: bool = True
+        self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Vectors:
-        """Return one vector per image, float32 ``(n, dimension)``."""
+        """Return one vector per image, float32 ``(n, dimension)``.
+
+        `batch_size` must have a default; only where a user gave one is it passed.
+        """
 
 
 @dataclass(frozen=True)
@@ -56,18 +70,26 @@ class Embedded:
     skipped : DataFrame with columns path, reason
     errors : dict of int to ImageError
         The same by position in the input.
+    digests : list of str or None
+        Content digest of each vector's picture, where the embedder looked at it.
     """
 
     vectors: Vectors
     kept: list[int]
     skipped: pd.DataFrame
     errors: dict[int, ImageError]
+    digests: list[str] | None = None
+
+
+_Batch = tuple[Vectors, list[int], list[tuple[int, ImageError]]]
 
 
 class StreamingEmbedder(ABC):
     """Decodes in threads while the network works; memory does not grow with the images.
 
-    A family of networks adds only `forward`.
+    A family of networks adds only `forward`. By default one thread calls it while others decode
+    ahead. Where `threads` is set, so many threads each decode a batch and call `forward`, which
+    leaves no core without work if the network itself uses one, and decodes with `reader`.
 
     Attributes
     ----------
@@ -76,7 +98,14 @@ class StreamingEmbedder(ABC):
     input_size : (height, width)
     color : {"rgb", "gray"}
         ``"gray"`` feeds the network three equal channels, as the original study did.
+    batch_size : int
+        Images per call of the network unless `embed` is told otherwise: the fastest.
+    threads : int or None
     """
+
+    batch_size: int = 32
+    threads: int | None = None
+    reader: Callable[..., Pixels] = staticmethod(read_image)
 
     def __init__(
         self, name: str, dimension: int, input_size: tuple[int, int], color: Color
@@ -94,7 +123,7 @@ class StreamingEmbedder(ABC):
         return f"<embedder {self.name}: {self.dimension} numbers per image>"
 
     def embed(
-        self, images: Images, *, batch_size: int = BATCH_SIZE, progress: bool = True
+        self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Vectors:
         """Embed images.
 
@@ -102,8 +131,8 @@ class StreamingEmbedder(ABC):
         ----------
         images : sequence of paths, bytes, file objects, PIL images or arrays; or one 4-D array
             Anything `similarity_lab.read_image` takes; resized to `input_size`.
-        batch_size : int
-            Images per call of the network.
+        batch_size : int, optional
+            Images per call of the network; default: the attribute.
         progress : bool
             Show a bar.
 
@@ -125,12 +154,13 @@ class StreamingEmbedder(ABC):
         self,
         images: Images,
         *,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int | None = None,
         progress: bool = True,
         strict: bool = False,
     ) -> Embedded:
         """Embed what can be read and list the rest; `strict` raises instead of listing."""
         sources = as_sources(images)
+        batch_size = self.batch_size if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         vectors = np.empty((len(sources), self.dimension), np.float32)
@@ -141,21 +171,40 @@ class StreamingEmbedder(ABC):
             total=len(sources), desc="embedding", unit="image", disable=not progress, leave=None
         )
         with bar:
-            for pixels, indices, bad in decoded_batches(
-                sources, self.input_size, self.color, batch_size
-            ):
+            for batch, indices, bad in self._batches(sources, batch_size):
                 if bad and strict:
                     raise bad[0][1]
-                if indices:
-                    vectors[len(kept) : len(kept) + len(indices)] = self.forward(pixels)
+                vectors[len(kept) : len(kept) + len(indices)] = batch
                 kept.extend(indices)
                 errors.update(bad)
                 bar.update(len(indices) + len(bad))
         return Embedded(vectors[: len(kept)], kept, errors_table(errors), errors)
 
+    def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[_Batch]:
+        """Yield ``(vectors (b, dimension), their positions, failures)`` in order."""
+        if self.threads is None:
+            batches = decoded_batches(sources, self.input_size, self.color, batch_size)
+            yield from map(self._embedded, batches)
+            return
+        # a few images are shared out, so that no thread looks on while another has them all
+        fair = max(1, len(sources) // self.threads)
+        yield from in_order(
+            lambda span: self._embedded(
+                decode(sources, span, self.input_size, self.color, self.reader)
+            ),
+            spans(len(sources), min(batch_size, fair)),
+            ahead=3 * self.threads,
+            workers=self.threads,
+        )
+
+    def _embedded(self, decoded: Decoded) -> _Batch:
+        pixels, indices, bad = decoded
+        nothing = np.empty((0, self.dimension), np.float32)
+        return (self.forward(pixels) if indices else nothing), indices, bad
+
 
 def embed_readable(
-    embedder: Embedder, images: Images, *, batch_size: int = BATCH_SIZE, progress: bool = True
+    embedder: Embedder, images: Images, *, batch_size: int | None = None, progress: bool = True
 ) -> Embedded:
     """Embed what can be read and list the rest, with any object that keeps the protocol.
 
@@ -164,7 +213,7 @@ def embed_readable(
     >>> import numpy as np
     >>> class Mean:  # an embedder can be this small
     ...     name, dimension, input_size = "mean colour", 3, (8, 8)
-    ...     def embed(self, images, *, batch_size=32, progress=True):
+    ...     def embed(self, images, *, progress=True):
     ...         return np.array([image.mean((0, 1)) for image in images], np.float32)
     >>> photos = [np.full((8, 8, 3), 7, np.uint8), b"no picture"]
     >>> result = embed_readable(Mean(), photos, progress=False)
@@ -173,8 +222,9 @@ def embed_readable(
     >>> result.skipped.reason[0]
     'is not a picture we read: it holds text'
     """
-    if isinstance(embedder, StreamingEmbedder):
-        return embedder.embed_readable(images, batch_size=batch_size, progress=progress)
+    own = getattr(embedder, "embed_readable", None)
+    if own is not None:
+        return own(images, batch_size=batch_size, progress=progress)
     sources = as_sources(images)
     # A stranger's `embed` cannot tell us which picture was bad, so look before.
     kept, errors = readable(sources, progress=progress)
@@ -183,9 +233,32 @@ def embed_readable(
         return Embedded(
             np.empty((0, embedder.dimension), np.float32), [], errors_table(errors), errors
         )
-    vectors = embedder.embed(good, batch_size=batch_size, progress=progress)
+    vectors = embed_all(embedder, good, batch_size=batch_size, progress=progress)
     vectors = checked_vectors(vectors, len(good), embedder)
     return Embedded(vectors, kept, errors_table(errors), errors)
+
+
+def embed_all(
+    embedder: Embedder, images: Images, *, batch_size: int | None = None, progress: bool = True
+) -> Vectors:
+    """Call `embedder.embed`, which has a batch size of its own unless one is given."""
+    given = {} if batch_size is None else {"batch_size": batch_size}
+    return embedder.embed(images, progress=progress, **given)
+
+
+def vector_space(name: str) -> str:
+    """Return what the names of embedders share whose vectors may be compared with each other.
+
+    float32 gives equal vectors up to 1e-4 whatever computes it; int8 is another space.
+
+    Examples
+    --------
+    >>> vector_space("lite rgb keras float32") == vector_space("lite rgb openvino float32")
+    True
+    >>> vector_space("lite rgb openvino int8")
+    'lite rgb openvino int8'
+    """
+    return re.sub(r" (?:keras|openvino) float32$", " float32", name)
 
 
 def as_sources(images: Images) -> Sequence[Source]:

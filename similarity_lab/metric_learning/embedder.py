@@ -6,11 +6,11 @@ import numpy as np
 
 from similarity_lab.embedders import Embedder, load_embedder
 from similarity_lab.embedders.base import (
-    BATCH_SIZE,
     Images,
     StreamingEmbedder,
     Vectors,
     as_sources,
+    embed_all,
 )
 from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.images import Color, Pixels
@@ -70,15 +70,15 @@ class RememberingEmbedder:
         self._known: dict[str, Vectors] = {}
 
     def embed(
-        self, images: Images, *, batch_size: int = BATCH_SIZE, progress: bool = True
+        self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Vectors:
         """Return one vector per image, float32 ``(n, dimension)``, as the embedder does."""
         sources = as_sources(images)
         digests = [content_digest(source) for source in sources]
         new = {d: s for d, s in zip(digests, sources, strict=True) if d not in self._known}
         if new:
-            made = self._embedder.embed(
-                list(new.values()), batch_size=batch_size, progress=progress
+            made = embed_all(
+                self._embedder, list(new.values()), batch_size=batch_size, progress=progress
             )
             self._known.update(zip(new, made, strict=True))
         known = [self._known[digest] for digest in digests]
@@ -110,10 +110,11 @@ class HeadEmbedder:
         return f"<embedder {self.name}: {self.dimension} numbers per image>"
 
     def embed(
-        self, images: Images, *, batch_size: int = BATCH_SIZE, progress: bool = True
+        self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Vectors:
         """Return one vector of length 1 per image, float32 ``(n, dimension)``."""
-        return run(self.head, self.base.embed(images, batch_size=batch_size, progress=progress))
+        vectors = embed_all(self.base, images, batch_size=batch_size, progress=progress)
+        return run(self.head, vectors)
 
 
 class StreamingHeadEmbedder(HeadEmbedder, StreamingEmbedder):

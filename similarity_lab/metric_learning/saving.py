@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from similarity_lab.embedders import Embedder, load_embedder
+from similarity_lab.embedders import Embedder, load_embedder, vector_space
 from similarity_lab.embedders.loading import NAMES
 from similarity_lab.metric_learning.calibration import CURVE_COLUMNS, Calibration
 from similarity_lab.metric_learning.embedder import with_head
@@ -100,7 +100,7 @@ def _base(tower: Tower, name: str, embedder: Embedder | None) -> Embedder:
             f"the model was trained on the vectors of {name!r}, which cannot be made from its "
             "name; pass it: MetricLearner.load(folder, embedder=…)"
         )
-    if base.name != name:
+    if vector_space(base.name) != vector_space(name):
         raise SavedModelError(
             f"the model was trained on the vectors of {name!r}, not on those of {base.name!r}; "
             "weights, preprocessing or precision differ"

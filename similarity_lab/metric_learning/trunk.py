@@ -8,7 +8,8 @@ activations take 88 kB.
 import numpy as np
 
 from similarity_lab.embedders.base import StreamingEmbedder, Vectors
-from similarity_lab.embedders.efficientnet_lite import split_efficientnet_lite, weights_digest
+from similarity_lab.embedders.efficientnet_lite import split_efficientnet_lite
+from similarity_lab.embedders.lite_variants import weights_digest
 from similarity_lab.images import Pixels
 from similarity_lab.metric_learning import heads
 from similarity_lab.metric_learning.libraries import tf_keras

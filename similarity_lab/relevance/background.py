@@ -6,6 +6,7 @@ vectors for the default embedders are in the package (``tools/make_background.py
 for any other embedder the photos are drawn and embedded when needed.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -40,8 +41,11 @@ def background_labels() -> npt.NDArray[np.int64]:
 
 
 def background_vectors(embedder: Embedder) -> Vectors:
-    """Return the vectors of the background photos, ``(n, dimension)`` float32."""
-    kept = _packaged().get(embedder.name)
+    """Return the vectors of the background photos, ``(n, dimension)`` float32.
+
+    The packaged ones stand in for those of another precision: what is no almond is far from it.
+    """
+    kept = _packaged().get(_without_precision(embedder.name))
     if kept is not None:
         return kept.astype(np.float32)
     return embedder.embed(background_photos(), progress=False)
@@ -82,4 +86,9 @@ def counter_examples(
 @cache
 def _packaged() -> dict[str, npt.NDArray[np.float16]]:
     with np.load(FILE, allow_pickle=False) as file:
-        return {str(name): file[f"vectors_{at}"] for at, name in enumerate(file["embedders"])}
+        names = [_without_precision(str(name)) for name in file["embedders"]]
+        return {name: file[f"vectors_{at}"] for at, name in enumerate(names)}
+
+
+def _without_precision(name: str) -> str:
+    return re.sub(r" (?:bicubic|scaled) (?:keras|openvino) (?:float32|int8)$", "", name)

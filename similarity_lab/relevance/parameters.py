@@ -5,12 +5,14 @@ from similarity_lab.comparators import (
     ComparatorSource,
     EmbeddingComparator,
     as_comparator,
+    stored,
 )
 from similarity_lab.embedders import load_embedder
 from similarity_lab.relevance.clutter import KINDS
 from similarity_lab.relevance.decision import check_thresholds
 from similarity_lab.relevance.learned import QUALITIES
 from similarity_lab.relevance.mean_distance import ORIGINAL_EMBEDDER
+from similarity_lab.store import StoreSource, VectorStore
 
 METHODS = ("learned", "mean-distance")
 
@@ -47,11 +49,24 @@ def check_parameters(
         raise ValueError(f"leave_out lists some of {', '.join(KINDS)}; got {leave_out!r}")
 
 
-def chosen_comparator(method: str, quality: str, embedder: ComparatorSource | None) -> Comparator:
-    """Return what was passed as a comparator, or the method's own."""
+def chosen_comparator(
+    method: str,
+    quality: str,
+    embedder: ComparatorSource | None,
+    store: StoreSource | None = None,
+) -> Comparator:
+    """Return what was passed as a comparator, or the method's own, with its vectors stored."""
+    chosen = _chosen(method, quality, embedder)
+    return chosen if store is None else stored(chosen, VectorStore.of(store))
+
+
+def _chosen(method: str, quality: str, embedder: ComparatorSource | None) -> Comparator:
     if embedder is not None:
         return as_comparator(embedder)
     if method == "mean-distance":
-        return EmbeddingComparator(ORIGINAL_EMBEDDER, color="gray")
+        # exactly the study's: not rounded to int8
+        return EmbeddingComparator(
+            load_embedder(ORIGINAL_EMBEDDER, color="gray", runtime="auto-float32")
+        )
     name, size = QUALITIES[quality]
     return EmbeddingComparator(load_embedder(name, input_size=size))

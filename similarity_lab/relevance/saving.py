@@ -20,6 +20,7 @@ from similarity_lab._version import versions
 from similarity_lab.comparators import ComparatorSource
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
+from similarity_lab.embedders import vector_space
 from similarity_lab.relevance.calibration import LikelihoodRatio
 from similarity_lab.relevance.learned import LearnedRule
 from similarity_lab.relevance.mean_distance import MeanDistanceRule
@@ -27,6 +28,7 @@ from similarity_lab.relevance.parameters import check_parameters, chosen_compara
 from similarity_lab.relevance.prototypes import Prototypes, Whitening
 from similarity_lab.relevance.references import ReferenceDraw
 from similarity_lab.sources import content_digest
+from similarity_lab.store import StoreSource
 
 if TYPE_CHECKING:
     from similarity_lab.relevance.scorer import RelevanceScorer
@@ -60,6 +62,7 @@ def save_scorer(scorer: "RelevanceScorer", folder: str | PathLike[str]) -> None:
             **scorer.get_params(deep=False),
             "embedder": embedder if isinstance(embedder, str) else None,
             "leave_out": list(scorer.leave_out),
+            "store": None,  # of this machine
         },
         "embedder_given": embedder is not None and not isinstance(embedder, str),
         "rule": rule,
@@ -78,13 +81,14 @@ def load_scorer(
     *,
     embedder: ComparatorSource | None,
     library: DatasetSource | None,
+    store: StoreSource | None = None,
 ) -> "RelevanceScorer":
     """Read and check a scorer."""
     from similarity_lab.relevance.scorer import RelevanceScorer
 
     manifest, arrays = _read(Path(folder))
     try:
-        scorer = RelevanceScorer(**manifest["parameters"])
+        scorer = RelevanceScorer(**{**manifest["parameters"], "store": store})
         check_parameters(**scorer.get_params(deep=False))
         if embedder is not None:
             scorer.set_params(embedder=embedder)
@@ -100,8 +104,8 @@ def load_scorer(
         fitted_with, fitted_on = str(manifest["embedder"]), str(manifest["library"])
     except (KeyError, TypeError) as error:
         raise ScorerFileError(f"{folder}/{_MANIFEST} is incomplete: {error}") from None
-    scorer.comparator_ = chosen_comparator(scorer.method, scorer.quality, scorer.embedder)
-    if scorer.comparator_.embedder.name != fitted_with:
+    scorer.comparator_ = chosen_comparator(scorer.method, scorer.quality, scorer.embedder, store)
+    if vector_space(scorer.comparator_.embedder.name) != vector_space(fitted_with):
         raise ScorerFileError(
             f"{folder} was fitted on vectors of {fitted_with!r}; those of "
             f"{scorer.comparator_.embedder.name!r} cannot be scored with it"

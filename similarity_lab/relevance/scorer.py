@@ -29,6 +29,7 @@ from similarity_lab.relevance.site_images import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import Site, SiteError, SiteSource
 from similarity_lab.sources import describe
+from similarity_lab.store import StoreSource
 
 
 class RelevanceScorer(BaseEstimator):
@@ -65,6 +66,8 @@ class RelevanceScorer(BaseEstimator):
         Pictures that do not count, see `clutter_kind`.
     n_references, draw, aggregate, n_nearest
         Mean-distance only, see `ReferenceDraw`; the learned rule uses all references.
+    store : VectorStore or folder, optional
+        Keep vectors on disk and look up those of known pictures; None keeps nothing.
     seed : int
     progress : bool
 
@@ -103,6 +106,7 @@ class RelevanceScorer(BaseEstimator):
         draw: Draw = "with-replacement",
         aggregate: Aggregate = "mean",
         n_nearest: int = 3,
+        store: StoreSource | None = None,
         seed: int = 0,
         progress: bool = True,
     ) -> None:
@@ -119,6 +123,7 @@ class RelevanceScorer(BaseEstimator):
         self.draw = draw
         self.aggregate = aggregate
         self.n_nearest = n_nearest
+        self.store = store
         self.seed = seed
         self.progress = progress
 
@@ -138,13 +143,12 @@ class RelevanceScorer(BaseEstimator):
             If the target is not in the library; the message lists what is.
         """
         check_parameters(**self.get_params(deep=False))
+        comparator = chosen_comparator(self.method, self.quality, self.embedder, self.store)
         if isinstance(library, EmbeddedLibrary):
-            comparator = chosen_comparator(self.method, self.quality, self.embedder)
             check_same(library, comparator)
             return self._fit(library, comparator)
         photos = load_dataset(library, progress=self.progress)
         references = photos.of_class(self.target)
-        comparator = chosen_comparator(self.method, self.quality, self.embedder)
         if self.method == "mean-distance":
             self._draw().check(len(references))
             if not needs_counter_examples(self.similarity_threshold, comparator, self._draw()):
@@ -239,6 +243,7 @@ class RelevanceScorer(BaseEstimator):
         *,
         embedder: ComparatorSource | None = None,
         library: DatasetSource | None = None,
+        store: StoreSource | None = None,
     ) -> "RelevanceScorer":
         """Read what `save` wrote; decisions are equal and need no fitting.
 
@@ -249,6 +254,7 @@ class RelevanceScorer(BaseEstimator):
             Needed where the scorer was fitted with an object rather than a name.
         library : folder, zip, mapping or ImageDataset, optional
             Refuse the scorer unless it was fitted on exactly these photos.
+        store : VectorStore or folder, optional
 
         Raises
         ------
@@ -258,7 +264,7 @@ class RelevanceScorer(BaseEstimator):
         """
         from similarity_lab.relevance.saving import load_scorer
 
-        return load_scorer(folder, embedder=embedder, library=library)
+        return load_scorer(folder, embedder=embedder, library=library, store=store)
 
     def _fit(self, library: EmbeddedLibrary, comparator: Comparator) -> "RelevanceScorer":
         is_target = library.is_target(self.target)

@@ -65,7 +65,7 @@ class EmbeddedSite:
                 f"{site.name}: all of its {len(sources)} readable images are left out as "
                 f"{', '.join(sorted(set(filter(None, clutter))))}; score it with leave_out=()"
             )
-        digests = [content_digest(source) for source in sources]
+        digests = embedded.digests or [content_digest(source) for source in sources]
         again = repeated(embedded.vectors, digests, sources)
         return cls(site, embedded, embedder.name, digests, clutter, again)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_curve
 
 
 def balanced_threshold(target: npt.ArrayLike, others: npt.ArrayLike) -> float:
@@ -25,6 +24,8 @@ def balanced_threshold(target: npt.ArrayLike, others: npt.ArrayLike) -> float:
     >>> balanced_threshold([0.2, 0.3], [0.5, 0.9])
     0.4
     """
+    from sklearn.metrics import roc_curve  # slow to import, and mostly thresholds are given
+
     near, far = np.asarray(target, np.float64), np.asarray(others, np.float64)
     if near.ndim != 1 or far.ndim != 1 or not near.size or not far.size:
         raise ValueError("expected two non-empty lists of distances")

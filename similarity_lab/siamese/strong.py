@@ -7,8 +7,9 @@ from scipy.linalg import eigh
 
 from similarity_lab.backend import keras
 from similarity_lab.embedders.base import Images
-from similarity_lab.embedders.efficientnet_lite import VARIANTS, efficientnet_lite
+from similarity_lab.embedders.efficientnet_lite import efficientnet_lite
 from similarity_lab.embedders.keras_models import KerasEmbedder
+from similarity_lab.embedders.lite_variants import VARIANTS
 
 layers = keras.layers
 

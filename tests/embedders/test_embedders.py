@@ -20,7 +20,7 @@ STORED = Path(__file__).with_name("features.npz")
 
 @pytest.fixture(scope="module")
 def lite0():
-    return load_embedder("efficientnet-lite0")
+    return load_embedder("efficientnet-lite0", runtime="keras")
 
 
 def pictures(size):
@@ -43,7 +43,9 @@ def test_features_agree_with_an_independent_implementation(name, size, key):
     if not GOLDEN.exists():
         pytest.skip("golden features are not present (../shared/golden)")
     golden = np.load(GOLDEN, allow_pickle=False)
-    features = load_embedder(f"efficientnet-{name}").embed(golden[key], progress=False)
+    features = load_embedder(f"efficientnet-{name}", runtime="keras").embed(
+        golden[key], progress=False
+    )
     np.testing.assert_allclose(features, golden[f"features_{name}"], atol=1e-3)
 
 
@@ -51,7 +53,7 @@ def test_features_agree_with_an_independent_implementation(name, size, key):
 @pytest.mark.parametrize("color", ["rgb", "gray"])
 def test_features_agree_with_those_stored(name, size, color):
     """Stored from this network on the day it agreed with the golden features."""
-    embedder = load_embedder(f"efficientnet-{name}", color=color)
+    embedder = load_embedder(f"efficientnet-{name}", color=color, runtime="keras")
     assert embedder.input_size == (size, size) and embedder.dimension == 1280
     features = embedder.embed(pictures(size), progress=False)
     assert features.dtype == np.float32 and features.min() >= 0
@@ -67,7 +69,7 @@ def test_the_model_takes_zero_to_one(lite0):
 
 
 def test_gray_is_three_equal_channels(lite0):
-    gray = load_embedder("efficientnet-lite0", color="gray")
+    gray = load_embedder("efficientnet-lite0", color="gray", runtime="keras")
     pixels = pictures(224)
     thrice = np.stack([np.repeat(read_image(p, color="gray"), 3, axis=2) for p in pixels])
     np.testing.assert_allclose(
@@ -215,7 +217,7 @@ def test_jax_gives_the_same_features():
     pytest.importorskip("jax", reason="jax is not installed")
     code = (
         "import json, numpy as np; from similarity_lab import load_embedder;"
-        "e = load_embedder(); y, x = np.mgrid[:224, :224];"
+        "e = load_embedder(runtime='keras'); y, x = np.mgrid[:224, :224];"
         "p = np.stack([x, y, x], -1).astype(np.uint8)[None];"
         "print(json.dumps(e.embed(p, progress=False)[0].tolist()))"
     )

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from similarity_lab.embedders.efficientnet_lite import VARIANTS
+from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.embedders.torch_weights import WeightsError, read_pth
 
 

@@ -18,7 +18,7 @@ from similarity_lab.samples import draw
 
 def test_packaged_vectors_are_those_of_the_photos():
     """Some of them; tools/make_background.py makes all."""
-    embedder = load_embedder("efficientnet-lite0")
+    embedder = load_embedder("efficientnet-lite0", runtime="openvino")
     vectors, labels = background_vectors(embedder), background_labels()
     assert vectors.shape == (len(KINDS) * PER_KIND, 1280) == (len(labels), 1280)
     some = [0, 57]
@@ -27,13 +27,17 @@ def test_packaged_vectors_are_those_of_the_photos():
     ]
     expected = embedder.embed(photos, progress=False)
     np.testing.assert_allclose(vectors[some], expected, rtol=2e-3, atol=2e-3)
+    rounded = load_embedder("efficientnet-lite0", runtime="openvino-int8")
+    np.testing.assert_array_equal(background_vectors(rounded), vectors)
+    near = unit(rounded.embed(photos, progress=False))
+    assert (near * unit(vectors[some])).sum(1).min() > 0.98
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_all_packaged_vectors_are_those_of_the_photos(quality):
     name, size = QUALITIES[quality]
-    embedder = load_embedder(name, input_size=size)
+    embedder = load_embedder(name, input_size=size, runtime="openvino")
     expected = embedder.embed(background_photos(), progress=False)
     np.testing.assert_allclose(background_vectors(embedder), expected, rtol=2e-3, atol=2e-3)
 

@@ -86,7 +86,7 @@ def test_agrees_with_the_literal_loop(make_photo, tmp_path):
     references, images = paths[:3], paths[3:6]
     scorer = original("it", n_references=4, progress=False).fit({"it": references})
     result = scorer.score(images)
-    model = load_embedder("efficientnet-lite0", color="gray").model
+    model = load_embedder("efficientnet-lite0", color="gray", runtime="keras").model
     expected = loop.original_distances(model, images, references, ReferenceDraw(n=4))
     np.testing.assert_allclose(result.images["distance"], expected, atol=1e-5)
     assert result.relevant == loop.original_decision(expected)

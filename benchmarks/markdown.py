@@ -1,0 +1,36 @@
+"""Results as Markdown: what the sections of docs/benchmarks.md are made with."""
+
+import json
+
+from common import RESULTS
+
+
+def load(name: str) -> dict:
+    """Return one benchmark's results."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table; the first column to the left, numbers to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def origin_line(results: dict) -> str:
+    """Return where the numbers come from."""
+    origin = results["origin"]
+    machine, version = origin["machine"], origin["versions"]
+    return (
+        f"`{origin['command']}`, commit {origin['commit']}, {origin['date']}; "
+        f"{machine['cores']} cores of {machine['processor']}; TensorFlow {version['tensorflow']}, "
+        f"Keras {version['keras']}, NumPy {version['numpy']}; "
+        + ", ".join(f"{key} {value}" for key, value in origin["configuration"].items())
+        + ".\n"
+    )
+
+
+def figures(name: str, head: str) -> str:
+    """Return a section that lists what was measured."""
+    results = load(name)
+    rows = [[label, f"{value:.4g}"] for label, value in results["figures"].items()]
+    return "\n".join([head, table(["", "measured"], rows), origin_line(results)])

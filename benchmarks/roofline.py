@@ -1,0 +1,117 @@
+"""How close embedding is to what the processor can do, and where the rest goes.
+
+    python benchmarks/roofline.py
+
+Arithmetic is counted from the network's shapes. The processor's rate in float32 is what a large
+matrix product reaches on one core. In int8 without VNNI a processor with AVX2 multiplies 32 pairs
+with three instructions where float32 takes four, so that the same core could do at most 2x as much
+(two multiplying units, one step of multiplication and one of adding up); with VNNI 4x. Times are
+processor seconds of one core, so other work on the machine matters little.
+"""
+
+import argparse
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from common import origin, write_results
+
+from similarity_lab.embedders.int8 import Int8
+from similarity_lab.embedders.lite_variants import HEAD, STEM, VARIANTS
+from similarity_lab.embedders.openvino_graph import lite_graph
+
+VARIANT, SIZE, BATCH = "efficientnet-lite0", 224, 4
+SIDE = 1024  # of the matrices
+
+
+def multiplications() -> dict[str, float]:
+    """Return millions of multiplications per image, by kind of layer."""
+    side, channels = SIZE // 2, STEM
+    counts = Counter({"stem": 27 * STEM * side**2})
+    for block in VARIANTS[VARIANT].blocks():
+        wide = channels * block.expansion
+        if block.expansion != 1:
+            counts["1 x 1"] += channels * wide * side**2
+        side = -(-side // block.stride)
+        counts["depthwise"] += block.kernel**2 * wide * side**2
+        counts["1 x 1"] += wide * block.filters * side**2
+        channels = block.filters
+    counts["1 x 1"] += channels * HEAD * side**2
+    return {kind: count / 1e6 for kind, count in counts.items()}
+
+
+def matrix_rate(repeats: int) -> float:
+    """Return billions of multiplications per second of a float32 matrix product on one core."""
+    from threadpoolctl import threadpool_limits
+
+    a = np.random.default_rng(0).normal(size=(SIDE, SIDE)).astype(np.float32)
+    best = np.inf
+    with threadpool_limits(1):
+        for _ in range(repeats):
+            start = time.process_time()
+            a @ a
+            best = min(best, time.process_time() - start)
+    return SIDE**3 / best / 1e9
+
+
+def profile(precision: str, repeats: int) -> tuple[float, dict[str, float]]:
+    """Return milliseconds per image on one core, and by kind of layer."""
+    int8 = Int8.packaged(VARIANT) if precision == "int8" else None
+    settings = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
+    graph = lite_graph(VARIANT, (SIZE, SIZE), 3, int8)
+    compiled = ov.Core().compile_model(graph, "CPU", {**settings, "PERF_COUNT": True})
+    request = compiled.create_infer_request()
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
+    request.infer([pixels])
+    best, kinds = np.inf, Counter()
+    for _ in range(repeats):
+        start = time.process_time()
+        request.infer([pixels])
+        spent = (time.process_time() - start) * 1000 / BATCH
+        if spent < best:
+            best, kinds = spent, Counter()
+            for node in request.get_profiling_info():
+                name = node.node_name
+                kind = (
+                    "stem" if name.startswith("stem")
+                    else "depthwise" if "depthwise" in name
+                    else "1 x 1" if name.startswith(("block", "head"))
+                    else "other"
+                )  # fmt: skip
+                kinds[kind] += node.real_time.total_seconds() * 1000 / BATCH
+    return best, dict(kinds)
+
+
+def main() -> None:
+    """Measure, print and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=40)
+    repeats = parser.parse_args().repeats
+    counts, rate = multiplications(), matrix_rate(repeats)
+    figures = {
+        "multiplications per image, millions": sum(counts.values()),
+        "float32 matrix product, one core, billions/s": rate,
+    }
+    for precision, times in (("float32", 1), ("int8", 2)):
+        spent, kinds = profile(precision, repeats)
+        figures[f"{precision}, ms of one core per image"] = spent
+        reached = sum(counts.values()) / spent  # millions per ms are billions per s
+        figures[f"{precision}, billions/s"] = reached
+        figures[f"{precision}, part of what the core can do"] = reached / (rate * times)
+        total = sum(kinds.values())
+        for kind, taken in sorted(kinds.items(), key=lambda item: -item[1]):
+            share = f"{counts[kind] / sum(counts.values()):.0%}" if kind in counts else "none"
+            figures[f"{precision}, part of the time in {kind} ({share} of the arithmetic)"] = (
+                taken / total
+            )
+    for label, value in figures.items():
+        print(f"{label:75} {value:.4g}")
+    command = f"python {Path(__file__).parent.name}/{Path(__file__).name}"
+    results = {"origin": origin(command, batch=BATCH, repeats=repeats), "figures": figures}
+    print(f"written to {write_results('roofline', results)}")
+
+
+if __name__ == "__main__":
+    main()

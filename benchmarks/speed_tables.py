@@ -1,0 +1,82 @@
+"""The sections of docs/benchmarks.md on speed."""
+
+from markdown import figures, load, origin_line, table
+
+LOOP = """## The original loop, and the same decisions
+
+The study's loop makes sixteen predictions of one image per site image. The package embeds every
+image once, in batches, while the next ones are decoded; distances and decisions are the same.
+"""
+
+SPEED = """## Speed
+
+Blocks in turns on one machine, medians; ratios are medians within a turn. "Cold" includes loading
+the network and embedding the references (original rule), or scores a site that was never seen
+(learned rule, fitted before); "cached" finds its vectors in the store. float32 decodes as the study
+did, int8 with `read_scaled`. Processor time is what all cores together spend on an image.
+"""
+
+LIMITS = """What the machine could do at most is its cores over the processor time that embedding
+from arrays and decoding take; memory is the peak above a warm model's.
+"""
+
+PEERS = """### Others that do the same work
+
+The same network and weights from arrays in memory, in turns, in images per second; then what could
+keep vectors: clustered synthetic vectors of 1,280 numbers, put in batches of 128, 40 got by key
+from a store just opened, the five nearest of one vector (recall against all comparisons in NumPy).
+SQLite needs no package, is safe against kills and second writers, and is fastest by key; what it
+does slowly, searching very many vectors, the index beside it does.
+"""
+
+ROOFLINE = """### How close to the machine
+
+One core; the int8 limit is twice the float32 one on processors without VNNI. The rest of the time
+goes into depthwise layers, which move more bytes than they multiply.
+"""
+
+
+def speed_sections() -> list[str]:
+    """Return them in order."""
+    return [
+        figures("original_loop", LOOP),
+        speed(),
+        peers(),
+        figures("roofline", ROOFLINE),
+    ]
+
+
+def speed() -> str:
+    """Return the section on speed."""
+    results = load("speed")
+    head = ["", "images/s", "× the original loop", "processor ms per image"]
+    rows = [
+        [
+            name,
+            f"{row['rate']:.3g}",
+            f"{row['times the original loop']:.3g}",
+            f"{row['core milliseconds']:.3g}",
+        ]
+        for name, row in results["rows"].items()
+    ]
+    load_ = results["load"]
+    busy = (
+        f"While this ran, {load_['least']:.1f} to {load_['most']:.1f} processes wanted "
+        f"{load_['cores']} cores.\n"
+    )
+    limits = [[label, f"{value:.4g}"] for label, value in results["figures"].items()]
+    parts = [SPEED, table(head, rows), LIMITS, table(["", "measured"], limits), busy]
+    return "\n".join([*parts, origin_line(results)])
+
+
+def peers() -> str:
+    """Return the section on others that do the same work."""
+    results = load("speed_peers")
+    embedding = [[name, f"{rate:.3g}"] for name, rate in results["embedding"].items()]
+    names = list(dict.fromkeys(name for row in results["stores"].values() for name in row))
+    stores = [
+        [store, *(f"{row[name]:,.4g}" if name in row else "–" for name in names)]
+        for store, row in results["stores"].items()
+    ]
+    parts = [PEERS, table(["embedding", "images/s"], embedding), table(["store", *names], stores)]
+    return "\n".join([*parts, origin_line(results)])

@@ -1,0 +1,144 @@
+"""EfficientNet-Lite under OpenVINO: the fast way on processors, without TensorFlow."""
+
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Literal
+
+import numpy as np
+
+from similarity_lab.embedders.base import EmbedderError, StreamingEmbedder, Vectors
+from similarity_lab.embedders.lite_variants import HEAD, VARIANTS, weights_digest
+from similarity_lab.images import Color, Pixels, read_image
+from similarity_lab.scaled import read_scaled
+
+Precision = Literal["float32", "int8"]
+Forward = Callable[[Pixels], Vectors]
+
+
+class OpenVinoLite(StreamingEmbedder):
+    """``"efficientnet-lite0"`` or ``"efficientnet-lite2"``, compiled when it is first needed.
+
+    Each of `threads` threads decodes a batch and sends it through a stream of its own, so that all
+    cores are busy and nothing waits for anything.
+
+    Parameters
+    ----------
+    variant : {"efficientnet-lite0", "efficientnet-lite2"}
+    color : {"rgb", "gray"}
+    input_size : (height, width), optional
+        Default: the variant's own.
+    precision : {"float32", "int8"}
+        Vectors in float32 agree with Keras's to 1e-4, those in int8 have a cosine of about 0.99
+        with them. int8 vectors differ in their last digits between kinds of processors, and their
+        pictures are decoded by `similarity_lab.scaled.read_scaled`.
+    threads : int, optional
+        Default: the cores this process may use.
+    fall_back : bool
+        Where OpenVINO does not start, warn, compute with Keras and take its embedder's name.
+    """
+
+    batch_size = 4  # activations of so few images stay in the cache
+
+    def __init__(
+        self,
+        variant: str,
+        color: Color = "rgb",
+        input_size: tuple[int, int] | None = None,
+        *,
+        precision: Precision = "float32",
+        threads: int | None = None,
+        fall_back: bool = False,
+    ) -> None:
+        own = VARIANTS[variant].input_size
+        height, width = input_size or (own, own)
+        # what is rounded need not be resized to the last bit
+        resizing, reader = {"float32": ("bicubic", read_image), "int8": ("scaled", read_scaled)}[
+            precision
+        ]
+        identity = f"{variant} {weights_digest(variant)} {color} {height}x{width} {resizing}"
+        super().__init__(f"{identity} openvino {precision}", HEAD, (height, width), color)
+        self.reader = reader
+        if threads is not None and threads < 1:
+            raise EmbedderError(f"threads must be at least 1, got {threads}")
+        self.threads: int = threads or usable_cores()
+        self.variant, self.precision, self._fall_back = variant, precision, fall_back
+        self._starting = threading.Lock()
+        self._started: Forward | None = None
+
+    def forward(self, pixels: Pixels) -> Vectors:
+        """Return the vectors of one batch of uint8 pixels; any number of threads may call it."""
+        with self._starting:
+            if self._started is None:
+                self._started = self._start()
+        return self._started(pixels)
+
+    def _start(self) -> Forward:
+        try:
+            return _compiled(
+                self.variant, self.input_size, self.color, self.precision, self.threads
+            )
+        except (ImportError, OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            if not self._fall_back:
+                raise EmbedderError(
+                    f'OpenVINO does not start here: {reason}; load_embedder(…, runtime="keras") '
+                    "needs none"
+                ) from error
+            warnings.warn(
+                f"OpenVINO does not start here, Keras computes instead, more slowly: {reason}",
+                stacklevel=2,
+            )
+            return self._keras()
+
+    def _keras(self) -> Forward:
+        from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
+
+        embedder = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
+        # what is made from now on is called what it is
+        self.name, self.reader = embedder.name, read_image
+
+        def forward(pixels: Pixels) -> Vectors:
+            with self._starting:
+                return embedder.forward(pixels)
+
+        return forward
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _compiled(
+    variant: str, size: tuple[int, int], color: Color, precision: Precision, threads: int
+) -> Forward:
+    import openvino as ov
+
+    from similarity_lab.embedders.int8 import Int8
+    from similarity_lab.embedders.openvino_graph import lite_graph
+
+    int8 = Int8.packaged(variant) if precision == "int8" else None
+    graph = lite_graph(variant, size, 1 if color == "gray" else 3, int8)
+    settings = {
+        "NUM_STREAMS": threads,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,  # decoding needs the cores too
+    }
+    compiled = ov.Core().compile_model(graph, "CPU", settings)
+    idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
+    for _ in range(threads):
+        idle.put(compiled.create_infer_request())
+
+    def forward(pixels: Pixels) -> Vectors:
+        request = idle.get()
+        try:
+            return np.array(request.infer([pixels])[0])  # a copy: the request is used again
+        finally:
+            idle.put(request)
+
+    return forward

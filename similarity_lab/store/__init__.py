@@ -1,0 +1,7 @@
+"""Vectors kept on disk between runs, by content and embedder; nearest-neighbour search in them."""
+
+from similarity_lab.store.embedder import StoredEmbedder
+from similarity_lab.store.search import nearest
+from similarity_lab.store.vectors import StoreError, StoreSource, VectorStore, cache_folder
+
+__all__ = ["StoreError", "StoreSource", "StoredEmbedder", "VectorStore", "cache_folder", "nearest"]

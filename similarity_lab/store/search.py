@@ -1,0 +1,160 @@
+"""The kept photos that are nearest to images: exactly, or for very many by an index."""
+
+import hashlib
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from similarity_lab.embedders import Embedder, embed_readable
+from similarity_lab.embedders.base import Images, as_sources
+from similarity_lab.sources import describe
+from similarity_lab.store.vectors import Vectors, VectorStore
+
+if TYPE_CHECKING:
+    from usearch.index import Index
+
+EXACT_UP_TO = 100_000
+COLUMNS = ["query", "rank", "path", "distance"]
+_BLOCK = 4096
+_WIDTH = 256  # of the search in the index: recall before speed
+
+Rows = npt.NDArray[np.int64]
+
+
+def nearest(
+    store: VectorStore, embedder: Embedder, images: Images, *, k: int = 5, exact: bool | None = None
+) -> pd.DataFrame:
+    """Return the photos in a store that look most like images.
+
+    Parameters
+    ----------
+    store : VectorStore
+    embedder : Embedder
+        Only what it made is searched.
+    images : sequence of images
+        As `Embedder.embed` takes them.
+    k : int
+        Photos per image.
+    exact : bool, optional
+        Compare with every vector; default: up to 100,000 of them. Beyond, an index (usearch,
+        ``pip install "similarity_lab[search]"``) is made beside the store and kept up to date; what
+        it finds is compared exactly, so distances are right, and above 99 % of the true neighbours
+        are found (docs/benchmarks.md).
+
+    Returns
+    -------
+    DataFrame with columns query, rank, path, distance
+        Cosine distance, 0 = same direction. Images that could not be read are in
+        ``attrs["skipped"]``.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    count = store.embedders().get(embedder.name, 0)
+    if not count:
+        kept = ", ".join(map(repr, store.embedders())) or "nothing"
+        raise ValueError(
+            f"{store.folder} holds no vectors of {embedder.name!r}, but of {kept}; score sites or "
+            "embed photos with this store first"
+        )
+    sources = as_sources(images)
+    embedded = embed_readable(embedder, sources, progress=False)
+    queries = _unit(embedded.vectors)
+    if exact is None:
+        exact = count <= EXACT_UP_TO or not _index_is_possible(count)
+    rows, distances = (exactly if exact else by_index)(store, embedder.name, queries, k)
+    table = pd.DataFrame(
+        [
+            (describe(sources[at]), rank, path, float(distance))
+            for at, found, away in zip(embedded.kept, rows, distances, strict=True)
+            for rank, (path, distance) in enumerate(
+                zip(store.paths(found.tolist()), away, strict=True), start=1
+            )
+        ],
+        columns=COLUMNS,
+    )
+    table.attrs["skipped"] = embedded.skipped
+    return table
+
+
+def exactly(
+    store: VectorStore, embedder: str, queries: Vectors, k: int
+) -> tuple[list[Rows], list[Vectors]]:
+    """Return row numbers and distances of the k nearest, comparing with every vector."""
+    rows = np.empty((len(queries), 0), np.int64)
+    distances = np.empty((len(queries), 0), np.float32)
+    for numbers, _, vectors in store.blocks(embedder, _BLOCK):
+        rows = np.hstack([rows, np.broadcast_to(numbers, (len(queries), len(numbers)))])
+        distances = np.hstack([distances, 1 - queries @ _unit(vectors).T])
+        order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        rows = np.take_along_axis(rows, order, axis=1)
+        distances = np.take_along_axis(distances, order, axis=1)
+    return list(rows), list(distances)
+
+
+def by_index(
+    store: VectorStore, embedder: str, queries: Vectors, k: int
+) -> tuple[list[Rows], list[Vectors]]:
+    """Return the same by an index, which is made or brought up to date first."""
+    index = _up_to_date(store, embedder, queries.shape[1])
+    rows, distances = [], []
+    for query in queries:
+        matches = index.search(query, 4 * k)
+        candidates = np.asarray(matches.keys, np.int64)
+        away = 1 - _unit(store.rows(embedder, candidates.tolist())) @ query
+        order = np.argsort(away, kind="stable")[:k]
+        rows.append(candidates[order])
+        distances.append(away[order])
+    return rows, distances
+
+
+def _up_to_date(store: VectorStore, embedder: str, dimension: int) -> "Index":
+    """Return the index with all vectors; it is only a shortcut and made again if it is lost."""
+    from usearch.index import Index
+
+    file = store.folder / f"nearest-{hashlib.sha256(embedder.encode()).hexdigest()[:16]}.usearch"
+    index = _restored(file, dimension)
+    if index is None:
+        index = Index(ndim=dimension, metric="cos", dtype="f16", expansion_add=_WIDTH)
+    index.expansion_search = _WIDTH
+    before = len(index)
+    last = int(np.max(index.keys)) if before else 0
+    for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last):
+        index.add(numbers.astype(np.uint64), vectors)
+    if len(index) > before:
+        partial = file.with_suffix(".partial")
+        index.save(str(partial))
+        partial.replace(file)
+    return index
+
+
+def _restored(file: Path, dimension: int) -> "Index | None":
+    from usearch.index import Index
+
+    if not file.exists():
+        return None
+    try:
+        index = Index.restore(str(file))
+    except (RuntimeError, ValueError, KeyError):  # not an index: made again
+        return None
+    return index if index is not None and index.ndim == dimension else None
+
+
+def _index_is_possible(count: int) -> bool:
+    if importlib.util.find_spec("usearch") is not None:
+        return True
+    warnings.warn(
+        f"comparing with all of {count:,} vectors; an index would be faster: "
+        'pip install "similarity_lab[search]"',
+        stacklevel=3,
+    )
+    return False
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)

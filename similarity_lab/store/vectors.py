@@ -1,0 +1,285 @@
+"""The store itself: one SQLite file.
+
+SQLite's write-ahead log makes it safe to kill a writer at any moment and to write from several
+processes at once; every row carries a checksum of all that it says, looked at on each read.
+"""
+
+import hashlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from platformdirs import user_cache_dir
+
+Vectors = npt.NDArray[np.float32]
+
+_FILE = "vectors.sqlite3"
+_APPLICATION, _FORMAT = 0x53494D4C, 1  # "SIML"
+_ASKED_AT_ONCE = 500
+_PATIENCE = 60  # seconds to wait for another process to finish writing
+_SCHEMA = """
+CREATE TABLE embedders (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dimension INTEGER NOT NULL);
+CREATE TABLE vectors (
+    id INTEGER PRIMARY KEY, embedder INTEGER NOT NULL REFERENCES embedders(id),
+    content BLOB NOT NULL, vector BLOB NOT NULL, path TEXT NOT NULL, checksum BLOB NOT NULL,
+    UNIQUE (embedder, content));
+"""
+
+
+class StoreError(ValueError):
+    """A store that is damaged, or a file that is none; the message says what to do."""
+
+
+class VectorStore:
+    """Vectors by embedder and content.
+
+    What is kept under a name was made by the embedder of that name from a picture with exactly that
+    content (SHA-256), or reading raises. The file holds vectors and the path at which each picture
+    was first seen, no pictures. It must lie on a local disk: SQLite's log needs one.
+
+    Parameters
+    ----------
+    folder : path
+        Made when first written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = VectorStore(tempfile.mkdtemp())
+    >>> content = "ab" * 32
+    >>> store.put("some embedder", {content: np.array([1, 2], np.float32)})
+    1
+    >>> store.get("some embedder", [content, "cd" * 32])
+    {'abab...abab': array([1., 2.], dtype=float32)}
+    """
+
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.file = self.folder / _FILE
+        self._alone = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._process = os.getpid()
+
+    @classmethod
+    def of(cls, thing: "StoreSource") -> "VectorStore":
+        """Return a store as it is; anything else is its folder."""
+        return thing if isinstance(thing, VectorStore) else cls(thing)
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        return VectorStore, (self.folder,)  # a connection cannot be copied: open another one
+
+    def __repr__(self) -> str:
+        return f"VectorStore({str(self.folder)!r})"
+
+    def close(self) -> None:
+        """Close the file; it is opened again when needed."""
+        with self._alone:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def get(self, embedder: str, contents: Sequence[str]) -> dict[str, Vectors]:
+        """Return what is kept of these contents.
+
+        Parameters
+        ----------
+        embedder : str
+            Its name.
+        contents : sequence of str
+            SHA-256 of each picture's bytes, hexadecimal.
+
+        Raises
+        ------
+        StoreError
+            If a row's checksum is wrong or the file is damaged.
+        """
+        found: dict[str, Vectors] = {}
+        if not self.file.exists():
+            return found
+        with self._open() as connection:
+            number, dimension = self._embedder(connection, embedder)
+            for start in range(0, len(contents), _ASKED_AT_ONCE):
+                asked = [bytes.fromhex(c) for c in contents[start : start + _ASKED_AT_ONCE]]
+                marks = ",".join("?" * len(asked))
+                rows = connection.execute(
+                    "SELECT content, vector, path, checksum FROM vectors"  # noqa: S608
+                    f" WHERE embedder = ? AND content IN ({marks})",
+                    [number, *asked],
+                )
+                for row in rows:
+                    found[row[0].hex()] = self._checked(embedder, dimension, *row)
+        return found
+
+    def put(
+        self,
+        embedder: str,
+        vectors: Mapping[str, Vectors],
+        paths: Mapping[str, str] | None = None,
+    ) -> int:
+        """Keep vectors, all or none of them; return how many were new.
+
+        Parameters
+        ----------
+        embedder : str
+        vectors : mapping of content to ndarray of float32, shape (dimension,)
+        paths : mapping of content to str, optional
+            Where pictures were seen, for `nearest` to show.
+        """
+        rows = []
+        for content, vector in vectors.items():
+            values = np.ascontiguousarray(vector, "<f4")
+            if values.ndim != 1 or not np.isfinite(values).all():
+                raise ValueError(
+                    f"expected one finite float32 vector per picture, got {values.shape}"
+                )
+            path, raw = (paths or {}).get(content, ""), values.tobytes()
+            digest = bytes.fromhex(content)
+            rows.append((digest, raw, path, _checksum(embedder, digest, raw, path)))
+        if not rows:
+            return 0
+        dimension = len(rows[0][1]) // 4
+        with self._open() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "INSERT OR IGNORE INTO embedders (name, dimension) VALUES (?, ?)",
+                (embedder, dimension),
+            )
+            number, length = self._embedder(connection, embedder)
+            if any(len(raw) != 4 * length for _, raw, _, _ in rows):
+                raise ValueError(f"{embedder!r} has vectors of {length} numbers in {self.file}")
+            before = connection.total_changes
+            connection.executemany(
+                "INSERT OR IGNORE INTO vectors (embedder, content, vector, path, checksum)"
+                " VALUES (?, ?, ?, ?, ?)",
+                [(number, *row) for row in rows],
+            )
+            return connection.total_changes - before
+
+    def embedders(self) -> dict[str, int]:
+        """Return how many vectors there are of each embedder."""
+        if not self.file.exists():
+            return {}
+        with self._open() as connection:
+            return dict(
+                connection.execute(
+                    "SELECT name, count(*) FROM vectors JOIN embedders"
+                    " ON embedders.id = vectors.embedder GROUP BY name ORDER BY name"
+                )
+            )
+
+    def blocks(
+        self, embedder: str, size: int, *, after: int = 0
+    ) -> Iterator[tuple[npt.NDArray[np.int64], list[str], Vectors]]:
+        """Yield ``(row numbers, paths, vectors (b, dimension))`` of all vectors, in row order."""
+        while self.file.exists():
+            with self._open() as connection:
+                number, dimension = self._embedder(connection, embedder)
+                rows = connection.execute(
+                    "SELECT id, content, vector, path, checksum FROM vectors"
+                    " WHERE embedder = ? AND id > ? ORDER BY id LIMIT ?",
+                    (number, after, size),
+                ).fetchall()
+            if not rows:
+                return
+            after = rows[-1][0]
+            vectors = np.stack([self._checked(embedder, dimension, *row[1:]) for row in rows])
+            yield np.array([row[0] for row in rows]), [row[3] for row in rows], vectors
+
+    def rows(self, embedder: str, numbers: Sequence[int]) -> Vectors:
+        """Return the vectors ``(n, dimension)`` of these row numbers of an embedder."""
+        one = "SELECT content, vector, path, checksum FROM vectors WHERE id = ? AND embedder = ?"
+        with self._open() as connection:
+            number, dimension = self._embedder(connection, embedder)
+            found = [connection.execute(one, (int(at), number)).fetchone() for at in numbers]
+        return np.stack([self._checked(embedder, dimension, *row) for row in found])
+
+    def paths(self, rows: Sequence[int]) -> list[str]:
+        """Return the paths of these row numbers."""
+        with self._open() as connection:
+            one = "SELECT path FROM vectors WHERE id = ?"
+            return [connection.execute(one, (int(row),)).fetchone()[0] for row in rows]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with self._alone:
+            try:
+                if self._connection is None or self._process != os.getpid():
+                    self._connection, self._process = self._connected(), os.getpid()
+                yield self._connection
+            except sqlite3.OperationalError as error:
+                raise StoreError(f"{self.file}: cannot be used now: {error}") from error
+            except sqlite3.DatabaseError as error:
+                raise StoreError(
+                    f"{self.file} is damaged or no store ({error}); move it away or delete it, "
+                    "vectors are made again"
+                ) from error
+
+    def _connected(self) -> sqlite3.Connection:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                self._check_format(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check_format(self, connection: sqlite3.Connection) -> None:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not tables and not application:
+            for statement in _SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        elif application != _APPLICATION:
+            raise StoreError(f"{self.file} is another program's database; choose another folder")
+        elif version != _FORMAT:
+            raise StoreError(
+                f"{self.file} has format {version}, this version reads {_FORMAT}; move it away"
+            )
+
+    @staticmethod
+    def _embedder(connection: sqlite3.Connection, name: str) -> tuple[int, int]:
+        """Return number and dimension; zeros where there is none of that name."""
+        row = connection.execute("SELECT id, dimension FROM embedders WHERE name = ?", (name,))
+        return row.fetchone() or (0, 0)
+
+    def _checked(
+        self, embedder: str, dimension: int, content: bytes, raw: bytes, path: str, checksum: bytes
+    ) -> Vectors:
+        if len(raw) != 4 * dimension or _checksum(embedder, content, raw, path) != checksum:
+            raise StoreError(
+                f"{self.file} is damaged: the checksum of {path or content.hex()} is wrong; move "
+                "it away or delete it, vectors are made again"
+            )
+        return np.frombuffer(raw, "<f4").astype(np.float32, copy=False)
+
+
+StoreSource = VectorStore | str | PathLike[str]
+
+
+def cache_folder() -> Path:
+    """Return where the command line keeps vectors: SIMILARITY_LAB_CACHE or the user's cache."""
+    return Path(os.environ.get("SIMILARITY_LAB_CACHE") or user_cache_dir("similarity_lab"))
+
+
+def _checksum(embedder: str, content: bytes, raw: bytes, path: str) -> bytes:
+    digest = hashlib.blake2b(content, digest_size=8)
+    for part in (embedder.encode(), path.encode("utf-8", "surrogateescape"), raw):
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.digest()

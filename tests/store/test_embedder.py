@@ -1,0 +1,129 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+
+from similarity_lab import ImageError, RelevanceScorer, read_image
+from similarity_lab.embedders import embed_readable
+from similarity_lab.embedders.base import StreamingEmbedder
+from similarity_lab.store import StoredEmbedder, VectorStore
+
+
+class Counting(StreamingEmbedder):
+    """The mean colour, and how many pictures were really looked at."""
+
+    def __init__(self, name="counting"):
+        super().__init__(name, 3, (8, 8), "rgb")
+        self.looked_at = 0
+
+    def forward(self, pixels):
+        self.looked_at += len(pixels)
+        return pixels.mean((1, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return VectorStore(tmp_path / "store")
+
+
+@pytest.fixture
+def paths(make_photo, tmp_path):
+    made = []
+    for number in range(300):
+        made.append(tmp_path / f"{number:03}.png")
+        make_photo((number % 256, 90, 30), number // 2, size=(6, 5)).save(made[-1])
+    return made
+
+
+def test_equal_to_the_embedder_and_each_content_once(store, paths, tmp_path):
+    bare, inner = Counting(), Counting()
+    (tmp_path / "bad.jpg").write_text("no picture")
+    images = [*paths, tmp_path / "bad.jpg", paths[5], tmp_path / "absent.png"]
+    embedder = StoredEmbedder(inner, store)
+    expected = bare.embed_readable(images, progress=False)
+    for _ in range(2):
+        result = embed_readable(embedder, images, progress=False)
+        np.testing.assert_array_equal(result.vectors, expected.vectors)
+        assert result.kept == expected.kept
+        assert result.skipped.equals(expected.skipped)
+        assert inner.looked_at == 300
+    with pytest.raises(ImageError, match=r"bad\.jpg: is not a picture"):
+        embedder.embed(images, progress=False)
+    assert embedder.embed([], progress=False).shape == (0, 3)
+    assert (embedder.name, embedder.dimension, embedder.color) == ("counting", 3, "rgb")
+
+
+def test_known_by_content_not_by_name(store, paths):
+    embedder = StoredEmbedder(Counting(), store)
+    before = embedder.embed(paths[:2], progress=False)
+    paths[0].write_bytes(paths[9].read_bytes())  # the file changes, its name stays
+    after = embedder.embed([paths[0], paths[1].read_bytes(), paths[9]], progress=False)
+    np.testing.assert_array_equal(after[0], after[2])
+    np.testing.assert_array_equal(after[1], before[1])
+    other = StoredEmbedder(Counting("of other weights"), store)
+    other.embed(paths[:2], progress=False)
+    assert other.embedder.looked_at == 2
+
+
+def test_every_kind_of_source(store, paths):
+    inner = Counting()
+    embedder = StoredEmbedder(inner, store)
+    picture = Image.open(paths[3])
+    sources = [paths[3], str(paths[3]), io.BytesIO(paths[3].read_bytes()), picture]
+    sources += [np.asarray(picture), np.asarray(picture) / 255.0]
+    vectors = embedder.embed(sources, progress=False)
+    np.testing.assert_allclose(vectors, vectors[[0] * 6], atol=1)
+    assert inner.looked_at == 4  # the file once, two arrays, the PIL image
+    embedder.embed([picture, np.asarray(picture)], progress=False)
+    assert inner.looked_at == 5  # PIL images are not kept: bytes would not say all about them
+    turned = [picture.convert("P"), picture.convert("P")]
+    turned[1].putpalette(bytes(reversed(turned[1].getpalette())))
+    seen = embedder.embed(turned, progress=False)
+    assert np.abs(seen[0] - seen[1]).max() > 5
+
+
+def test_a_strangers_embedder_gets_what_it_was_given(store, paths, stub):
+    class ByPath:
+        name, dimension, input_size = "by path", 3, (8, 8)
+
+        def embed(self, images, *, batch_size=32, progress=True):
+            assert all(image in paths for image in images)
+            return np.array([read_image(image).mean((0, 1)) for image in images], np.float32)
+
+    vectors = StoredEmbedder(ByPath(), store).embed(paths[:4], progress=False)
+    np.testing.assert_allclose(vectors, stub.embed(paths[:4]), atol=1e-5)
+
+
+def test_an_interrupted_run_goes_on(store, paths):
+    class Interrupted(Counting):
+        def forward(self, pixels):
+            if self.looked_at >= 150:
+                raise KeyboardInterrupt
+            return super().forward(pixels)
+
+    with pytest.raises(KeyboardInterrupt):
+        StoredEmbedder(Interrupted(), store).embed(paths, progress=False)
+    rest = Counting()
+    StoredEmbedder(rest, store).embed(paths, progress=False)
+    assert rest.looked_at == 300 - 128
+
+
+def test_scorers_look_up_what_they_know(store, library, sites, tmp_path):
+    def scored(embedder, **more):
+        scorer = RelevanceScorer("almonds", embedder=embedder, progress=False, **more)
+        return clone(scorer).set_params(embedder=embedder).fit(library)
+
+    plain, inner = scored(Counting()), Counting()
+    first = scored(inner, store=store)
+    expected = plain.score(sites / "nut-shop")
+    assert first.score(sites / "nut-shop").images.equals(expected.images)
+    made = inner.looked_at
+    again = scored(inner, store=str(store.folder)).score(sites / "nut-shop")
+    assert again.images.equals(expected.images) and inner.looked_at == made
+    first.save(tmp_path / "scorer")
+    assert str(store.folder) not in (tmp_path / "scorer" / "scorer.json").read_text()
+    loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=inner, store=store, library=library)
+    loaded.set_params(progress=False).score(sites / "nut-shop")
+    assert inner.looked_at == made and loaded.store is store

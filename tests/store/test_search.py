@@ -1,0 +1,129 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from similarity_lab import cli
+from similarity_lab.embedders import Embedded
+from similarity_lab.files import skipped_table
+from similarity_lab.store import VectorStore, nearest, search
+
+
+@pytest.fixture
+def store(tmp_path):
+    return VectorStore(tmp_path / "store")
+
+
+class Given:
+    """Images are their own vectors."""
+
+    name, dimension, input_size = "given", 12, (1, 1)
+
+    def embed(self, images, *, batch_size=32, progress=True):
+        return np.array(images, np.float32).reshape(len(images), -1)
+
+
+def clustered(count, seed):
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(size=(20, 12))
+    return (centres[rng.integers(0, 20, count)] + 0.3 * rng.normal(size=(count, 12))).astype("f4")
+
+
+def fill(store, vectors, name="given"):
+    contents = [hashlib.sha256(vector.tobytes()).hexdigest() for vector in vectors]
+    store.put(
+        name,
+        dict(zip(contents, vectors, strict=True)),
+        {content: f"photo {at}" for at, content in enumerate(contents)},
+    )
+
+
+def brute_force(vectors, queries, k):
+    """The k nearest by cosine, one pair at a time."""
+    found = []
+    for query in queries:
+        away = [1 - v @ query / np.linalg.norm(v) / np.linalg.norm(query) for v in vectors]
+        found.append(sorted(range(len(vectors)), key=lambda at: away[at])[:k])
+    return [[f"photo {at}" for at in row] for row in found]
+
+
+@pytest.fixture
+def queries(monkeypatch):
+    """Vectors as images: skip the look whether they decode."""
+    monkeypatch.setattr(
+        search,
+        "embed_readable",
+        lambda embedder, images, progress: as_embedded(np.array(images)),
+    )
+    return clustered(30, seed=2)
+
+
+def as_embedded(vectors):
+    return Embedded(vectors, list(range(len(vectors))), skipped_table([]), {})
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_nearest_are_found(store, queries, exact, monkeypatch):
+    if not exact:
+        pytest.importorskip("usearch", reason="usearch is not installed")
+    monkeypatch.setattr(search, "_BLOCK", 100)
+    vectors = clustered(700, seed=1)
+    fill(store, vectors[:650])
+    fill(store, clustered(50, seed=9), name="another embedder")
+    nearest(store, Given(), list(queries), exact=exact)  # makes the index, which must then grow
+    store.put("given", {"ab" * 32: vectors[650]}, {"ab" * 32: "photo 650"})
+    table = nearest(store, Given(), list(queries), k=4, exact=exact)
+    assert table["rank"].tolist() == [1, 2, 3, 4] * 30
+    found = table["path"].to_numpy().reshape(30, 4).tolist()
+    expected = brute_force(vectors[:651], queries, 4)
+    hits = [path in row for got, row in zip(found, expected, strict=True) for path in got]
+    assert all(hits) if exact else np.mean(hits) >= 0.99
+    assert (table["distance"] >= -1e-6).all()
+    assert (table.groupby(table.index // 4)["distance"].diff().dropna() >= 0).all()
+
+
+def test_a_lost_or_foreign_index_is_made_again(store, queries):
+    pytest.importorskip("usearch", reason="usearch is not installed")
+    fill(store, clustered(200, seed=1))
+    before = nearest(store, Given(), list(queries), exact=False)
+    (file,) = store.folder.glob("*.usearch")
+    file.write_bytes(b"no index at all" * 40)
+    assert nearest(store, Given(), list(queries), exact=False).equals(before)
+
+
+def test_without_usearch_all_are_compared(store, queries, monkeypatch):
+    fill(store, clustered(60, seed=1))
+    monkeypatch.setattr(search, "EXACT_UP_TO", 50)
+    monkeypatch.setattr(search.importlib.util, "find_spec", lambda name: None)
+    with pytest.warns(UserWarning, match=r"similarity_lab\[search\]"):
+        assert len(nearest(store, Given(), list(queries), k=2)) == 60
+
+
+def test_what_cannot_be_searched(store, queries):
+    with pytest.raises(ValueError, match="holds no vectors of 'given', but of nothing"):
+        nearest(store, Given(), list(queries))
+    fill(store, clustered(3, seed=1), name="other")
+    with pytest.raises(ValueError, match="but of 'other'"):
+        nearest(store, Given(), list(queries))
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        nearest(store, Given(), list(queries), k=0)
+
+
+def test_the_command(library, tmp_path, capsys, monkeypatch):
+    def run(*words):
+        return cli.main([str(word) for word in words])
+
+    kept = tmp_path / "kept"
+    photo, bad = library / "dates" / "2.png", tmp_path / "bad.jpg"
+    bad.write_text("no")
+    assert run("search", photo, "--store", kept) == 2
+    assert "holds no vectors" in capsys.readouterr().err
+    score = ["score", "--library", library, "--target", "almonds", "--quiet", library / "dates"]
+    assert run(*score, "--no-store") == 0 and not kept.exists()
+    assert run(*score, "--store", kept) == 0
+    assert run("search", photo, bad, "--store", kept, "-k", 2, "--csv", tmp_path / "t.csv") == 0
+    output = capsys.readouterr()
+    first = (tmp_path / "t.csv").read_text().splitlines()[1].split(",")
+    assert first[2] == str(photo) and abs(float(first[3])) < 1e-5
+    assert "bad.jpg: is not a picture" in output.err and "dates" in output.out
+    assert run("search", photo, "--no-store") == 2

@@ -1,0 +1,192 @@
+"""The store: what is read is what was written, whoever is killed and whoever else writes."""
+
+import copy
+import hashlib
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from similarity_lab.store import StoreError, VectorStore, cache_folder
+
+
+def content(number):
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def vector(number, dimension=16):
+    return np.random.default_rng(number).normal(size=dimension).astype(np.float32)
+
+
+def some(numbers):
+    return {content(number): vector(number) for number in numbers}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return VectorStore(tmp_path / "store")
+
+
+def test_what_is_kept_is_found_by_embedder_and_content(store):
+    assert store.get("a", [content(0)]) == {} and store.embedders() == {}
+    assert not store.folder.exists()  # reading makes nothing
+    assert store.put("a", some(range(1200)), {content(7): "shop/7.jpg"}) == 1200
+    assert store.put("a", some([3, 1200])) == 1  # what is there stays
+    store.put("b", {content(3): vector(4, dimension=5)})
+    again = VectorStore(store.folder)
+    found = again.get("a", [content(number) for number in range(2000)])
+    assert found.keys() == {content(number) for number in range(1201)}
+    for number in (0, 3, 777, 1200):
+        np.testing.assert_array_equal(found[content(number)], vector(number))
+    np.testing.assert_array_equal(again.get("b", [content(3)])[content(3)], vector(4, 5))
+    assert again.get("c", [content(3)]) == {}
+    assert again.embedders() == {"a": 1201, "b": 1}
+    blocks = list(again.blocks("a", 500))
+    assert [len(paths) for _, paths, _ in blocks] == [500, 500, 201]
+    np.testing.assert_array_equal(blocks[1][2][0], vector(500))
+    assert blocks[0][1][7] == "shop/7.jpg" == again.paths([blocks[0][0][7]])[0]
+
+
+def test_what_is_not_kept(store):
+    with pytest.raises(ValueError, match="finite"):
+        store.put("a", {content(0): np.array([np.nan], np.float32)})
+    with pytest.raises(ValueError, match=r"one finite float32 vector per picture, got \(1, 2\)"):
+        store.put("a", {content(0): np.ones((1, 2), np.float32)})
+    store.put("a", some([0]))
+    with pytest.raises(ValueError, match="has vectors of 16 numbers"):
+        store.put("a", some([1]) | {content(2): vector(2, 3)})
+    assert store.embedders() == {"a": 1}  # all or none
+
+
+@pytest.mark.parametrize("change", ["vector", "content", "path", "embedder", "length"])
+def test_a_changed_row_is_an_error_never_a_vector(store, change):
+    store.put("a", some(range(3)), {content(1): "p"})
+    store.put("b", some([9]))
+    store.close()
+    with sqlite3.connect(store.file) as connection:
+        statement = {
+            "vector": "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE id = 3)",
+            "content": "UPDATE vectors SET content = zeroblob(32)",
+            "path": "UPDATE vectors SET path = 'elsewhere'",
+            "embedder": "UPDATE vectors SET embedder = 2",
+            "length": "UPDATE vectors SET vector = zeroblob(8)",
+        }[change]
+        connection.execute(statement + " WHERE id = 1")
+    with pytest.raises(StoreError, match="checksum of .* is wrong; move it away"):
+        list(store.blocks("b" if change == "embedder" else "a", 10))
+    if change in ("vector", "path", "length"):
+        with pytest.raises(StoreError, match="checksum"):
+            store.get("a", [content(0)])
+
+
+def test_files_that_are_no_store(store):
+    store.folder.mkdir()
+    store.file.write_bytes(b"not a database at all, but text\n" * 200)
+    with pytest.raises(StoreError, match="damaged or no store"):
+        store.get("a", [content(0)])
+    store.file.unlink()
+    with sqlite3.connect(store.file) as other:
+        other.execute("CREATE TABLE bookmarks (url)")
+    with pytest.raises(StoreError, match="another program's database"):
+        store.put("a", some([0]))
+    with sqlite3.connect(store.file) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+    future = VectorStore(store.folder / "future")
+    future.put("a", some([0]))
+    future.close()
+    with sqlite3.connect(future.file) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="has format 99, this version reads 1"):
+        future.embedders()
+
+
+def test_a_damaged_file_is_noticed(store):
+    store.put("a", some(range(500)))
+    store.close()
+    data = bytearray(store.file.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 5000] = b"\xa5" * 5000
+    store.file.write_bytes(data)
+    with pytest.raises(StoreError, match="damaged"):
+        list(store.blocks("a", 100))
+    store.close()
+    store.file.write_bytes(data[: len(data) // 3])
+    with pytest.raises(StoreError, match="damaged"):
+        list(store.blocks("a", 100))
+
+
+WRITER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from test_vectors import VectorStore, some
+store, number = VectorStore(sys.argv[1]), int(sys.argv[3])
+while True:
+    store.put("a", some(range(number, number + 20)))
+    print(number, flush=True)
+    number += 20
+"""
+
+
+def test_a_killed_writer_leaves_whole_vectors_only(store):
+    """SIGKILL at various moments; everything that was reported as kept is there, all is right."""
+    reported, first = 0, 0
+    for attempt in range(4):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, store.folder, os.path.dirname(__file__), str(first)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        writer.stdout.readline()
+        time.sleep(0.02 + 0.017 * attempt)
+        os.kill(writer.pid, signal.SIGKILL)
+        lines = writer.stdout.read().split()
+        writer.wait()
+        reported += 20 * (1 + len(lines))
+        first += 10_000
+    found = {}
+    for _, _, vectors in store.blocks("a", 1000):
+        found |= {values.tobytes(): None for values in vectors}
+    expected = [
+        vector(at).tobytes() for start in range(0, 40_000, 10_000) for at in (start, start + 19)
+    ]
+    assert all(values in found for values in expected)
+    assert len(found) >= reported and len(found) % 20 == 0
+    assert store.put("b", some([1])) == 1
+
+
+def _write(folder, start):
+    store = VectorStore(folder)
+    for number in range(start, start + 200, 10):
+        store.put("a", some(range(number, number + 10)))
+
+
+def test_two_processes_write_at_once(store):
+    context = multiprocessing.get_context("fork")
+    store.put("a", some([0]))  # an open connection that the children must not use
+    writers = [context.Process(target=_write, args=(store.folder, at)) for at in (0, 100, 100)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    found = store.get("a", [content(number) for number in range(300)])
+    assert len(found) == 300 == store.embedders()["a"]
+    np.testing.assert_array_equal(found[content(299)], vector(299))
+
+
+def test_it_is_copied_by_its_place(store):
+    store.put("a", some([0]))
+    assert copy.deepcopy(store).get("a", [content(0)]).keys() == {content(0)}
+    assert VectorStore.of(store) is store and VectorStore.of(str(store.folder)).file == store.file
+
+
+def test_where_the_command_line_keeps_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("SIMILARITY_LAB_CACHE", str(tmp_path / "c"))
+    assert cache_folder() == tmp_path / "c"
+    monkeypatch.delenv("SIMILARITY_LAB_CACHE")
+    assert cache_folder().name == "similarity_lab"

@@ -1,0 +1,69 @@
+"""Make similarity_lab/embedders/int8.npz, the int8 form of the packaged networks.
+
+    python tools/make_int8.py
+
+Post-training quantisation by NNCF, calibrated on the generated background photos; equal on every
+machine up to rounding, since photos are drawn from seeds and weights are packaged.
+"""
+
+from collections.abc import Sequence
+
+import nncf
+import numpy as np
+import openvino as ov
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
+from similarity_lab import read_image
+from similarity_lab.embedders.int8 import FILE, Int8
+from similarity_lab.embedders.lite_variants import VARIANTS
+from similarity_lab.embedders.openvino_graph import lite_graph
+from similarity_lab.images import Pixels
+from similarity_lab.relevance.background import background_photos
+
+IN_FLOAT = ["stem.*", "block0_.*"]
+
+
+def quantised(variant: str, photos: Sequence[Pixels]) -> ov.Model:
+    """Return NNCF's own int8 model."""
+    size = VARIANTS[variant].input_size
+    pixels = [read_image(photo, size=size)[None] for photo in photos]
+    return nncf.quantize(
+        lite_graph(variant, (size, size), 3),
+        nncf.Dataset(pixels),
+        preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric: better here, and faster
+        target_device=nncf.TargetDevice.CPU,
+        subset_size=len(pixels),
+        ignored_scope=nncf.IgnoredScope(patterns=IN_FLOAT),
+        advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
+    )
+
+
+def int8_form(model: ov.Model) -> Int8:
+    """Read where and how NNCF rounds."""
+    ranges: dict[str, np.ndarray] = {}
+    biases: dict[str, np.ndarray] = {}
+    for node in model.get_ordered_ops():
+        name = node.get_friendly_name()
+        inputs = [value.get_node() for value in node.input_values()]
+        if node.get_type_name() == "FakeQuantize":
+            limits = [np.asarray(constant.data, np.float32).ravel() for constant in inputs[1:3]]
+            ranges[inputs[0].get_friendly_name()] = np.stack(limits)
+        elif name.endswith("_bias") and inputs[0].input_value(1).get_node().get_type_name() != (
+            "Constant"
+        ):
+            biases[name.removesuffix("_bias")] = np.asarray(inputs[1].data, np.float32).ravel()
+    return Int8(ranges, biases)
+
+
+def main() -> None:
+    """Draw, quantise and write."""
+    photos = background_photos()
+    arrays: dict[str, np.ndarray] = {}
+    for variant in VARIANTS:
+        arrays |= int8_form(quantised(variant, photos)).arrays(variant)
+    np.savez_compressed(FILE, **arrays)
+    print(f"{FILE}: {len(arrays)} arrays, {FILE.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
