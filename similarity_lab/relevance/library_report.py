@@ -70,7 +70,7 @@ class LibraryReport:
 
 
 def library_report(
-    library: DatasetSource,
+    library: DatasetSource | EmbeddedLibrary,
     *,
     embedder: ComparatorSource = "efficientnet-lite0",
     progress: bool = True,
@@ -83,8 +83,10 @@ def library_report(
 
     Parameters
     ----------
-    library : folder, zip, mapping or ImageDataset
+    library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
+        The `library_` of a fitted scorer is not embedded again.
     embedder : name, embedder or comparator
+        Of what is not embedded yet.
     progress : bool
 
     Examples
@@ -92,8 +94,11 @@ def library_report(
     >>> report = library_report("library/")          # doctest: +SKIP
     >>> report.doubtful.head()                       # doctest: +SKIP
     """
-    photos = load_dataset(library, progress=progress)
-    embedded = EmbeddedLibrary.of(photos, as_comparator(embedder), progress=progress)
+    if isinstance(library, EmbeddedLibrary):
+        embedded = library
+    else:
+        photos = load_dataset(library, progress=progress)
+        embedded = EmbeddedLibrary.of(photos, as_comparator(embedder), progress=progress)
     if not len(embedded.photos):
         raise ValueError("none of the library's photos could be read")
     present, codes = np.unique(embedded.photos.labels, return_inverse=True)

@@ -167,9 +167,12 @@ class RelevanceScorer(BaseEstimator):
         parameters = {**self.get_params(deep=False), "target": target}
         return type(self)(**parameters)._fit(self.library_, self.comparator_)
 
-    def look_at(self, site: SiteSource) -> EmbeddedSite:
+    def look_at(self, site: SiteSource | EmbeddedSite) -> EmbeddedSite:
         """Embed a site's images, to be scored as often as one likes."""
         check_is_fitted(self)
+        if isinstance(site, EmbeddedSite):
+            check_same(site, self.comparator_)
+            return site
         return EmbeddedSite.of(
             Site.of(site),
             self.comparator_.embedder,
@@ -191,19 +194,16 @@ class RelevanceScorer(BaseEstimator):
         NotFittedError
             Before `fit`.
         """
-        check_is_fitted(self)
-        images = site if isinstance(site, EmbeddedSite) else self.look_at(site)
-        check_same(images, self.comparator_)
-        return decide(self, images)
+        return decide(self, self.look_at(site))
 
     def score_each(
-        self, sites: Iterable[SiteSource], targets: Sequence[str] | None = None
+        self, sites: Iterable[SiteSource | EmbeddedSite], targets: Sequence[str] | None = None
     ) -> Iterator[SiteRelevance | SiteFailure]:
         """Decide on sites one by one; a site that fails is yielded with its reason.
 
-        With `targets`, for each of these products of the library; images are embedded once.
+        With `targets`, for each of these products of the library; images are embedded once, or
+        not at all where a site is what `look_at` returned.
         """
-        check_is_fitted(self)
         scorers = [self] if targets is None else [self.for_target(name) for name in targets]
         sites = list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
@@ -216,7 +216,7 @@ class RelevanceScorer(BaseEstimator):
                 yield from (decide(scorer, images) for scorer in scorers)
 
     def score_many(
-        self, sites: Iterable[SiteSource], targets: Sequence[str] | None = None
+        self, sites: Iterable[SiteSource | EmbeddedSite], targets: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Decide on many sites, and for many targets in one pass.
 

@@ -140,6 +140,8 @@ def test_looked_at_once_scored_often(fitted, shop, shelf, stub):
     assert fitted.score(images).probability == fitted.score(shop).probability
     again = RelevanceScorer("figs", embedder=fitted.embedder, progress=False).fit(fitted.library_)
     assert again.score(images).target == "figs"
+    both = again.score_many([images], targets=["figs", "almonds"])
+    assert both["probability"][1] == fitted.score(shop).probability
     other = RelevanceScorer("almonds", embedder=stub, progress=False).fit(shelf)
     with pytest.raises(ValueError, match="these vectors are of 'written vectors'"):
         other.score(images)

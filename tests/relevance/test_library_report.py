@@ -1,8 +1,12 @@
 import shutil
 
+import pandas as pd
 import pytest
 
+from similarity_lab import load_dataset
+from similarity_lab.comparators import as_comparator
 from similarity_lab.relevance import library_report
+from similarity_lab.relevance.library import EmbeddedLibrary
 
 
 def test_names_what_is_wrong(shelf, written, embedder, tmp_path):
@@ -20,6 +24,9 @@ def test_names_what_is_wrong(shelf, written, embedder, tmp_path):
         "dates": [*shelf["dates"], tmp_path / "bad.png"],
     }
     report = library_report(library, embedder=embedder, progress=False)
+    embedded = EmbeddedLibrary.of(load_dataset(library), as_comparator(embedder), progress=False)
+    again = library_report(embedded, progress=False)
+    pd.testing.assert_frame_equal(again.photos, report.photos)
     worst = set(report.doubtful["path"])
     assert {str(path) for path in stray} <= worst and str(copy) in worst
     assert not worst & {str(path) for path in shelf["almonds"] + shelf["hazelnuts"]}
