@@ -1,0 +1,28 @@
+"""Collect the images of websites, and say where each came from.
+
+The names are imported when asked for; they need the extra ``web``.
+"""
+
+from typing import TYPE_CHECKING
+
+from similarity_lab._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from similarity_lab.web.collecting import Collection, collect
+    from similarity_lab.web.found import Found
+    from similarity_lab.web.limits import Limits
+    from similarity_lab.web.links import find_links
+    from similarity_lab.web.pictures import find_images
+
+_HOMES = {
+    "Collection": "collecting",
+    "Found": "found",
+    "Limits": "limits",
+    "collect": "collecting",
+    "find_images": "pictures",
+    "find_links": "links",
+}
+
+__all__ = ["Collection", "Found", "Limits", "collect", "find_images", "find_links"]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,0 +1,273 @@
+"""Walk through one site: first the pages, then, once all are known, the images, best first."""
+
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import scrapy
+from scrapy import Request, signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DontCloseSpider
+from scrapy.http import Response, TextResponse
+from scrapy.robotstxt import RobotParser
+from twisted.python.failure import Failure
+from w3lib.url import canonicalize_url, parse_data_uri
+
+from similarity_lab.web._gate import ROBOTS, explain
+from similarity_lab.web._keeping import Candidate, Keeper, shown_address
+from similarity_lab.web.addresses import site_key
+from similarity_lab.web.found import PRIORITY, Found, unwanted
+from similarity_lab.web.jobs import Job
+from similarity_lab.web.links import find_links, is_page, link_priority, needs_browser
+from similarity_lab.web.markup import absolute
+from similarity_lab.web.pictures import find_images
+from similarity_lab.web.sitemaps import read_sitemap
+
+_REPORT_EVERY = 0.3  # seconds
+
+
+class SiteSpider(scrapy.Spider):
+    """Collects one site's images; every page and every image gets a line that says what became of it."""
+
+    name = "site"
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job, self.limits = job, job.limits
+        self.site = site_key(job.url)
+        self.n_pages = self.n_bytes = self.n_read = self.n_sitemaps = self.n_empty = 0
+        self.robots_trouble: dict[str, str] = {}
+        self.delays: dict[str, float] = {}
+        self.stopped = self.first_reason = ""
+        self.candidates: dict[str, Candidate] = {}
+        self.keeper = Keeper(job.folder, job.folder / "crawl" / "images.jsonl", job.limits)
+        self.done = self.keeper.known()
+        self._pages = (job.folder / "crawl" / "pages.jsonl").open("w", encoding="utf-8", buffering=1)
+        self._asked: set[str] = set()
+        self._sitemaps: list[str] = []
+        self._started, self._reported = time.monotonic(), 0.0
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, job: Job) -> "SiteSpider":  # type: ignore[override]
+        """Make one that hears of robots.txt and of the end."""
+        spider = cls(job)
+        spider._set_crawler(crawler)
+        crawler.signals.connect(spider.robots, signals.robots_parsed)
+        crawler.signals.connect(spider.pace, signals.request_reached_downloader)
+        crawler.signals.connect(spider.next_images, signals.spider_idle)
+        crawler.signals.connect(spider.finish, signals.spider_closed)
+        return spider
+
+    # Limits -----------------------------------------------------------------------------------
+
+    def spent(self, *, looking: bool) -> str:
+        """Return which limit forbids any further request, if one does."""
+        seconds = self.limits.seconds / (2 if looking else 1)
+        if time.monotonic() - self._started > seconds:
+            self.stopped = f"the limit of {self.limits.seconds:g} seconds is reached"
+        elif self.n_bytes > self.limits.site_bytes:
+            self.stopped = f"the limit of {self.limits.site_bytes:,} bytes is reached"
+        else:
+            return ""
+        return self.stopped
+
+    def one_more_page(self) -> str:
+        """Count a page that is asked for; return the limit if that is one too many."""
+        if self.n_pages >= self.limits.pages:
+            self.stopped = f"the limit of {self.limits.pages} pages is reached"
+            return self.stopped
+        self.n_pages += 1
+        return ""
+
+    # Pages ------------------------------------------------------------------------------------
+
+    async def start(self) -> AsyncIterator[Request]:
+        """Ask for the first page."""
+        for request in self._ask(self.job.url, "page", first=True):
+            yield request
+
+    def robots(self, robotparser: RobotParser, request: Request) -> None:
+        """Keep the delay a robots.txt asks for, and the sitemaps it names."""
+        if delay := robotparser.crawl_delay("similarity_lab"):
+            self.delays[urlsplit(request.url).hostname or ""] = delay
+        if site_key(request.url) == self.site:
+            self._sitemaps += [*getattr(robotparser, "rp", robotparser).sitemaps]
+
+    def pace(self, request: Request) -> None:
+        """Hold every request to the delay that its server asks for, with or without throttle."""
+        key = request.meta["download_slot"]
+        if delay := self.delays.get(key):
+            slot = self.crawler.engine.downloader.slots[key]
+            slot.delay, slot.concurrency, slot.jitter = delay, 1, 0.0
+            request.meta["autothrottle_dont_adjust_delay"] = True
+
+    def _ask(self, address: str, kind: str, *, first: bool = False, rank: int = 0) -> Iterator[Request]:
+        key = canonicalize_url(address)
+        if key in self._asked:
+            return
+        self._asked.add(key)
+        callback = self.read_page if kind == "page" else self.read_sitemap
+        meta = {"kind": kind, "first": first}
+        yield Request(address, callback, errback=self.failed, meta=meta, priority=rank)
+
+    def read_page(self, response: Response) -> Iterator[Request]:
+        """Take a page's images and the links that lead on."""
+        first = response.meta["first"]
+        if first:
+            # Where the first page has moved to is where the site is
+            self.site = site_key(response.url)
+            yield from self._ask_sitemaps(response.url)
+        if not isinstance(response, TextResponse):
+            kind = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
+            self._note(response.url, "left out", f"no page but {kind[:100]}", response)
+            return
+        images = find_images(response.body, response.url, side=self.limits.side)
+        self._take(images, response.url)
+        empty = needs_browser(response.body)
+        self.n_read += 1
+        self.n_empty += empty
+        reason = "looks empty without a browser: scripts draw it" if empty else ""
+        self._note(response.url, "read", reason, response, n_images=len(images))
+        for address, rank in find_links(response.body, response.url):
+            if site_key(address) == self.site:
+                yield from self._ask(address, "page", rank=rank)
+
+    def _ask_sitemaps(self, url: str) -> Iterator[Request]:
+        named = self._sitemaps or [absolute(url, "/sitemap.xml")]
+        for address in named:
+            yield from self._sitemap(url, address)
+
+    def _sitemap(self, base: str, named: str) -> Iterator[Request]:
+        address = absolute(base, named)
+        if address and self.n_sitemaps < self.limits.sitemaps and site_key(address) == self.site:
+            self.n_sitemaps += 1
+            yield from self._ask(address, "sitemap", rank=1)
+
+    def read_sitemap(self, response: Response) -> Iterator[Request]:
+        """Take what a sitemap lists."""
+        try:
+            listed = read_sitemap(response.body, max_bytes=self.limits.page_bytes)
+        except ValueError as error:
+            self._note(response.url, "failed", str(error), response)
+            return
+        self._note(response.url, "read", "a sitemap", response, n_images=len(listed.images))
+        for named in listed.sitemaps:
+            yield from self._sitemap(response.url, named)
+        for named, page, caption in listed.images:
+            if address := absolute(response.url, named):
+                reason = unwanted(address, None, None, 0)
+                found = Found(address, "sitemap", caption[:500], PRIORITY["sitemap"], reason)
+                self._take([found], absolute(response.url, page))
+        for named in listed.pages:
+            address = absolute(response.url, named)
+            if address and site_key(address) == self.site and is_page(address):
+                yield from self._ask(address, "page", rank=link_priority(address))
+
+    def failed(self, failure: Failure) -> None:
+        """Note why a page could not be read."""
+        request = failure.request  # type: ignore[attr-defined]
+        reason = self.why(failure.value, request.url)
+        if request.meta["first"]:
+            self.first_reason = reason
+        guessed = request.meta["kind"] == "sitemap" and not self._sitemaps
+        if not guessed:  # a sitemap nobody named may well be missing
+            self._note(request.url, "failed", reason)
+
+    def why(self, error: BaseException, url: str) -> str:
+        """Return a reason a person can act on."""
+        reason = explain(error)
+        if reason == ROBOTS:
+            return self.robots_trouble.get(site_key(url), "forbidden by robots.txt")
+        return reason
+
+    def _note(self, url: str, status: str, reason: str, response: Response | None = None, n_images: int = 0) -> None:
+        row = {
+            "address": url,
+            "status": status,
+            "reason": reason,
+            "depth": response.meta.get("depth", 0) if response else None,
+            "n_images": n_images,
+            "bytes": len(response.body) if response else None,
+        }
+        self._pages.write(json.dumps(row) + "\n")
+        self.progress()
+
+    # Images -----------------------------------------------------------------------------------
+
+    def _take(self, images: list[Found], page: str) -> None:
+        for found in images:
+            key = found.address if found.address.startswith("data:") else canonicalize_url(found.address)
+            before = self.candidates.get(key)
+            if before is None:
+                self.candidates[key] = Candidate(found, page)
+            elif (not found.reason, found.priority) > (not before.found.reason, before.found.priority):
+                alt = found.alt or before.found.alt
+                self.candidates[key] = Candidate(replace(found, alt=alt), page)
+
+    def next_images(self) -> None:
+        """When nothing is left to do: fetch the next images, as many as may still be kept."""
+        waiting = [c for c in self.candidates.values() if shown_address(c.found.address) not in self.done]
+        waiting.sort(key=lambda candidate: -candidate.found.priority)
+        batch: list[Candidate] = []
+        room = min(self.limits.images - self.keeper.n_kept, 8 if self.job.throttle else 64)
+        for candidate in waiting:
+            if candidate.found.reason:
+                self._settle(candidate, "left out", candidate.found.reason)
+            elif len(batch) < room:
+                self.done.add(shown_address(candidate.found.address))
+                if candidate.found.address.startswith("data:"):
+                    self._unpack(candidate)
+                else:
+                    batch.append(candidate)
+        if batch:
+            request = Request(
+                "data:,", self.fetch, cb_kwargs={"batch": batch}, meta={"kind": "batch", "dont_cache": True}, dont_filter=True
+            )
+            self.crawler.engine.crawl(request)
+            raise DontCloseSpider
+
+    def fetch(self, response: Response, batch: list[Candidate]) -> Iterator[dict]:
+        """Hand a batch to the files pipeline."""
+        yield {"images": batch}
+
+    def _unpack(self, candidate: Candidate) -> None:
+        try:
+            body = parse_data_uri(candidate.found.address).data
+        except ValueError as error:
+            self.keeper.note(candidate, "left out", f"a broken data address: {error}")
+        else:
+            self.keeper.keep(candidate, body)
+
+    def _settle(self, candidate: Candidate, status: str, reason: str) -> None:
+        self.done.add(shown_address(candidate.found.address))
+        self.keeper.note(candidate, status, reason)
+
+    # Words to whoever waits -------------------------------------------------------------------
+
+    def progress(self, *, last: bool = False) -> None:
+        """Say how far it is, not more often than anybody can read."""
+        now = time.monotonic()
+        if last or now - self._reported > _REPORT_EVERY:
+            self._reported = now
+            print(json.dumps({"pages": self.n_read, "images": self.keeper.n_kept}), flush=True)  # noqa: T201
+            sys.stdout.flush()
+
+    def finish(self, reason: str) -> None:
+        """Note what was not fetched, and how it went."""
+        if self.keeper.n_kept >= self.limits.images:
+            self.stopped = self.stopped or f"the limit of {self.limits.images} images is reached"
+        for candidate in self.candidates.values():
+            if shown_address(candidate.found.address) not in self.done:
+                self._settle(candidate, "not fetched", self.stopped or f"the crawl ended: {reason}")
+        outcome = {
+            "finished": reason == "finished",
+            "reason": self.first_reason or self.stopped,
+            "reached": self.n_read > 0,
+            "needs_browser": self.n_read > 0 and self.n_empty * 2 > self.n_read,
+        }
+        path = self.job.folder / "crawl" / "outcome.json"
+        path.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
+        self.progress(last=True)

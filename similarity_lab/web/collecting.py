@@ -1,0 +1,280 @@
+"""Collect the images of many sites: one folder each, with a word on every page and image."""
+
+import threading
+import time
+from collections.abc import Collection as Names
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from similarity_lab._version import __version__
+from similarity_lab.sites import Site
+from similarity_lab.web import folder as layout
+from similarity_lab.web._process import Interrupted, run_crawl
+from similarity_lab.web.addresses import AddressError, check_address, normal_address
+from similarity_lab.web.folder import FolderError, folder_name
+from similarity_lab.web.jobs import Job
+from similarity_lab.web.limits import Limits
+
+SITE_COLUMNS = [
+    "name", "url", "status", "reason", "n_pages", "n_found", "n_images", "n_left_out", "n_repeated",
+    "n_failed", "folder",
+]  # fmt: skip
+USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
+_BROWSER = (
+    "its pages are drawn by scripts, so most of it cannot be seen without a browser; collect it "
+    'again with render="auto" (pip install "similarity_lab[browser]")'
+)
+
+Addresses = str | Iterable[str] | Mapping[str, str] | pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """What was collected.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per address, in the order given: name, url, status ("collected", "empty",
+        "failed", "refused", "repeated"), reason, n_pages, n_found, n_images (kept), n_left_out,
+        n_repeated, n_failed (images), folder.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def sites(self) -> list[Site]:
+        """The sites that have images, to be scored."""
+        rows = self.table[self.table["status"] == "collected"]
+        return [
+            Site.from_folder(folder, name=name)
+            for folder, name in zip(rows["folder"], rows["name"], strict=True)
+        ]
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """One row per image that was found on any site: site, then as in ``images.parquet``."""
+        rows = self.table[self.table["status"].isin(["collected", "empty"])]
+        tables = [
+            pd.read_parquet(Path(folder) / layout.IMAGES).assign(site=name)
+            for folder, name in zip(rows["folder"], rows["name"], strict=True)
+        ]
+        columns = ["site", *layout.IMAGE_COLUMNS]
+        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def collect(
+    urls: Addresses,
+    out_dir: str | PathLike[str],
+    *,
+    limits: Limits | None = None,
+    parallel: int = 4,
+    allow: Names[str] = (),
+    throttle: bool = True,
+    render: str = "never",
+    verify: bool = True,
+    user_agent: str = USER_AGENT,
+    refresh: bool = False,
+    progress: bool = True,
+) -> Collection:
+    """Collect the images of websites.
+
+    Each site is crawled in a process of its own, which stays on the site's registered domain
+    (images may lie elsewhere), obeys robots.txt and its delay, and reaches nothing but the public
+    internet. Called again it goes on where it stopped: finished sites are not asked again.
+
+    Parameters
+    ----------
+    urls : str, iterable of str, mapping of name to address, or DataFrame with url and maybe name
+        Without a scheme, ``http://`` is meant.
+    out_dir : path
+        A folder per site is made in it; nothing is written elsewhere.
+    limits : Limits, optional
+        Of each site.
+    parallel : int
+        Sites at a time.
+    allow : collection of str
+        ``host:port`` to be reached although they are private, for tests.
+    throttle : bool
+        Ask no faster than the server answers. Delays of robots.txt are kept in any case.
+    render : {"never", "auto", "always"}
+        Draw pages in a browser: never, those that look empty, or all. Extra ``browser``.
+    verify : bool
+        Ask only servers whose certificate is trusted.
+    user_agent : str
+        What servers are told; say who you are.
+    refresh : bool
+        Ask finished sites again as well; images that are there are not fetched again.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    ValueError
+        No addresses, or a parameter that makes no sense. A site that fails does not raise: its row
+        says why.
+    ImportError
+        The extra ``web`` is missing.
+    KeyboardInterrupt
+        Crawls are ended; the next call goes on.
+    """
+    if parallel < 1:
+        raise ValueError(f"parallel must be 1 or more, got {parallel}")
+    if render not in ("never", "auto", "always"):
+        raise ValueError(f'render must be "never", "auto" or "always", got {render!r}')
+    if not user_agent.strip() or not user_agent.isprintable():
+        raise ValueError(f"user_agent must be one line of text, got {user_agent!r}")
+    rows = _rows(urls)
+    if not rows:
+        raise ValueError("no addresses to collect; pass at least one")
+    out = Path(out_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    jobs: dict[int, Job] = {}
+    results: list[dict] = [dict(row) for row in rows]
+    seen: dict[str, str] = {}
+    for at, row in enumerate(rows):
+        try:
+            url = normal_address(row["url"])
+            check_address(url, allow)
+        except AddressError as error:
+            results[at] |= {"status": "refused", "reason": str(error)}
+            continue
+        if url in seen:
+            results[at] |= {"status": "repeated", "reason": f"the same address as {seen[url]}"}
+            continue
+        seen[url] = row["name"]
+        jobs[at] = Job(
+            url, (out / folder_name(url)).resolve(), limits or Limits(), tuple(sorted(allow)),
+            throttle, user_agent, render, verify,
+        )  # fmt: skip
+    for at, outcome in _collect_all(jobs, parallel, refresh=refresh, progress=progress):
+        results[at] |= outcome
+    table = pd.DataFrame(results, columns=SITE_COLUMNS)
+    counts = [name for name in SITE_COLUMNS if name.startswith("n_")]
+    return Collection(table.astype(dict.fromkeys(counts, "Int64")).fillna({"reason": "", "folder": ""}))
+
+
+def _rows(urls: Addresses) -> list[dict[str, str]]:
+    if isinstance(urls, pd.DataFrame):
+        if "url" not in urls.columns:
+            raise ValueError(f"expected a table with a column url, got {list(urls.columns)}")
+        texts = urls["url"].fillna("").astype(str)
+        names = urls["name"].where(urls["name"].notna(), texts) if "name" in urls.columns else texts
+        pairs = list(zip(names.astype(str), texts, strict=True))
+    elif isinstance(urls, Mapping):
+        pairs = [(str(name), str(url)) for name, url in urls.items()]
+    else:
+        pairs = [(str(url), str(url)) for url in ([urls] if isinstance(urls, str) else urls)]
+    return [{"name": name.strip() or url, "url": url.strip()} for name, url in pairs]
+
+
+def _collect_all(
+    jobs: dict[int, Job], parallel: int, *, refresh: bool, progress: bool
+) -> Iterable[tuple[int, dict]]:
+    """Yield the outcome of each job as it ends; end all crawls when interrupted."""
+    stop = threading.Event()
+    counts: dict[int, tuple[int, int]] = {}
+    bar = tqdm(total=len(jobs), desc="collecting", unit="site", disable=not progress)
+
+    def one(at: int) -> dict:
+        def told(pages: int, images: int) -> None:
+            counts[at] = pages, images
+
+        return _collect_one(jobs[at], told, stop, refresh=refresh)
+
+    pool = ThreadPoolExecutor(parallel, thread_name_prefix="collect")
+    futures = {pool.submit(one, at): at for at in jobs}
+    try:
+        for future in _while_telling(futures, bar, counts):
+            yield futures[future], future.result()
+    finally:  # also when the user interrupts
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        bar.close()
+
+
+def _while_telling(futures, bar, counts):  # noqa: ANN001, ANN202
+    for future in as_completed(futures):
+        bar.update()
+        bar.set_postfix(
+            pages=sum(pages for pages, _ in counts.values()),
+            images=sum(images for _, images in counts.values()),
+        )
+        yield future
+
+
+def _collect_one(job: Job, told, stop: threading.Event, *, refresh: bool) -> dict:  # noqa: ANN001
+    folder = job.folder
+    settings = {name: value for name, value in asdict(job).items() if name not in ("url", "folder")}
+    settings["allow"] = list(job.allow)
+    try:
+        layout.prepare(folder, job.url)
+    except (FolderError, OSError) as error:
+        return {"status": "failed", "reason": str(error)}
+    marker = layout.read_marker(folder) or {}
+    done = marker.get("status") in ("collected", "empty") and marker.get("settings") == settings
+    if done and not refresh and (folder / layout.IMAGES).exists():
+        return {**_summary(folder, *_read(folder)), "status": marker["status"], "reason": marker["reason"]}
+    started = time.monotonic()
+    try:
+        trouble = run_crawl(job, told, stop)
+    except Interrupted:
+        return {"status": "failed", "reason": "interrupted; call again to go on", "folder": str(folder)}
+    images, pages = layout.write_tables(folder)
+    status, reason = _verdict(layout.read_outcome(folder), trouble, images)
+    if status != "failed":
+        layout.forget_cache(folder)
+    layout.write_marker(
+        folder,
+        {
+            "url": job.url,
+            "status": status,
+            "reason": reason,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - started, 2),
+            "settings": settings,
+            "version": __version__,
+        },
+    )
+    return {**_summary(folder, images, pages), "status": status, "reason": reason}
+
+
+def _verdict(outcome: dict, trouble: str, images: pd.DataFrame) -> tuple[str, str]:
+    """Return status and reason of a site."""
+    reason = trouble or str(outcome.get("reason", ""))
+    n_kept = int((images["status"] == "kept").sum())
+    if outcome.get("needs_browser"):
+        reason = _BROWSER
+    if n_kept:
+        return "collected", reason
+    if not outcome.get("reached"):
+        return "failed", reason or "no page could be read"
+    return "empty", reason or "no image on its pages is large enough to show a product"
+
+
+def _read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return pd.read_parquet(folder / layout.IMAGES), pd.read_parquet(folder / layout.PAGES)
+
+
+def _summary(folder: Path, images: pd.DataFrame, pages: pd.DataFrame) -> dict:
+    count = images["status"].value_counts()
+    return {
+        "n_pages": int((pages["status"] == "read").sum()),
+        "n_found": len(images),
+        "n_images": int(count.get("kept", 0)),
+        "n_left_out": int(count.get("left out", 0)) + int(count.get("not fetched", 0)),
+        "n_repeated": int(count.get("repeated", 0)),
+        "n_failed": int(count.get("failed", 0)),
+        "folder": str(folder),
+    }
