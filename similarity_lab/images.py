@@ -14,7 +14,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from similarity_lab.sources import MAX_BYTES, ImageError, Source, describe, one_line, read_bytes
 
 __all__ = [
-    "Color", "Header", "ImageError", "Pixels", "check_image", "image_size", "read_header", "read_image",
+    "Color", "Header", "ImageError", "Pixels", "check_image", "image_size", "read_header",
+    "read_image",
 ]  # fmt: skip
 
 Color = Literal["rgb", "gray"]

@@ -124,7 +124,7 @@ class Site:
 
     @classmethod
     def of(cls, source: SiteSource) -> "Site":
-        """Make a site of anything one can be made from: a folder, a ``.zip``, a list, an address."""
+        """Make a site of a folder, a ``.zip``, a list of paths, an http or https address."""
         if isinstance(source, Site):
             return source
         if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
@@ -137,7 +137,8 @@ class Site:
         if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
             return cls.from_paths(source, name="site")
         raise TypeError(
-            f"expected a Site, a folder, a .zip, an address or a list of paths, got {type(source).__name__}"
+            "expected a Site, a folder, a .zip, an address or a list of paths, "
+            f"got {type(source).__name__}"
         )
 
     def shown(self, path: object) -> str:
@@ -153,8 +154,8 @@ def _origins(folder: Path, files: list[Path]) -> pd.DataFrame:
         table = pd.read_parquet(folder / ORIGINS, columns=ORIGIN_COLUMNS)
     except (OSError, ValueError, KeyError) as error:
         raise SiteError(
-            f"{folder / ORIGINS}: is not the table of a collected site ({one_line(error)}); collect "
-            "it again, or remove the file to use the images alone"
+            f"{folder / ORIGINS}: is not the table of a collected site ({one_line(error)}); "
+            "collect it again, or remove the file to use the images alone"
         ) from error
     names = pd.Index([path.relative_to(folder).as_posix() for path in files], name="path")
     known = table.drop_duplicates("path").set_index("path").reindex(names).fillna("")

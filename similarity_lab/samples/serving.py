@@ -1,5 +1,6 @@
 """Serve invented shops on this machine, for the demo and the tests."""
 
+import gzip
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -51,9 +52,13 @@ class ShopServer(ThreadingHTTPServer):
 
     def filled(self, kind: str, body: bytes) -> bytes:
         """Put the addresses in that are only known now."""
+        if kind == "application/gzip":
+            return gzip.compress(self.filled("text/xml", gzip.decompress(body)))
         if not kind.startswith(_FILLED):
             return body
-        return body.replace(HERE.encode(), self.url.encode()).replace(CDN.encode(), self.cdn.encode())
+        return body.replace(HERE.encode(), self.url.encode()).replace(
+            CDN.encode(), self.cdn.encode()
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):

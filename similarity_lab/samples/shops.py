@@ -106,32 +106,49 @@ def _json_ld(image: str, alt: str, _: bytes) -> str:
 WAYS: tuple[Way, ...] = (
     Way(lambda image, alt, _: f'<img src="..{image}" alt="{escape(alt)}" width=400 height=400>'),
     Way(_json_ld),
-    Way(lambda image, alt, _: f'<img src="/icon.png" srcset="/icon.png 40w, {image} 800w" alt="{alt}">'),
     Way(
-        lambda image, alt, _: f'<img class=lazy src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" '
-        f'data-src="{image}" alt="{alt}"><noscript><img src="{image}"></noscript>',
+        lambda image, alt, _: (
+            f'<img src="/icon.png" srcset="/icon.png 40w, {image} 800w" alt="{alt}">'
+        )
+    ),
+    Way(
+        lambda image, alt, _: (
+            f'<img class=lazy src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" '
+            f'data-src="{image}" alt="{alt}"><noscript><img src="{image}"></noscript>'
+        ),
         ".png",
     ),
     Way(
-        lambda image, alt, _: f'<picture><source srcset="{CDN}{image} 640w" type="image/webp">'
-        f'<img src="/icon.png" alt="{alt}"></picture>',
+        lambda image, alt, _: (
+            f'<picture><source srcset="{CDN}{image} 640w" type="image/webp">'
+            f'<img src="/icon.png" alt="{alt}"></picture>'
+        ),
         ".webp",
     ),
     Way(lambda image, alt, _: f'<meta property="og:image" content="{HERE}{image}">'),
     Way(lambda image, alt, _: f'<a href="{image}"><img src="/icon.png" alt="{alt}"></a>'),
-    Way(lambda image, alt, _: f'<div style="background-image: url(&quot;{image}&quot;)"></div>', ".png"),
     Way(
-        lambda image, alt, _: f'<div itemscope itemtype="https://schema.org/Product"><link itemprop='
-        f'"image" href="{CDN}{image}"><span itemprop=name>{alt}</span></div>',
+        lambda image, alt, _: f'<div style="background-image: url(&quot;{image}&quot;)"></div>',
+        ".png",
     ),
-    Way(lambda image, alt, _: f'<base href="{HERE}/media/"><img src="{image[7:]}" alt="{alt}">', ".avif"),
+    Way(
+        lambda image, alt, _: (
+            f'<div itemscope itemtype="https://schema.org/Product"><link itemprop='
+            f'"image" href="{CDN}{image}"><span itemprop=name>{alt}</span></div>'
+        ),
+    ),
+    Way(
+        lambda image, alt, _: f'<base href="{HERE}/media/"><img src="{image[7:]}" alt="{alt}">',
+        ".avif",
+    ),
     Way(lambda image, alt, _: f'<img src="{escape(image)}" alt="{alt}">', ".jpg", "?width=640&v=2"),
     Way(lambda image, alt, _: f"<style>.hero {{ background: url({image}) }}</style>"),
     Way(lambda image, alt, _: f'<meta name="twitter:image" content="{CDN}{image}">', ".webp"),
     Way(lambda image, alt, _: f'<img data-zoom-image="{image}" src="/icon.png" alt="{alt}">'),
     Way(
-        lambda image, alt, body: f'<img alt="{alt}" src="data:image/png;base64,'
-        f'{base64.b64encode(body).decode()}">',
+        lambda image, alt, body: (
+            f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(body).decode()}">'
+        ),
         ".png",
     ),
     Way(lambda image, alt, _: f"<p>{alt}: see the sitemap.</p>"),

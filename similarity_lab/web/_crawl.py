@@ -4,6 +4,7 @@ A process of its own, because Twisted's reactor starts once per process and not 
 Jupyter's event loop, and because what strangers send is better parsed where nothing else lives.
 """
 
+import logging
 import os
 import sys
 import threading
@@ -81,6 +82,8 @@ def main() -> None:
     job = Job.from_json(sys.stdin.readline())
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     process = AsyncCrawlerProcess(settings(job))
+    # What became of each image is in our notes; the pipeline would write a traceback for each
+    logging.getLogger("scrapy.pipelines").setLevel(logging.CRITICAL)
     from twisted.internet import reactor
 
     guard_reactor(reactor, job.allow)

@@ -23,7 +23,9 @@ _EVENTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 def guard_process(allow: Collection[str], log: Path) -> None:
     """Refuse and write down connections, from now on and for as long as the process lives."""
     # Opened once and kept: the hook may run where files cannot be opened any more
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    file = os.open(
+        log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600
+    )
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in _EVENTS or (address := arguments[-1]) is None:

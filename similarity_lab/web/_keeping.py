@@ -150,7 +150,7 @@ class ImageFiles(FilesPipeline):
     def media_to_download(
         self, request: Request, info: MediaPipeline.SpiderInfo, *, item: object = None
     ) -> None:
-        """Always ask: the spider leaves out what is known, by address and not by name."""
+        """Ask always: the spider leaves out what is known, by address and not by name."""
 
     async def media_downloaded(
         self,

@@ -12,7 +12,17 @@ from similarity_lab.web.jobs import Job
 
 # A crawl ends by itself at its limit of seconds; what is under way then may take this much longer
 _GRACE = 30.0
-_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
 
 Progress = Callable[[int, int], None]
 
@@ -32,7 +42,7 @@ def run_crawl(job: Job, progress: Progress, stop: threading.Event) -> str:
     stop : Event
         When set, the crawl is ended; `Interrupted` is raised.
     """
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", "similarity_lab.web._crawl"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -63,7 +73,9 @@ def run_crawl(job: Job, progress: Progress, stop: threading.Event) -> str:
                 pipe.close()
 
 
-def _wait(process: "subprocess.Popen[str]", job: Job, stop: threading.Event, said: list[str]) -> str:
+def _wait(
+    process: "subprocess.Popen[str]", job: Job, stop: threading.Event, said: list[str]
+) -> str:
     deadline = time.monotonic() + job.limits.seconds + _GRACE
     while process.poll() is None:
         if stop.wait(0.05):

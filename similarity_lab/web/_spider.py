@@ -30,7 +30,7 @@ _REPORT_EVERY = 0.3  # seconds
 
 
 class SiteSpider(scrapy.Spider):
-    """Collects one site's images; every page and every image gets a line that says what became of it."""
+    """Collects one site's images, and notes what became of every page and every image."""
 
     name = "site"
 
@@ -45,7 +45,9 @@ class SiteSpider(scrapy.Spider):
         self.candidates: dict[str, Candidate] = {}
         self.keeper = Keeper(job.folder, job.folder / "crawl" / "images.jsonl", job.limits)
         self.done = self.keeper.known()
-        self._pages = (job.folder / "crawl" / "pages.jsonl").open("w", encoding="utf-8", buffering=1)
+        self._pages = (job.folder / "crawl" / "pages.jsonl").open(
+            "w", encoding="utf-8", buffering=1
+        )
         self._asked: set[str] = set()
         self._sitemaps: list[str] = []
         self._started, self._reported = time.monotonic(), 0.0
@@ -104,7 +106,9 @@ class SiteSpider(scrapy.Spider):
             slot.delay, slot.concurrency, slot.jitter = delay, 1, 0.0
             request.meta["autothrottle_dont_adjust_delay"] = True
 
-    def _ask(self, address: str, kind: str, *, first: bool = False, rank: int = 0) -> Iterator[Request]:
+    def _ask(
+        self, address: str, kind: str, *, first: bool = False, rank: int = 0
+    ) -> Iterator[Request]:
         key = canonicalize_url(address)
         if key in self._asked:
             return
@@ -151,9 +155,9 @@ class SiteSpider(scrapy.Spider):
         try:
             listed = read_sitemap(response.body, max_bytes=self.limits.page_bytes)
         except ValueError as error:
-            self._note(response.url, "failed", str(error), response)
+            self._note(response.url, "failed", str(error), response, kind="sitemap")
             return
-        self._note(response.url, "read", "a sitemap", response, n_images=len(listed.images))
+        self._note(response.url, "read", "", response, kind="sitemap", n_images=len(listed.images))
         for named in listed.sitemaps:
             yield from self._sitemap(response.url, named)
         for named, page, caption in listed.images:
@@ -174,7 +178,7 @@ class SiteSpider(scrapy.Spider):
             self.first_reason = reason
         guessed = request.meta["kind"] == "sitemap" and not self._sitemaps
         if not guessed:  # a sitemap nobody named may well be missing
-            self._note(request.url, "failed", reason)
+            self._note(request.url, "failed", reason, kind=request.meta["kind"])
 
     def why(self, error: BaseException, url: str) -> str:
         """Return a reason a person can act on."""
@@ -183,9 +187,19 @@ class SiteSpider(scrapy.Spider):
             return self.robots_trouble.get(site_key(url), "forbidden by robots.txt")
         return reason
 
-    def _note(self, url: str, status: str, reason: str, response: Response | None = None, n_images: int = 0) -> None:
+    def _note(
+        self,
+        url: str,
+        status: str,
+        reason: str,
+        response: Response | None = None,
+        *,
+        kind: str = "page",
+        n_images: int = 0,
+    ) -> None:
         row = {
             "address": url,
+            "kind": kind,
             "status": status,
             "reason": reason,
             "depth": response.meta.get("depth", 0) if response else None,
@@ -199,17 +213,26 @@ class SiteSpider(scrapy.Spider):
 
     def _take(self, images: list[Found], page: str) -> None:
         for found in images:
-            key = found.address if found.address.startswith("data:") else canonicalize_url(found.address)
+            key = (
+                found.address
+                if found.address.startswith("data:")
+                else canonicalize_url(found.address)
+            )
             before = self.candidates.get(key)
             if before is None:
                 self.candidates[key] = Candidate(found, page)
-            elif (not found.reason, found.priority) > (not before.found.reason, before.found.priority):
+            elif (not found.reason, found.priority) > (
+                not before.found.reason,
+                before.found.priority,
+            ):
                 alt = found.alt or before.found.alt
                 self.candidates[key] = Candidate(replace(found, alt=alt), page)
 
     def next_images(self) -> None:
         """When nothing is left to do: fetch the next images, as many as may still be kept."""
-        waiting = [c for c in self.candidates.values() if shown_address(c.found.address) not in self.done]
+        waiting = [
+            c for c in self.candidates.values() if shown_address(c.found.address) not in self.done
+        ]
         waiting.sort(key=lambda candidate: -candidate.found.priority)
         batch: list[Candidate] = []
         room = min(self.limits.images - self.keeper.n_kept, 8 if self.job.throttle else 64)
@@ -224,7 +247,11 @@ class SiteSpider(scrapy.Spider):
                     batch.append(candidate)
         if batch:
             request = Request(
-                "data:,", self.fetch, cb_kwargs={"batch": batch}, meta={"kind": "batch", "dont_cache": True}, dont_filter=True
+                "data:,",
+                self.fetch,
+                cb_kwargs={"batch": batch},
+                meta={"kind": "batch", "dont_cache": True},
+                dont_filter=True,
             )
             self.crawler.engine.crawl(request)
             raise DontCloseSpider

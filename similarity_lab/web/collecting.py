@@ -67,7 +67,11 @@ class Collection:
             for folder, name in zip(rows["folder"], rows["name"], strict=True)
         ]
         columns = ["site", *layout.IMAGE_COLUMNS]
-        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+        return (
+            pd.concat(tables, ignore_index=True)[columns]
+            if tables
+            else pd.DataFrame(columns=columns)
+        )
 
 
 def collect(
@@ -162,7 +166,9 @@ def collect(
         results[at] |= outcome
     table = pd.DataFrame(results, columns=SITE_COLUMNS)
     counts = [name for name in SITE_COLUMNS if name.startswith("n_")]
-    return Collection(table.astype(dict.fromkeys(counts, "Int64")).fillna({"reason": "", "folder": ""}))
+    return Collection(
+        table.astype(dict.fromkeys(counts, "Int64")).fillna({"reason": "", "folder": ""})
+    )
 
 
 def _rows(urls: Addresses) -> list[dict[str, str]]:
@@ -223,17 +229,27 @@ def _collect_one(job: Job, told, stop: threading.Event, *, refresh: bool) -> dic
     except (FolderError, OSError) as error:
         return {"status": "failed", "reason": str(error)}
     marker = layout.read_marker(folder) or {}
-    done = marker.get("status") in ("collected", "empty") and marker.get("settings") == settings
-    if done and not refresh and (folder / layout.IMAGES).exists():
-        return {**_summary(folder, *_read(folder)), "status": marker["status"], "reason": marker["reason"]}
+    done = marker.get("complete") and marker.get("settings") == settings
+    if done and not refresh and (folder / layout.IMAGES).is_file():
+        return {
+            **_summary(folder, *_read(folder)),
+            "status": marker["status"],
+            "reason": marker["reason"],
+        }
     started = time.monotonic()
     try:
         trouble = run_crawl(job, told, stop)
     except Interrupted:
-        return {"status": "failed", "reason": "interrupted; call again to go on", "folder": str(folder)}
+        return {
+            "status": "failed",
+            "reason": "interrupted; call again to go on",
+            "folder": str(folder),
+        }
     images, pages = layout.write_tables(folder)
-    status, reason = _verdict(layout.read_outcome(folder), trouble, images)
-    if status != "failed":
+    outcome = layout.read_outcome(folder)
+    status, reason = _verdict(outcome, trouble, images)
+    complete = status != "failed" and bool(outcome.get("finished"))
+    if complete:
         layout.forget_cache(folder)
     layout.write_marker(
         folder,
@@ -241,6 +257,7 @@ def _collect_one(job: Job, told, stop: threading.Event, *, refresh: bool) -> dic
             "url": job.url,
             "status": status,
             "reason": reason,
+            "complete": complete,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - started, 2),
             "settings": settings,
@@ -270,7 +287,7 @@ def _read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _summary(folder: Path, images: pd.DataFrame, pages: pd.DataFrame) -> dict:
     count = images["status"].value_counts()
     return {
-        "n_pages": int((pages["status"] == "read").sum()),
+        "n_pages": int(((pages["status"] == "read") & (pages["kind"] == "page")).sum()),
         "n_found": len(images),
         "n_images": int(count.get("kept", 0)),
         "n_left_out": int(count.get("left out", 0)) + int(count.get("not fetched", 0)),

@@ -25,7 +25,7 @@ IMAGE_COLUMNS = [
     "path", "address", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
     "width", "height", "bytes",
 ]  # fmt: skip
-PAGE_COLUMNS = ["address", "status", "reason", "depth", "n_images", "bytes"]
+PAGE_COLUMNS = ["address", "kind", "status", "reason", "depth", "n_images", "bytes"]
 _STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")
 _OURS = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
 
@@ -66,7 +66,9 @@ def _check_ours(folder: Path, url: str) -> None:
     marker = read_marker(folder)
     if marker is None or marker.get("url") != url:
         what = "no collected site" if marker is None else f"the images of {marker.get('url')}"
-        raise FolderError(f"{folder}: holds {what}, nothing is written over it; name another out_dir")
+        raise FolderError(
+            f"{folder}: holds {what}, nothing is written over it; name another out_dir"
+        )
     # A link in it could lead what we write to any other place
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
@@ -138,5 +140,16 @@ def _notes(path: Path, columns: list[str]) -> pd.DataFrame:
             except ValueError:  # the last line of a crawl that was killed
                 continue
     table = pd.DataFrame(rows, columns=columns)
-    texts = ["path", "address", "page", "alt", "time", "sha256", "kind", "status", "reason", "format"]
+    texts = [
+        "path",
+        "address",
+        "page",
+        "alt",
+        "time",
+        "sha256",
+        "kind",
+        "status",
+        "reason",
+        "format",
+    ]
     return table.fillna({name: "" for name in texts if name in columns})

@@ -23,8 +23,9 @@ PICTURE_ENDINGS = frozenset(
 )
 _TRACKERS = re.compile(
     r"""facebook\.com/tr\b | google-analytics\.com | googletagmanager\.com | doubleclick\.net
-      | googleadservices\.com | bat\.bing\.com | /matomo\.php | /piwik\.php | px\.ads\. | ct\.pinterest\.com
-      | analytics\.[a-z]+\.com | scorecardresearch\.com | pixel\.wp\.com | stats\.wp\.com
+      | googleadservices\.com | bat\.bing\.com | /matomo\.php | /piwik\.php | px\.ads\.
+      | ct\.pinterest\.com | analytics\.[a-z]+\.com | scorecardresearch\.com
+      | (?:pixel|stats)\.wp\.com
       | [/_-](?:1x1|spacer|blank|pixel|transparent|clear|tracking)\.(?:gif|png) """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -63,18 +64,23 @@ def ending(address: str) -> str:
 
 def unwanted(address: str, width: int | None, height: int | None, side: int) -> str:
     """Return why an image need not be fetched, judging by what the page says of it."""
-    if address.startswith("data:"):
-        if address[5:19].lower().startswith("image/svg"):
-            return "SVG is a drawing, not a photo"
-        return "" if address[5:11].lower() == "image/" else "a data address that is no image"
-    if ending(address) in (".svg", ".svgz"):
+    if is_drawing(address):
         return "SVG is a drawing, not a photo"
+    if address.startswith("data:"):
+        return "" if address[5:11].lower() == "image/" else "a data address that is no image"
     if ending(address) in (".ico", ".cur"):
         return "an icon"
     if _TRACKERS.search(address):
         return "a tracker or placeholder, by its address"
-    if (width is not None and width <= 2) or (height is not None and height <= 2):
-        return f"a tracker: declared {width or '?'} x {height or '?'} pixels"
-    if width is not None and height is not None and min(width, height) < side // 2:
-        return f"an icon: declared {width} x {height} pixels"
+    sides = [length for length in (width, height) if length is not None]
+    if sides and (min(sides) <= 2 or (len(sides) == 2 and min(sides) < side // 2)):
+        kind = "a tracker" if min(sides) <= 2 else "an icon"
+        return f"{kind}: declared {' x '.join(map(str, sides))} pixels"
     return ""
+
+
+def is_drawing(address: str) -> bool:
+    """Tell whether an address is that of an SVG."""
+    if address.startswith("data:"):
+        return address[5:18].lower() == "image/svg+xml"
+    return ending(address) in (".svg", ".svgz")

@@ -8,7 +8,9 @@ from lxml.html import HtmlElement
 from similarity_lab.web.found import PICTURE_ENDINGS, ending
 from similarity_lab.web.markup import parse_page
 
-_PAGE_ENDINGS = frozenset({"", ".html", ".htm", ".xhtml", ".shtml", ".php", ".asp", ".aspx", ".jsp"})
+_PAGE_ENDINGS = frozenset(
+    {"", ".html", ".htm", ".xhtml", ".shtml", ".php", ".asp", ".aspx", ".jsp"}
+)
 _PRODUCTS = re.compile(
     r"product|produkt|produit|produc?to|prodott|/p/|/dp/|item|artikel|shop|store|catalog|katalog"
     r"|collection|categor|kategor|sortiment|ware",
@@ -85,7 +87,12 @@ def needs_browser(html: bytes | str) -> bool:
     body = root.find("body")
     shown = 0
     for node in () if body is None else body.iter():
-        if isinstance(node.tag, str) and node.tag not in ("script", "style", "noscript", "template"):
+        if isinstance(node.tag, str) and node.tag not in (
+            "script",
+            "style",
+            "noscript",
+            "template",
+        ):
             shown += len((node.text or "").strip())
         shown += len((node.tail or "").strip())
     return shown < 200

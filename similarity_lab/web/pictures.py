@@ -63,15 +63,12 @@ def find_images(html: bytes | str, base_url: str, *, side: int = 64) -> list[Fou
 def _merged(found: Iterator[Found]) -> list[Found]:
     """Return each address once, with its best priority and the first words about it."""
     merged: dict[str, Found] = {}
-    for item in found:
-        item = replace(item, reason=item.reason or unwanted(item.address, None, None, 0))
-        before = merged.get(item.address)
-        if before is None:
-            merged[item.address] = replace(item, alt=" ".join(item.alt.split())[:500])
-        else:
-            best = max(before, item, key=lambda one: (not one.reason, one.priority))
-            alt = before.alt or " ".join(item.alt.split())[:500]
-            merged[item.address] = replace(best, alt=alt)
+    for raw in found:
+        reason = raw.reason or unwanted(raw.address, None, None, 0)
+        item = replace(raw, reason=reason, alt=" ".join(raw.alt.split())[:500])
+        before = merged.get(item.address, item)
+        best = max(before, item, key=lambda one: (not one.reason, one.priority))
+        merged[item.address] = replace(best, alt=before.alt or item.alt)
     return sorted(merged.values(), key=lambda item: -item.priority)
 
 
@@ -95,26 +92,23 @@ def _meta(page: Page) -> Iterator[Found]:
         if kind and (address := page.absolute(node.get("content"))):
             yield Found(address, kind)
     for node in page.root.iter("link"):
-        if (node.get("rel") or "").lower() == "image_src":
-            if address := page.absolute(node.get("href")):
-                yield Found(address, "open graph")
+        is_image = (node.get("rel") or "").lower() == "image_src"
+        if is_image and (address := page.absolute(node.get("href"))):
+            yield Found(address, "open graph")
 
 
 def _embedded(page: Page, side: int) -> Iterator[Found]:
-    for node in page.root.iter("img", "amp-img", "source", "video", "input"):
-        if node.tag == "video":
-            if address := page.absolute(node.get("poster")):
-                yield Found(address, "poster")
-        elif node.tag == "input":
-            if node.get("type") == "image" and (address := page.absolute(node.get("src"))):
-                yield Found(address, "background")
-        elif node.tag != "source":
-            yield from _img(page, node, side)
-        elif (parent := node.getparent()) is not None and parent.tag == "picture":
-            if parent.find(".//img") is None:  # otherwise it is one of the img's sizes
-                address = page.absolute(largest(node.get("srcset") or "")[0])
-                if address:
-                    yield Found(address, "img")
+    for node in page.root.iter("img", "amp-img"):
+        yield from _img(page, node, side)
+    for node in page.root.iter("picture"):
+        if node.find(".//img") is None:  # otherwise its sources are the img's sizes
+            yield from (Found(address, "img") for address, _ in _sized(page, node, node))
+    for node in page.root.iter("video"):
+        if address := page.absolute(node.get("poster")):
+            yield Found(address, "poster")
+    for node in page.root.iter("input"):
+        if node.get("type") == "image" and (address := page.absolute(node.get("src"))):
+            yield Found(address, "background")
 
 
 def _img(page: Page, node: HtmlElement, side: int) -> Iterator[Found]:
@@ -122,7 +116,9 @@ def _img(page: Page, node: HtmlElement, side: int) -> Iterator[Found]:
     if not chosen:
         return
     # The declared size is the shown one: with larger ones to choose from it says nothing
-    width, height = (None, None) if size else (pixels(node.get("width")), pixels(node.get("height")))
+    width, height = (
+        (None, None) if size else (pixels(node.get("width")), pixels(node.get("height")))
+    )
     reason = unwanted(chosen, width, height, side)
     kind = "data" if chosen.startswith("data:") else "img"
     priority = PRIORITY[kind]
@@ -138,20 +134,29 @@ def _address(page: Page, node: HtmlElement) -> tuple[str, float]:
     for name in _LARGE:
         if address := _picture(page, node.get(name)):
             return address, 1.0
-    sets = [node.get(name) for name in ("srcset", *_LATE_SETS)]
-    parent = node.getparent()
-    if parent is not None and parent.tag == "picture":
-        # Sources of equal size come after: what the img itself names every browser can show
-        for source in parent.iterfind("source"):
-            sets += [source.get(name) for name in ("srcset", *_LATE_SETS)]
-    sized = [(_filled(address, node), size) for address, size in map(largest, filter(None, sets))]
-    sized = [(page.absolute(a), size) for a, size in sized if a and not a.startswith("data:")]
-    if sized := [(address, size) for address, size in sized if address]:
-        return max(sized, key=lambda candidate: candidate[1])
+    if sized := _sized(page, node, next(node.iterancestors("picture"), None)):
+        return sized[0]
     for name in _LATE:
         if address := _picture(page, _filled(node.get(name) or "", node)):
             return address, 0.0
     return page.absolute(node.get("src")), 0.0
+
+
+def _sized(page: Page, node: HtmlElement, picture: HtmlElement | None) -> list[tuple[str, float]]:
+    """Return the address of the largest size with its width, if there are sizes to choose from.
+
+    Of equal sizes what the img itself names comes first: every browser can show that.
+    """
+    # Parsers that do not know `source` nest what follows it, so look at all depths
+    nodes = [node, *(() if picture is None else picture.iter("source"))]
+    sets = [one.get(name) for one in nodes for name in ("srcset", *_LATE_SETS)]
+    offered = [
+        (page.absolute(_filled(address, node)), size)
+        for address, size in map(largest, filter(None, sets))
+        if not address.startswith("data:")
+    ]
+    named = [(address, size) for address, size in offered if address]
+    return [max(named, key=lambda candidate: candidate[1])] if named else []
 
 
 def _picture(page: Page, address: str | None) -> str:
