@@ -14,6 +14,7 @@ from scrapy.pipelines.media import FileInfo, MediaPipeline
 from twisted.python.failure import Failure
 
 from similarity_lab.images import ImageError, read_header
+from similarity_lab.web.folder import read_lines
 from similarity_lab.web.found import Found
 from similarity_lab.web.limits import Limits
 
@@ -47,7 +48,7 @@ class Keeper:
 
     def __init__(self, folder: Path, log: Path, limits: Limits) -> None:
         self.folder, self.limits = folder, limits
-        self.rows = _read_rows(log)
+        self.rows = read_lines(log)
         self.by_digest = {row["sha256"]: row for row in self.rows if row["status"] == "kept"}
         self._log = log.open("a", encoding="utf-8", buffering=1)
         self._log.write("\n")  # ends a line that was cut off
@@ -202,15 +203,3 @@ def shown_address(address: str) -> str:
         return address
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     return f"{address[:32]}… ({len(address):,} characters, sha256 {digest}…)"
-
-
-def _read_rows(log: Path) -> list[dict]:
-    """Return the notes of an earlier run; the last line may have been cut off."""
-    rows = []
-    if log.exists():
-        for line in log.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
-    return rows

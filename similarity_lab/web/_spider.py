@@ -59,6 +59,7 @@ class SiteSpider(scrapy.Spider):
         spider._set_crawler(crawler)
         crawler.signals.connect(spider.robots, signals.robots_parsed)
         crawler.signals.connect(spider.pace, signals.request_reached_downloader)
+        crawler.signals.connect(spider.dropped, signals.request_dropped)
         crawler.signals.connect(spider.next_images, signals.spider_idle)
         crawler.signals.connect(spider.finish, signals.spider_closed)
         return spider
@@ -179,6 +180,12 @@ class SiteSpider(scrapy.Spider):
         guessed = request.meta["kind"] == "sitemap" and not self._sitemaps
         if not guessed:  # a sitemap nobody named may well be missing
             self._note(request.url, "failed", reason, kind=request.meta["kind"])
+
+    def dropped(self, request: Request) -> None:
+        """Note a page that has moved to one that is asked for already, maybe to itself."""
+        first = request.meta.get("redirect_urls", [request.url])[0]
+        reason = f"leads to {request.url}, which is asked for already"
+        self._note(first, "repeated", reason, kind=request.meta["kind"])
 
     def why(self, error: BaseException, url: str) -> str:
         """Return a reason a person can act on."""

@@ -145,7 +145,7 @@ def collect(
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     jobs: dict[int, Job] = {}
-    results: list[dict] = [dict(row) for row in rows]
+    results: list[dict] = [{"reason": "", "folder": "", **row} for row in rows]
     seen: dict[str, str] = {}
     for at, row in enumerate(rows):
         try:
@@ -164,11 +164,9 @@ def collect(
         )  # fmt: skip
     for at, outcome in _collect_all(jobs, parallel, refresh=refresh, progress=progress):
         results[at] |= outcome
-    table = pd.DataFrame(results, columns=SITE_COLUMNS)
     counts = [name for name in SITE_COLUMNS if name.startswith("n_")]
-    return Collection(
-        table.astype(dict.fromkeys(counts, "Int64")).fillna({"reason": "", "folder": ""})
-    )
+    table = pd.DataFrame(results, columns=SITE_COLUMNS)
+    return Collection(table.astype(dict.fromkeys(counts, "Int64")))
 
 
 def _rows(urls: Addresses) -> list[dict[str, str]]:

@@ -26,6 +26,7 @@ IMAGE_COLUMNS = [
     "width", "height", "bytes",
 ]  # fmt: skip
 PAGE_COLUMNS = ["address", "kind", "status", "reason", "depth", "n_images", "bytes"]
+_NUMBERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
 _STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")
 _OURS = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
 
@@ -115,10 +116,8 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     for path in (folder / "images").iterdir():
         if f"images/{path.name}" not in kept and _OURS.fullmatch(path.name):
             path.unlink()
-    numbers = dict.fromkeys(["width", "height", "bytes"], "Int64")
-    images = images[IMAGE_COLUMNS].astype(numbers)
+    images = images[IMAGE_COLUMNS]
     pages = _notes(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
-    pages = pages.astype(dict.fromkeys(["depth", "n_images", "bytes"], "Int64"))
     for table, name in ((images, IMAGES), (pages, PAGES)):
         part = folder / (name + ".part")
         table.to_parquet(part, index=False)
@@ -132,24 +131,20 @@ def forget_cache(folder: Path) -> None:
 
 
 def _notes(path: Path, columns: list[str]) -> pd.DataFrame:
-    rows = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:  # the last line of a crawl that was killed
-                continue
-    table = pd.DataFrame(rows, columns=columns)
-    texts = [
-        "path",
-        "address",
-        "page",
-        "alt",
-        "time",
-        "sha256",
-        "kind",
-        "status",
-        "reason",
-        "format",
+    rows = [
+        {name: row.get(name, None if name in _NUMBERS else "") for name in columns}
+        for row in read_lines(path)
     ]
-    return table.fillna({name: "" for name in texts if name in columns})
+    numbers = {name: "Int64" for name in _NUMBERS if name in columns}
+    return pd.DataFrame(rows, columns=columns).astype(numbers)
+
+
+def read_lines(path: Path) -> list[dict]:
+    """Return the notes of a crawl that may have been killed: a broken line does not count."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows

@@ -1,8 +1,6 @@
 """Shops served on this machine and collected once: good ones, and all kinds of bad ones."""
 
-import os
 import socket
-import threading
 import time
 import zlib
 from contextlib import ExitStack
@@ -16,7 +14,7 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from PIL import Image
 
 from similarity_lab.samples.serving import ShopServer, serve
-from similarity_lab.samples.shops import CDN, HERE, draw_shop
+from similarity_lab.samples.shops import CDN, draw_shop
 from similarity_lab.web import Collection, Limits, collect
 
 HTML = "text/html; charset=utf-8"
@@ -91,7 +89,9 @@ def endless(handler, head=b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n"
 
 def drip(handler):
     """One byte now and then, for much longer than anybody should wait."""
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 900\r\n\r\n")
+    handler.wfile.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 900\r\n\r\n"
+    )
     for _ in range(60):
         handler.wfile.write(b"x")
         handler.wfile.flush()
@@ -99,7 +99,9 @@ def drip(handler):
 
 
 def break_off(handler):
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 9000\r\n\r\nabc")
+    handler.wfile.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 9000\r\n\r\nabc"
+    )
     handler.close_connection = True
 
 
@@ -122,9 +124,23 @@ def hostile(canary):
         "/to-canary.jpg", "/loop.jpg", "/endless.jpg", "/bomb.png", "/html.jpg", "/good.jpg",
         "/..%2f..%2f..%2f..%2fescape.jpg", "/../../up.jpg", "/%00null.jpg", "/big.jpg",
     ]  # fmt: skip
-    links = ["/redirect", "/meta", "/loop", "/inflate", "/deep", "/nested", "/endless", "/latin", "/a.zip"]
-    page = "".join(f'<img src="{a}" alt="&lt;script&gt;alert(1)&lt;/script&gt;">' for a in [*elsewhere, *own])
-    page += "".join(f'<a href="{a}">x</a>' for a in [*links, f"http://{canary}/page", "http://evil.example/"])
+    links = [
+        "/redirect",
+        "/meta",
+        "/loop",
+        "/inflate",
+        "/deep",
+        "/nested",
+        "/endless",
+        "/latin",
+        "/a.zip",
+    ]
+    page = "".join(
+        f'<img src="{a}" alt="&lt;script&gt;alert(1)&lt;/script&gt;">' for a in [*elsewhere, *own]
+    )
+    page += "".join(
+        f'<a href="{a}">x</a>' for a in [*links, f"http://{canary}/page", "http://evil.example/"]
+    )
     picture = ("image/jpeg", jpeg("brown"))
     return {
         "/": (HTML, page.encode()),
@@ -142,14 +158,18 @@ def hostile(canary):
         "/deep": (HTML, b"<div>" * 100_000 + b'<img src="/never.jpg">'),
         "/nested": (HTML, b'<script type="application/ld+json">' + b"[" * 100_000 + b"</script>"),
         "/latin": ("text/html; charset=nonsense", b'<img src="/good.jpg" alt="N\xfcsse">'),
-        "/endless": lambda handler: endless(handler, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"),
+        "/endless": lambda handler: endless(
+            handler, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+        ),
         "/endless.jpg": endless,
         "/a.zip": ("application/zip", b"PK"),
         "/map.xml": ("application/xml", gz),
         "/bomb.png": ("image/png", png_bomb()),
         "/big.jpg": ("image/jpeg", jpeg("red", (1200, 1200))),
         "/html.jpg": ("image/jpeg", b"<html>not a picture</html>"),
-        "/good.jpg": respond(200, jpeg("green"), Content_Type="image/jpeg", Set_Cookie="track=1; Path=/"),
+        "/good.jpg": respond(
+            200, jpeg("green"), Content_Type="image/jpeg", Set_Cookie="track=1; Path=/"
+        ),
         "/..%2f..%2f..%2f..%2fescape.jpg": picture,
         "/up.jpg": ("image/jpeg", jpeg("blue")),
     }
@@ -157,7 +177,8 @@ def hostile(canary):
 
 def robots_shop():
     rules = "User-agent: *\nDisallow: /private\nDisallow: /secret.jpg\nCrawl-delay: 0.2\n"
-    page = '<img src="/shown.jpg"><img src="/secret.jpg"><a href="/private/1.html">x</a><a href="/2.html">y</a>'
+    page = '<img src="/shown.jpg"><img src="/secret.jpg"><a href="/private/1.html">x</a>'
+    page += '<a href="/2.html">y</a>'
     return {
         "/": (HTML, page.encode()),
         "/2.html": (HTML, b"<p>two</p>"),
@@ -170,7 +191,10 @@ def robots_shop():
 
 def broken_shop():
     names = ["missing", "cut", "empty", "half", "same1", "same2", "error"]
-    page = "".join(f'<img src="/{name}.jpg">' for name in names) + '<a href="/500.html"><a href="/404.html"'
+    page = (
+        "".join(f'<img src="/{name}.jpg">' for name in names)
+        + '<a href="/500.html"><a href="/404.html"'
+    )
     whole = jpeg("purple", (100, 90))
     return {
         "/": (HTML, page.encode()),
@@ -192,9 +216,15 @@ def street(tmp_path_factory):
     with ExitStack() as stack:
         canary = stack.enter_context(serve({}))
         cdn = stack.enter_context(serve(nuts))
-        slow = {"/": (HTML, b'<img src="/drip.jpg"><a href="/drip.html"><img src="/ok.jpg">'),
-                "/drip.html": drip, "/drip.jpg": drip, "/ok.jpg": ("image/jpeg", jpeg("tan"))}  # fmt: skip
-        scripted = '<div id="root"></div><script src="/app.js"></script><noscript>Switch it on</noscript>'
+        slow = {
+            "/": (HTML, b'<img src="/drip.jpg"><a href="/drip.html"><img src="/ok.jpg">'),
+            "/drip.html": drip,
+            "/drip.jpg": drip,
+            "/ok.jpg": ("image/jpeg", jpeg("tan")),
+        }
+        scripted = (
+            '<div id="root"></div><script src="/app.js"></script><noscript>Switch it on</noscript>'
+        )
         shops = {
             "nuts": (nuts, cdn.url),
             "clothes": (clothes, ""),
@@ -207,7 +237,8 @@ def street(tmp_path_factory):
             "moved": ({"/": respond(301, Location=f"{CDN}/")}, cdn.url),
         }
         servers = {
-            name: stack.enter_context(serve(files, cdn=where)) for name, (files, where) in shops.items()
+            name: stack.enter_context(serve(files, cdn=where))
+            for name, (files, where) in shops.items()
         }
         out = tmp_path_factory.mktemp("street") / "out"
         urls = {name: server.url for name, server in servers.items()}

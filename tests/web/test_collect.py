@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import re
 import threading
 import time
@@ -55,9 +54,9 @@ def test_files_hold_the_bytes_that_were_served(street):
     for name in ("nuts", "clothes", "hostile"):
         folder = Path(street.row(name)["folder"])
         kept = street.images(name).query("status == 'kept'")
-        assert sorted(path.relative_to(folder).as_posix() for path in folder.glob("images/*")) == sorted(
-            kept["path"]
-        )
+        assert sorted(
+            path.relative_to(folder).as_posix() for path in folder.glob("images/*")
+        ) == sorted(kept["path"])
         for row in kept.itertuples():
             data = (folder / row.path).read_bytes()
             assert hashlib.sha256(data).hexdigest() == row.sha256
@@ -96,8 +95,12 @@ def test_the_decision_carries_the_origins(street, stub, tmp_path):
         (tmp_path / name).mkdir()
         for number in range(3):
             noise = np.random.default_rng(number).integers(0, 40, (20, 20, 3), np.uint8)
-            Image.fromarray(noise + read_image(jpeg(color, (20, 20)))).save(tmp_path / name / f"{number}.png")
-    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, n_references=3).fit(tmp_path)
+            Image.fromarray(noise + read_image(jpeg(color, (20, 20)))).save(
+                tmp_path / name / f"{number}.png"
+            )
+    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, n_references=3).fit(
+        tmp_path
+    )
     result = scorer.score(next(site for site in street.collection.sites if site.name == "nuts"))
     assert len(result.origins) == len(result.images)
 
@@ -145,7 +148,7 @@ def test_hostile_answers_cost_only_themselves(street):
     reasons = street.images("hostile")["reason"]
     for path, reason in {
         "/endless.jpg": "larger than the limit",
-        "/bomb.png": "claims 60000 x 60000 pixels",
+        "/bomb.png": "3600000000 pixels",
         "/big.jpg": "claims 1200 x 1200 pixels",
         "/html.jpg": "it holds HTML",
         "/loop.jpg": "max redirections reached",
@@ -155,12 +158,12 @@ def test_hostile_answers_cost_only_themselves(street):
     for path, reason in {
         "/redirect": "is not on the public internet",
         "/meta": "is not on the public internet",
-        "/loop": "max redirections reached",
         "/inflate": "larger than the limit",
         "/endless": "larger than the limit",
     }.items():
         failed = pages[pages["status"] == "failed"]
         assert failed["reason"].str.contains(reason, regex=False).any(), path
+    assert "is asked for already" in pages.loc["/loop", "reason"]
     assert pages.loc["/deep", "status"] == pages.loc["/nested", "status"] == "read"
     assert "/a.zip" not in street.servers["hostile"].asked
 
@@ -178,7 +181,10 @@ def test_nothing_is_written_outside(street):
     assert not [name for name in names if "escape" in name or "up.jpg" in name or "passwd" in name]
     for path in street.out.rglob("images/*"):
         assert re.fullmatch(r"[0-9a-f]{32}\.(jpg|png|webp|avif)", path.name)
-    assert not list(street.out.rglob("*pickle*")) and not list(street.out.rglob("crawl/cache/*"))
+    assert not list(street.out.rglob("*pickle*"))
+    for marker in street.out.glob("*/site.json"):
+        if json.loads(marker.read_text())["complete"]:
+            assert not (marker.parent / "crawl" / "cache").exists()
 
 
 def test_robots_txt_is_obeyed_with_its_delay(street):
@@ -194,7 +200,10 @@ def test_robots_txt_is_obeyed_with_its_delay(street):
 
 def test_a_robots_txt_that_cannot_be_read_forbids_all(street):
     row = street.row("closed")
-    assert row["status"] == "failed" and row["reason"] == "robots.txt cannot be read: the server answers 503"
+    assert (
+        row["status"] == "failed"
+        and row["reason"] == "robots.txt cannot be read: the server answers 503"
+    )
     assert set(street.servers["closed"].asked) == {"/robots.txt"}
 
 
@@ -228,7 +237,10 @@ def test_sites_that_cannot_be_collected_say_why(street):
     assert table["name"].to_list()[-4:] == ["nobody", "again", "canary", "odd"]
     assert street.row("nobody")["status"] == "failed"
     assert "refuses the connection" in street.row("nobody")["reason"]
-    assert street.row("again")[["status", "reason"]].to_list() == ["repeated", "the same address as nuts"]
+    assert street.row("again")[["status", "reason"]].to_list() == [
+        "repeated",
+        "the same address as nuts",
+    ]
     assert street.row("canary")["status"] == "refused"
     assert "public internet" in street.row("canary")["reason"]
     assert "expected an http or https address" in street.row("odd")["reason"]
@@ -249,38 +261,41 @@ def test_a_finished_site_is_not_asked_again(street):
 
 
 def test_an_interrupted_crawl_goes_on_where_it_stopped(tmp_path):
-    page = "<p>".join(f'<a href="/{n}.html">x</a><img src="/{n}.jpg">' for n in range(12))
+    def late(handler):
+        time.sleep(0.1)
+        number = int(handler.path[1:-5])
+        page = f'<a href="/{number + 1}.html">next</a><img src="/{number}.jpg">'
+        handler._send(200, HTML, page.encode())
 
-    def late(kind, body):
-        def answer(handler):
-            time.sleep(0.05)
-            handler._send(200, kind, body)
-
-        return answer
-
-    files = {"/": (HTML, page.encode())}
-    files |= {f"/{n}.html": late(HTML, b"<p>product") for n in range(12)}
-    files |= {f"/{n}.jpg": late("image/jpeg", jpeg((n * 9, 50, 50))) for n in range(12)}
+    files = {"/": (HTML, b'<a href="/0.html">first</a>')} | {f"/{n}.html": late for n in range(12)}
+    files |= {f"/{n}.jpg": ("image/jpeg", jpeg((n * 9, 50, 50))) for n in range(12)}
+    limits = Limits(depth=20, seconds=20)
     with serve(files) as server:
-        job = Job(server.url + "/", tmp_path / "site", LIMITS, (server.endpoint,), throttle=False)
+        job = Job(server.url + "/", tmp_path / "site", limits, (server.endpoint,), throttle=False)
         prepare(job.folder, job.url)
         stop = threading.Event()
         with pytest.raises(Interrupted):
-            run_crawl(job, lambda pages, images: images and stop.set(), stop)
+            run_crawl(job, lambda pages, images: pages > 3 and stop.set(), stop)
         first = len(server.asked)
-        assert 12 < first < 27
+        assert 4 < first < 15
+        write_tables(job.folder)  # what is there already can be read
         assert run_crawl(job, lambda pages, images: None, threading.Event()) == ""
         images, _ = write_tables(job.folder)
         counts = Counter(server.asked)
     assert (images["status"] == "kept").sum() == 12
-    assert {path: n for path, n in counts.items() if n > 1 and path not in ("/sitemap.xml",)} == {}
+    # What was not there may be there by now; every answer is kept
+    assert {path for path, n in counts.items() if n > 1} <= {"/robots.txt", "/sitemap.xml"}
 
 
 def test_product_images_come_first_and_the_rest_is_listed(tmp_path):
     data = json.dumps({"@type": "Product", "image": [f"/p{n}.jpg" for n in range(3)]})
     body = "".join(f'<img src="/d{n}.jpg">' for n in range(8))
     page = f'{body}<script type="application/ld+json">{data}</script>'
-    files = {f"/{k}{n}.jpg": ("image/jpeg", jpeg((n * 20, k == "p" and 90, 9))) for k in "pd" for n in range(8)}
+    files = {
+        f"/{k}{n}.jpg": ("image/jpeg", jpeg((n * 20, k == "p" and 90, 9)))
+        for k in "pd"
+        for n in range(8)
+    }
     with serve({"/": (HTML, page.encode()), **files}) as server:
         collection = collect(
             [server.url], tmp_path, limits=Limits(images=4, seconds=20), allow=[server.endpoint],
@@ -295,7 +310,9 @@ def test_product_images_come_first_and_the_rest_is_listed(tmp_path):
 
 
 def test_a_site_from_an_address(tmp_path):
-    with serve({"/": (HTML, b'<img src="/a.jpg">'), "/a.jpg": ("image/jpeg", jpeg("red"))}) as server:
+    with serve(
+        {"/": (HTML, b'<img src="/a.jpg">'), "/a.jpg": ("image/jpeg", jpeg("red"))}
+    ) as server:
         options = {"allow": [server.endpoint], "throttle": False, "progress": False}
         site = Site.from_url(server.url, tmp_path, name="shop", **options)
     assert (site.name, len(site.paths)) == ("shop", 1) and site.root.parent == tmp_path
