@@ -97,7 +97,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException | None) -> str:
     """Return why a request failed, on one line."""
     if isinstance(error, HttpError):
         return f"the server answers {error.response.status}"
@@ -108,7 +108,7 @@ def explain(error: BaseException) -> str:
         return "the answer is larger than the limit when unpacked"
     if isinstance(error, (DownloadFailedError, ConnectError)):
         return f"the connection fails: {_innermost(error)}"
-    return one_line(error)
+    return one_line(error) if error else "unknown"
 
 
 def _innermost(error: BaseException) -> str:

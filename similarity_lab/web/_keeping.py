@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NoReturn
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -62,7 +63,7 @@ class Keeper:
         """Return the addresses that need not be asked for again."""
         return {row["address"] for row in self.rows if row["status"] in DONE}
 
-    def look(self, candidate: Candidate, body: bytes) -> dict[str, object]:
+    def look(self, candidate: Candidate, body: bytes) -> dict[str, Any]:
         """Return what is known of an image to keep; raise `LeftOut` for the others."""
         try:
             header = read_header(
@@ -88,7 +89,7 @@ class Keeper:
             "bytes": len(body),
         }
 
-    def note(self, candidate: Candidate, status: str, reason: str = "", **facts: object) -> None:
+    def note(self, candidate: Candidate, status: str, reason: str = "", **facts: Any) -> None:  # noqa: ANN401
         """Write down what became of an image; `facts` as from `look` if it is kept."""
         row = {
             **asdict(candidate.found),
@@ -184,7 +185,7 @@ class ImageFiles(FilesPipeline):
 
     def media_failed(
         self, failure: Failure, request: Request, info: MediaPipeline.SpiderInfo
-    ) -> Failure:
+    ) -> NoReturn:
         """Note why there is no such image."""
         error = failure.value
         candidate = request.meta["candidate"]

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from typing import cast
 from urllib.parse import urlsplit
 
 import scrapy
@@ -12,7 +13,7 @@ from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Response, TextResponse
-from scrapy.robotstxt import RobotParser
+from scrapy.robotstxt import ProtegoRobotParser, RobotParser
 from twisted.python.failure import Failure
 from w3lib.url import canonicalize_url, parse_data_uri
 
@@ -53,7 +54,7 @@ class SiteSpider(scrapy.Spider):
         self._started, self._reported = time.monotonic(), 0.0
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler, job: Job) -> "SiteSpider":  # type: ignore[override]
+    def from_crawler(cls, crawler: Crawler, job: Job) -> "SiteSpider":
         """Make one that hears of robots.txt and of the end."""
         spider = cls(job)
         spider._set_crawler(crawler)
@@ -97,7 +98,8 @@ class SiteSpider(scrapy.Spider):
         if delay := robotparser.crawl_delay("similarity_lab"):
             self.delays[urlsplit(request.url).hostname or ""] = delay
         if site_key(request.url) == self.site:
-            self._sitemaps += [*getattr(robotparser, "rp", robotparser).sitemaps]
+            protego = cast(ProtegoRobotParser, robotparser).rp
+            self._sitemaps += [*protego.sitemaps]
 
     def pace(self, request: Request) -> None:
         """Hold every request to the delay that its server asks for, with or without throttle."""
@@ -187,7 +189,7 @@ class SiteSpider(scrapy.Spider):
         reason = f"leads to {request.url}, which is asked for already"
         self._note(first, "repeated", reason, kind=request.meta["kind"])
 
-    def why(self, error: BaseException, url: str) -> str:
+    def why(self, error: BaseException | None, url: str) -> str:
         """Return a reason a person can act on."""
         reason = explain(error)
         if reason == ROBOTS:

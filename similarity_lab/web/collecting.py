@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -16,7 +17,7 @@ from tqdm.auto import tqdm
 from similarity_lab._version import __version__
 from similarity_lab.sites import Site
 from similarity_lab.web import folder as layout
-from similarity_lab.web._process import Interrupted, run_crawl
+from similarity_lab.web._process import Interrupted, Progress, run_crawl
 from similarity_lab.web.addresses import AddressError, check_address, normal_address
 from similarity_lab.web.folder import FolderError, folder_name
 from similarity_lab.web.jobs import Job
@@ -208,7 +209,10 @@ def _collect_all(
         bar.close()
 
 
-def _while_telling(futures, bar, counts):  # noqa: ANN001, ANN202
+def _while_telling(
+    futures: Mapping[Future[dict], int], bar: "tqdm[Any]", counts: dict[int, tuple[int, int]]
+) -> Iterator[Future[dict]]:
+    """Yield futures as they end, and keep the bar up to date."""
     for future in as_completed(futures):
         bar.update()
         bar.set_postfix(
@@ -218,7 +222,7 @@ def _while_telling(futures, bar, counts):  # noqa: ANN001, ANN202
         yield future
 
 
-def _collect_one(job: Job, told, stop: threading.Event, *, refresh: bool) -> dict:  # noqa: ANN001
+def _collect_one(job: Job, told: Progress, stop: threading.Event, *, refresh: bool) -> dict:
     folder = job.folder
     settings = {name: value for name, value in asdict(job).items() if name not in ("url", "folder")}
     settings["allow"] = list(job.allow)

@@ -24,7 +24,7 @@ _ASIDE = re.compile(
 # Addresses that do something when asked for, or that show one person's things
 _ACTS = re.compile(
     r"add[-_]to[-_]?cart|/cart\b|/basket|/checkout|/warenkorb|log[-_]?(?:in|out)\b|sign[-_]?(?:in|out|up)\b"
-    r"|/account|/my-|register|wishlist|unsubscribe|delete|/wp-admin|/wp-json|/feed/?$|[?&]action=",
+    r"|/account|/my-|register|wishlist|unsubscribe|delete|/wp-admin|/wp-json|/feed/?(?:\?|$)|[?&]action=",
     re.IGNORECASE,
 )
 
