@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from similarity_lab._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from similarity_lab.web.collecting import Collection, collect
+    from similarity_lab.web.collecting import collect
+    from similarity_lab.web.collection import Collection
     from similarity_lab.web.found import Found
     from similarity_lab.web.limits import Limits
     from similarity_lab.web.links import find_links
     from similarity_lab.web.pictures import find_images
 
 _HOMES = {
-    "Collection": "collecting",
+    "Collection": "collection",
     "Found": "found",
     "Limits": "limits",
     "collect": "collecting",

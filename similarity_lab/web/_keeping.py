@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from scrapy.pipelines.files import FileException, FilesPipeline
-from scrapy.pipelines.media import FileInfo, MediaPipeline
+from scrapy.pipelines.files import FilesPipeline
+from scrapy.pipelines.media import FileException, FileInfo, MediaPipeline
 from twisted.python.failure import Failure
 
 from similarity_lab.images import ImageError, read_header

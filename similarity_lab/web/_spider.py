@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -15,10 +14,12 @@ from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Response, TextResponse
 from scrapy.robotstxt import ProtegoRobotParser, RobotParser
 from twisted.python.failure import Failure
-from w3lib.url import canonicalize_url, parse_data_uri
+from w3lib.url import canonicalize_url
 
+from similarity_lab.web._browser import Browser, BrowserError
+from similarity_lab.web._choosing import Choice
 from similarity_lab.web._gate import ROBOTS, explain
-from similarity_lab.web._keeping import Candidate, Keeper, shown_address
+from similarity_lab.web._keeping import Candidate, Keeper
 from similarity_lab.web.addresses import site_key
 from similarity_lab.web.found import PRIORITY, Found, unwanted
 from similarity_lab.web.jobs import Job
@@ -34,6 +35,7 @@ class SiteSpider(scrapy.Spider):
     """Collects one site's images, and notes what became of every page and every image."""
 
     name = "site"
+    browser: Browser
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -43,9 +45,8 @@ class SiteSpider(scrapy.Spider):
         self.robots_trouble: dict[str, str] = {}
         self.delays: dict[str, float] = {}
         self.stopped = self.first_reason = ""
-        self.candidates: dict[str, Candidate] = {}
         self.keeper = Keeper(job.folder, job.folder / "crawl" / "images.jsonl", job.limits)
-        self.done = self.keeper.known()
+        self.choice = Choice(self.keeper)
         self._pages = (job.folder / "crawl" / "pages.jsonl").open(
             "w", encoding="utf-8", buffering=1
         )
@@ -63,6 +64,8 @@ class SiteSpider(scrapy.Spider):
         crawler.signals.connect(spider.dropped, signals.request_dropped)
         crawler.signals.connect(spider.next_images, signals.spider_idle)
         crawler.signals.connect(spider.finish, signals.spider_closed)
+        spider.browser = Browser(crawler, job.limits.request_seconds, 4 * job.limits.page_bytes)
+        crawler.signals.connect(spider.browser.stop, signals.engine_stopped)
         return spider
 
     # Limits -----------------------------------------------------------------------------------
@@ -120,27 +123,41 @@ class SiteSpider(scrapy.Spider):
         meta = {"kind": kind, "first": first}
         yield Request(address, callback, errback=self.failed, meta=meta, priority=rank)
 
-    def read_page(self, response: Response) -> Iterator[Request]:
+    async def read_page(self, response: Response) -> AsyncIterator[Request]:
         """Take a page's images and the links that lead on."""
         first = response.meta["first"]
         if first:
             # Where the first page has moved to is where the site is
             self.site = site_key(response.url)
-            yield from self._ask_sitemaps(response.url)
+            for request in self._ask_sitemaps(response.url):
+                yield request
         if not isinstance(response, TextResponse):
             kind = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
             self._note(response.url, "left out", f"no page but {kind[:100]}", response)
             return
-        images = find_images(response.body, response.url, side=self.limits.side)
-        self._take(images, response.url)
-        empty = needs_browser(response.body)
+        html, reason = await self._drawn(response)
+        images = find_images(html, response.url, side=self.limits.side)
+        self.choice.take(images, response.url)
         self.n_read += 1
-        self.n_empty += empty
-        reason = "looks empty without a browser: scripts draw it" if empty else ""
+        if not reason and needs_browser(html):
+            reason = "looks empty without a browser: scripts draw it"
+        self.n_empty += bool(reason)
         self._note(response.url, "read", reason, response, n_images=len(images))
-        for address, rank in find_links(response.body, response.url):
+        for address, rank in find_links(html, response.url):
             if site_key(address) == self.site:
-                yield from self._ask(address, "page", rank=rank)
+                for request in self._ask(address, "page", rank=rank):
+                    yield request
+
+    async def _drawn(self, response: TextResponse) -> tuple[bytes | str, str]:
+        """Return a page as a browser shows it where that is asked for, and what went wrong."""
+        wanted = self.job.render
+        if wanted == "never" or (wanted == "auto" and not needs_browser(response.body)):
+            return response.body, ""
+        try:
+            # Decoded here, where the header of the answer is known
+            return await self.browser.draw(response.url, response.text.encode()), ""
+        except BrowserError as error:
+            return response.body, str(error)
 
     def _ask_sitemaps(self, url: str) -> Iterator[Request]:
         named = self._sitemaps or [absolute(url, "/sitemap.xml")]
@@ -167,7 +184,7 @@ class SiteSpider(scrapy.Spider):
             if address := absolute(response.url, named):
                 reason = unwanted(address, None, None, 0)
                 found = Found(address, "sitemap", caption[:500], PRIORITY["sitemap"], reason)
-                self._take([found], absolute(response.url, page))
+                self.choice.take([found], absolute(response.url, page))
         for named in listed.pages:
             address = absolute(response.url, named)
             if address and site_key(address) == self.site and is_page(address):
@@ -220,47 +237,13 @@ class SiteSpider(scrapy.Spider):
 
     # Images -----------------------------------------------------------------------------------
 
-    def _take(self, images: list[Found], page: str) -> None:
-        for found in images:
-            key = (
-                found.address
-                if found.address.startswith("data:")
-                else canonicalize_url(found.address)
-            )
-            before = self.candidates.get(key)
-            if before is None:
-                self.candidates[key] = Candidate(found, page)
-            elif (not found.reason, found.priority) > (
-                not before.found.reason,
-                before.found.priority,
-            ):
-                alt = found.alt or before.found.alt
-                self.candidates[key] = Candidate(replace(found, alt=alt), page)
-
     def next_images(self) -> None:
         """When nothing is left to do: fetch the next images, as many as may still be kept."""
-        waiting = [
-            c for c in self.candidates.values() if shown_address(c.found.address) not in self.done
-        ]
-        waiting.sort(key=lambda candidate: -candidate.found.priority)
-        batch: list[Candidate] = []
-        room = min(self.limits.images - self.keeper.n_kept, 8 if self.job.throttle else 64)
-        for candidate in waiting:
-            if candidate.found.reason:
-                self._settle(candidate, "left out", candidate.found.reason)
-            elif len(batch) < room:
-                self.done.add(shown_address(candidate.found.address))
-                if candidate.found.address.startswith("data:"):
-                    self._unpack(candidate)
-                else:
-                    batch.append(candidate)
+        batch = self.choice.next_batch(8 if self.job.throttle else 64)
         if batch:
+            meta = {"kind": "batch", "dont_cache": True}
             request = Request(
-                "data:,",
-                self.fetch,
-                cb_kwargs={"batch": batch},
-                meta={"kind": "batch", "dont_cache": True},
-                dont_filter=True,
+                "data:,", self.fetch, cb_kwargs={"batch": batch}, meta=meta, dont_filter=True
             )
             self.crawler.engine.crawl(request)
             raise DontCloseSpider
@@ -268,18 +251,6 @@ class SiteSpider(scrapy.Spider):
     def fetch(self, response: Response, batch: list[Candidate]) -> Iterator[dict]:
         """Hand a batch to the files pipeline."""
         yield {"images": batch}
-
-    def _unpack(self, candidate: Candidate) -> None:
-        try:
-            body = parse_data_uri(candidate.found.address).data
-        except ValueError as error:
-            self.keeper.note(candidate, "left out", f"a broken data address: {error}")
-        else:
-            self.keeper.keep(candidate, body)
-
-    def _settle(self, candidate: Candidate, status: str, reason: str) -> None:
-        self.done.add(shown_address(candidate.found.address))
-        self.keeper.note(candidate, status, reason)
 
     # Words to whoever waits -------------------------------------------------------------------
 
@@ -295,9 +266,7 @@ class SiteSpider(scrapy.Spider):
         """Note what was not fetched, and how it went."""
         if self.keeper.n_kept >= self.limits.images:
             self.stopped = self.stopped or f"the limit of {self.limits.images} images is reached"
-        for candidate in self.candidates.values():
-            if shown_address(candidate.found.address) not in self.done:
-                self._settle(candidate, "not fetched", self.stopped or f"the crawl ended: {reason}")
+        self.choice.give_up(self.stopped or f"the crawl ended: {reason}")
         outcome = {
             "finished": reason == "finished",
             "reason": self.first_reason or self.stopped,

@@ -5,8 +5,9 @@ import time
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,64 +16,20 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
-from similarity_lab.sites import Site
 from similarity_lab.web import folder as layout
 from similarity_lab.web._process import Interrupted, Progress, run_crawl
 from similarity_lab.web.addresses import AddressError, check_address, normal_address
+from similarity_lab.web.asked import Addresses, named_addresses
+from similarity_lab.web.collection import SITE_COLUMNS, Collection, summary
 from similarity_lab.web.folder import FolderError, folder_name
 from similarity_lab.web.jobs import Job
 from similarity_lab.web.limits import Limits
 
-SITE_COLUMNS = [
-    "name", "url", "status", "reason", "n_pages", "n_found", "n_images", "n_left_out", "n_repeated",
-    "n_failed", "folder",
-]  # fmt: skip
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
 _BROWSER = (
     "its pages are drawn by scripts, so most of it cannot be seen without a browser; collect it "
     'again with render="auto" (pip install "similarity_lab[browser]")'
 )
-
-Addresses = str | Iterable[str] | Mapping[str, str] | pd.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
-class Collection:
-    """What was collected.
-
-    Attributes
-    ----------
-    table : DataFrame
-        One row per address, in the order given: name, url, status ("collected", "empty",
-        "failed", "refused", "repeated"), reason, n_pages, n_found, n_images (kept), n_left_out,
-        n_repeated, n_failed (images), folder.
-    """
-
-    table: pd.DataFrame
-
-    @property
-    def sites(self) -> list[Site]:
-        """The sites that have images, to be scored."""
-        rows = self.table[self.table["status"] == "collected"]
-        return [
-            Site.from_folder(folder, name=name)
-            for folder, name in zip(rows["folder"], rows["name"], strict=True)
-        ]
-
-    @property
-    def images(self) -> pd.DataFrame:
-        """One row per image that was found on any site: site, then as in ``images.parquet``."""
-        rows = self.table[self.table["status"].isin(["collected", "empty"])]
-        tables = [
-            pd.read_parquet(Path(folder) / layout.IMAGES).assign(site=name)
-            for folder, name in zip(rows["folder"], rows["name"], strict=True)
-        ]
-        columns = ["site", *layout.IMAGE_COLUMNS]
-        return (
-            pd.concat(tables, ignore_index=True)[columns]
-            if tables
-            else pd.DataFrame(columns=columns)
-        )
 
 
 def collect(
@@ -130,7 +87,7 @@ def collect(
         No addresses, or a parameter that makes no sense. A site that fails does not raise: its row
         says why.
     ImportError
-        The extra ``web`` is missing.
+        The extra ``web`` is missing, or ``browser`` with `render`.
     KeyboardInterrupt
         Crawls are ended; the next call goes on.
     """
@@ -138,9 +95,14 @@ def collect(
         raise ValueError(f"parallel must be 1 or more, got {parallel}")
     if render not in ("never", "auto", "always"):
         raise ValueError(f'render must be "never", "auto" or "always", got {render!r}')
+    if render != "never" and find_spec("playwright") is None:
+        raise ImportError(
+            f'render="{render}" needs a browser: pip install "similarity_lab[browser]", then '
+            "playwright install chromium (or a chromium of the system)"
+        )
     if not user_agent.strip() or not user_agent.isprintable():
         raise ValueError(f"user_agent must be one line of text, got {user_agent!r}")
-    rows = _rows(urls)
+    rows = named_addresses(urls)
     if not rows:
         raise ValueError("no addresses to collect; pass at least one")
     out = Path(out_dir)
@@ -168,20 +130,6 @@ def collect(
     counts = [name for name in SITE_COLUMNS if name.startswith("n_")]
     table = pd.DataFrame(results, columns=SITE_COLUMNS)
     return Collection(table.astype(dict.fromkeys(counts, "Int64")))
-
-
-def _rows(urls: Addresses) -> list[dict[str, str]]:
-    if isinstance(urls, pd.DataFrame):
-        if "url" not in urls.columns:
-            raise ValueError(f"expected a table with a column url, got {list(urls.columns)}")
-        texts = urls["url"].fillna("").astype(str)
-        names = urls["name"].where(urls["name"].notna(), texts) if "name" in urls.columns else texts
-        pairs = list(zip(names.astype(str), texts, strict=True))
-    elif isinstance(urls, Mapping):
-        pairs = [(str(name), str(url)) for name, url in urls.items()]
-    else:
-        pairs = [(str(url), str(url)) for url in ([urls] if isinstance(urls, str) else urls)]
-    return [{"name": name.strip() or url, "url": url.strip()} for name, url in pairs]
 
 
 def _collect_all(
@@ -234,7 +182,7 @@ def _collect_one(job: Job, told: Progress, stop: threading.Event, *, refresh: bo
     done = marker.get("complete") and marker.get("settings") == settings
     if done and not refresh and (folder / layout.IMAGES).is_file():
         return {
-            **_summary(folder, *_read(folder)),
+            **summary(folder, *layout.read_tables(folder)),
             "status": marker["status"],
             "reason": marker["reason"],
         }
@@ -266,7 +214,7 @@ def _collect_one(job: Job, told: Progress, stop: threading.Event, *, refresh: bo
             "version": __version__,
         },
     )
-    return {**_summary(folder, images, pages), "status": status, "reason": reason}
+    return {**summary(folder, images, pages), "status": status, "reason": reason}
 
 
 def _verdict(outcome: dict, trouble: str, images: pd.DataFrame) -> tuple[str, str]:
@@ -280,20 +228,3 @@ def _verdict(outcome: dict, trouble: str, images: pd.DataFrame) -> tuple[str, st
     if not outcome.get("reached"):
         return "failed", reason or "no page could be read"
     return "empty", reason or "no image on its pages is large enough to show a product"
-
-
-def _read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return pd.read_parquet(folder / layout.IMAGES), pd.read_parquet(folder / layout.PAGES)
-
-
-def _summary(folder: Path, images: pd.DataFrame, pages: pd.DataFrame) -> dict:
-    count = images["status"].value_counts()
-    return {
-        "n_pages": int(((pages["status"] == "read") & (pages["kind"] == "page")).sum()),
-        "n_found": len(images),
-        "n_images": int(count.get("kept", 0)),
-        "n_left_out": int(count.get("left out", 0)) + int(count.get("not fetched", 0)),
-        "n_repeated": int(count.get("repeated", 0)),
-        "n_failed": int(count.get("failed", 0)),
-        "folder": str(folder),
-    }

@@ -41,7 +41,7 @@ def folder_name(url: str) -> str:
     Examples
     --------
     >>> folder_name("https://www.shop.example/"), folder_name("http://127.0.0.1:80/a?b")
-    ('www.shop.example', '127.0.0.1_80-0a4cbd3b')
+    ('www.shop.example', '127.0.0.1_80-d38383cf')
     """
     parts = urlsplit(url)
     host = re.sub(r"[^a-z0-9.-]+", "_", parts.netloc.lower()).strip(".")[:100] or "site"
@@ -123,6 +123,11 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         table.to_parquet(part, index=False)
         part.replace(folder / name)
     return images, pages
+
+
+def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of images and pages that `write_tables` wrote."""
+    return pd.read_parquet(folder / IMAGES), pd.read_parquet(folder / PAGES)
 
 
 def forget_cache(folder: Path) -> None:

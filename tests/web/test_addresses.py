@@ -221,7 +221,7 @@ def test_a_name_that_leads_to_a_private_address_is_refused_when_connecting(leads
         warnings.simplefilter("error")
         attempt = HostnameEndpoint(reactor, "rebound.example", 80).connect(Factory())
     attempt.addErrback(lambda failure: failures.append(failure.value))
-    reactor.clock.advance(1)
+    reactor.clock.pump([1] * 5)
     public = [pair for pair in reactor.connected if is_public(pair[0])]
     assert reactor.connected == public
     if connected:

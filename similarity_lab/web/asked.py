@@ -1,0 +1,28 @@
+"""The addresses somebody asks for, in whichever form they come."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+Addresses = str | Iterable[str] | Mapping[str, str] | pd.DataFrame
+
+
+def named_addresses(urls: Addresses) -> list[dict[str, str]]:
+    """Return ``name`` and ``url`` of each address in order; the name is the address by default.
+
+    Examples
+    --------
+    >>> named_addresses({"Nuts & Co": "nuts.example"})
+    [{'name': 'Nuts & Co', 'url': 'nuts.example'}]
+    """
+    if isinstance(urls, pd.DataFrame):
+        if "url" not in urls.columns:
+            raise ValueError(f"expected a table with a column url, got {list(urls.columns)}")
+        texts = urls["url"].fillna("").astype(str)
+        names = urls["name"].where(urls["name"].notna(), texts) if "name" in urls.columns else texts
+        pairs = list(zip(names.astype(str), texts, strict=True))
+    elif isinstance(urls, Mapping):
+        pairs = [(str(name), str(url)) for name, url in urls.items()]
+    else:
+        pairs = [(str(url), str(url)) for url in ([urls] if isinstance(urls, str) else urls)]
+    return [{"name": name.strip() or url, "url": url.strip()} for name, url in pairs]
