@@ -22,7 +22,9 @@ _ALONE = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--proxy-server=socks5://0.0.0.0:9",
     "--proxy-bypass-list=<-loopback>",
+    # Two names of one switch, older and newer: no WebRTC past the (dead) proxy
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-background-networking",
 ]
 _PIXEL = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\0\0\0!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
