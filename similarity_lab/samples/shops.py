@@ -71,7 +71,7 @@ def draw_shop(
     rng = np.random.default_rng([seed, crc32(name.encode())])
     files: dict[str, tuple[str, bytes]] = {}
     products: dict[str, str] = {}
-    pages: list[str] = []
+    pages: dict[str, str] = {}
     for number, subject in enumerate(subjects):
         way = WAYS[number % len(WAYS)]
         kind = way.kind if way.kind != ".avif" or features.check("avif") else ".jpg"
@@ -80,7 +80,7 @@ def draw_shop(
         files[image] = _TYPES[kind], _encoded(photo, kind)
         products[image] = subject
         page = f"/products/{number:02}.html"
-        pages.append(page)
+        pages[page] = image
         shown = way.show(image, f"{subject} {number}", files[image][1])
         files[page] = "text/html; charset=utf-8", _page(name, shown).encode()
     files |= _rest(name, pages, rng)
@@ -156,15 +156,19 @@ WAYS: tuple[Way, ...] = (
 IN_PAGE, IN_SITEMAP = 14, 15  # the ways whose image is not asked for, or named only in the sitemap
 
 
-def _rest(name: str, pages: list[str], rng: np.random.Generator) -> dict[str, tuple[str, bytes]]:
+def _rest(
+    name: str, pages: dict[str, str], rng: np.random.Generator
+) -> dict[str, tuple[str, bytes]]:
     """Return everything that is no product: the way to them, and what only looks like them."""
     html = "text/html; charset=utf-8"
     logo = draw(OTHERS[2], seed=int(rng.integers(2**31)), size=(80, 200))
     icon = np.full((_ICON, _ICON, 3), 90, np.uint8)
-    linked, unlinked = pages[: len(pages) // 2], pages[len(pages) // 2 :]
+    # A quarter is named by the sitemap only
+    listed = list(pages)
+    linked, further = listed[: len(pages) // 2], listed[len(pages) // 2 :: 2]
     more = "/category/nuts?page=2"
     first = "".join(f'<a href="{page}">product</a>' for page in linked)
-    second = "".join(f'<a href="..{page}">product</a>' for page in unlinked[::2])
+    second = "".join(f'<a href="..{page}">product</a>' for page in further)
     return {
         "/": (html, _page(name, f'<a href="{escape(more)}">nuts</a>{first}').encode()),
         more: (html, _page(name, second).encode()),
@@ -176,18 +180,22 @@ def _rest(name: str, pages: list[str], rng: np.random.Generator) -> dict[str, tu
             "application/xml",
             f"<sitemapindex><sitemap><loc>{HERE}/map.xml.gz</loc></sitemap></sitemapindex>".encode(),
         ),
-        "/map.xml.gz": ("application/gzip", gzip.compress(_sitemap(unlinked), mtime=0)),
+        "/map.xml.gz": (
+            "application/gzip",
+            gzip.compress(_sitemap(pages, linked + further), mtime=0),
+        ),
     }
 
 
-def _sitemap(pages: list[str]) -> bytes:
+def _sitemap(pages: dict[str, str], linked: list[str]) -> bytes:
+    """Return a sitemap of the pages nothing links to, and of the images no page shows."""
     entries = []
-    for page in pages:
-        number = int(page[-7:-5])
-        image = f"{HERE}/media/photo-{number:02}{WAYS[number % len(WAYS)].kind}"
-        named = f"<image:image><image:loc>{image}</image:loc></image:image>"
-        shown = named if number % len(WAYS) == IN_SITEMAP else ""
-        entries.append(f"<url><loc>{HERE}{page}</loc>{shown}</url>")
+    for number, (page, image) in enumerate(pages.items()):
+        if number % len(WAYS) == IN_SITEMAP:
+            named = f"<image:image><image:loc>{HERE}{image}</image:loc></image:image>"
+            entries.append(f"<url><loc>{HERE}{page}</loc>{named}</url>")
+        elif page not in linked:
+            entries.append(f"<url><loc>{HERE}{page}</loc></url>")
     space = 'xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
     return f"<urlset {space}>{''.join(entries)}</urlset>".encode()
 
