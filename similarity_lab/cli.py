@@ -1,4 +1,4 @@
-"""The command line: ``similarity-lab demo | score | embed | fetch``.
+"""The command line: ``similarity-lab demo | rank | score | collect | embed | fetch``.
 
 Exit codes: 0 done, 2 bad usage or input (one line on stderr says what), 130 interrupted.
 """
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab._version import __version__, versions
+from similarity_lab.cli_rank import add_collect, add_rank
 from similarity_lab.relevance.decision import SITE_COLUMNS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("similarity-lab: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError) as error:  # what the package raises for bad input
+    except (ValueError, OSError, ImportError) as error:  # bad input, a missing extra
         print(f"similarity-lab: error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     return DONE
@@ -47,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_score(commands)
     _add_embed(commands)
+    add_rank(commands)
+    add_collect(commands)
     _add_fetch(commands)
     return parser
 

@@ -3,6 +3,7 @@
 The names are imported when asked for; they need the extra ``web``.
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from similarity_lab._lazy import lazy_names
@@ -26,4 +27,10 @@ _HOMES = {
 
 __all__ = ["Collection", "Found", "Limits", "collect", "find_images", "find_links"]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+_attribute, __dir__ = lazy_names(__name__, _HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES and find_spec("scrapy") is None:
+        raise ImportError('collecting websites needs Scrapy: pip install "similarity_lab[web]"')
+    return _attribute(name)

@@ -1,13 +1,15 @@
 """The addresses somebody asks for, in whichever form they come."""
 
+import csv
 from collections.abc import Iterable, Mapping
+from os import PathLike
 
 import pandas as pd
 
 Addresses = str | Iterable[str] | Mapping[str, str] | pd.DataFrame
 
 
-def named_addresses(urls: Addresses) -> list[dict[str, str]]:
+def named_addresses(urls: Addresses | PathLike[str]) -> list[dict[str, str]]:
     """Return ``name`` and ``url`` of each address in order; the name is the address by default.
 
     Examples
@@ -15,6 +17,8 @@ def named_addresses(urls: Addresses) -> list[dict[str, str]]:
     >>> named_addresses({"Nuts & Co": "nuts.example"})
     [{'name': 'Nuts & Co', 'url': 'nuts.example'}]
     """
+    if isinstance(urls, PathLike):
+        urls = _read(urls)
     if isinstance(urls, pd.DataFrame):
         if "url" not in urls.columns:
             raise ValueError(f"expected a table with a column url, got {list(urls.columns)}")
@@ -26,3 +30,10 @@ def named_addresses(urls: Addresses) -> list[dict[str, str]]:
     else:
         pairs = [(str(url), str(url)) for url in ([urls] if isinstance(urls, str) else urls)]
     return [{"name": name.strip() or url, "url": url.strip()} for name, url in pairs]
+
+
+def _read(path: PathLike[str]) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=None, engine="python")
+    except (ValueError, csv.Error) as error:  # not text, empty, rows of different lengths
+        raise ValueError(f"{path}: expected a CSV table with a column url ({error})") from error

@@ -33,7 +33,7 @@ _BROWSER = (
 
 
 def collect(
-    urls: Addresses,
+    urls: Addresses | PathLike[str],
     out_dir: str | PathLike[str],
     *,
     limits: Limits | None = None,
@@ -54,8 +54,8 @@ def collect(
 
     Parameters
     ----------
-    urls : str, iterable of str, mapping of name to address, or DataFrame with url and maybe name
-        Without a scheme, ``http://`` is meant.
+    urls : str, iterable of str, mapping of name to address, DataFrame or path of a CSV file
+        A table has a column url and maybe name. Without a scheme, ``http://`` is meant.
     out_dir : path
         A folder per site is made in it; nothing is written elsewhere.
     limits : Limits, optional
