@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from similarity_lab.datasets import load_dataset
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import SITE_COLUMNS
 from similarity_lab.report import write_report
@@ -106,9 +107,10 @@ def rank(
     if not names:
         raise ValueError("no targets; pass at least one class of the library")
     folder = Path(out_dir)
-    scorer = RelevanceScorer(names[0], progress=progress, **scoring).fit(library)
-    for name in names[1:]:
-        scorer.for_target(name)
+    photos = load_dataset(library, progress=progress)
+    for name in names:
+        photos.class_index(name)  # an unknown one is an error now and not after hours of collecting
+    scorer = RelevanceScorer(names[0], progress=progress, **scoring).fit(photos)
     collection = collect(urls, folder / "sites", progress=progress, **(collecting or {}))
     results = _ranked(collection, list(_decided(scorer, collection, names)), names)
     sites = _site_table(results)

@@ -1,6 +1,5 @@
 """The addresses somebody asks for, in whichever form they come."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from os import PathLike
 
@@ -34,6 +33,9 @@ def named_addresses(urls: Addresses | PathLike[str]) -> list[dict[str, str]]:
 
 def _read(path: PathLike[str]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=None, engine="python")
-    except (ValueError, csv.Error) as error:  # not text, empty, rows of different lengths
+        with open(path, encoding="utf-8-sig") as file:
+            first = file.readline(10_000)
+        separator = ";" if ";" in first and "," not in first else ","  # as some spreadsheets write
+        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=separator)
+    except ValueError as error:  # not text, empty, rows of different lengths
         raise ValueError(f"{path}: expected a CSV table with a column url ({error})") from error
