@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help env demo test lint types unit slow notebooks lock clean
 
 help:
-	@echo "make demo       decide on eight generated supplier sites and write a page"
+	@echo "make demo       collect two generated shops, decide, and write a page"
 	@echo "make test       lint, types, tests, doctests, README blocks, notebooks in fast mode"
 	@echo "make env        only the environment, $(VENV)/"
 	@echo "make notebooks  run the notebooks in full and keep their outputs"
@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: env
-	@echo "==> demo: which of these supplier sites sell almonds?"
+	@echo "==> demo: which of these shops sell almonds?"
 	@$(BIN)/similarity-lab demo --out demo
 
 test: lint types unit

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from similarity_lab.ranking import Ranking
     from similarity_lab.web.asked import Addresses
 
 
@@ -101,12 +102,23 @@ def _rank(options: argparse.Namespace) -> None:
         relevance_threshold=options.relevance_threshold,
         certainty=options.certainty,
     )
-    columns = ["rank", "site", "target", "decision", "probability", "share", "n_images", "reason"]
-    shown = ranking.sites[columns].copy()
-    for name in ("probability", "share"):
-        shown[name] = shown[name].map("{:.0%}".format, na_action="ignore")
-    print(shown.fillna("").to_string(index=False))
+    show(ranking)
     print(f"page: {ranking.page}", file=sys.stderr)
+
+
+def show(ranking: "Ranking") -> None:
+    """Print the ranked table."""
+    columns = ["rank", "site", "target", "decision", "probability", "share", "n_matches"]
+    columns += ["n_scored", "reason"]
+    texts = ranking.sites[columns].astype(object)
+    for name in ("probability", "share"):
+        texts[name] = texts[name].map("{:.1%}".format, na_action="ignore")
+    if not texts["reason"].any():
+        texts = texts.drop(columns="reason")
+    shown = texts.where(texts.notna(), "").rename(
+        columns={"n_matches": "matches", "n_scored": "images"}
+    )
+    print(shown.to_string(index=False))
 
 
 def _collect(options: argparse.Namespace) -> None:

@@ -21,6 +21,8 @@ class ShopServer(ThreadingHTTPServer):
         ``(content type, body)``, or a function that is handed the request handler.
     cdn : str
         Where the addresses that begin with `CDN` lead; the server itself by default.
+    port : int
+        0 for a free one.
 
     Attributes
     ----------
@@ -33,8 +35,8 @@ class ShopServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, files: Mapping[str, Answer], *, cdn: str = "") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, files: Mapping[str, Answer], *, cdn: str = "", port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.files = dict(files)
         self.cdn = cdn or self.url
         self.asked: list[str] = []
@@ -92,8 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(shop: Shop | Mapping[str, Answer], *, cdn: str = "") -> Iterator[ShopServer]:
-    """Serve a shop for as long as the context lasts.
+def serve(
+    shop: Shop | Mapping[str, Answer], *, cdn: str = "", port: int = 0
+) -> Iterator[ShopServer]:
+    """Serve a shop for as long as the context lasts, on this port or, if it is taken, another.
 
     Examples
     --------
@@ -102,7 +106,11 @@ def serve(shop: Shop | Mapping[str, Answer], *, cdn: str = "") -> Iterator[ShopS
     ...     urlopen(server.url).read()
     b'almonds'
     """
-    server = ShopServer(shop.files if isinstance(shop, Shop) else shop, cdn=cdn)
+    files = shop.files if isinstance(shop, Shop) else shop
+    try:
+        server = ShopServer(files, cdn=cdn, port=port)
+    except OSError:  # somebody else has the port that was wished for
+        server = ShopServer(files, cdn=cdn)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
