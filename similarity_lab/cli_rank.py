@@ -58,6 +58,9 @@ def _add_collecting(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="a private address, for tests",
     )
+    parser.add_argument(
+        "--no-throttle", action="store_true", help="as fast as it goes, for servers of your own"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -82,7 +85,7 @@ def _options(options: argparse.Namespace) -> dict[str, Any]:
         "refresh": options.refresh,
         "verify": not options.any_certificate,
         "allow": options.allow,
-        "throttle": not options.allow,  # there is nobody to be polite to
+        "throttle": not options.no_throttle,
     }
     return chosen | ({"user_agent": options.user_agent} if options.user_agent else {})
 

@@ -119,7 +119,8 @@ def test_formulas_become_texts():
 def test_collect_from_the_command_line(shops, tmp_path, capsys):
     file = tmp_path / "shops.csv"
     file.write_text(f"name,url\nnuts,{shops[0].url}\nbad,ftp://x\n")
-    arguments = ["--out", str(tmp_path / "out"), "--quiet", "--allow", shops[0].endpoint]
+    arguments = ["--out", str(tmp_path / "out"), "--quiet", "--no-throttle"]
+    arguments += ["--allow", shops[0].endpoint]
     assert main(["collect", str(file), *arguments, "--images", "3"]) == 0
     shown = capsys.readouterr().out
     assert "the limit of 3 images is reached" in shown and "expected an http or https" in shown

@@ -15,8 +15,8 @@ from scrapy.pipelines.media import FileException, FileInfo, MediaPipeline
 from twisted.python.failure import Failure
 
 from similarity_lab.images import ImageError, read_header
-from similarity_lab.web.folder import read_lines
 from similarity_lab.web.found import Found
+from similarity_lab.web.jobs import read_lines
 from similarity_lab.web.limits import Limits
 
 _ENDINGS = {

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from similarity_lab.web.jobs import read_lines
+
 IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
 IMAGE_COLUMNS = [
     "path", "address", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
@@ -142,14 +144,3 @@ def _notes(path: Path, columns: list[str]) -> pd.DataFrame:
     ]
     numbers = {name: "Int64" for name in _NUMBERS if name in columns}
     return pd.DataFrame(rows, columns=columns).astype(numbers)
-
-
-def read_lines(path: Path) -> list[dict]:
-    """Return the notes of a crawl that may have been killed: a broken line does not count."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows

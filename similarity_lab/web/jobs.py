@@ -54,3 +54,14 @@ class Job:
                 "allow": tuple(fields["allow"]),
             }
         )
+
+
+def read_lines(path: Path) -> list[dict]:
+    """Return the notes of a crawl that may have been killed: a broken line does not count."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
