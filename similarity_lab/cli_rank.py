@@ -64,15 +64,12 @@ def _add_collecting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
-def _addresses(options: argparse.Namespace) -> "Addresses | Path":
-    files = [
-        text for text in options.sites if text.lower().endswith(".csv") and Path(text).exists()
-    ]
-    if not files:
-        return list(options.sites)
-    if len(options.sites) > 1:
-        raise ValueError("pass either one table of addresses or addresses, not both")
-    return Path(files[0])
+def _addresses(options: argparse.Namespace) -> "Addresses":
+    if len(options.sites) == 1:
+        return str(options.sites[0])  # may be a table
+    if tables := [text for text in options.sites if text.lower().endswith(".csv")]:
+        raise ValueError(f"pass either one table of addresses or addresses, not both: {tables[0]}")
+    return list(options.sites)
 
 
 def _options(options: argparse.Namespace) -> dict[str, Any]:

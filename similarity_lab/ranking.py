@@ -148,7 +148,7 @@ def _decided(
     scorer: RelevanceScorer, collection: "Collection", targets: list[str]
 ) -> Iterator[tuple[Row, Result]]:
     """Yield each row of the collection with its result, once per target."""
-    rows: list[Row] = collection.table.to_dict("records")
+    rows: Sequence[Row] = collection.table.to_dict("records")
     there = [row for row in rows if row["status"] == "collected"]
     sites = [Site.from_folder(row["folder"], name=row["name"]) for row in there]
     results = scorer.score_each(sites, targets)

@@ -39,9 +39,19 @@ class Candidate:
 class LeftOut(FileException):
     """An image that has come but is not kept; the message says why."""
 
+    status = "left out"
+
 
 class Repeated(LeftOut):
     """An image whose very bytes are kept already."""
+
+    status = "repeated"
+
+
+class Surplus(LeftOut):
+    """An image that came when there were enough."""
+
+    status = "not fetched"
 
 
 class Keeper:
@@ -49,7 +59,7 @@ class Keeper:
 
     def __init__(self, folder: Path, log: Path, limits: Limits) -> None:
         self.folder, self.limits = folder, limits
-        self.rows = read_lines(log)
+        self.rows = [row for row in read_lines(log) if self._still_holds(row)]
         self.by_digest = {row["sha256"]: row for row in self.rows if row["status"] == "kept"}
         self._log = log.open("a", encoding="utf-8", buffering=1)
         self._log.write("\n")  # ends a line that was cut off
@@ -62,6 +72,9 @@ class Keeper:
     def known(self) -> set[str]:
         """Return the addresses that need not be asked for again."""
         return {row["address"] for row in self.rows if row["status"] in DONE}
+
+    def _still_holds(self, row: dict[str, Any]) -> bool:
+        return row["status"] != "kept" or (self.folder / row["path"]).is_file()
 
     def look(self, candidate: Candidate, body: bytes) -> dict[str, Any]:
         """Return what is known of an image to keep; raise `LeftOut` for the others."""
@@ -77,7 +90,7 @@ class Keeper:
         if digest in self.by_digest:
             raise Repeated(f"the same bytes as {self.by_digest[digest]['address']}")
         if self.n_kept >= self.limits.images:
-            raise LeftOut(f"the limit of {self.limits.images} images is reached")
+            raise Surplus(f"the limit of {self.limits.images} images is reached")
         # From here on nobody else keeps these bytes, also while they are being written
         self.by_digest[digest] = {"address": shown_address(candidate.found.address)}
         return {
@@ -106,10 +119,8 @@ class Keeper:
         """Keep an image that came with its page, in a ``data:`` address."""
         try:
             facts = self.look(candidate, body)
-        except Repeated as reason:
-            self.note(candidate, "repeated", str(reason))
         except LeftOut as reason:
-            self.note(candidate, "left out", str(reason))
+            self.note(candidate, reason.status, str(reason))
         else:
             (self.folder / str(facts["path"])).write_bytes(body)
             self.note(candidate, "kept", **facts)
@@ -190,8 +201,7 @@ class ImageFiles(FilesPipeline):
         error = failure.value
         candidate = request.meta["candidate"]
         if isinstance(error, LeftOut):
-            status = "repeated" if isinstance(error, Repeated) else "left out"
-            self.keeper.note(candidate, status, str(error))
+            self.keeper.note(candidate, error.status, str(error))
         else:
             reason = self.spider.why(error, request.url)  # type: ignore[union-attr]
             self.keeper.note(candidate, "failed", reason)

@@ -72,9 +72,11 @@ class SiteSpider(scrapy.Spider):
 
     def spent(self, *, looking: bool) -> str:
         """Return which limit forbids any further request, if one does."""
-        seconds = self.limits.seconds / (2 if looking else 1)
-        if time.monotonic() - self._started > seconds:
+        seconds = time.monotonic() - self._started
+        if seconds > self.limits.seconds:
             self.stopped = f"the limit of {self.limits.seconds:g} seconds is reached"
+        elif looking and 2 * seconds > self.limits.seconds:
+            self.stopped = f"half of the {self.limits.seconds:g} seconds went into finding pages"
         elif self.n_bytes > self.limits.site_bytes:
             self.stopped = f"the limit of {self.limits.site_bytes:,} bytes is reached"
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ def named_addresses(urls: Addresses | PathLike[str]) -> list[dict[str, str]]:
     >>> named_addresses({"Nuts & Co": "nuts.example"})
     [{'name': 'Nuts & Co', 'url': 'nuts.example'}]
     """
-    if isinstance(urls, PathLike):
+    if isinstance(urls, PathLike) or (isinstance(urls, str) and _is_table(urls)):
         urls = _read(urls)
     if isinstance(urls, pd.DataFrame):
         if "url" not in urls.columns:
@@ -31,7 +32,11 @@ def named_addresses(urls: Addresses | PathLike[str]) -> list[dict[str, str]]:
     return [{"name": name.strip() or url, "url": url.strip()} for name, url in pairs]
 
 
-def _read(path: PathLike[str]) -> pd.DataFrame:
+def _is_table(text: str) -> bool:
+    return text.lower().endswith(".csv") and Path(text).is_file()
+
+
+def _read(path: str | PathLike[str]) -> pd.DataFrame:
     try:
         with open(path, encoding="utf-8-sig") as file:
             first = file.readline(10_000)

@@ -16,6 +16,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
+from similarity_lab.sources import one_line
 from similarity_lab.web import folder as layout
 from similarity_lab.web._process import Interrupted, Progress, run_crawl
 from similarity_lab.web.addresses import AddressError, check_address, normal_address
@@ -73,7 +74,7 @@ def collect(
     user_agent : str
         What servers are told; say who you are.
     refresh : bool
-        Ask finished sites again as well; images that are there are not fetched again.
+        Ask finished sites again as well; images that are there stay and are not fetched again.
     progress : bool
         Show a bar.
 
@@ -102,6 +103,8 @@ def collect(
         )
     if not user_agent.strip() or not user_agent.isprintable():
         raise ValueError(f"user_agent must be one line of text, got {user_agent!r}")
+    if isinstance(allow, str):
+        allow = (allow,)
     rows = named_addresses(urls)
     if not rows:
         raise ValueError("no addresses to collect; pass at least one")
@@ -171,50 +174,65 @@ def _while_telling(
 
 
 def _collect_one(job: Job, told: Progress, stop: threading.Event, *, refresh: bool) -> dict:
-    folder = job.folder
-    settings = {name: value for name, value in asdict(job).items() if name not in ("url", "folder")}
-    settings["allow"] = list(job.allow)
     try:
-        layout.prepare(folder, job.url)
+        layout.prepare(job.folder, job.url)
+        before = layout.read_marker(job.folder) or {}
+        same = before.get("settings") == _settings(job)
+        if (
+            same
+            and before.get("complete")
+            and not refresh
+            and (row := _finished(job.folder, before))
+        ):
+            return row
+        if "settings" in before and not same:
+            layout.forget_left_out(job.folder)
+        return _crawl(job, told, stop)
+    except Interrupted:
+        return {"status": "failed", "reason": "interrupted; call again to go on"}
     except (FolderError, OSError) as error:
         return {"status": "failed", "reason": str(error)}
-    marker = layout.read_marker(folder) or {}
-    done = marker.get("complete") and marker.get("settings") == settings
-    if done and not refresh and (folder / layout.IMAGES).is_file():
-        return {
-            **summary(folder, *layout.read_tables(folder)),
-            "status": marker["status"],
-            "reason": marker["reason"],
-        }
-    started = time.monotonic()
+    except (ValueError, TypeError, KeyError) as error:  # notes that no crawl of ours has written
+        reason = f"{job.folder / 'crawl'}: damaged notes, remove them ({one_line(error)})"
+        return {"status": "failed", "reason": reason}
+
+
+def _finished(folder: Path, marker: dict) -> dict | None:
+    """Return the row of a site that is collected already, or None if its tables are gone."""
     try:
-        trouble = run_crawl(job, told, stop)
-    except Interrupted:
-        return {
-            "status": "failed",
-            "reason": "interrupted; call again to go on",
-            "folder": str(folder),
-        }
-    images, pages = layout.write_tables(folder)
-    outcome = layout.read_outcome(folder)
+        found = summary(folder, *layout.read_tables(folder))
+    except (OSError, ValueError, KeyError):
+        return None
+    return {**found, "status": str(marker["status"]), "reason": str(marker["reason"])}
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """Return what a result depends on, as JSON gives it back."""
+    settings = asdict(job) | {"allow": list(job.allow)}
+    return {name: value for name, value in settings.items() if name not in ("url", "folder")}
+
+
+def _crawl(job: Job, told: Progress, stop: threading.Event) -> dict:
+    started = time.monotonic()
+    trouble = run_crawl(job, told, stop)
+    images, pages = layout.write_tables(job.folder)
+    outcome = layout.read_outcome(job.folder)
     status, reason = _verdict(outcome, trouble, images)
     complete = status != "failed" and bool(outcome.get("finished"))
     if complete:
-        layout.forget_cache(folder)
-    layout.write_marker(
-        folder,
-        {
-            "url": job.url,
-            "status": status,
-            "reason": reason,
-            "complete": complete,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - started, 2),
-            "settings": settings,
-            "version": __version__,
-        },
-    )
-    return {**summary(folder, images, pages), "status": status, "reason": reason}
+        layout.forget_cache(job.folder)
+    marker = {
+        "url": job.url,
+        "status": status,
+        "reason": reason,
+        "complete": complete,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - started, 2),
+        "settings": _settings(job),
+        "version": __version__,
+    }
+    layout.write_marker(job.folder, marker)
+    return {**summary(job.folder, images, pages), "status": status, "reason": reason}
 
 
 def _verdict(outcome: dict, trouble: str, images: pd.DataFrame) -> tuple[str, str]:

@@ -132,6 +132,13 @@ def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.read_parquet(folder / IMAGES), pd.read_parquet(folder / PAGES)
 
 
+def forget_left_out(folder: Path) -> None:
+    """Forget what was left out: with other limits it may come out otherwise."""
+    log = folder / "crawl" / "images.jsonl"
+    kept = [row for row in read_lines(log) if row["status"] in ("kept", "repeated")]
+    log.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+
+
 def forget_cache(folder: Path) -> None:
     """Remove the answers that were kept to go on from: the crawl is finished."""
     shutil.rmtree(folder / "crawl" / "cache", ignore_errors=True)

@@ -9,8 +9,15 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 
 from similarity_lab import Site
 from similarity_lab.sites import SiteError
+from similarity_lab.web import collect
 from similarity_lab.web._cache import JsonCacheStorage
-from similarity_lab.web.folder import FolderError, folder_name, prepare, write_tables
+from similarity_lab.web.folder import (
+    FolderError,
+    folder_name,
+    forget_left_out,
+    prepare,
+    write_tables,
+)
 
 URL = "https://shop.example/"
 
@@ -121,3 +128,25 @@ def test_the_cache_never_unpickles(tmp_path):
     storage.seconds = -1
     storage.store_response(spider, request, HtmlResponse(request.url, body=b"old"))
     assert storage.retrieve_response(spider, request) is None
+
+
+def test_other_limits_let_what_was_left_out_try_again(tmp_path):
+    prepare(tmp_path, URL)
+    log = tmp_path / "crawl" / "images.jsonl"
+    rows = [{"address": name, "status": name} for name in ("kept", "left out", "not fetched")]
+    log.write_text("\n".join(map(json.dumps, [*rows, "text", 3, {"status": 7}])))
+    forget_left_out(tmp_path)
+    assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == ["kept"]
+
+
+def test_a_folder_with_notes_of_somebody_else_costs_only_that_site(tmp_path):
+    folder = tmp_path / "shop.example"
+    prepare(folder, "http://shop.example/")
+    (folder / "site.json").write_text(json.dumps({"url": "http://shop.example/", "complete": True}))
+    note = {"address": "a", "status": "kept", "path": "../../x", "sha256": "s", "width": "wide"}
+    (folder / "crawl" / "images.jsonl").write_text(json.dumps(note))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("similarity_lab.web.collecting.run_crawl", lambda *_: "")
+        table = collect(["shop.example", "http://10.0.0.1"], tmp_path, progress=False).table
+    assert table["status"].to_list() == ["failed", "refused"]
+    assert "damaged notes, remove them" in table.loc[0, "reason"]
