@@ -3,8 +3,8 @@
 import threading
 import time
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -137,7 +137,7 @@ def collect(
 
 def _collect_all(
     jobs: dict[int, Job], parallel: int, *, refresh: bool, progress: bool
-) -> Iterable[tuple[int, dict]]:
+) -> Iterator[tuple[int, dict]]:
     """Yield the outcome of each job as it ends; end all crawls when interrupted."""
     stop = threading.Event()
     counts: dict[int, tuple[int, int]] = {}
@@ -146,31 +146,21 @@ def _collect_all(
     def one(at: int) -> dict:
         def told(pages: int, images: int) -> None:
             counts[at] = pages, images
+            pages, images = map(sum, zip(*counts.copy().values(), strict=True))
+            bar.set_postfix(pages=pages, images=images)
 
         return _collect_one(jobs[at], told, stop, refresh=refresh)
 
     pool = ThreadPoolExecutor(parallel, thread_name_prefix="collect")
     futures = {pool.submit(one, at): at for at in jobs}
     try:
-        for future in _while_telling(futures, bar, counts):
+        for future in as_completed(futures):
+            bar.update()
             yield futures[future], future.result()
     finally:  # also when the user interrupts
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
         bar.close()
-
-
-def _while_telling(
-    futures: Mapping[Future[dict], int], bar: "tqdm[Any]", counts: dict[int, tuple[int, int]]
-) -> Iterator[Future[dict]]:
-    """Yield futures as they end, and keep the bar up to date."""
-    for future in as_completed(futures):
-        bar.update()
-        bar.set_postfix(
-            pages=sum(pages for pages, _ in counts.values()),
-            images=sum(images for _, images in counts.values()),
-        )
-        yield future
 
 
 def _collect_one(job: Job, told: Progress, stop: threading.Event, *, refresh: bool) -> dict:
