@@ -23,8 +23,6 @@ _ENDINGS = {
     "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp", "AVIF": ".avif",
     "BMP": ".bmp", "TIFF": ".tif",
 }  # fmt: skip
-
-
 DONE = ("kept", "repeated", "left out")  # asked for again, they would come out the same
 
 

@@ -44,7 +44,7 @@ class SiteSpider(scrapy.Spider):
         self.n_pages = self.n_bytes = self.n_read = self.n_sitemaps = self.n_empty = 0
         self.robots_trouble: dict[str, str] = {}
         self.delays: dict[str, float] = {}
-        self.stopped = self.first_reason = ""
+        self.stopped = self.first_reason = self.browser_trouble = ""
         self.keeper = Keeper(job.folder, job.folder / "crawl" / "images.jsonl", job.limits)
         self.choice = Choice(self.keeper)
         self._pages = (job.folder / "crawl" / "pages.jsonl").open(
@@ -159,6 +159,7 @@ class SiteSpider(scrapy.Spider):
             # Decoded here, where the header of the answer is known
             return await self.browser.draw(response.url, response.text.encode()), ""
         except BrowserError as error:
+            self.browser_trouble = str(error)
             return response.body, str(error)
 
     def _ask_sitemaps(self, url: str) -> Iterator[Request]:
@@ -261,19 +262,22 @@ class SiteSpider(scrapy.Spider):
         now = time.monotonic()
         if last or now - self._reported > _REPORT_EVERY:
             self._reported = now
-            print(json.dumps({"pages": self.n_read, "images": self.keeper.n_kept}), flush=True)  # noqa: T201
+            told = {"pages": self.n_read, "images": self.keeper.n_kept}
+            sys.stdout.write(json.dumps(told) + "\n")
             sys.stdout.flush()
 
     def finish(self, reason: str) -> None:
         """Note what was not fetched, and how it went."""
         if self.keeper.n_kept >= self.limits.images:
             self.stopped = self.stopped or f"the limit of {self.limits.images} images is reached"
-        self.choice.give_up(self.stopped or f"the crawl ended: {reason}")
+        if reason != "finished":
+            self.stopped = self.stopped or f"the crawl ended early: {reason}"
+        self.choice.give_up(self.stopped or "the crawl ended")
         outcome = {
             "finished": reason == "finished",
-            "reason": self.first_reason or self.stopped,
+            "reason": self.first_reason or self.stopped or self.browser_trouble,
             "reached": self.n_read > 0,
-            "needs_browser": self.n_read > 0 and self.n_empty * 2 > self.n_read,
+            "needs_browser": self.job.render == "never" and 2 * self.n_empty > self.n_read,
         }
         path = self.job.folder / "crawl" / "outcome.json"
         path.write_text(json.dumps(outcome) + "\n", encoding="utf-8")

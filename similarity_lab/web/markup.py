@@ -12,7 +12,7 @@ from w3lib.encoding import html_to_unicode
 from w3lib.url import safe_url_string
 
 _MAX_DATA = 2**20  # characters of a data: address
-_CSS_ADDRESS = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^)"'\s]*))\s*\)""", re.IGNORECASE)
+_CSS_ADDRESS = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^()"'\s]*))\s*\)""", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

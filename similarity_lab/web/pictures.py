@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 
 from lxml.html import HtmlElement
 
@@ -21,6 +21,7 @@ _LATE = (
 )  # fmt: skip
 _LATE_BACKGROUNDS = ("data-bg", "data-background", "data-background-image", "data-bg-src")
 _FRAME = frozenset({"header", "footer", "nav"})  # of a page, the same on each: logos, badges
+_MAX_SOURCES = 50  # of one picture
 _WANTED_WIDTH = 1200  # asked for where a template leaves the width open
 
 
@@ -65,11 +66,16 @@ def _merged(found: Iterator[Found]) -> list[Found]:
     merged: dict[str, Found] = {}
     for raw in found:
         reason = raw.reason or unwanted(raw.address, None, None, 0)
-        item = replace(raw, reason=reason, alt=" ".join(raw.alt.split())[:500])
+        item = replace(raw, reason=reason, alt=_words(raw.alt))
         before = merged.get(item.address, item)
         best = max(before, item, key=lambda one: (not one.reason, one.priority))
         merged[item.address] = replace(best, alt=before.alt or item.alt)
     return sorted(merged.values(), key=lambda item: -item.priority)
+
+
+def _words(text: str) -> str:
+    """Return text that can be written anywhere: JSON escapes may hold halves of characters."""
+    return " ".join(text.split())[:500].encode("utf-8", "replace").decode()
 
 
 def _property(page: Page, name: str) -> str:
@@ -148,7 +154,8 @@ def _sized(page: Page, node: HtmlElement, picture: HtmlElement | None) -> list[t
     Of equal sizes what the img itself names comes first: every browser can show that.
     """
     # Parsers that do not know `source` nest what follows it, so look at all depths
-    nodes = [node, *(() if picture is None else picture.iter("source"))]
+    sources = () if picture is None else islice(picture.iter("source"), _MAX_SOURCES)
+    nodes = [node, *sources]
     sets = [one.get(name) for one in nodes for name in ("srcset", *_LATE_SETS)]
     offered = [
         (page.absolute(_filled(address, node)), size)

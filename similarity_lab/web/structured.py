@@ -1,20 +1,19 @@
 """What pages say of their products for search engines: JSON-LD and microdata."""
 
 import json
-import re
 from collections.abc import Iterator
 from itertools import islice
 
 from similarity_lab.web.found import Found
 from similarity_lab.web.markup import Page
 
-_MAX_NODES = 20_000  # of all JSON-LD of a page
-_WRAPPING = re.compile(r"^\s*(?://)?\s*(?:<!--|<!\[CDATA\[)|(?://)?\s*(?:-->|\]\]>)\s*$")
+_MAX_NODES = 20_000  # of all JSON-LD of a page, and of its microdata
+_OPENING, _CLOSING = ("//", "<!--", "<![CDATA["), ("-->", "]]>", "//")  # around JSON-LD, of old
 
 
 def product_images(page: Page) -> list[Found]:
     """Return the images that belong to a product by the page's own word, in order."""
-    return [*_json_ld(page), *_microdata(page)]
+    return [*_json_ld(page), *islice(_microdata(page), _MAX_NODES)]
 
 
 def _json_ld(page: Page) -> Iterator[Found]:
@@ -33,7 +32,7 @@ def _nodes(page: Page) -> Iterator[dict]:
         if (script.get("type") or "").split(";")[0].strip().lower() != "application/ld+json":
             continue
         try:
-            waiting = [json.loads(_WRAPPING.sub("", script.text or ""), strict=False)]
+            waiting = [json.loads(_unwrapped(script.text or ""), strict=False)]
         except (ValueError, RecursionError):  # broken, or nested to break us; others may be well
             continue
         while waiting:  # last in, first out, so put in backwards
@@ -43,6 +42,16 @@ def _nodes(page: Page) -> Iterator[dict]:
                 waiting.extend(reversed(value.values()))
             elif isinstance(value, list):
                 waiting.extend(reversed(value))
+
+
+def _unwrapped(text: str) -> str:
+    # No regular expression: none that allows for white space is quick on a page full of it
+    text = text.strip()
+    for mark in _OPENING:
+        text = text.removeprefix(mark).lstrip()
+    for mark in _CLOSING:
+        text = text.removesuffix(mark).rstrip()
+    return text
 
 
 def _is_product(kind: object) -> bool:

@@ -116,6 +116,10 @@ def ld(value):
             '<script type="application/ld+json"><!-- {"@type": "Product", "image": "/a.jpg"} --></script>',
             ["/a.jpg"],
         ),
+        "json-ld, cdata": (
+            '<script type="application/ld+json">//<![CDATA[\n{"@type": "Product", "image": "/a.jpg"}\n//]]></script>',
+            ["/a.jpg"],
+        ),
         "json-ld, line breaks": (
             '<script type="application/ld+json">{"@type": "Product", "name": "a\nb", "image": "/a.jpg"}</script>',
             ["/a.jpg"],
@@ -192,7 +196,17 @@ def test_hostile_markup_ends_soon():
     many = "".join(f'<img src="/{n}.jpg">' for n in range(5_000))
     assert len(found(many)) == 5_000
     assert found(f'<img srcset="{", ,, " * 20_000} /a.jpg 2x">') == [(HERE + "/a.jpg", "img")]
-    assert list(css_addresses("url(" * 10_000 + "x)")) is not None
+    spaces = f'<script type="application/ld+json">{" " * 10**6}x{" " * 10**6}</script>'
+    assert find_images(spaces, BASE) == []
+    scope = '<div itemscope itemtype="http://schema.org/Product">'
+    assert len(find_images(scope * 60 + '<link itemprop="image" href="/a.jpg">' * 5_000, BASE)) == 1
+    sources = '<source srcset="/a.jpg 1w">' * 2_000
+    assert len(find_images(f"<picture>{sources}{'<img src=b.jpg>' * 500}", BASE)) <= 2
+    for piece in ("url(", 'url("', "url('", "url( ", "url(a"):
+        assert len(list(css_addresses(piece * 100_000))) <= 100_000
+    half = '<script type="application/ld+json">{"@type": "Product", "name": "\\ud83d nuts"'
+    (image,) = find_images(half + ', "image": "/a.jpg"}</script>', BASE)
+    assert image.alt == "? nuts"  # half of a pair could be written to no table
 
 
 def test_srcset_by_the_standard():
