@@ -4,12 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# how many processes run tests; a file of tests stays in one of them
+JOBS ?= 2
 STAMP := $(VENV)/.installed
 
 .PHONY: help env demo test lint types unit slow notebooks lock clean
 
 help:
-	@echo "make demo       decide on eight generated supplier sites and write a page"
+	@echo "make demo       collect two generated shops, decide, and write a page"
 	@echo "make test       lint, types, tests, doctests, README blocks, notebooks in fast mode"
 	@echo "make env        only the environment, $(VENV)/"
 	@echo "make notebooks  run the notebooks in full and keep their outputs"
@@ -26,7 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: env
-	@echo "==> demo: which of these supplier sites sell almonds?"
+	@echo "==> demo: which of these shops sell almonds?"
 	@$(BIN)/similarity-lab demo --out demo
 
 test: lint types unit
@@ -42,7 +44,7 @@ types: env
 
 unit: env
 	@echo "==> tests, doctests, README blocks, notebooks in fast mode"
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 slow: env
 	@echo "==> slow tests"

@@ -63,6 +63,13 @@ Architecture 2, 2,640 photos, 5,280 pairs of 128 × 128 gray in batches of 64: p
 once and kept as bytes, pairs are positions. What is left is arithmetic.
 """
 
+COLLECT = """## Collecting websites
+
+Invented shops served on loopback by the measuring process itself, throttling off, the start of the
+crawler's process counted in: one shop of 240 product pages, and four of 60 at a time. Real sites
+answer slower, and the default is to ask no faster than they answer.
+"""
+
 DRAWS = """## How many references to draw
 
 Grayscale EfficientNet-Lite0, mean distance, 560 sites, each decided with twenty seeds. At 0.65
@@ -194,6 +201,7 @@ def main() -> None:
         unseen(),
         *speed_sections(),
         figures("siamese_epoch", EPOCH),
+        figures("collect", COLLECT),
     ]
     PAGE.write_text("\n".join([HEAD, *sections]))
     print(f"written to {PAGE}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from similarity_lab.embedders import load_embedder
     from similarity_lab.images import ImageError, read_image
     from similarity_lab.pairs import make_pairs, make_pairs_target
+    from similarity_lab.ranking import Ranking, rank
     from similarity_lab.relevance import RelevanceScorer, SiteRelevance
     from similarity_lab.samples import make_samples
     from similarity_lab.sites import Site
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ImageDataset": "datasets",
     "ImageError": "images",
+    "Ranking": "ranking",
     "RelevanceScorer": "relevance",
     "Site": "sites",
     "SiteRelevance": "relevance",
@@ -37,12 +39,14 @@ _HOMES = {
     "make_pairs": "pairs",
     "make_pairs_target": "pairs",
     "make_samples": "samples",
+    "rank": "ranking",
     "read_image": "images",
 }
 
 __all__ = [
     "ImageDataset",
     "ImageError",
+    "Ranking",
     "RelevanceScorer",
     "Site",
     "SiteRelevance",
@@ -55,6 +59,7 @@ __all__ = [
     "make_pairs",
     "make_pairs_target",
     "make_samples",
+    "rank",
     "read_image",
     "versions",
 ]

@@ -130,10 +130,16 @@ def extract_for_process(source: str | PathLike[str] | IO[bytes]) -> tuple[Path, 
     ArchiveError
         As from `extract_zip`.
     """
-    folder = Path(tempfile.mkdtemp(prefix="similarity_lab-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = folder_for_process()
     _, skipped = extract_zip(source, folder)
     return folder, skipped
+
+
+def folder_for_process() -> Path:
+    """Return a new temporary folder, only ours, that is removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="similarity_lab-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _open_file(path: Path) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""The command line: ``similarity-lab demo | score | embed | search | fetch``.
+"""The command line: ``similarity-lab demo | rank | score | collect | embed | search | fetch``.
 
 Exit codes: 0 done, 2 bad usage or input (one line on stderr says what), 130 interrupted.
 """
@@ -6,7 +6,6 @@ Exit codes: 0 done, 2 bad usage or input (one line on stderr says what), 130 int
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab._version import __version__, versions
+from similarity_lab.cli_demo import add_demo
+from similarity_lab.cli_rank import add_collect, add_rank
 from similarity_lab.cli_search import add_search, add_store_options, chosen_store
 from similarity_lab.relevance.decision import SITE_COLUMNS
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("similarity-lab: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError) as error:  # what the package raises for bad input
+    except (ValueError, OSError, ImportError) as error:  # bad input, a missing extra
         print(f"similarity-lab: error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     return DONE
@@ -45,19 +46,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="similarity-lab", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=f"similarity_lab {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_demo(commands)
+    add_demo(commands)
     _add_score(commands)
     _add_embed(commands)
+    add_rank(commands)
+    add_collect(commands)
     add_search(commands)
     _add_fetch(commands)
     return parser
-
-
-def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    demo = commands.add_parser("demo", help="decide on generated sites and write a page")
-    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
-    demo.add_argument("--seed", type=int, default=0, help="of the generated photos")
-    demo.set_defaults(run=_demo)
 
 
 def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -115,30 +111,6 @@ def _add_fetch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     fetch.add_argument("dataset", choices=["grocery-store"])
     fetch.add_argument("--folder", type=Path, default=Path("data"))
     fetch.set_defaults(run=_fetch)
-
-
-def _demo(options: argparse.Namespace) -> None:
-    from similarity_lab.relevance import RelevanceScorer
-    from similarity_lab.report import write_report
-    from similarity_lab.samples import make_samples
-
-    print(f"Drawing photos of products and the images of some invented shops in {options.out} ...")
-    samples = make_samples(options.out / "samples", seed=options.seed)
-    scorer = RelevanceScorer(samples.target).fit(samples.library)
-    start = time.perf_counter()
-    results = list(scorer.score_each(samples.sites))
-    seconds = time.perf_counter() - start
-    _print_table(results)
-    truth = dict(zip(samples.truth["site"], samples.truth["relevant"], strict=True))
-    right = sum(getattr(result, "relevant", None) == truth[result.site] for result in results)
-    images = sum(getattr(result, "n_scored", 0) for result in results)
-    page = write_report(results, options.out / "report", title=f"Who sells {samples.target}?")
-    print(
-        f"\n{right} of {len(results)} sites decided rightly; {images} images in {seconds:.1f} s.\n"
-        f"The page with the evidence: {page}\n"
-        f"The same on your own photos:\n  similarity-lab score --library {samples.library} "
-        f"--target {samples.target} {samples.sites[0]}"
-    )
 
 
 def _scorer(options: argparse.Namespace) -> "RelevanceScorer":

@@ -5,7 +5,7 @@ on a short list are ever handed to a decoder, and size limits are checked before
 """
 
 import io
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from similarity_lab.sources import MAX_BYTES, ImageError, Source, describe, one_line, read_bytes
 
-__all__ = ["Color", "ImageError", "Pixels", "check_image", "image_size", "read_image"]
+__all__ = [
+    "Color", "Header", "ImageError", "Pixels", "check_image", "image_size", "read_header",
+    "read_image",
+]  # fmt: skip
 
 Color = Literal["rgb", "gray"]
 Pixels = npt.NDArray[np.uint8]
@@ -105,6 +108,24 @@ def check_image(
             _flat_rgb_or_gray(image, describe(source))
 
 
+class Header(NamedTuple):
+    """What a picture claims to be: format (``"JPEG"``), width and height in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+
+def read_header(
+    source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
+) -> Header:
+    """Return what a picture claims to be, without decoding it; `ImageError` if it is none."""
+    name = describe(source)
+    image = identified(read_bytes(source, max_bytes), name)
+    _check_pixels(image, max_pixels, name)
+    return Header(image.format or "", *image.size)
+
+
 def image_size(size: int | tuple[int, int]) -> tuple[int, int]:
     """Return `size` as ``(height, width)``; an integer is a square."""
     try:
@@ -126,10 +147,7 @@ def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fa
     if image is None:
         data = read_bytes(source, max_bytes)
         image = identified(data, name)
-    if image.width * image.height > max_pixels:
-        raise ImageError(
-            name, f"claims {image.width} x {image.height} pixels, the limit is {max_pixels:,}"
-        )
+    _check_pixels(image, max_pixels, name)
     try:
         if draft:
             image.draft("L", (1, 1))
@@ -153,6 +171,13 @@ def identified(data: bytes, name: str) -> Image.Image:
         raise ImageError(name, f"claims too many pixels: {one_line(error)}") from None
     except Exception as error:  # a parser fed hostile bytes may raise anything at all
         raise ImageError(name, f"damaged header: {one_line(error)}") from error
+
+
+def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:
+    if image.width * image.height > max_pixels:
+        raise ImageError(
+            name, f"claims {image.width} x {image.height} pixels, the limit is {max_pixels:,}"
+        )
 
 
 def _looks_like(data: bytes) -> str:

@@ -1,19 +1,21 @@
-"""A supplier's website as a set of images: a folder, a zip, or a list of paths."""
+"""A supplier's website as a set of images: a folder, a zip, a list of paths, or an address."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 import pandas as pd
 
-from similarity_lab.archives import extract_for_process
+from similarity_lab.archives import extract_for_process, folder_for_process
 from similarity_lab.files import existing_folder, list_files, skipped_table
-from similarity_lab.sources import Source
+from similarity_lab.sources import Source, one_line
 
 # the image, the page it was found on, its text there, when it was fetched, digest of its bytes
 ORIGIN_COLUMNS = ["path", "address", "page", "alt", "time", "sha256"]
+
+ORIGINS = "images.parquet"  # beside the images of a collected site
 
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
 
@@ -56,10 +58,56 @@ class Site:
 
     @classmethod
     def from_folder(cls, folder: str | PathLike[str], *, name: str | None = None) -> "Site":
-        """Take all files below a folder, nested folders too; the default name is the folder's."""
+        """Take all files below a folder, nested folders too; the default name is the folder's.
+
+        Of a folder that `from_url` or `similarity_lab.web.collect` has made the collected images
+        are taken, and where each came from.
+        """
         path = existing_folder(folder, "a folder with a site's images")
-        files, skipped = list_files(path)
-        return cls(name or path.resolve().name, tuple(files), skipped_table(skipped), path)
+        collected = (path / ORIGINS).is_file() and (path / "images").is_dir()
+        files, skipped = list_files(path / "images" if collected else path)
+        origins = _origins(path, files) if collected else None
+        name = name or path.resolve().name
+        return cls(name, tuple(files), skipped_table(skipped), path, origins)
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        out_dir: str | PathLike[str] | None = None,
+        *,
+        name: str | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> "Site":
+        """Collect a website's images, as `similarity_lab.web.collect` does for many.
+
+        Parameters
+        ----------
+        url : str
+        out_dir : path, optional
+            The images come to a folder in it, to be found there again; without it they are kept for
+            as long as the process lives.
+        name : str, optional
+            Default: the address.
+        **options
+            Of `similarity_lab.web.collect`.
+
+        Raises
+        ------
+        SiteError
+            The address is refused, the site cannot be reached, or it shows no image.
+        ImportError
+            The extra ``web`` is missing.
+        """
+        # Collecting stands further left but gives sites: the one import that looks to the right
+        from similarity_lab.web import collect
+
+        folder = out_dir or folder_for_process()
+        collection = collect({name or url: url}, folder, **options)
+        for site in collection.sites:
+            return site
+        row = collection.table.iloc[0]
+        raise SiteError(f"{row['url']}: {row['status']}: {row['reason']}")
 
     @classmethod
     def from_zip(cls, archive: str | PathLike[str], *, name: str | None = None) -> "Site":
@@ -76,9 +124,11 @@ class Site:
 
     @classmethod
     def of(cls, source: SiteSource) -> "Site":
-        """Make a site of anything one can be made from: a folder, a ``.zip``, a list of paths."""
+        """Make a site of a folder, a ``.zip``, a list of paths, an http or https address."""
         if isinstance(source, Site):
             return source
+        if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+            return cls.from_url(source)
         if isinstance(source, (str, PathLike)):
             path = Path(source)
             if path.is_file() and path.suffix.lower() == ".zip":
@@ -87,7 +137,8 @@ class Site:
         if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
             return cls.from_paths(source, name="site")
         raise TypeError(
-            f"expected a Site, a folder, a .zip or a list of paths, got {type(source).__name__}"
+            "expected a Site, a folder, a .zip, an address or a list of paths, "
+            f"got {type(source).__name__}"
         )
 
     def shown(self, path: object) -> str:
@@ -95,3 +146,17 @@ class Site:
         if self.root is not None and isinstance(path, Path) and path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()
         return str(path)
+
+
+def _origins(folder: Path, files: list[Path]) -> pd.DataFrame:
+    """Return where each file came from; nothing is known of files that are not in the table."""
+    try:
+        table = pd.read_parquet(folder / ORIGINS, columns=ORIGIN_COLUMNS)
+    except (OSError, ValueError, KeyError) as error:
+        raise SiteError(
+            f"{folder / ORIGINS}: is not the table of a collected site ({one_line(error)}); "
+            "collect it again, or remove the file to use the images alone"
+        ) from error
+    names = pd.Index([path.relative_to(folder).as_posix() for path in files], name="path")
+    known = table.drop_duplicates("path").set_index("path").reindex(names).fillna("")
+    return known.reset_index()[ORIGIN_COLUMNS]

@@ -108,8 +108,9 @@ def test_fetch_offline(monkeypatch, tmp_path, capsys):
 
 
 def test_demo(tmp_path, capsys):
+    pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
     assert run("demo", "--out", tmp_path / "demo") == 0
     out = capsys.readouterr().out
-    assert "8 of 8 sites decided rightly" in out
-    assert (tmp_path / "demo" / "report" / "index.html").is_file()
-    assert "similarity-lab score --library" in out
+    assert "2 of 2 shops decided rightly" in out
+    assert (tmp_path / "demo" / "results" / "report" / "index.html").is_file()
+    assert "similarity-lab rank --library" in out and "similarity-lab score --library" in out

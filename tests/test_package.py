@@ -44,7 +44,7 @@ def test_public_names_are_there():
 
 LIGHT = [
     "cli", "datasets", "evaluation", "metric_learning", "pairs", "relevance", "report", "samples",
-    "siamese",
+    "siamese", "web",
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_importing_loads_no_network_library():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("package", ["metric_learning", "pairs", "siamese"])
+@pytest.mark.parametrize("package", ["metric_learning", "pairs", "siamese", "web"])
 def test_names_of_a_package_are_imported_when_asked_for(package):
     module = importlib.import_module(f"similarity_lab.{package}")
     for name in module.__all__:

@@ -1,0 +1,217 @@
+"""Invented web shops: pages that show their products in all the ways real shops do."""
+
+import base64
+import gzip
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from zlib import crc32
+
+import numpy as np
+from PIL import Image, features
+
+from .drawing import OTHERS, draw
+
+# Replaced by the server, which knows where the shop and its images are served
+HERE, CDN = "http://shop.invalid", "http://cdn.invalid"
+_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".avif": "image/avif"}
+_ICON = 24  # pixels
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop as files to serve.
+
+    Attributes
+    ----------
+    name : str
+    files : dict of path to (content type, body)
+        Paths begin with a slash and may have a query; in HTML, JSON and XML the addresses `HERE`
+        and `CDN` stand for where it is served.
+    products : dict of path to str
+        The photo of each product, and what it shows.
+    """
+
+    name: str
+    files: dict[str, tuple[str, bytes]]
+    products: dict[str, str]
+
+
+def draw_shop(
+    name: str, subjects: Sequence[str], *, seed: int = 0, size: tuple[int, int] = (320, 320)
+) -> Shop:
+    """Draw a shop with one product page per subject.
+
+    Each page shows its product in another way than its neighbours: an ``img``, a ``srcset``, late
+    loading, JSON-LD and so on. Between them are a logo, icons, a tracker and an SVG.
+
+    Parameters
+    ----------
+    name : str
+        What the shop is called; the same name, subjects, seed and size give the same bytes.
+    subjects : sequence of str
+        What the products show, of `PRODUCTS` or `OTHERS`.
+    seed : int
+        0 or more.
+    size : (height, width)
+        Of the photos, in pixels.
+
+    Returns
+    -------
+    Shop
+
+    Examples
+    --------
+    >>> shop = draw_shop("Nuts & Co", ["almonds", "dates"], size=(64, 64))
+    >>> sorted(shop.products.values()), sorted(shop.files)[:2]
+    (['almonds', 'dates'], ['/', '/about.html'])
+    """
+    rng = np.random.default_rng([seed, crc32(name.encode())])
+    files: dict[str, tuple[str, bytes]] = {}
+    products: dict[str, str] = {}
+    pages: dict[str, str] = {}
+    for number, subject in enumerate(subjects):
+        way = WAYS[number % len(WAYS)]
+        kind = way.kind if way.kind != ".avif" or features.check("avif") else ".jpg"
+        photo = draw(subject, seed=int(rng.integers(2**31)), size=size)
+        image = f"/media/photo-{number:02}{kind}{way.query}"
+        files[image] = _TYPES[kind], _encoded(photo, kind)
+        products[image] = subject
+        page = f"/products/{number:02}.html"
+        pages[page] = image
+        shown = way.show(image, f"{subject} {number}", files[image][1])
+        files[page] = "text/html; charset=utf-8", _page(name, shown).encode()
+    files |= _rest(name, pages, rng)
+    return Shop(name, files, products)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to show a product: markup for ``(image, alt, bytes)``, its file type, its query."""
+
+    show: Callable[[str, str, bytes], str]
+    kind: str = ".jpg"
+    query: str = ""
+
+
+def _json_ld(image: str, alt: str, _: bytes) -> str:
+    product = {"@type": ["Product"], "name": alt, "image": {"@id": "#photo"}}
+    photo = {"@type": "ImageObject", "@id": "#photo", "contentUrl": HERE + image}
+    graph = {"@context": "https://schema.org", "@graph": [{"mainEntity": product}, photo]}
+    return f'<script type="application/ld+json">{json.dumps(graph)}</script>'
+
+
+WAYS: tuple[Way, ...] = (
+    Way(lambda image, alt, _: f'<img src="..{image}" alt="{escape(alt)}" width=400 height=400>'),
+    Way(_json_ld),
+    Way(
+        lambda image, alt, _: (
+            f'<img src="/icon.png" srcset="/icon.png 40w, {image} 800w" alt="{alt}">'
+        )
+    ),
+    Way(
+        lambda image, alt, _: (
+            f'<img class=lazy src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" '
+            f'data-src="{image}" alt="{alt}"><noscript><img src="{image}"></noscript>'
+        ),
+        ".png",
+    ),
+    Way(
+        lambda image, alt, _: (
+            f'<picture><source srcset="{CDN}{image} 640w" type="image/webp">'
+            f'<img src="/icon.png" alt="{alt}"></picture>'
+        ),
+        ".webp",
+    ),
+    Way(lambda image, alt, _: f'<meta property="og:image" content="{HERE}{image}">'),
+    Way(lambda image, alt, _: f'<a href="{image}"><img src="/icon.png" alt="{alt}"></a>'),
+    Way(
+        lambda image, alt, _: f'<div style="background-image: url(&quot;{image}&quot;)"></div>',
+        ".png",
+    ),
+    Way(
+        lambda image, alt, _: (
+            f'<div itemscope itemtype="https://schema.org/Product"><link itemprop='
+            f'"image" href="{CDN}{image}"><span itemprop=name>{alt}</span></div>'
+        ),
+    ),
+    Way(
+        lambda image, alt, _: f'<base href="{HERE}/media/"><img src="{image[7:]}" alt="{alt}">',
+        ".avif",
+    ),
+    Way(lambda image, alt, _: f'<img src="{escape(image)}" alt="{alt}">', ".jpg", "?width=640&v=2"),
+    Way(lambda image, alt, _: f"<style>.hero {{ background: url({image}) }}</style>"),
+    Way(lambda image, alt, _: f'<meta name="twitter:image" content="{CDN}{image}">', ".webp"),
+    Way(lambda image, alt, _: f'<img data-zoom-image="{image}" src="/icon.png" alt="{alt}">'),
+    Way(
+        lambda image, alt, body: (
+            f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(body).decode()}">'
+        ),
+        ".png",
+    ),
+    Way(lambda image, alt, _: f"<p>{alt}: see the sitemap.</p>"),
+)
+IN_PAGE, IN_SITEMAP = 14, 15  # the ways whose image is not asked for, or named only in the sitemap
+
+
+def _rest(
+    name: str, pages: dict[str, str], rng: np.random.Generator
+) -> dict[str, tuple[str, bytes]]:
+    """Return everything that is no product: the way to them, and what only looks like them."""
+    html = "text/html; charset=utf-8"
+    logo = draw(OTHERS[2], seed=int(rng.integers(2**31)), size=(80, 200))
+    icon = np.full((_ICON, _ICON, 3), 90, np.uint8)
+    # A quarter is named by the sitemap only
+    listed = list(pages)
+    linked, further = listed[: len(pages) // 2], listed[len(pages) // 2 :: 2]
+    more = "/category/nuts?page=2"
+    first = "".join(f'<a href="{page}">product</a>' for page in linked)
+    second = "".join(f'<a href="..{page}">product</a>' for page in further)
+    return {
+        "/": (html, _page(name, f'<a href="{escape(more)}">nuts</a>{first}').encode()),
+        more: (html, _page(name, second).encode()),
+        "/about.html": (html, _page(name, "<p>We have sold nuts since 1887.</p>").encode()),
+        "/logo.png": ("image/png", _encoded(logo, ".png")),
+        "/icon.png": ("image/png", _encoded(icon, ".png")),
+        "/robots.txt": ("text/plain", f"User-agent: *\nSitemap: {HERE}/maps.xml\n".encode()),
+        "/maps.xml": (
+            "application/xml",
+            f"<sitemapindex><sitemap><loc>{HERE}/map.xml.gz</loc></sitemap></sitemapindex>".encode(),
+        ),
+        "/map.xml.gz": (
+            "application/gzip",
+            gzip.compress(_sitemap(pages, linked + further), mtime=0),
+        ),
+    }
+
+
+def _sitemap(pages: dict[str, str], linked: list[str]) -> bytes:
+    """Return a sitemap of the pages nothing links to, and of the images no page shows."""
+    entries = []
+    for number, (page, image) in enumerate(pages.items()):
+        if number % len(WAYS) == IN_SITEMAP:
+            named = f"<image:image><image:loc>{HERE}{image}</image:loc></image:image>"
+            entries.append(f"<url><loc>{HERE}{page}</loc>{named}</url>")
+        elif page not in linked:
+            entries.append(f"<url><loc>{HERE}{page}</loc></url>")
+    space = 'xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
+    return f"<urlset {space}>{''.join(entries)}</urlset>".encode()
+
+
+def _page(name: str, content: str) -> str:
+    return (
+        f"<!doctype html><html><head><title>{escape(name)}</title></head><body>"
+        f'<header><a href="/"><img src="/logo.png" alt="{escape(name)}"></a>'
+        f'<img src="/mark.svg"></header><main>{content}</main><footer>'
+        f'<a href="/about.html">about</a><img src="/icon.png" width=24 height=24>'
+        f'<img src="/pixel.gif?u=1" width=1 height=1></footer></body></html>'
+    )
+
+
+def _encoded(pixels: np.ndarray, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    form = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}[kind]
+    Image.fromarray(pixels).save(buffer, format=form)
+    return buffer.getvalue()

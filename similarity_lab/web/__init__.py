@@ -1,0 +1,36 @@
+"""Collect the images of websites, and say where each came from.
+
+The names are imported when asked for; they need the extra ``web``.
+"""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from similarity_lab._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from similarity_lab.web.collecting import collect
+    from similarity_lab.web.collection import Collection
+    from similarity_lab.web.found import Found
+    from similarity_lab.web.limits import Limits
+    from similarity_lab.web.links import find_links
+    from similarity_lab.web.pictures import find_images
+
+_HOMES = {
+    "Collection": "collection",
+    "Found": "found",
+    "Limits": "limits",
+    "collect": "collecting",
+    "find_images": "pictures",
+    "find_links": "links",
+}
+
+__all__ = ["Collection", "Found", "Limits", "collect", "find_images", "find_links"]
+
+_attribute, __dir__ = lazy_names(__name__, _HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES and find_spec("scrapy") is None:
+        raise ImportError('collecting websites needs Scrapy: pip install "similarity_lab[web]"')
+    return _attribute(name)

@@ -1,0 +1,152 @@
+import json
+import pickle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
+
+from similarity_lab import Site
+from similarity_lab.sites import SiteError
+from similarity_lab.web import collect
+from similarity_lab.web._cache import JsonCacheStorage
+from similarity_lab.web.folder import (
+    FolderError,
+    folder_name,
+    forget_left_out,
+    prepare,
+    write_tables,
+)
+
+URL = "https://shop.example/"
+
+
+def test_a_folder_of_somebody_else_is_not_touched(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(FolderError, match="holds no collected site"):
+        prepare(tmp_path / "mine", URL)
+    prepare(tmp_path / "site", URL)
+    prepare(tmp_path / "site", URL)
+    with pytest.raises(FolderError, match=r"holds the images of https://shop.example/"):
+        prepare(tmp_path / "site", "https://other.example/")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FolderError, match="is not a folder"):
+        prepare(tmp_path / "file", URL)
+
+
+def test_links_that_lead_out_are_refused(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    prepare(tmp_path / "site", URL)
+    (tmp_path / "site" / "images").rmdir()
+    (tmp_path / "site" / "images").symlink_to(outside)
+    with pytest.raises(FolderError, match="is a link"):
+        prepare(tmp_path / "site", URL)
+    (tmp_path / "link").symlink_to(outside)
+    with pytest.raises(FolderError, match="is not a folder"):
+        prepare(tmp_path / "link", URL)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://../../x/", "http://a.example/../../b", "http://A:80/%2f..", "http://é/"]
+)
+def test_folder_names_stay_inside(url):
+    name = folder_name(url)
+    assert Path(name).name == name and not name.startswith(".") and name.isascii()
+
+
+def test_a_crawl_that_was_killed_leaves_tables_that_can_be_read(tmp_path):
+    prepare(tmp_path, URL)
+    kept = {"address": "a", "status": "kept", "path": "images/" + "a" * 32 + ".jpg", "priority": 3}
+    tried = [
+        {"address": "b", "status": "failed", "reason": "slow"},
+        {"address": "b", **kept, "path": "x"},
+    ]
+    lines = [json.dumps(row) for row in (kept, tried[0], {**tried[1], "address": "b"})]
+    (tmp_path / "crawl" / "images.jsonl").write_text("\n".join([*lines, '{"address": "c", "sta']))
+    for name in ("a" * 32, "b" * 32):
+        (tmp_path / "images" / f"{name}.jpg").write_bytes(b"x")
+    images, pages = write_tables(tmp_path)
+    assert images["address"].to_list() == ["a", "b"] and set(images["status"]) == {"kept"}
+    assert len(pages) == 0 and [path.name[0] for path in (tmp_path / "images").iterdir()] == ["a"]
+    assert pd.read_parquet(tmp_path / "images.parquet")["width"].isna().all()
+
+
+def test_a_broken_table_is_an_error_that_says_what_to_do(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images.parquet").write_bytes(b"nonsense")
+    with pytest.raises(SiteError, match="is not the table of a collected site"):
+        Site.from_folder(tmp_path)
+    pd.DataFrame({"path": ["a"]}).to_parquet(tmp_path / "images.parquet")
+    with pytest.raises(SiteError, match="collect it again, or remove the file"):
+        Site.from_folder(tmp_path)
+
+
+def test_a_table_cannot_lead_out_of_its_folder(tmp_path, make_photo):
+    (tmp_path / "site" / "images").mkdir(parents=True)
+    make_photo((1, 2, 3)).save(tmp_path / "secret.png")
+    make_photo((1, 2, 3)).save(tmp_path / "site" / "images" / "a.png")
+    row = dict.fromkeys(["path", "address", "page", "alt", "time", "sha256"], "x")
+    rows = [{**row, "path": "../secret.png"}, {**row, "path": "images/b.png"}]
+    pd.DataFrame(rows).to_parquet(tmp_path / "site" / "images.parquet")
+    site = Site.from_folder(tmp_path / "site")
+    assert [path.name for path in site.paths] == ["a.png"]
+    assert site.origins.iloc[0].to_dict() == {**dict.fromkeys(row, ""), "path": "images/a.png"}
+
+
+def test_the_cache_never_unpickles(tmp_path):
+    from scrapy import Request
+    from scrapy.http import HtmlResponse
+    from scrapy.settings import Settings
+    from scrapy.utils.request import RequestFingerprinter
+
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "exploded",))
+
+    storage = JsonCacheStorage(
+        Settings({"HTTPCACHE_DIR": str(tmp_path / "cache"), "HTTPCACHE_EXPIRATION_SECS": 60})
+    )
+    spider = type("Spider", (), {})()
+    spider.crawler = type("Crawler", (), {"request_fingerprinter": RequestFingerprinter()})()
+    storage.open_spider(spider)
+    request = Request("https://shop.example/a")
+    assert storage.retrieve_response(spider, request) is None
+    headers = {"Content-Type": "text/html", "Set-Cookie": "a=b", "X-Twice": ["1", "2"]}
+    storage.store_response(
+        spider, request, HtmlResponse(request.url, headers=headers, body=b"nuts")
+    )
+    kept = storage.retrieve_response(spider, request)
+    assert (kept.body, kept.headers.getlist("X-Twice")) == (b"nuts", [b"1", b"2"])
+    assert "Set-Cookie" not in kept.headers and isinstance(kept, HtmlResponse)
+    for path in (tmp_path / "cache").rglob("*.json"):
+        path.write_bytes(pickle.dumps(Bomb()))
+    assert storage.retrieve_response(spider, request) is None
+    assert not (tmp_path / "exploded").exists()
+    storage.seconds = -1
+    storage.store_response(spider, request, HtmlResponse(request.url, body=b"old"))
+    assert storage.retrieve_response(spider, request) is None
+
+
+def test_other_limits_let_what_was_left_out_try_again(tmp_path):
+    prepare(tmp_path, URL)
+    log = tmp_path / "crawl" / "images.jsonl"
+    rows = [{"address": name, "status": name} for name in ("kept", "left out", "not fetched")]
+    log.write_text("\n".join(map(json.dumps, [*rows, "text", 3, {"status": 7}])))
+    forget_left_out(tmp_path)
+    assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == ["kept"]
+
+
+def test_a_folder_with_notes_of_somebody_else_costs_only_that_site(tmp_path):
+    folder = tmp_path / "shop.example"
+    prepare(folder, "http://shop.example/")
+    (folder / "site.json").write_text(json.dumps({"url": "http://shop.example/", "complete": True}))
+    note = {"address": "a", "status": "kept", "path": "../../x", "sha256": "s", "width": "wide"}
+    (folder / "crawl" / "images.jsonl").write_text(json.dumps(note))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("similarity_lab.web.collecting.run_crawl", lambda *_: "")
+        table = collect(["shop.example", "http://10.0.0.1"], tmp_path, progress=False).table
+    assert table["status"].to_list() == ["failed", "refused"]
+    assert "damaged notes, remove them" in table.loc[0, "reason"]
