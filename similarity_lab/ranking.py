@@ -13,7 +13,6 @@ from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import SITE_COLUMNS
 from similarity_lab.report import write_report
 from similarity_lab.sites import Site
-from similarity_lab.web import collect
 
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
@@ -103,6 +102,8 @@ def rank(
     ImportError
         The extra ``web`` is missing.
     """
+    from similarity_lab.web import collect  # needs the extra, which looking at this module does not
+
     names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
     if not names:
         raise ValueError("no targets; pass at least one class of the library")

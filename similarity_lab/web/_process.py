@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from similarity_lab.web.jobs import Job
 
@@ -61,35 +63,46 @@ def run_crawl(job: Job, progress: Progress, stop: threading.Event) -> str:
         for reader in readers:
             reader.start()
         assert process.stdin is not None  # noqa: S101 - for the type checker
-        process.stdin.write(job.to_json() + "\n")
-        process.stdin.flush()
-        return _wait(process, job, stop, said)
+        with suppress(BrokenPipeError):  # it is gone already; what it said on the way tells why
+            process.stdin.write(job.to_json() + "\n")
+            process.stdin.flush()
+        in_time = _wait(process, job, stop)
     finally:
         _end(process)
         for reader in readers:
             reader.join()
         for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-
-def _wait(
-    process: "subprocess.Popen[str]", job: Job, stop: threading.Event, said: list[str]
-) -> str:
-    deadline = time.monotonic() + job.limits.seconds + _GRACE
-    while process.poll() is None:
-        if stop.wait(0.05):
-            raise Interrupted
-        if time.monotonic() > deadline:
-            return f"the limit of {job.limits.seconds:g} seconds is reached"
+            with suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
+    if not in_time:
+        return f"the limit of {job.limits.seconds:g} seconds is reached"
     if process.returncode == 0:
         return ""
     return f"the crawler ended with code {process.returncode}: {' '.join(said[-3:]) or 'no words'}"
 
 
+def _wait(process: "subprocess.Popen[str]", job: Job, stop: threading.Event) -> bool:
+    """Wait for a process to end by itself; return whether it did so in time."""
+    deadline = time.monotonic() + job.limits.seconds + _GRACE
+    while process.poll() is None:
+        if stop.wait(0.05):
+            raise Interrupted
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
 def _end(process: "subprocess.Popen[str]") -> None:
-    """Ask a process to end, twice, then end it."""
-    for ask, seconds in ((process.terminate, 5), (process.terminate, 2), (process.kill, None)):
+    """Ask a process to end, twice, then end it with all it has started."""
+
+    def kill() -> None:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)  # a session of its own is a group of its own
+        else:
+            process.kill()
+
+    for ask, seconds in ((process.terminate, 5), (process.terminate, 2), (kill, None)):
         if process.poll() is not None:
             return
         ask()

@@ -145,9 +145,13 @@ class SiteSpider(scrapy.Spider):
             reason = "looks empty without a browser: scripts draw it"
         self.n_empty += bool(reason)
         self._note(response.url, "read", reason, response, n_images=len(images))
+        deepest = response.meta.get("depth", 0) >= self.limits.depth
         for address, rank in find_links(html, response.url):
             if site_key(address) == self.site:
                 for request in self._ask(address, "page", rank=rank):
+                    if deepest:  # Scrapy drops it without a word
+                        limit = f"pages {self.limits.depth} links deep lead on, none deeper is read"
+                        self.stopped = self.stopped or limit
                     yield request
 
     async def _drawn(self, response: TextResponse) -> tuple[bytes | str, str]:

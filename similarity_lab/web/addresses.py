@@ -122,14 +122,7 @@ def check_address(url: str, allow: Collection[str] = ()) -> SplitResult:
 
 def _check_host(host: str, netloc: str) -> None:
     host = host.removesuffix(".")
-    if netloc.startswith("["):
-        try:
-            public = is_public(host)
-        except ValueError:
-            raise AddressError(f"{host} is not an IPv6 address") from None
-        if not public:
-            raise AddressError(f"{host} is not on the public internet")
-    elif _NUMBER_AT_END.search(host):
+    if netloc.startswith("[") or _NUMBER_AT_END.search(host):
         try:
             public = is_public(host)
         except ValueError:

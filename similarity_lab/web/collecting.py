@@ -91,6 +91,13 @@ def collect(
         The extra ``web`` is missing, or ``browser`` with `render`.
     KeyboardInterrupt
         Crawls are ended; the next call goes on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     collect(["http://10.0.0.1/"], folder, progress=False).table.loc[0, "reason"]
+    '10.0.0.1 is not on the public internet'
     """
     if parallel < 1:
         raise ValueError(f"parallel must be 1 or more, got {parallel}")
@@ -110,29 +117,37 @@ def collect(
         raise ValueError("no addresses to collect; pass at least one")
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
-    jobs: dict[int, Job] = {}
     results: list[dict] = [{"reason": "", "folder": "", **row} for row in rows]
-    seen: dict[str, str] = {}
-    for at, row in enumerate(rows):
-        try:
-            url = normal_address(row["url"])
-            check_address(url, allow)
-        except AddressError as error:
-            results[at] |= {"status": "refused", "reason": str(error)}
-            continue
-        if url in seen:
-            results[at] |= {"status": "repeated", "reason": f"the same address as {seen[url]}"}
-            continue
-        seen[url] = row["name"]
-        jobs[at] = Job(
-            url, (out / folder_name(url)).resolve(), limits or Limits(), tuple(sorted(allow)),
-            throttle, user_agent, render, verify,
-        )  # fmt: skip
+    settings = (limits or Limits(), tuple(sorted(allow)), throttle, user_agent, render, verify)
+    # The folder is not resolved: where it is a link, nothing is written
+    jobs = {
+        at: Job(url, out.resolve() / folder_name(url), *settings)
+        for at, url in _asked_for(results, allow).items()
+    }
     for at, outcome in _collect_all(jobs, parallel, refresh=refresh, progress=progress):
         results[at] |= outcome
     counts = [name for name in SITE_COLUMNS if name.startswith("n_")]
     table = pd.DataFrame(results, columns=SITE_COLUMNS)
     return Collection(table.astype(dict.fromkeys(counts, "Int64")))
+
+
+def _asked_for(results: list[dict], allow: Names[str]) -> dict[int, str]:
+    """Return the address to collect by position; mark the rows that are refused or repeated."""
+    urls: dict[int, str] = {}
+    seen: dict[str, str] = {}
+    for at, row in enumerate(results):
+        try:
+            url = normal_address(row["url"])
+            check_address(url, allow)
+        except AddressError as error:
+            row |= {"status": "refused", "reason": str(error)}
+            continue
+        first = seen.setdefault(folder_name(url), row["name"])  # one for http and https
+        if len(seen) > len(urls):
+            urls[at] = url
+        else:
+            row |= {"status": "repeated", "reason": f"the same address as {first}"}
+    return urls
 
 
 def _collect_all(

@@ -273,7 +273,7 @@ def test_an_interrupted_crawl_goes_on_where_it_stopped(tmp_path):
 
     files = {"/": (HTML, b'<a href="/0.html">first</a>')} | {f"/{n}.html": late for n in range(12)}
     files |= {f"/{n}.jpg": ("image/jpeg", jpeg((n * 9, 50, 50))) for n in range(12)}
-    limits = Limits(depth=20, seconds=20)
+    limits = Limits(depth=11, seconds=20)
     with serve(files) as server:
         job = Job(server.url + "/", tmp_path / "site", limits, (server.endpoint,), throttle=False)
         prepare(job.folder, job.url)
@@ -286,7 +286,9 @@ def test_an_interrupted_crawl_goes_on_where_it_stopped(tmp_path):
         assert run_crawl(job, lambda pages, images: None, threading.Event()) == ""
         images, _ = write_tables(job.folder)
         counts = Counter(server.asked)
-    assert (images["status"] == "kept").sum() == 12
+        outcome = json.loads((job.folder / "crawl" / "outcome.json").read_text())
+    assert "11 links deep lead on" in outcome["reason"]
+    assert (images["status"] == "kept").sum() == 11
     # What was not there may be there by now; every answer is kept
     assert {path for path, n in counts.items() if n > 1} <= {"/robots.txt", "/sitemap.xml"}
 
