@@ -21,6 +21,7 @@ Vectors = npt.NDArray[np.float32]
 
 _FILE = "vectors.sqlite3"
 _APPLICATION, _FORMAT = 0x53494D4C, 1  # "SIML"
+_PAGE = 2**14  # bytes; three vectors of 1,280 numbers fill one
 _ASKED_AT_ONCE = 500
 _PATIENCE = 60  # seconds to wait for another process to finish writing
 _SCHEMA = """
@@ -227,6 +228,7 @@ class VectorStore:
             self.file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
         )
         try:
+            connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a file that is made now
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing
             with connection:
