@@ -183,7 +183,8 @@ class VectorStore:
             with self._open() as connection:
                 number, dimension = self._embedder(connection, embedder)
                 rows = connection.execute(
-                    "SELECT id, content, vector, path, checksum FROM vectors"
+                    # in the order of the file: the index on contents would mean sorting it all
+                    "SELECT id, content, vector, path, checksum FROM vectors NOT INDEXED"
                     " WHERE embedder = ? AND id > ? ORDER BY id LIMIT ?",
                     (number, after, size),
                 ).fetchall()
