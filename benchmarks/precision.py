@@ -8,6 +8,7 @@ the curves fall by less than 0.001.
 """
 
 import argparse
+from functools import cache
 
 import numpy as np
 from common import StoredEmbedder, origin, photos_folder, write_results
@@ -42,12 +43,16 @@ def main() -> None:
     if best:
         rules.append(("learned, best", "efficientnet-lite2", 380, "rgb", None, {}))
     rows: dict[str, dict[str, float]] = {}
+
+    @cache
+    def looked_at(name: str, size: int, color: str, runtime: str) -> Photos:
+        embedder = load_embedder(name, input_size=size, color=color, runtime=runtime)
+        return Photos(tasks, EmbeddingComparator(StoredEmbedder(embedder, paths)))
+
     for rule, name, size, color, change, parameters in rules:
         made = {}
         for precision, runtime in RUNTIMES.items():
-            embedder = load_embedder(name, input_size=size, color=color, runtime=runtime)
-            photos = Photos(tasks, EmbeddingComparator(StoredEmbedder(embedder, paths)))
-            runs = photos.decide(change, **parameters)
+            runs = looked_at(name, size, color, runtime).decide(change, **parameters)
             made[precision] = decisions(runs)
             figures = summary(runs)
             rows[f"{rule}, {precision}"] = {key: figures[key] for key in SHOWN if key in figures}
