@@ -1,6 +1,6 @@
 """What int8 and scaled decoding cost in decisions, on the composite grocery sites.
 
-    python benchmarks/precision.py [--best]
+    python benchmarks/precision.py [--rules RULE ...]
 
 Every rule decides on the vectors of Keras in float32, decoded in full, and on those of OpenVINO in
 int8, decoded by `read_scaled`; nothing else differs. int8 is the default because the areas under
@@ -31,17 +31,18 @@ def decisions(runs: list[dict[str, object]]) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Decide with both and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--best", action="store_true", help='quality "best" too: takes long')
-    best = parser.parse_args().best
+    parser.add_argument("--rules", nargs="*", default=["learned", "references", "original", "best"])
+    chosen = parser.parse_args().rules
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
-    rules = [
-        ("learned", "efficientnet-lite0", 224, "rgb", None, {}),
-        ("learned, references only", "efficientnet-lite0", 224, "rgb", references_only(tasks), {}),
-        ("original", "efficientnet-lite0", 224, "gray", None, {"method": "mean-distance"}),
-    ]
-    if best:
-        rules.append(("learned, best", "efficientnet-lite2", 380, "rgb", None, {}))
+    lite0, lite2 = "efficientnet-lite0", "efficientnet-lite2"
+    alone, original = references_only(tasks), {"method": "mean-distance"}
+    rules = {
+        "learned": ("learned", lite0, 224, "rgb", None, {}),
+        "references": ("learned, references only", lite0, 224, "rgb", alone, {}),
+        "original": ("original", lite0, 224, "gray", None, original),
+        "best": ("learned, best", lite2, 380, "rgb", None, {}),
+    }
     rows: dict[str, dict[str, float]] = {}
 
     @cache
@@ -49,7 +50,7 @@ def main() -> None:
         embedder = load_embedder(name, input_size=size, color=color, runtime=runtime)
         return Photos(tasks, EmbeddingComparator(StoredEmbedder(embedder, paths)))
 
-    for rule, name, size, color, change, parameters in rules:
+    for rule, name, size, color, change, parameters in (rules[key] for key in chosen):
         made = {}
         for precision, runtime in RUNTIMES.items():
             runs = looked_at(name, size, color, runtime).decide(change, **parameters)
@@ -60,7 +61,7 @@ def main() -> None:
         sites, images = (float((exact == rounded).mean()) for exact, rounded in pairs)
         rows[f"{rule}, int8"] |= {"equal site decisions": sites, "equal image decisions": images}
         print(rule, rows[f"{rule}, float32"], rows[f"{rule}, int8"], flush=True)
-    command = "python benchmarks/precision.py" + " --best" * best
+    command = "python benchmarks/precision.py --rules " + " ".join(chosen)
     results = {"origin": origin(command, targets=len(tasks)), "rows": rows}
     print(f"written to {write_results('precision', results)}")
 
