@@ -25,6 +25,8 @@ _PAGE = 2**14  # bytes; three vectors of 1,280 numbers fill one
 _ASKED_AT_ONCE = 500
 _PATIENCE = 60  # seconds to wait for another process to finish writing
 _SCHEMA = """
+CREATE TABLE store (identity TEXT NOT NULL);
+INSERT INTO store VALUES (hex(randomblob(16)));
 CREATE TABLE embedders (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dimension INTEGER NOT NULL);
 CREATE TABLE vectors (
@@ -162,6 +164,11 @@ class VectorStore:
                 [(number, *row) for row in rows],
             )
             return connection.total_changes - before
+
+    def identity(self) -> str:
+        """Return what no other store shares, so that an index beside it is known to be its own."""
+        with self._open() as connection:
+            return str(connection.execute("SELECT identity FROM store").fetchone()[0])
 
     def embedders(self) -> dict[str, int]:
         """Return how many vectors there are of each embedder."""
