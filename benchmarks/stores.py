@@ -80,7 +80,9 @@ class Lance:
         import lancedb
 
         self.base = lancedb.connect(folder)
-        self.table = self.base.open_table("t") if "t" in self.base.table_names() else None
+        self.table = (
+            self.base.open_table("t") if folder.exists() and any(folder.iterdir()) else None
+        )
         self.count = self.table.count_rows() if self.table else 0
 
     def put(self, keys: list[str], vectors: np.ndarray) -> None:

@@ -5,7 +5,7 @@ python benchmarks/tables.py
 
 from pathlib import Path
 
-from markdown import figures, load, origin_line, table
+from result_tables import figures, load, origin_line, table
 from speed_tables import speed_sections
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"

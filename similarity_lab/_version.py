@@ -6,7 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "0.1.0"
 
-_MATTER = ("keras", "numpy", "opencv-python", "pandas", "pillow", "scikit-learn", "tensorflow")
+_MATTER = (
+    "keras", "numpy", "opencv-python", "openvino", "pandas", "pillow", "scikit-learn", "simplejpeg",
+    "tensorflow",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:

@@ -77,13 +77,17 @@ def decode(
 
 
 def decoded_batches(
-    sources: Sequence[Source], size: tuple[int, int], color: Color, batch_size: int
+    sources: Sequence[Source],
+    size: tuple[int, int],
+    color: Color,
+    batch_size: int,
+    reader: Callable[..., Pixels] = read_image,
 ) -> Iterator[Decoded]:
     """Yield what `decode` returns until all sources are read, decoding ahead in threads.
 
     Unreadable pictures take no room in a batch; a batch may be empty when all of it was bad.
     """
-    read = partial(read_image, size=size, color=color)
+    read = partial(reader, size=size, color=color)
     results = enumerate(map_ahead(read, sources, ahead=max(2 * batch_size, 8)))
     while chunk := list(islice(results, batch_size)):
         yield _stacked(chunk, size, color)

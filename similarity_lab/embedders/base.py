@@ -81,7 +81,7 @@ class Embedded:
     digests: list[str] | None = None
 
 
-_Batch = tuple[Vectors, list[int], list[tuple[int, ImageError]]]
+Batch = tuple[Vectors, list[int], list[tuple[int, ImageError]]]
 
 
 class StreamingEmbedder(ABC):
@@ -89,7 +89,7 @@ class StreamingEmbedder(ABC):
 
     A family of networks adds only `forward`. By default one thread calls it while others decode
     ahead. Where `threads` is set, so many threads each decode a batch and call `forward`, which
-    leaves no core without work if the network itself uses one, and decodes with `reader`.
+    leaves no core without work if the network itself uses one.
 
     Attributes
     ----------
@@ -101,6 +101,8 @@ class StreamingEmbedder(ABC):
     batch_size : int
         Images per call of the network unless `embed` is told otherwise: the fastest.
     threads : int or None
+    reader : callable
+        Decodes one picture, as `read_image` does.
     """
 
     batch_size: int = 32
@@ -180,10 +182,10 @@ class StreamingEmbedder(ABC):
                 bar.update(len(indices) + len(bad))
         return Embedded(vectors[: len(kept)], kept, errors_table(errors), errors)
 
-    def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[_Batch]:
+    def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
         """Yield ``(vectors (b, dimension), their positions, failures)`` in order."""
         if self.threads is None:
-            batches = decoded_batches(sources, self.input_size, self.color, batch_size)
+            batches = decoded_batches(sources, self.input_size, self.color, batch_size, self.reader)
             yield from map(self._embedded, batches)
             return
         # a few images are shared out, so that no thread looks on while another has them all
@@ -197,7 +199,7 @@ class StreamingEmbedder(ABC):
             workers=self.threads,
         )
 
-    def _embedded(self, decoded: Decoded) -> _Batch:
+    def _embedded(self, decoded: Decoded) -> Batch:
         pixels, indices, bad = decoded
         nothing = np.empty((0, self.dimension), np.float32)
         return (self.forward(pixels) if indices else nothing), indices, bad

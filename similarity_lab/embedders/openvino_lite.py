@@ -3,16 +3,17 @@
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Literal
 
 import numpy as np
 
-from similarity_lab.embedders.base import EmbedderError, StreamingEmbedder, Vectors
+from similarity_lab.embedders.base import Batch, EmbedderError, StreamingEmbedder, Vectors
 from similarity_lab.embedders.lite_variants import HEAD, VARIANTS, weights_digest
 from similarity_lab.images import Color, Pixels, read_image
 from similarity_lab.scaled import read_scaled
+from similarity_lab.sources import Source
 
 Precision = Literal["float32", "int8"]
 Forward = Callable[[Pixels], Vectors]
@@ -63,22 +64,30 @@ class OpenVinoLite(StreamingEmbedder):
         self.reader = reader
         if threads is not None and threads < 1:
             raise EmbedderError(f"threads must be at least 1, got {threads}")
-        self.threads: int = threads or usable_cores()
+        self.threads = threads or usable_cores()
         self.variant, self.precision, self._fall_back = variant, precision, fall_back
         self._starting = threading.Lock()
         self._started: Forward | None = None
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Return the vectors of one batch of uint8 pixels; any number of threads may call it."""
-        with self._starting:
-            if self._started is None:
-                self._started = self._start()
-        return self._started(pixels)
+        return self._start()(pixels)
+
+    def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
+        if len(sources):
+            self._start()  # before anything is decoded: Keras wants other pixels
+        return super()._batches(sources, batch_size)
 
     def _start(self) -> Forward:
+        with self._starting:
+            if self._started is None:
+                self._started = self._compiled_or_keras()
+        return self._started
+
+    def _compiled_or_keras(self) -> Forward:
         try:
             return _compiled(
-                self.variant, self.input_size, self.color, self.precision, self.threads
+                self.variant, self.input_size, self.color, self.precision, self.threads or 1
             )
         except (ImportError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -91,20 +100,13 @@ class OpenVinoLite(StreamingEmbedder):
                 f"OpenVINO does not start here, Keras computes instead, more slowly: {reason}",
                 stacklevel=2,
             )
-            return self._keras()
-
-    def _keras(self) -> Forward:
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
-        embedder = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
-        # what is made from now on is called what it is
-        self.name, self.reader = embedder.name, read_image
-
-        def forward(pixels: Pixels) -> Vectors:
-            with self._starting:
-                return embedder.forward(pixels)
-
-        return forward
+        keras = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
+        # what is made from now on is made as Keras's embedder does, and has its name
+        self.name, self.reader, self.threads = keras.name, keras.reader, keras.threads
+        self.batch_size = keras.batch_size
+        return keras.forward
 
 
 def usable_cores() -> int:

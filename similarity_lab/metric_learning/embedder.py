@@ -123,7 +123,7 @@ class StreamingHeadEmbedder(HeadEmbedder, StreamingEmbedder):
     def __init__(self, base: StreamingEmbedder, head: tf_keras.Model) -> None:
         HeadEmbedder.__init__(self, base, head)
         self.base: StreamingEmbedder = base
-        self.color = base.color
+        self.color, self.reader = base.color, base.reader
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Return the vectors of one batch of uint8 pixels."""

@@ -78,7 +78,7 @@ class StoredEmbedder:
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Embedded:
         """Embed or look up what can be read, and list the rest."""
-        sources = as_sources(images)
+        sources, name = as_sources(images), self.name
         vectors = np.empty((len(sources), self.dimension), np.float32)
         digests: dict[int, str] = {}
         errors: dict[int, ImageError] = {}
@@ -98,6 +98,8 @@ class StoredEmbedder:
                         vectors[len(digests)] = result
                         digests[at] = picture.digest
                 bar.update(len(span))
+        if self.name != name:  # the embedder found out what computes: other vectors are its own
+            return self.embed_readable(images, batch_size=batch_size, progress=progress)
         kept = list(digests)
         contents = list(digests.values())
         return Embedded(vectors[: len(kept)], kept, errors_table(errors), errors, contents)

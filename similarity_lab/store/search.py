@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EXACT_UP_TO = 100_000
 COLUMNS = ["query", "rank", "path", "distance"]
 _BLOCK = 4096
+_SPARE = 64
 _WIDTH = 256  # of the search in the index: recall before speed
 
 Rows = npt.NDArray[np.int64]
@@ -103,7 +104,7 @@ def by_index(
     index = _up_to_date(store, embedder, queries.shape[1])
     rows, distances = [], []
     for query in queries:
-        matches = index.search(query, 4 * k)
+        matches = index.search(query, _SPARE + 4 * k)  # it rounds to 16 bits; what follows does not
         candidates = np.asarray(matches.keys, np.int64)
         away = 1 - _unit(store.rows(embedder, candidates.tolist())) @ query
         order = np.argsort(away, kind="stable")[:k]
@@ -116,7 +117,8 @@ def _up_to_date(store: VectorStore, embedder: str, dimension: int) -> "Index":
     """Return the index with all vectors; it is only a shortcut and made again if it is lost."""
     from usearch.index import Index
 
-    file = store.folder / f"nearest-{hashlib.sha256(embedder.encode()).hexdigest()[:16]}.usearch"
+    owner = f"{store.identity()} {embedder}".encode()
+    file = store.folder / f"nearest-{hashlib.sha256(owner).hexdigest()[:16]}.usearch"
     index = _restored(file, dimension)
     if index is None:
         index = Index(ndim=dimension, metric="cos", dtype="f16", expansion_add=_WIDTH)

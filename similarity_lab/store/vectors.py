@@ -21,9 +21,12 @@ Vectors = npt.NDArray[np.float32]
 
 _FILE = "vectors.sqlite3"
 _APPLICATION, _FORMAT = 0x53494D4C, 1  # "SIML"
+_PAGE = 2**14  # bytes; three vectors of 1,280 numbers fill one
 _ASKED_AT_ONCE = 500
 _PATIENCE = 60  # seconds to wait for another process to finish writing
 _SCHEMA = """
+CREATE TABLE store (identity TEXT NOT NULL);
+INSERT INTO store VALUES (hex(randomblob(16)));
 CREATE TABLE embedders (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dimension INTEGER NOT NULL);
 CREATE TABLE vectors (
@@ -162,6 +165,11 @@ class VectorStore:
             )
             return connection.total_changes - before
 
+    def identity(self) -> str:
+        """Return what no other store shares, so that an index beside it is known to be its own."""
+        with self._open() as connection:
+            return str(connection.execute("SELECT identity FROM store").fetchone()[0])
+
     def embedders(self) -> dict[str, int]:
         """Return how many vectors there are of each embedder."""
         if not self.file.exists():
@@ -182,7 +190,8 @@ class VectorStore:
             with self._open() as connection:
                 number, dimension = self._embedder(connection, embedder)
                 rows = connection.execute(
-                    "SELECT id, content, vector, path, checksum FROM vectors"
+                    # in the order of the file: the index on contents would mean sorting it all
+                    "SELECT id, content, vector, path, checksum FROM vectors NOT INDEXED"
                     " WHERE embedder = ? AND id > ? ORDER BY id LIMIT ?",
                     (number, after, size),
                 ).fetchall()
@@ -227,6 +236,7 @@ class VectorStore:
             self.file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
         )
         try:
+            connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a file that is made now
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing
             with connection:

@@ -110,6 +110,20 @@ def test_an_interrupted_run_goes_on(store, paths):
     assert rest.looked_at == 300 - 128
 
 
+def test_an_embedder_that_turns_out_to_be_another(store, paths):
+    """What is known under its first name must not stand among what it makes."""
+
+    class Falling(Counting):
+        def forward(self, pixels):
+            self.name = "what really computes"
+            return super().forward(pixels) + 1
+
+    StoredEmbedder(Counting(), store).embed(paths[:200], progress=False)
+    vectors = StoredEmbedder(Falling(), store).embed(paths, progress=False)
+    np.testing.assert_allclose(vectors, Counting().embed(paths, progress=False) + 1)
+    assert store.embedders() == {"counting": 200, "what really computes": 300}
+
+
 def test_scorers_look_up_what_they_know(store, library, sites, tmp_path):
     def scored(embedder, **more):
         scorer = RelevanceScorer("almonds", embedder=embedder, progress=False, **more)

@@ -91,6 +91,20 @@ def test_a_lost_or_foreign_index_is_made_again(store, queries):
     assert nearest(store, Given(), list(queries), exact=False).equals(before)
 
 
+def test_an_index_of_another_store_is_not_asked(store, queries):
+    pytest.importorskip("usearch", reason="usearch is not installed")
+    fill(store, clustered(200, seed=1))
+    nearest(store, Given(), list(queries), exact=False)
+    store.close()
+    for file in store.folder.glob("vectors.sqlite3*"):
+        file.unlink()
+    fill(store, clustered(100, seed=5))
+    found = nearest(store, Given(), list(queries), exact=False)
+    expected = nearest(store, Given(), list(queries), exact=True)
+    assert found["path"].equals(expected["path"])
+    np.testing.assert_allclose(found["distance"], expected["distance"], atol=1e-6)
+
+
 def test_without_usearch_all_are_compared(store, queries, monkeypatch):
     fill(store, clustered(60, seed=1))
     monkeypatch.setattr(search, "EXACT_UP_TO", 50)

@@ -1,0 +1,70 @@
+"""What int8 and scaled decoding cost in decisions, on the composite grocery sites.
+
+    python benchmarks/precision.py [--rules RULE ...]
+
+Every rule decides on the vectors of Keras in float32, decoded in full, and on those of OpenVINO in
+int8, decoded by `read_scaled`; nothing else differs. int8 is the default because the areas under
+the curves fall by less than 0.001.
+"""
+
+import argparse
+from functools import cache
+
+import numpy as np
+from common import StoredEmbedder, origin, photos_folder, write_results
+from grocery_sites import Photos, all_paths, load_tasks, references_only, summary
+
+from similarity_lab import load_embedder
+from similarity_lab.comparators import EmbeddingComparator
+
+RUNTIMES = {"float32": "keras", "int8": "openvino-int8"}
+SHOWN = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")
+
+
+def decisions(runs: list[dict[str, object]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each site is relevant and each image a match."""
+    results = [result for run in runs for result in run["results"]]
+    images = [result.images["is_match"].to_numpy(bool) for result in results]
+    return np.array([result.relevant for result in results]), np.concatenate(images)
+
+
+def main() -> None:
+    """Decide with both and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rules", nargs="*", default=["learned", "references", "original", "best"])
+    chosen = parser.parse_args().rules
+    tasks = load_tasks(photos_folder())
+    paths = all_paths(tasks)
+    lite0, lite2 = "efficientnet-lite0", "efficientnet-lite2"
+    alone, original = references_only(tasks), {"method": "mean-distance"}
+    rules = {
+        "learned": ("learned", lite0, 224, "rgb", None, {}),
+        "references": ("learned, references only", lite0, 224, "rgb", alone, {}),
+        "original": ("original", lite0, 224, "gray", None, original),
+        "best": ("learned, best", lite2, 380, "rgb", None, {}),
+    }
+    rows: dict[str, dict[str, float]] = {}
+
+    @cache
+    def looked_at(name: str, size: int, color: str, runtime: str) -> Photos:
+        embedder = load_embedder(name, input_size=size, color=color, runtime=runtime)
+        return Photos(tasks, EmbeddingComparator(StoredEmbedder(embedder, paths)))
+
+    for rule, name, size, color, change, parameters in (rules[key] for key in chosen):
+        made = {}
+        for precision, runtime in RUNTIMES.items():
+            runs = looked_at(name, size, color, runtime).decide(change, **parameters)
+            made[precision] = decisions(runs)
+            figures = summary(runs)
+            rows[f"{rule}, {precision}"] = {key: figures[key] for key in SHOWN if key in figures}
+        pairs = zip(made["float32"], made["int8"], strict=True)
+        sites, images = (float((exact == rounded).mean()) for exact, rounded in pairs)
+        rows[f"{rule}, int8"] |= {"equal site decisions": sites, "equal image decisions": images}
+        print(rule, rows[f"{rule}, float32"], rows[f"{rule}, int8"], flush=True)
+    command = "python benchmarks/precision.py --rules " + " ".join(chosen)
+    results = {"origin": origin(command, targets=len(tasks)), "rows": rows}
+    print(f"written to {write_results('precision', results)}")
+
+
+if __name__ == "__main__":
+    main()
