@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from similarity_lab.cli_search import add_store_options, chosen_store
+
 if TYPE_CHECKING:
     from similarity_lab.ranking import Ranking
     from similarity_lab.web.asked import Addresses
@@ -18,6 +20,7 @@ def add_rank(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     rank.add_argument("--quality", default="standard", help="standard (default) or best, slower")
     rank.add_argument("--relevance-threshold", type=float, default=0.25, metavar="SHARE")
     rank.add_argument("--certainty", type=float, default=0.9, metavar="P", help="else unsure")
+    add_store_options(rank)
     _add_collecting(rank)
     rank.set_defaults(run=_rank)
 
@@ -101,6 +104,7 @@ def _rank(options: argparse.Namespace) -> None:
         quality=options.quality,
         relevance_threshold=options.relevance_threshold,
         certainty=options.certainty,
+        store=chosen_store(options),
     )
     show(ranking)
     print(f"page: {ranking.page}", file=sys.stderr)

@@ -24,7 +24,7 @@ from similarity_lab.relevance.mean_distance import (
 )
 from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
 from similarity_lab.relevance.references import Aggregate, Draw, ReferenceDraw
-from similarity_lab.relevance.scoring import check_same, decide
+from similarity_lab.relevance.scoring import NoReferencesError, check_same, decide
 from similarity_lab.relevance.site_images import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import Site, SiteError, SiteSource
@@ -269,7 +269,7 @@ class RelevanceScorer(BaseEstimator):
     def _fit(self, library: EmbeddedLibrary, comparator: Comparator) -> "RelevanceScorer":
         is_target = library.is_target(self.target)
         if not is_target.any():
-            raise ValueError(f"none of the photos of {self.target!r} could be read; see skipped")
+            raise NoReferencesError(self.target)
         self.rule_: LearnedRule | MeanDistanceRule
         if self.method == "learned":
             self.rule_ = LearnedRule.fit(

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from similarity_lab.relevance.scorer import RelevanceScorer
 
 
+class NoReferencesError(ValueError):
+    """A library that holds no vector of the target."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            f"no photo of {target!r} is embedded: none could be read (see skipped), or the scorer "
+            "was fitted for another target with a fixed distance, which takes that one's photos "
+            'alone; fit for this target, or with similarity_threshold="from-library"'
+        )
+
+
 def decide(scorer: "RelevanceScorer", images: EmbeddedSite) -> SiteRelevance:
     """Return the decision of a fitted scorer with its evidence."""
     vectors, rule = images.embedded.vectors, scorer.rule_
