@@ -79,7 +79,13 @@ def sources_of(result: SiteRelevance) -> list[object]:
     return [*seen["path"], *nearest]
 
 
-def site_view(result: SiteRelevance, picture_of: PictureOf, *, n_deciding: int = 6) -> SiteView:
+def site_view(
+    result: SiteRelevance,
+    picture_of: PictureOf,
+    *,
+    n_deciding: int = 6,
+    only_deciding: bool = False,
+) -> SiteView:
     """Return what a page shows of the images.
 
     Parameters
@@ -88,9 +94,13 @@ def site_view(result: SiteRelevance, picture_of: PictureOf, *, n_deciding: int =
     picture_of : callable
         From an image or the name of a reference to its thumbnail, or the error that says why not.
     n_deciding : int
+    only_deciding : bool
+        Leave the other lists empty, and their pictures alone.
     """
     names = dict(zip(result.images.index, shown_paths(result.images["path"]), strict=True))
     first = result.deciding(n_deciding)
+    if only_deciding:
+        return SiteView(_images(first, result, names, picture_of), [], [], [])
     ranked = result.ranked()
     status = result.images["status"]
     set_aside = result.images[status.isin(["repeated", "left out"])]
