@@ -73,13 +73,17 @@ def write_report(
     _write_sites(paged, pictures, folder / "sites", title, progress=progress)
     pages = {id(result): name for result, name in paged}
     index = folder / "index.html"
-    page = environment().get_template("index.html").render(
-        title=title,
-        rows=[(result, pages.get(id(result))) for result in ordered],
-        targets=sorted({result.target for result in ordered}),
-        counts=_counts(ordered),
-        settings=_settings([result for result, _ in paged]),
-        written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    page = (
+        environment()
+        .get_template("index.html")
+        .render(
+            title=title,
+            rows=[(result, pages.get(id(result))) for result in ordered],
+            targets=sorted({result.target for result in ordered}),
+            counts=_counts(ordered),
+            settings=_settings([result for result, _ in paged]),
+            written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        )
     )
     write_whole(index, page.encode("utf-8"))
     return index

@@ -47,5 +47,7 @@ def odds(influence: float) -> str:
     factor = exp(min(abs(influence), 50))
     if factor < 1.05:
         return "odds unmoved"
-    words = f"over {_MOST}" if factor > _MOST else f"{factor:.0f}" if factor > 20 else f"{factor:.1f}"
+    words = (
+        f"over {_MOST}" if factor > _MOST else f"{factor:.0f}" if factor > 20 else f"{factor:.1f}"
+    )
     return f"for: odds × {words}" if influence > 0 else f"against: odds ÷ {words}"

@@ -145,5 +145,7 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
         text = isinstance(value, (str, os.PathLike)) and str(value).startswith(_FORMULA)
         return f"'{value}" if text else value
 
-    columns = [name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+    columns = [
+        name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)
+    ]
     return table.assign(**{str(name): table[name].map(safe) for name in columns})

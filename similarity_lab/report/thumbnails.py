@@ -43,8 +43,8 @@ def encoded(source: Source, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
     --------
     >>> import numpy as np
     >>> data, size = encoded(np.zeros((90, 360, 3), np.uint8))
-    >>> data[:3], size
-    (b'\\xff\\xd8\\xff', (180, 45))
+    >>> data[:2].hex(), size
+    ('ffd8', (180, 45))
     """
     picture = Image.fromarray(read_image(source))
     picture.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)

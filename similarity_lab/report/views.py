@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from similarity_lab.images import ImageError
@@ -122,10 +123,10 @@ def _images(
     rows: pd.DataFrame, result: SiteRelevance, names: dict[int, str], picture_of: PictureOf
 ) -> list[ImageView]:
     scored = rows["status"] == "scored"
-    shown = dict(zip(rows.index[scored], evidence(rows[scored]), strict=True))
+    shown = dict(zip(rows.index[scored].tolist(), evidence(rows[scored]), strict=True))
     views = []
-    for row in rows.itertuples():
-        at = int(row.Index)  # type: ignore[call-overload]
+    moved = rows["influence"].astype(float).tolist()
+    for at, row, influence in zip(rows.index.tolist(), rows.itertuples(), moved, strict=True):
         reference = row.nearest_reference if isinstance(row.nearest_reference, str) else ""
         views.append(
             ImageView(
@@ -133,13 +134,15 @@ def _images(
                 picture=picture_of(row.path),
                 status=str(row.status),
                 reason=str(row.reason),
-                evidence=shown.get(at, ""),
+                evidence=shown.get(at, "")
+                .removesuffix("-inf")
+                .removesuffix("inf"),  # marked by hand
                 is_match=bool(row.is_match),
-                influence=None if pd.isna(row.influence) else float(row.influence),  # type: ignore
+                influence=None if np.isnan(influence) else influence,
                 confusable=row.confusable if isinstance(row.confusable, str) else "",
                 reference="/".join(reference.replace("\\", "/").split("/")[-2:]),
                 reference_picture=picture_of(reference) if reference else None,
-                reference_distance=float(row.nearest_distance),  # type: ignore[arg-type]
+                reference_distance=float(str(row.nearest_distance)),
                 origin=_origin(result.origins, at),
             )
         )
