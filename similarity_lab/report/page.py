@@ -60,28 +60,27 @@ def write_report(
     """
     folder = Path(folder)
     (folder / "sites").mkdir(parents=True, exist_ok=True)
-    ordered = sorted(results, key=_rank)
-    paged = _paged(ordered)
+    rows = _with_pages(sorted(results, key=_rank))
+    decided = [(result, name) for result, name in rows if isinstance(result, SiteRelevance)]
     pictures = write_thumbnails(
-        (source for result, _ in paged for source in sources_of(result)),
+        (source for result, _ in decided for source in sources_of(result)),
         folder / "thumbs",
         progress=progress,
     )
     for name in _BESIDE:
         data = files("similarity_lab.report").joinpath("templates", name).read_bytes()
         write_whole(folder / name, data)
-    _write_sites(paged, pictures, folder / "sites", title, progress=progress)
-    pages = {id(result): name for result, name in paged}
+    _write_sites(decided, pictures, folder / "sites", title, progress=progress)
     index = folder / "index.html"
     page = (
         environment()
         .get_template("index.html")
         .render(
             title=title,
-            rows=[(result, pages.get(id(result))) for result in ordered],
-            targets=sorted({result.target for result in ordered}),
-            counts=_counts(ordered),
-            settings=_settings([result for result, _ in paged]),
+            rows=rows,
+            targets=sorted({result.target for result, _ in rows}),
+            counts=_counts(results),
+            settings=_settings([result for result, _ in decided]),
             written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         )
     )
@@ -97,15 +96,16 @@ def _rank(result: Result) -> tuple[bool, float, float]:
     return False, -chance, -result.share
 
 
-def _paged(ordered: Sequence[Result]) -> Paged:
+def _with_pages(ordered: list[Result]) -> list[tuple[Result, str]]:
+    """Return each result with the name of its page, empty for a failure, which has none."""
     seen: Counter[tuple[str, str]] = Counter()
-    paged = []
+    named = []
     for result in ordered:
-        if isinstance(result, SiteRelevance):
-            pair = (result.site, result.target)
-            paged.append((result, page_name(*pair, seen[pair])))
-            seen[pair] += 1
-    return paged
+        pair = (result.site, result.target)
+        is_decided = isinstance(result, SiteRelevance)
+        named.append((result, page_name(*pair, seen[pair]) if is_decided else ""))
+        seen[pair] += is_decided
+    return named
 
 
 def _write_sites(
