@@ -43,7 +43,7 @@ def test_public_names_are_there():
 
 
 LIGHT = [
-    "cli", "datasets", "evaluation", "metric_learning", "pairs", "relevance", "report", "samples",
+    "cli", "datasets", "evaluation", "labelling", "metric_learning", "pairs", "relevance", "report", "samples",
     "siamese",
 ]  # fmt: skip
 

@@ -114,7 +114,7 @@ def page_name(site: str, target: str, occurrence: int = 0) -> str:
     Examples
     --------
     >>> page_name("../../Café <Noix>", "almonds")
-    'cafe-noix-almonds-dd0eafad4d.html'
+    'cafe-noix-almonds-f1cd7f1753.html'
     """
     key = f"{site}\0{target}\0{occurrence}".encode("utf-8", "surrogatepass")
     words = [_plain(site), _plain(target), hashlib.sha256(key).hexdigest()[:10]]
@@ -136,9 +136,9 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> spreadsheet_safe(pd.DataFrame({"alt": ["=1+1", "nuts"], "share": [-0.5, 1]}))
-          alt  share
+         alt  share
     0  '=1+1   -0.5
-    1    nuts    1.0
+    1   nuts    1.0
     """
 
     def safe(value: object) -> object:
