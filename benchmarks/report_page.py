@@ -1,9 +1,10 @@
 """How long the report takes to write, how large it is, and how quick it is in a browser.
 
-python benchmarks/report_page.py [--sites 1000] [--images 50]
+python benchmarks/report_page.py [--sites 1000] [--images 50] [--distinct 4000]
 
-Decisions and pictures are made up; every picture has content of its own, so each is decoded. The
-browser is Debian's Chromium without a window.
+Decisions and pictures are made up: as many files as images, of which `--distinct` have content of
+their own and are decoded, so that many thumbnails are written; all files are hashed. The browser
+is Debian's Chromium without a window.
 """
 
 import argparse
@@ -31,9 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sites", type=int, default=1000)
     parser.add_argument("--images", type=int, default=50)
+    parser.add_argument("--distinct", type=int, default=4000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        results = made_up(options.sites, options.images, Path(place) / "photos")
+        results = made_up(options.sites, options.images, options.distinct, Path(place) / "photos")
         report = Path(place) / "report"
         figures = {"sites": options.sites, "images_per_site": options.images}
         for run in ("first", "again"):
@@ -44,10 +46,11 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name}: {value}")
     command = f"python benchmarks/report_page.py --sites {options.sites} --images {options.images}"
+    command += f" --distinct {options.distinct}"
     write_results("report_page", {**origin(command), "figures": figures})
 
 
-def made_up(sites: int, images: int, folder: Path) -> list[SiteRelevance]:
+def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRelevance]:
     """Return decisions on photos that are drawn into `folder`."""
     rng = np.random.default_rng(0)
     folder.mkdir()
@@ -62,7 +65,10 @@ def made_up(sites: int, images: int, folder: Path) -> list[SiteRelevance]:
         table = pd.DataFrame(index=range(images), columns=IMAGE_COLUMNS)
         paths = [place / f"{at:03}.jpg" for at in range(images)]
         for at, path in enumerate(paths):
-            path.write_bytes(drawings[(number + at) % _DRAWN] + f"{number} {at}".encode())
+            path.write_bytes(
+                drawings[(number * images + at) % distinct % _DRAWN]
+                + f"{(number * images + at) % distinct}".encode()
+            )
         chance = rng.beta(0.2, 0.8, images)
         table["path"] = pd.Series(paths, dtype=object)
         table["status"], table["reason"], table["confusable"] = "scored", "", "dates"

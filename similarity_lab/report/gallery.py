@@ -23,7 +23,7 @@ def gallery(result: SiteRelevance, *, n: int = 8) -> str:
     Returns
     -------
     str
-        HTML of at most `MAX_BYTES` characters, with the pictures in it; all foreign text escaped.
+        HTML of at most `MAX_BYTES` bytes, with the pictures in it; all foreign text escaped.
     """
     left = MAX_BYTES - _FOR_WORDS
 
@@ -39,6 +39,6 @@ def gallery(result: SiteRelevance, *, n: int = 8) -> str:
     view = site_view(result, picture_of, n_deciding=n, only_deciding=True)
     template = environment().get_template("gallery.html")
     page = template.render(result=result, view=view)
-    if len(page) > MAX_BYTES and n > 1:  # words of strangers may be long
+    if len(page.encode()) > MAX_BYTES and n > 1:  # words of strangers may be long
         return gallery(result, n=n // 2)
     return page
