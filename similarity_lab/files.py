@@ -11,7 +11,8 @@ SKIPPED_COLUMNS = ["path", "reason"]
 
 def skipped_table(rows: list[tuple[object, str]]) -> pd.DataFrame:
     """Return the table in which everything that was left out is listed: ``path, reason``."""
-    return pd.DataFrame(rows, columns=SKIPPED_COLUMNS).astype({"reason": object, "path": object})
+    # object, not str: a file name may hold bytes that are no text
+    return pd.DataFrame(rows, columns=SKIPPED_COLUMNS, dtype=object)
 
 
 def existing_folder(folder: str | PathLike[str], purpose: str) -> Path:

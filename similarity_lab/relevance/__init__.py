@@ -2,6 +2,7 @@
 
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library_report import LibraryReport, library_report
+from similarity_lab.relevance.marks import Marks, with_marks
 from similarity_lab.relevance.references import ReferenceDraw
 from similarity_lab.relevance.saving import ScorerFileError
 from similarity_lab.relevance.scorer import RelevanceScorer
@@ -9,6 +10,7 @@ from similarity_lab.relevance.tables import SiteFailure, decisions_table, expect
 
 __all__ = [
     "LibraryReport",
+    "Marks",
     "ReferenceDraw",
     "RelevanceScorer",
     "ScorerFileError",
@@ -17,4 +19,5 @@ __all__ = [
     "decisions_table",
     "expected_accuracy",
     "library_report",
+    "with_marks",
 ]

@@ -1,6 +1,5 @@
 """A decision that carries its evidence."""
 
-import html
 import json
 from dataclasses import dataclass, field, replace
 
@@ -240,12 +239,10 @@ class SiteRelevance:
         return f"<{self.summary()}>"
 
     def _repr_html_(self) -> str:
-        """Show the decision and its images in a notebook."""
-        evidence = "distance" if self.probability is None else "probability"
-        columns = ["path", "score", evidence, "nearest_reference", "is_match"]
-        images = self.ranked()[columns].head(10).to_html(index=False, escape=True)
-        left_out = f"<p>{len(self.skipped)} left out.</p>" if len(self.skipped) else ""
-        return f"<p><b>{html.escape(self.summary())}</b></p>{images}{left_out}"
+        """Show the decision and the images that decided it in a notebook."""
+        from similarity_lab.report import gallery  # further right: loaded by who looks, not by us
+
+        return gallery(self)
 
 
 def evidence(images: pd.DataFrame) -> list[str]:

@@ -1,120 +1,149 @@
-"""Write decisions as a static folder: ``index.html`` and thumbnails beside it, no network."""
+"""Write decisions as a static folder: a ranked table, a page per decision, thumbnails beside."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import cast
 
-import pandas as pd
-from jinja2 import Environment, PackageLoader, Template
-from PIL import Image
+from tqdm.auto import tqdm
 
-from similarity_lab.images import read_image
 from similarity_lab.relevance import SiteFailure, SiteRelevance
-from similarity_lab.relevance.decision import evidence
-from similarity_lab.sources import Source, describe
+from similarity_lab.report.rendering import SYMBOLS, environment
+from similarity_lab.report.text import page_name
+from similarity_lab.report.thumbnails import Pictures, key, write_thumbnails, write_whole
+from similarity_lab.report.views import site_view, sources_of
 
-_THUMBNAIL = 160  # pixels, longer side
+_PAGE = re.compile(r".*[0-9a-f]{10}\.html")
+_BESIDE = ("style.css", "report.js")
+
+Result = SiteRelevance | SiteFailure
+Paged = list[tuple[SiteRelevance, str]]
 
 
 def write_report(
-    results: Sequence[SiteRelevance | SiteFailure],
+    results: Sequence[Result],
     folder: str | PathLike[str],
     *,
     title: str = "Which sites sell it?",
+    progress: bool = True,
 ) -> Path:
-    """Write a page of decisions with their evidence.
+    """Write decisions with their evidence as pages that open from a disk, without a network.
 
-    Whatever comes from outside (names of sites and files) is escaped; thumbnails are numbered, so
-    that no name of a stranger's becomes a name on this disk.
+    ``index.html`` ranks the decisions, the likeliest first; ``sites/`` has a page for each with
+    the images that decided, the others, and what was left out; ``thumbs/`` each picture once.
+    Whatever comes from outside (names, texts, addresses) is escaped and spelt out, no name of a
+    stranger's becomes a name on this disk, and the pages may load nothing but their own files.
 
     Parameters
     ----------
     results : sequence of SiteRelevance or SiteFailure
-        In the order in which they are shown.
+        A failure is a row with its reason.
     folder : path
-        Made if needed; ``index.html`` and ``thumbnails/`` in it are written over.
+        Made if needed. A report that is there already is written over: thumbnails that still serve
+        are kept, so an interrupted report goes on; pages and thumbnails of other results go.
     title : str
+    progress : bool
 
     Returns
     -------
     Path
         Of ``index.html``.
+
+    Examples
+    --------
+    >>> results = list(scorer.score_each(sites))                  # doctest: +SKIP
+    >>> write_report(results, "report", title="Who sells almonds?")  # doctest: +SKIP
+    PosixPath('report/index.html')
     """
     folder = Path(folder)
-    (folder / "thumbnails").mkdir(parents=True, exist_ok=True)
-    references: dict[str, str] = {}
-    sites = []
-    for number, result in enumerate(results):
-        if isinstance(result, SiteRelevance):
-            sites.append(_section(result, number, folder, references))
-        else:
-            sites.append({"failure": result, "anchor": f"site-{number}"})
-    decided = [result for result in results if isinstance(result, SiteRelevance)]
-    page = _template().render(title=title, sites=sites, first=decided[0] if decided else None)
+    (folder / "sites").mkdir(parents=True, exist_ok=True)
+    rows = _with_pages(sorted(results, key=_rank))
+    decided = [(result, name) for result, name in rows if isinstance(result, SiteRelevance)]
+    pictures = write_thumbnails(
+        (source for result, _ in decided for source in sources_of(result)),
+        folder / "thumbs",
+        progress=progress,
+    )
+    for name in _BESIDE:
+        data = files("similarity_lab.report").joinpath("templates", name).read_bytes()
+        write_whole(folder / name, data)
+    _write_sites(decided, pictures, folder / "sites", title, progress=progress)
     index = folder / "index.html"
-    index.write_text(page, encoding="utf-8")
+    page = (
+        environment()
+        .get_template("index.html")
+        .render(
+            title=title,
+            rows=rows,
+            targets=sorted({result.target for result, _ in rows}),
+            counts=_counts(results),
+            settings=_settings([result for result, _ in decided]),
+            written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        )
+    )
+    write_whole(index, page.encode("utf-8"))
     return index
 
 
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("similarity_lab.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("decisions.html")
+def _rank(result: Result) -> tuple[bool, float, float]:
+    """Return what decisions are sorted by: likeliest first, failures last."""
+    if isinstance(result, SiteFailure):
+        return True, 0.0, 0.0
+    chance = result.share if result.probability is None else result.probability
+    return False, -chance, -result.share
 
 
-def _section(
-    result: SiteRelevance, number: int, folder: Path, references: dict[str, str]
-) -> dict[str, object]:
-    images = []
-    ranked = result.ranked()
-    for position, (row, shown) in enumerate(
-        zip(ranked.itertuples(), evidence(ranked), strict=True)
-    ):
-        nearest = str(row.nearest_reference)
-        if nearest not in references:
-            references[nearest] = _thumbnail(
-                row.nearest_reference, folder, f"reference-{len(references):04}"
-            )
-        images.append(
-            {
-                "thumbnail": _thumbnail(row.path, folder, f"{number:04}-{position:04}"),
-                "name": _short(row.path),
-                "evidence": shown,
-                "is_match": row.is_match,
-                "confusable": row.confusable if isinstance(row.confusable, str) else "",
-                "reference": references[nearest],
-                "reference_name": _short(nearest),
-            }
+def _with_pages(ordered: list[Result]) -> list[tuple[Result, str]]:
+    """Return each result with the name of its page, empty for a failure, which has none."""
+    seen: Counter[tuple[str, str]] = Counter()
+    named = []
+    for result in ordered:
+        pair = (result.site, result.target)
+        is_decided = isinstance(result, SiteRelevance)
+        named.append((result, page_name(*pair, seen[pair]) if is_decided else ""))
+        seen[pair] += is_decided
+    return named
+
+
+def _write_sites(
+    paged: Paged, pictures: Pictures, folder: Path, title: str, *, progress: bool
+) -> None:
+    template = environment().get_template("site.html")
+    bar = tqdm(paged, desc="pages", unit="page", disable=not progress, leave=False)
+    for position, (result, name) in enumerate(bar):
+        page = template.render(
+            title=title,
+            result=result,
+            view=site_view(result, lambda source: pictures[key(source)]),
+            before=paged[position - 1] if position else None,
+            after=paged[position + 1] if position + 1 < len(paged) else None,
         )
-    return {
-        "result": result,
-        "anchor": f"site-{number}",
-        "images": images,
-        "skipped": _rows(result.skipped) + _rows(_not_counted(result.images)),
-    }
+        write_whole(folder / name, page.encode("utf-8"))
+    current = {name for _, name in paged}
+    for path in folder.iterdir():  # of an earlier report
+        if _PAGE.fullmatch(path.name) and path.name not in current:
+            path.unlink()
 
 
-def _not_counted(images: pd.DataFrame) -> pd.DataFrame:
-    return images[images["status"].isin(["repeated", "left out"])]
+def _counts(results: Sequence[Result]) -> dict[str, int]:
+    found = Counter(getattr(result, "decision", "no decision") for result in results)
+    return {name: found[name] for name in SYMBOLS if found[name]}
 
 
-def _rows(skipped: pd.DataFrame) -> list[tuple[str, str]]:
-    return [(_short(row.path), str(row.reason)) for row in skipped.itertuples()]
-
-
-def _short(path: object) -> str:
-    """Return the last two parts of a path: enough to find it, and it fits."""
-    return "/".join(Path(describe(path)).parts[-2:])
-
-
-def _thumbnail(source: object, folder: Path, name: str) -> str:
-    picture = Image.fromarray(read_image(cast(Source, source)))
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    relative = f"thumbnails/{name}.jpg"
-    picture.save(folder / relative, quality=80)
-    return relative
+def _settings(results: list[SiteRelevance]) -> list[SiteRelevance]:
+    """Return one decision for each way in which decisions were made."""
+    first: dict[str, SiteRelevance] = {}
+    for result in results:
+        made_by = (
+            result.method,
+            result.embedder,
+            result.relevance_threshold,
+            result.similarity_threshold,
+            result.versions,
+            {name: value for name, value in result.settings.items() if name != "marked"},
+        )
+        first.setdefault(repr(made_by), result)
+    return list(first.values())

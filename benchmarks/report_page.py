@@ -1,0 +1,152 @@
+"""How long the report takes to write, how large it is, and how quick it is in a browser.
+
+python benchmarks/report_page.py [--sites 1000] [--images 50] [--distinct 4000]
+
+Decisions and pictures are made up: as many files as images, of which `--distinct` have content of
+their own and are decoded, so that many thumbnails are written; all files are hashed. The browser
+is Debian's Chromium without a window.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from common import origin, write_results
+from PIL import Image
+
+from similarity_lab._version import versions
+from similarity_lab.relevance import SiteRelevance
+from similarity_lab.relevance.decision import IMAGE_COLUMNS
+from similarity_lab.report import write_report
+
+_DRAWN = 40  # different drawings; a few bytes behind the end make each file's content its own
+_SIDE = 400  # pixels
+
+
+def main() -> None:
+    """Write a report of made-up decisions, open it, print and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sites", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=50)
+    parser.add_argument("--distinct", type=int, default=4000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        results = made_up(options.sites, options.images, options.distinct, Path(place) / "photos")
+        report = Path(place) / "report"
+        figures = {"sites": options.sites, "images_per_site": options.images}
+        for run in ("first", "again"):
+            start = time.perf_counter()
+            index = write_report(results, report)
+            figures[f"write_seconds_{run}"] = round(time.perf_counter() - start, 1)
+        figures |= sizes(index) | in_browser(index)
+    for name, value in figures.items():
+        print(f"{name}: {value}")
+    command = f"python benchmarks/report_page.py --sites {options.sites} --images {options.images}"
+    command += f" --distinct {options.distinct}"
+    write_results("report_page", {"origin": origin(command, seed=0), "figures": figures})
+
+
+def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRelevance]:
+    """Return decisions on photos that are drawn into `folder`."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    drawings = [drawing(rng) for _ in range(_DRAWN)]
+    references = [str(folder / f"reference-{number}.jpg") for number in range(30)]
+    for number, reference in enumerate(references):
+        Path(reference).write_bytes(drawings[number])
+    results = []
+    for number in range(sites):
+        place = folder / f"site-{number:05}"
+        place.mkdir()
+        table = pd.DataFrame(index=range(images), columns=IMAGE_COLUMNS)
+        paths = [place / f"{at:03}.jpg" for at in range(images)]
+        for at, path in enumerate(paths):
+            path.write_bytes(
+                drawings[(number * images + at) % distinct % _DRAWN]
+                + f"{(number * images + at) % distinct}".encode()
+            )
+        chance = rng.beta(0.2, 0.8, images)
+        table["path"] = pd.Series(paths, dtype=object)
+        table["status"], table["reason"], table["confusable"] = "scored", "", "dates"
+        table["probability"], table["score"] = chance, chance
+        table["nearest_reference"] = rng.choice(references, images)
+        table["nearest_distance"] = rng.random(images)
+        results.append(
+            SiteRelevance.from_images(
+                table,
+                method="learned",
+                similarity_threshold=0.5,
+                relevance_threshold=0.25,
+                settings={"prior_share": 0.25, "certainty": 0.9},
+                site=f"shop-{rng.integers(10**6)}.example",
+                target="almonds",
+                skipped=pd.DataFrame(columns=["path", "reason"]),
+                embedder="none",
+                versions=versions(),
+            )
+        )
+    return results
+
+
+def drawing(rng: np.random.Generator) -> bytes:
+    """Return a JPEG of smooth colours with some grain, about as large as a shop's photo."""
+    coarse = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
+    grainy = np.clip(smooth + rng.normal(0, 5, smooth.shape), 0, 255).astype(np.uint8)
+    with tempfile.SpooledTemporaryFile() as file:
+        Image.fromarray(grainy).save(file, "JPEG", quality=85)
+        file.seek(0)
+        return file.read()
+
+
+def sizes(index: Path) -> dict[str, float]:
+    """Return the sizes of what was written, in kilobytes."""
+    pages = [path.stat().st_size for path in (index.parent / "sites").iterdir()]
+    thumbs = [path.stat().st_size for path in (index.parent / "thumbs").iterdir()]
+    return {
+        "index_kB": round(index.stat().st_size / 1e3),
+        "site_page_kB_median": round(float(np.median(pages)) / 1e3, 1),
+        "thumbnails": len(thumbs),
+        "thumbnail_kB_mean": round(float(np.mean(thumbs)) / 1e3, 1),
+        "all_MB": round((sum(pages) + sum(thumbs) + index.stat().st_size) / 1e6, 1),
+    }
+
+
+def in_browser(index: Path, runs: int = 5) -> dict[str, float]:
+    """Return medians in milliseconds; after a step the page is laid out before the clock stops."""
+    from playwright.sync_api import sync_playwright
+
+    timed = """(step) => {
+      const start = performance.now();
+      if (step === "sort") document.querySelector("thead button").click();
+      const find = document.getElementById("find");
+      if (step === "filter") {
+        find.value = find.value ? "" : "shop-1";
+        find.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+      document.body.getBoundingClientRect();
+      return performance.now() - start;
+    }"""
+    figures: dict[str, list[float]] = {"load": [], "sort": [], "filter": [], "site_page": []}
+    site = sorted((index.parent / "sites").iterdir())[0]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        loaded = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+        for _ in range(runs):
+            page.goto(index.as_uri())
+            figures["load"].append(page.evaluate(loaded))
+            for step in ("sort", "filter"):
+                figures[step].append(page.evaluate(timed, step))
+            page.goto(site.as_uri())
+            figures["site_page"].append(page.evaluate(loaded))
+        browser.close()
+    return {f"{name}_ms": round(float(np.median(times)), 1) for name, times in figures.items()}
+
+
+if __name__ == "__main__":
+    main()

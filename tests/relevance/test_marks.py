@@ -1,0 +1,129 @@
+import json
+
+import numpy as np
+import pytest
+
+from similarity_lab import RelevanceScorer, load_dataset
+from similarity_lab.relevance.marks import Mark, Marks, with_marks
+
+
+@pytest.fixture
+def scorer(shelf, embedder):
+    return RelevanceScorer("almonds", embedder=embedder, progress=False).fit(shelf)
+
+
+@pytest.fixture
+def result(scorer, written):
+    return scorer.score([*written("site", "almonds", 3), *written("site", "walnuts", 7)])
+
+
+def test_marks_decide_and_say_so(result):
+    rows = result.images.index
+    every = with_marks(result, dict.fromkeys(rows, True))
+    none = with_marks(result, {str(result.images["path"][at]): False for at in rows})
+    assert every.decision == "relevant" and every.share == 1 and every.n_matches == len(rows)
+    assert none.decision == "irrelevant" and none.n_matches == 0
+    assert none.settings["marked"] == len(rows) and "marked" not in result.settings
+    assert none.images["reason"].str.startswith("marked by hand: does not show").all()
+    assert (every.probability, every.interval) > (result.probability, result.interval)
+    assert every.rethreshold(relevance_threshold=0.9).n_matches == len(rows)  # marks stay
+    assert none.versions == result.versions and result.n_matches not in (0, len(rows))
+
+
+def test_a_mark_moves_its_image_alone(result):
+    row = int(result.nearest_misses(1).index[0])
+    marked = with_marks(result, {row: True})
+    assert marked.images.loc[row, "is_match"] and marked.probability > result.probability
+    others = result.images.index != row
+    for column in ("score", "probability", "is_match", "reason"):
+        assert marked.images[column][others].equals(result.images[column][others])
+    assert with_marks(result, {}) is result
+
+
+def test_marks_overrule_distances_at_every_threshold(shelf, embedder, written):
+    scorer = RelevanceScorer(
+        "almonds", method="mean-distance", embedder=embedder, similarity_threshold=0.5,
+        progress=False,
+    ).fit(shelf)  # fmt: skip
+    result = scorer.score(written("site", "almonds", 2))
+    marked = with_marks(result, {0: False, 1: True})
+    for threshold in (-1e300, 0.0, 1e300):
+        moved = marked.rethreshold(similarity_threshold=threshold)
+        assert moved.images["is_match"].tolist() == [False, True]
+
+
+def test_what_cannot_be_marked(scorer, written, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no")
+    result = scorer.score([*written("site", "almonds", 2), bad])
+    with pytest.raises(ValueError, match="is skipped and does not count"):
+        with_marks(result, {2: True})
+    for absent in (3, "absent.jpg"):
+        with pytest.raises(ValueError, match="has no image"):
+            with_marks(result, {absent: True})
+
+
+def test_marks_are_kept_by_content_and_apply_under_any_name(result, tmp_path):
+    marks = Marks()
+    first, second = result.images["path"][:2]
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(first.read_bytes())
+    marks.set(copy, "almonds", False)
+    marks.set(second, "dates", True)
+    marks.save(tmp_path / "marks.json")
+    kept = Marks.load(tmp_path / "marks.json")
+    assert repr(kept) == "Marks(1 show the target, 1 do not)"
+    assert kept.of("almonds") == marks.of("almonds") != []
+    applied = kept.apply(result)
+    assert applied.settings["marked"] == 1 and not applied.images["is_match"][0]
+    kept.set(first, "almonds", None)
+    assert kept.get(first, "almonds") is None and kept.apply(result) is result
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", '{"marks": []}', '{"format": 2, "marks": []}', '{"format": 1, "marks": [{}]}',
+        json.dumps({"format": 1, "marks": [{"target": "a", "sha256": "b", "shows": "no"}]}),
+    ],
+)  # fmt: skip
+def test_what_is_no_file_of_marks(content, tmp_path):
+    (tmp_path / "marks.json").write_text(content)
+    with pytest.raises(ValueError, match=r"marks.json: holds no marks that Marks.save wrote"):
+        Marks.load(tmp_path / "marks.json")
+
+
+def test_marks_feed_the_library(shelf, written, embedder, tmp_path):
+    library = load_dataset(shelf, progress=False)
+    marks = Marks()
+    shows, does_not = written("site", "almonds", 1, seed=9), written("site", "walnuts", 2, seed=9)
+    changed, gone = written("site", "plums", 2, seed=9)
+    for paths, answer in ((shows, True), (does_not, False), ([changed, gone], True)):
+        for path in paths:
+            marks.set(path, "almonds", answer)
+    marks.set(shelf["almonds"][0], "almonds", True)
+    marks.set(np.zeros((4, 4, 3), np.uint8), "almonds", False)
+    changed.write_bytes(gone.read_bytes())
+    gone.unlink()
+    joined = marks.as_library(library, "almonds")
+    assert joined.counts["almonds"] == 13 and joined.counts["not almonds (marked)"] == 2
+    assert sorted(joined.skipped["reason"]) == [
+        "has changed since it was marked",
+        "is in the library already",
+        "no such file",
+        "was marked as an array or as bytes; only files can join a library",
+    ]
+    again = marks.as_library(joined, "almonds")
+    assert again.counts.equals(joined.counts)
+    before, after = (
+        RelevanceScorer("almonds", embedder=embedder, progress=False).fit(photos).score(does_not)
+        for photos in (library, joined)
+    )
+    assert after.images["score"].mean() < before.images["score"].mean()
+    with pytest.raises(ValueError, match="'figs and dates' is not a class"):
+        marks.as_library(library, "figs and dates")
+
+
+def test_marks_of_another_target_change_nothing(result):
+    marks = Marks({("dates", "00"): Mark("dates", "00", True)})
+    assert marks.apply(result) is result

@@ -1,0 +1,63 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from similarity_lab import RelevanceScorer, Site, read_image
+from similarity_lab.relevance import SiteFailure
+from similarity_lab.sites import ORIGIN_COLUMNS
+from similarity_lab.sources import content_digest
+
+RUN_ME = "document.title = 'ran'"
+ATTACK = f'"><script>{RUN_ME}</script><img src=x onerror="{RUN_ME}">'
+
+
+class ByColour:
+    """An embedder sure of what it sees: a direction for each colour, some noise of the content."""
+
+    name, dimension, input_size = "directions of colours", 24, (8, 8)
+
+    def embed(self, images, *, batch_size=32, progress=True):
+        return np.array([self._vector(image) for image in images], np.float32)
+
+    def _vector(self, image):
+        red, green, _ = read_image(image).mean((0, 1)) // 50
+        noise = np.random.default_rng(int(content_digest(image)[:12], 16)).normal(0, 0.4, 24)
+        return np.random.default_rng(int(8 * red + green)).normal(0, 1, 24) + noise
+
+
+@pytest.fixture
+def scorer(library):
+    return RelevanceScorer("almonds", embedder=ByColour(), progress=False).fit(library)
+
+
+@pytest.fixture
+def results(scorer, sites, tmp_path):
+    """Two sites for two targets each, one with a file that is no picture, and a failure."""
+    (sites / "nut-shop" / "index.html").write_text("<html>")
+    shutil.copy(sites / "nut-shop" / "00.jpg", sites / "nut-shop" / "again.jpg")
+    shops = [sites / "date-shop", sites / "nut-shop"]
+    return [
+        *scorer.score_each(shops, targets=["almonds", "dates"]),
+        SiteFailure("broken.example", "almonds", "no answer within 30 s"),
+    ]
+
+
+@pytest.fixture
+def hostile(scorer, make_photo, tmp_path):
+    """A decision and a failure in which everything that a stranger can name is an attack."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    names = [ATTACK.replace("/", "\u2215") + ".png", "gpj\u202eexe.png", "line\nbreak.png"]
+    for number, name in enumerate(names):
+        make_photo((150, 90, 50), number).save(folder / name)
+    (folder / b"\xff\xfe.txt".decode("utf-8", "surrogateescape")).write_text("no picture")
+    site = Site.from_folder(folder, name=ATTACK + "{{ 7 * 7 }}../../etc")
+    attacks = [ATTACK, f"javascript:{RUN_ME}", f"https://x.example/'{ATTACK}", "https://a:b@c.d/"]
+    origins = pd.DataFrame(
+        [[path, address, f"data:text/html,{ATTACK}", ATTACK, ATTACK, ""] for path, address in
+         zip(site.paths, attacks, strict=True)], columns=ORIGIN_COLUMNS,
+    )  # fmt: skip
+    decided = scorer.score(Site(site.name, site.paths, site.skipped, site.root, origins))
+    return [decided, SiteFailure(ATTACK, ATTACK, ATTACK + "\x00\x1b[2J\u2066")]
