@@ -151,11 +151,14 @@ def _score(options: argparse.Namespace) -> None:
     scorer = _scorer(options)
     results = list(scorer.score_each(options.sites))
     decided = [result for result in results if isinstance(result, SiteRelevance)]
+    if options.csv or options.images_csv:
+        from similarity_lab.report.text import spreadsheet_safe
     if options.csv:
-        decisions_table(results).to_csv(options.csv, index=False)
+        spreadsheet_safe(decisions_table(results)).to_csv(options.csv, index=False)
     if options.images_csv:
         tables = [result.images.assign(site=result.site) for result in decided]
-        pd.concat(tables or [pd.DataFrame()]).to_csv(options.images_csv, index=False)
+        images = pd.concat(tables or [pd.DataFrame()])
+        spreadsheet_safe(images).to_csv(options.images_csv, index=False)
     if options.report:
         from similarity_lab.report import write_report
 

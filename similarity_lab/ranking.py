@@ -11,7 +11,7 @@ import pandas as pd
 from similarity_lab.datasets import load_dataset
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import SITE_COLUMNS
-from similarity_lab.report import write_report
+from similarity_lab.report import spreadsheet_safe, write_report
 from similarity_lab.sites import Site
 
 if TYPE_CHECKING:
@@ -124,22 +124,6 @@ def rank(
     in_order = tuple(result for _, result in results)
     write_report(in_order, folder / "report", title=f"Who sells {', '.join(names)}?")
     return Ranking(sites, images, in_order, folder)
-
-
-def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose texts no spreadsheet takes for formulas: such get an apostrophe.
-
-    Examples
-    --------
-    >>> spreadsheet_safe(pd.DataFrame({"site": ["=1+1", "nuts"]}))["site"].to_list()
-    ["'=1+1", 'nuts']
-    """
-
-    def safe(value: object) -> object:
-        risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-        return f"'{value}" if risky else value
-
-    return table.map(safe)
 
 
 Row = Mapping[Any, Any]

@@ -11,7 +11,7 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from similarity_lab import rank
 from similarity_lab.cli import main
 from similarity_lab.datasets import UnknownClassError
-from similarity_lab.ranking import RANKING_COLUMNS, spreadsheet_safe
+from similarity_lab.ranking import RANKING_COLUMNS
 from similarity_lab.samples import draw
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import draw_shop
@@ -107,13 +107,6 @@ def test_mistakes_are_said_before_anything_is_collected(photos, tmp_path, stub):
     with pytest.raises(ValueError, match="no targets"):
         rank(["http://shop.invalid"], photos, [], tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_formulas_become_texts():
-    table = pd.DataFrame({"a": ["=1", "+1", "-1", "@x", "\tx", "ok", None, 3], "n": range(8)})
-    safe = spreadsheet_safe(table)
-    assert safe["a"].to_list()[:6] == ["'=1", "'+1", "'-1", "'@x", "'\tx", "ok"]
-    assert safe["n"].to_list() == list(range(8))
 
 
 def test_collect_from_the_command_line(shops, tmp_path, capsys):
