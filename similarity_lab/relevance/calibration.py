@@ -12,10 +12,11 @@ from similarity_lab.relevance.prototypes import Prototypes, Scatter, Vectors, Wh
 Floats = npt.NDArray[np.float64]
 
 _FOLDS = 8
-_ELSEWHERE = 0.5  # share of target photos unlike the references, see LikelihoodRatio
-_HARD = 0.8  # quantile of the others' scores above which a photo is hard to tell
+_HARD = 0.9  # quantile of the others' scores above which a photo is hard to tell
+_NEAR = 0.25  # quantile of the references' scores up to which photos from elsewhere lie
 _EVEN = 200  # points that stand for an even spread
-_LOW = 0.1  # quantile of the references' scores up to which other things may reach
+_GENERATED = 0.5  # share of generated others that are taken to be harder than they are
+_REACH = 0.1  # quantile of the references' scores up to which those may reach
 _RIDGE = 1e-4  # on the slope, so that it stays finite where nothing overlaps
 _LEAST_SLOPE = 1e-3  # a score never counts against the target
 
@@ -26,12 +27,14 @@ class LikelihoodRatio:
 
     Fitted by logistic regression on scores of photos that were held out, target and others of
     equal weight. References mostly come from few places and are more like each other than photos
-    from elsewhere are, which no held-out reference can show. So half of the target's weight
-    follows the held-out references, and half lies evenly between their median and the hardest
-    fifth of the others: the line is where a photo from anywhere may be. Generated counter-examples
-    are too easy; with them it is half of the others' weight that lies evenly, between their hardest
-    fifth and the lowest tenth of the references. A single reference cannot be held out; photos of
-    the target are then expected anywhere up to its own score.
+    from elsewhere are, which no held-out reference can show. So the target's weight does not follow
+    their scores: it lies evenly between the hardest tenth of the others and the lowest quarter of
+    the references, where a photo from anywhere may be. A single reference cannot be held out;
+    photos of the target are then expected anywhere up to its own score.
+
+    Generated counter-examples are too easy. With them the target's weight does follow the
+    references, and half of the others' lies evenly between their hardest tenth and the lowest tenth
+    of the references.
 
     Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the even half is
     ours.
@@ -68,13 +71,19 @@ class LikelihoodRatio:
         """
         hard = _quantile(others, weights, _HARD)
         if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
-            target = np.linspace(min(hard, target[0]), target[0], _EVEN)
-        end = float(np.quantile(target, _LOW) if generated else np.median(target))
-        between = np.linspace(min(hard, end), end, _EVEN)
-        scores = np.concatenate([target, others, between])
-        own, rest = _share_out(np.ones(len(target)), not generated), _share_out(weights, generated)
-        positive = np.concatenate([own[0], np.zeros(len(others)), own[1]])
-        negative = np.concatenate([np.zeros(len(target)), rest[0], rest[1]])
+            end, shown = float(target[0]), _even(hard, float(target[0]))
+        elif generated:
+            end, shown = float(np.quantile(target, _REACH)), target
+        else:
+            end = float(np.quantile(target, _NEAR))
+            shown = _even(hard, end)
+        harder, share = _even(hard, end), _GENERATED if generated else 0.0
+        scores = np.concatenate([shown, others, harder])
+        positive = np.zeros(len(scores))
+        positive[: len(shown)] = 1 / len(shown)
+        negative = np.zeros(len(scores))
+        negative[len(shown) :] = share / _EVEN
+        negative[len(shown) : -_EVEN] = (1 - share) * weights / weights.sum()
         centre = (positive + negative) @ scores / 2
 
         def loss(line: Floats) -> tuple[float, Floats]:
@@ -174,10 +183,9 @@ def cross_fit(
     return HeldOut(reference_scores, other_scores, 1 / sizes[codes])
 
 
-def _share_out(weights: Floats, spread: bool) -> tuple[Floats, Floats]:
-    """Split a total weight of 1 between a group's photos and the even part."""
-    even = _ELSEWHERE if spread else 0.0
-    return (1 - even) * weights / weights.sum(), np.full(_EVEN, even / _EVEN)
+def _even(low: float, high: float) -> Floats:
+    """Return points between the two; all of them `high` where that is the lower one."""
+    return np.linspace(min(low, high), high, _EVEN)
 
 
 def _quantile(values: Floats, weights: Floats, level: float) -> float:
