@@ -67,6 +67,10 @@ def settings(job: Job) -> dict[str, object]:
         "DOWNLOAD_MAXSIZE": limits.page_bytes,
         "DNS_TIMEOUT": min(10.0, limits.request_seconds),
         "REDIRECT_MAX_TIMES": limits.redirects,
+        "EXTENSIONS": {
+            "scrapy.extensions.memusage.MemoryUsage": None,
+            f"{_PACKAGE}._memory.MemoryNow": 0,
+        },
         "MEMUSAGE_LIMIT_MB": 2048,
         "MEMUSAGE_CHECK_INTERVAL_SECONDS": 2.0,
         "LOG_FILE": str(crawl / "scrapy.log"),
