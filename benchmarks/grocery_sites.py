@@ -203,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--targets", type=int, help="use the first N targets only")
     parser.add_argument(
-        "--short", action="store_true", help="no trained networks, no fewer or wrong references"
+        "--short", action="store_true", help="no trained networks, no wrong references"
     )
     options = parser.parse_args()
     limit, short = options.targets, options.short
@@ -233,7 +233,7 @@ def main() -> None:
     if not short:
         tidy = Photos(tasks, color.comparator, get_args(Clutter))
         add("learned, icons, banners and graphics left out", tidy.decide())
-    for count in () if short else (15, 10, 5):
+    for count in (15, 10, 5):
         add(f"learned, {count} references", color.decide(fewer(tasks, count)))
     add("learned, references only", color.decide(references_only(tasks)))
     for share in () if short else (0.1, 0.2):

@@ -71,12 +71,12 @@ class LikelihoodRatio:
         """
         hard = _quantile(others, weights, _HARD)
         if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
-            end, shown = float(target[0]), _even(hard, float(target[0]))
+            shown = _even(hard, float(target[0]))
         elif generated:
-            end, shown = float(np.quantile(target, _REACH)), target
+            shown = target
         else:
-            end = float(np.quantile(target, _NEAR))
-            shown = _even(hard, end)
+            shown = _even(hard, float(np.quantile(target, _NEAR)))
+        end = float(np.quantile(shown, _REACH))
         harder, share = _even(hard, end), _GENERATED if generated else 0.0
         scores = np.concatenate([shown, others, harder])
         positive = np.zeros(len(scores))
