@@ -10,7 +10,7 @@ import argparse
 
 from common import CACHE, photos_folder, stored
 
-from similarity_lab import grocery_store
+from similarity_lab import grocery_store, load_embedder
 from similarity_lab.metric_learning import MetricLearner
 
 RUNS = CACHE / "metric-learning"
@@ -26,7 +26,8 @@ def trained(name: str) -> MetricLearner:
     """Return one model, from where it is kept or made now."""
     folder = RUNS / name.split(", ")[1].replace(" ", "-")
     if (folder / "manifest.json").is_file():
-        return MetricLearner.load(folder)
+        frozen = name == FEATURES and load_embedder("efficientnet-lite0", runtime="keras")
+        return MetricLearner.load(folder, embedder=frozen or None)
     root = photos_folder() / "grocery-store"
     photos, validation = (grocery_store(root, split, "coarse") for split in ("train", "val"))
     settings = dict(SETTINGS[name])
