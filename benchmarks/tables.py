@@ -28,10 +28,11 @@ accuracy has a Wilson interval. Where a method gives probabilities: expected cal
 bins of equal mass; prior share of the images 25 %, true share 27 %), the share of sites decided
 when "unsure" below a certainty of 90 % is allowed, and how many of those are right. References are
 train photos, sites show test photos. Wrong references are photos of products outside the library.
-Vectors are Keras's, in float32; what the default's int8 changes is told below. Two
-constants of the learned rule's calibration (how hard a photo is hard to tell, up to where photos from
-elsewhere lie) were chosen on these sites, for both qualities at once; chosen anew for each product on
-the other thirteen, from a grid of sixty, they decide 96 % (97 %) of its sites.
+Vectors are Keras's, in float32; what the default's int8 changes is told below (measured before the
+calibration's last change). Two constants of the learned rule's calibration (how hard a photo is
+hard to tell, up to where photos from elsewhere lie) were chosen on these sites, for both qualities
+at once; chosen anew for each product on the other thirteen, from a grid of sixty, they decide 96 %
+(97 %) of its sites.
 """
 
 REPRESENTATION = """## Telling products apart
