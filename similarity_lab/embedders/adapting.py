@@ -19,7 +19,7 @@ from similarity_lab.images import image_size
 from similarity_lab.pairs.augmentation import Augmentation
 from similarity_lab.sources import Source
 
-layers, ops = keras.layers, keras.ops
+layers = keras.layers
 
 Activations = npt.NDArray[np.float16]
 
