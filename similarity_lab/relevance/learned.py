@@ -109,13 +109,12 @@ class LearnedRule:
         The score is the log likelihood ratio: how much likelier the image is if it shows the
         target than if it does not.
         """
-        vectors = unit(vectors)
-        scores = self.likelihood(self.prototypes.scores(vectors))
-        confusable = [self.others[at] for at in self.prototypes.most_confusable(vectors)]
+        wins, nearest = self.prototypes.compare(unit(vectors))
+        scores = self.likelihood(wins)
         return {
             "score": scores,
             "probability": probability(scores, self.prior_share),
-            "confusable": confusable,
+            "confusable": [self.others[at] for at in nearest],
         }
 
     def settings(self) -> dict[str, object]:

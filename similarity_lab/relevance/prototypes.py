@@ -133,14 +133,20 @@ class Prototypes:
         ndarray of float64, shape (n,)
             Log-odds of a softmax over cosines, any real number, higher = more like the target.
         """
-        whitened = self.whitening(vectors)
-        target = _SHARPNESS * (whitened @ self.target).astype(np.float64)
-        others = logsumexp(_SHARPNESS * (whitened @ self.others.T).astype(np.float64), axis=1)
-        return target - np.logaddexp(others, _SHARPNESS * _NONE_OF_THESE)
+        return self.compare(vectors)[0]
 
     def most_confusable(self, vectors: Vectors) -> npt.NDArray[np.intp]:
         """Return the position of the other product that each vector is most like, ``(n,)``."""
-        return (self.whitening(vectors) @ self.others.T).argmax(axis=1)
+        return self.compare(vectors)[1]
+
+    def compare(self, vectors: Vectors) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+        """Return `scores` and `most_confusable` of one whitening, which is most of the work."""
+        whitened = self.whitening(vectors)
+        likeness = whitened @ self.others.T
+        target = _SHARPNESS * (whitened @ self.target).astype(np.float64)
+        others = logsumexp(_SHARPNESS * likeness.astype(np.float64), axis=1)
+        scores = target - np.logaddexp(others, _SHARPNESS * _NONE_OF_THESE)
+        return scores, likeness.argmax(axis=1)
 
 
 def unit(vectors: npt.NDArray[np.floating]) -> Vectors:
