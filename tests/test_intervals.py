@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest
 
 from similarity_lab.intervals import bootstrap_interval, wilson_interval
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 5), (1, 3), (40, 120), (7, 7)])
-def test_wilson_equals_the_formula(count, total):
-    z, share = norm.ppf(0.975), count / total
-    middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    half = z / (1 + z**2 / total) * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    assert wilson_interval(count, total) == pytest.approx((middle - half, middle + half), abs=1e-9)
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_wilson_equals_scipys(count, total, confidence):
+    theirs = binomtest(count, total).proportion_ci(confidence, method="wilson")
+    ours = wilson_interval(count, total, confidence)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 def test_one_of_three_is_not_forty_of_a_hundred_and_twenty():
@@ -22,6 +22,8 @@ def test_wilson_refuses():
     for count, total in [(0, 0), (4, 3), (-1, 3)]:
         with pytest.raises(ValueError, match="0 <= count <= total"):
             wilson_interval(count, total)
+    with pytest.raises(ValueError, match="confidence must be"):
+        wilson_interval(1, 3, 95)
 
 
 def test_bootstrap_is_seeded_and_near_the_normal_interval():

@@ -59,6 +59,14 @@ def test_importing_loads_no_network_library():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_command_that_scores_waits_for_no_statistics():
+    code = (
+        "import sys, similarity_lab.cli, similarity_lab.relevance.saving\n"
+        "sys.exit(', '.join({'sklearn', 'scipy.stats', 'scipy.optimize'} & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("package", ["metric_learning", "pairs", "siamese", "web"])
 def test_names_of_a_package_are_imported_when_asked_for(package):
     module = importlib.import_module(f"similarity_lab.{package}")

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from similarity_lab.relevance.prototypes import Prototypes, Scatter, Vectors, Whitening
@@ -69,6 +68,8 @@ class LikelihoodRatio:
         >>> line(np.array([-3.0, 3.0])).round() > 0
         array([False,  True])
         """
+        from scipy.optimize import minimize  # only who fits waits for it
+
         hard = _quantile(others, weights, _HARD)
         if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
             shown = _even(hard, float(target[0]))

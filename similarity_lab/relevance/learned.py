@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.embedders import Embedder
-from similarity_lab.relevance.background import background_vectors, counter_examples
 from similarity_lab.relevance.calibration import HeldOut, LikelihoodRatio, cross_fit, probability
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.prototypes import Prototypes, Scatter, Vectors, Whitening, unit
@@ -73,7 +72,9 @@ class LearnedRule:
         references = unit(library.vectors[is_target])
         others, labels, names = _others(library, is_target)
         generated = len(names) < _LEAST_PRODUCTS
-        if generated:
+        if generated:  # only who needs them waits for what draws them
+            from similarity_lab.relevance.background import background_vectors, counter_examples
+
             background = unit(background_vectors(embedder))
             more, more_labels, more_names = counter_examples(references, background)
             others = np.concatenate([others, more])

@@ -56,7 +56,7 @@ def save_scorer(scorer: "RelevanceScorer", folder: str | PathLike[str]) -> None:
     manifest = {
         "format": _FORMAT,
         "numbers": digest,
-        "embedder": scorer.comparator_.embedder.name,
+        "embedder": scorer.fitted_with_,
         "library": _library_digest(scorer),
         "parameters": {
             **scorer.get_params(deep=False),
@@ -101,13 +101,13 @@ def load_scorer(
         scorer.reference_names_ = [str(name) for name in manifest["references"]]
         scorer.reference_vectors_ = arrays["references"]
         scorer.similarity_threshold_ = scorer.rule_.similarity_threshold
-        fitted_with, fitted_on = str(manifest["embedder"]), str(manifest["library"])
+        scorer.fitted_with_, fitted_on = str(manifest["embedder"]), str(manifest["library"])
     except (KeyError, TypeError) as error:
         raise ScorerFileError(f"{folder}/{_MANIFEST} is incomplete: {error}") from None
     scorer.comparator_ = chosen_comparator(scorer.method, scorer.quality, scorer.embedder, store)
-    if vector_space(scorer.comparator_.embedder.name) != vector_space(fitted_with):
+    if vector_space(scorer.comparator_.embedder.name) != vector_space(scorer.fitted_with_):
         raise ScorerFileError(
-            f"{folder} was fitted on vectors of {fitted_with!r}; those of "
+            f"{folder} was fitted on vectors of {scorer.fitted_with_!r}; those of "
             f"{scorer.comparator_.embedder.name!r} cannot be scored with it"
         )
     if library is not None and _digest_of(load_dataset(library)) != fitted_on:

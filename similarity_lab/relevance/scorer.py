@@ -6,8 +6,6 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from similarity_lab.comparators import Comparator, ComparatorSource
@@ -15,6 +13,7 @@ from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.decision import SiteRelevance
+from similarity_lab.relevance.estimator import Estimator
 from similarity_lab.relevance.learned import LearnedRule
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.mean_distance import (
@@ -32,7 +31,7 @@ from similarity_lab.sources import describe
 from similarity_lab.store import StoreSource
 
 
-class RelevanceScorer(BaseEstimator):
+class RelevanceScorer(Estimator):
     """Decides which sites sell the target.
 
     Parameters
@@ -80,6 +79,8 @@ class RelevanceScorer(BaseEstimator):
     reference_names_ : list of str
     reference_vectors_ : ndarray of float32, shape (n references, dimension)
     similarity_threshold_ : float
+    fitted_with_ : str
+        Name of the embedder whose vectors it learned from.
     skipped_ : DataFrame with columns path, reason
         Photos of the library that could not be used.
 
@@ -89,6 +90,8 @@ class RelevanceScorer(BaseEstimator):
     >>> scorer.score("sites/greenfield-foods")                     # doctest: +SKIP
     <greenfield-foods: relevant for almonds: 8 of 14 images match, share 57% ...>
     """
+
+    library_digest_: str  # of what a loaded scorer was fitted on
 
     def __init__(
         self,
@@ -145,7 +148,7 @@ class RelevanceScorer(BaseEstimator):
         check_parameters(**self.get_params(deep=False))
         comparator = chosen_comparator(self.method, self.quality, self.embedder, self.store)
         if isinstance(library, EmbeddedLibrary):
-            check_same(library, comparator)
+            check_same(library, comparator.embedder.name)
             return self._fit(library, comparator)
         photos = load_dataset(library, progress=self.progress)
         references = photos.of_class(self.target)
@@ -159,7 +162,7 @@ class RelevanceScorer(BaseEstimator):
 
     def for_target(self, target: str) -> "RelevanceScorer":
         """Return a scorer for another product of the same library; nothing is embedded again."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         if self.library_ is None:
             raise ValueError(
                 "a scorer that was loaded knows its own target only; fit one on the library"
@@ -169,16 +172,12 @@ class RelevanceScorer(BaseEstimator):
 
     def look_at(self, site: SiteSource | EmbeddedSite) -> EmbeddedSite:
         """Embed a site's images, to be scored as often as one likes."""
-        check_is_fitted(self)
-        if isinstance(site, EmbeddedSite):
-            check_same(site, self.comparator_)
-            return site
-        return EmbeddedSite.of(
-            Site.of(site),
-            self.comparator_.embedder,
-            leave_out=self.leave_out,
-            progress=self.progress,
-        )
+        self._check_is_fitted()
+        if not isinstance(site, EmbeddedSite):
+            site, embedder = Site.of(site), self.comparator_.embedder
+            site = EmbeddedSite.of(site, embedder, leave_out=self.leave_out, progress=self.progress)
+        check_same(site, self.fitted_with_)  # also where it had to fall back on another network
+        return site
 
     def score(self, site: SiteSource | EmbeddedSite) -> SiteRelevance:
         """Decide on one site.
@@ -233,7 +232,7 @@ class RelevanceScorer(BaseEstimator):
         """Write the fitted scorer to a folder, without pickle; see `load`."""
         from similarity_lab.relevance.saving import save_scorer
 
-        check_is_fitted(self)
+        self._check_is_fitted()
         save_scorer(self, folder)
 
     @classmethod
@@ -287,6 +286,7 @@ class RelevanceScorer(BaseEstimator):
             )
         self.similarity_threshold_ = self.rule_.similarity_threshold
         self.comparator_ = comparator
+        self.fitted_with_ = library.embedder
         self.library_: EmbeddedLibrary | None = library
         self.reference_names_ = library.names(is_target)
         self.reference_vectors_ = library.vectors[is_target]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from similarity_lab._version import versions
-from similarity_lab.comparators import Comparator
+from similarity_lab.embedders import vector_space
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.site_images import EmbeddedSite
@@ -43,10 +43,10 @@ def decide(scorer: "RelevanceScorer", images: EmbeddedSite) -> SiteRelevance:
     )
 
 
-def check_same(made: EmbeddedLibrary | EmbeddedSite, comparator: Comparator) -> None:
-    """Raise unless vectors were made by the comparator's embedder."""
-    if made.embedder != comparator.embedder.name:
+def check_same(made: EmbeddedLibrary | EmbeddedSite, embedder: str) -> None:
+    """Raise unless vectors may be compared with those of the embedder of this name."""
+    if vector_space(made.embedder) != vector_space(embedder):
         raise ValueError(
-            f"these vectors are of {made.embedder!r}, the scorer's embedder is "
-            f"{comparator.embedder.name!r}; embed the photos with it"
+            f"these vectors are of {made.embedder!r}, the scorer's are of {embedder!r}; embed the "
+            "photos with it, or fit a scorer with the other one"
         )

@@ -179,6 +179,23 @@ def test_falls_back_to_keras_once_with_a_message(monkeypatch):
         load_embedder(runtime="openvino").embed(pictures, progress=False)
 
 
+def test_a_scorer_never_decides_on_vectors_of_another_network(
+    library, sites, tmp_path, monkeypatch
+):
+    RelevanceScorer("almonds", progress=False).fit(library).save(tmp_path / "scorer")
+    loaded = RelevanceScorer.load(tmp_path / "scorer").set_params(progress=False)
+
+    def broken(*_):
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr(openvino_lite, "_compiled", broken)
+    with (
+        pytest.warns(UserWarning, match="Keras computes instead"),
+        pytest.raises(ValueError, match=r"vectors are of .*keras.*scorer's are of .*int8.*fit"),
+    ):
+        loaded.score(sites / "nut-shop")
+
+
 def test_without_openvino(monkeypatch):
     monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
     with pytest.warns(UserWarning, match="pip install openvino"):

@@ -185,6 +185,11 @@ def test_thresholds_belong_to_their_embedder(library, stub):
 def test_scikit_learn_manners(library, stub, sites):
     scorer = original("almonds", embedder=stub, progress=False, n_references=7)
     assert clone(scorer).get_params()["n_references"] == 7
+    assert repr(original("almonds", seed=3)) == (
+        "RelevanceScorer(target='almonds', method='mean-distance', seed=3)"
+    )
+    with pytest.raises(ValueError, match="no parameter 'seeds'; it has target"):
+        scorer.set_params(seeds=1)
     with pytest.raises(NotFittedError):
         scorer.score(sites / "nut-shop")
     assert scorer.fit(library) is scorer
