@@ -34,3 +34,18 @@ def figures(name: str, head: str) -> str:
     results = load(name)
     rows = [[label, f"{value:.4g}"] for label, value in results["figures"].items()]
     return "\n".join([head, table(["", "measured"], rows), origin_line(results)])
+
+
+def with_interval(row: dict, name: str, digits: int) -> str:
+    """Return a figure with its interval, or a dash."""
+    if name not in row:
+        return "–"
+    if f"{name}_interval" not in row:
+        return f"{row[name]:.{digits}f}"
+    low, high = row[f"{name}_interval"]
+    return f"{row[name]:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
+
+
+def plain(row: dict[str, object], name: str) -> str:
+    """Return a figure with three digits, or a dash."""
+    return f"{row[name]:.3f}" if name in row else "–"

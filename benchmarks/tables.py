@@ -5,7 +5,8 @@ python benchmarks/tables.py
 
 from pathlib import Path
 
-from result_tables import figures, load, origin_line, table
+from decision_tables import adapting, choice, draws, sites
+from result_tables import figures, load, origin_line, table, with_interval
 from speed_tables import speed_sections
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -15,24 +16,6 @@ HEAD = """# Benchmarks
 Made by `python benchmarks/tables.py` from `benchmarks/results/*.json`. The photos are those of the
 Grocery Store dataset and of other sources (`data/README.md`); they are not part of this repository.
 Intervals are 95 %. Nothing is tuned on what it is reported on, save where it says so.
-"""
-
-SITES = """## Decisions on composite grocery sites
-
-Fourteen products, each with 40 websites composed of real photos: 30 reference photos, a library
-of about half of the *other* categories; the sites' other images come from categories that are
-**not** in the library, plus clothing, merchandise and web photos. Relevant sites show the
-product on 25 to 85 % of 10 to 60 images, irrelevant ones on 0 to 8 %. Image AUC is the mean
-over products (bootstrap over products), site AUC pools all sites (bootstrap over sites),
-accuracy has a Wilson interval. Where a method gives probabilities: expected calibration errors (15
-bins of equal mass; prior share of the images 25 %, true share 27 %), the share of sites decided
-when "unsure" below a certainty of 90 % is allowed, and how many of those are right. References are
-train photos, sites show test photos. Wrong references are photos of products outside the library.
-Vectors are Keras's, in float32; what the default's int8 changes is told below (measured before the
-calibration's last change). Two constants of the learned rule's calibration (how hard a photo is
-hard to tell, up to where photos from elsewhere lie) were chosen on these sites, for both qualities
-at once; chosen anew for each product on the other thirteen, from a grid of sixty, they decide 96 %
-(97 %) of its sites.
 """
 
 REPRESENTATION = """## Telling products apart
@@ -75,75 +58,12 @@ crawler's process counted in: one shop of 240 product pages, and four of 60 at a
 answer slower, and the default is to ask no faster than they answer.
 """
 
-DRAWS = """## How many references to draw
-
-Grayscale EfficientNet-Lite0, mean distance, 560 sites, each decided with twenty seeds. At 0.65
-nearly everything is called similar, so hardly a decision can change, and half of them are
-wrong. At a threshold that separates, the draw matters; taking *all* references costs nothing
-and ends the luck.
-"""
-
 REPORT = """## The report
 
 Written for made-up decisions, each file hashed and each distinct picture decoded, then opened in
 Chromium: from the click to the page laid out, medians of five. Opening includes loading the script
 and laying out every row.
 """
-
-
-def with_interval(row: dict, name: str, digits: int) -> str:
-    """Return a figure with its interval, or a dash."""
-    if name not in row:
-        return "–"
-    if f"{name}_interval" not in row:
-        return f"{row[name]:.{digits}f}"
-    low, high = row[f"{name}_interval"]
-    return f"{row[name]:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
-
-
-def plain(row: dict[str, object], name: str) -> str:
-    """Return a figure with three digits, or a dash."""
-    return f"{row[name]:.3f}" if name in row else "–"
-
-
-def sites() -> str:
-    """Return the section on decisions."""
-    results = load("grocery_sites")
-    rows = [
-        [
-            name,
-            with_interval(row, "image_auc", 3),
-            with_interval(row, "site_auc", 3),
-            with_interval(row, "accuracy", 3),
-            plain(row, "image_ece"),
-            plain(row, "site_ece"),
-            plain(row, "coverage"),
-            with_interval(row, "accuracy_when_sure", 3),
-        ]
-        for name, row in results["rows"].items()
-    ]
-    head = [
-        "method",
-        "image AUC",
-        "site AUC",
-        "site accuracy",
-        "ECE of images",
-        "ECE of sites",
-        "decided",
-        "accuracy of those",
-    ]
-    return "\n".join([SITES, table(head, rows), origin_line(results)])
-
-
-def draws() -> str:
-    """Return the section on the reference draw."""
-    results = load("reference_draws")
-    names = list(results["rows"][0])
-    rows = [
-        [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()]
-        for row in results["rows"]
-    ]
-    return "\n".join([DRAWS, table(names, rows), origin_line(results)])
 
 
 def representation() -> str:
@@ -208,6 +128,8 @@ def main() -> None:
     PAGE.parent.mkdir(exist_ok=True)
     sections = [
         sites(),
+        choice(),
+        adapting(),
         draws(),
         representation(),
         unseen(),

@@ -1,0 +1,122 @@
+"""What the two constants of the learned rule's calibration owe to the sites that chose them.
+
+    python benchmarks/calibration_choice.py
+
+For both qualities and every pair of constants: log loss and accuracy on the grocery sites. Then
+the constants are chosen anew for each product on the other thirteen, by log loss, and judged on its
+own sites: what a choice like ours is worth on products it has not seen.
+"""
+
+import itertools
+
+import numpy as np
+from common import origin, photos_folder, stored, write_results
+from grocery_sites import SEED, Photos, StoredEmbedder, all_paths, load_tasks
+
+from similarity_lab import RelevanceScorer, load_embedder
+from similarity_lab.comparators import EmbeddingComparator
+from similarity_lab.intervals import wilson_interval
+from similarity_lab.relevance import calibration
+from similarity_lab.relevance.shares import SharePosterior
+
+HARD = (0.8, 0.85, 0.875, 0.9, 0.925, 0.95)
+NEAR = (0.1, 0.25, 0.5, 0.75)
+GRID = list(itertools.product(HARD, NEAR))
+RELEVANCE_THRESHOLD = 0.25
+
+Chances = np.ndarray
+
+
+def chances(photos: Photos) -> tuple[list[dict[tuple, Chances]], list[np.ndarray]]:
+    """Return P(relevant) of each product's sites by pair of constants, and the truth."""
+    found, truth = [], []
+    for number, task in enumerate(photos.tasks):
+        scorer = RelevanceScorer(
+            task.target, embedder=photos.comparator, seed=SEED, progress=False
+        ).fit(photos.libraries[number])
+        held, line = scorer.rule_.held_out, scorer.rule_.likelihood
+        tables = [scorer.score(site).images for site in photos.sites[number]]
+        counted = [table.loc[table["status"] == "scored", "score"].to_numpy() for table in tables]
+        scores = [(ratios - line.offset) / line.slope for ratios in counted]
+        by_pair = {}
+        for pair in GRID:
+            calibration._HARD, calibration._NEAR = pair
+            anew = calibration.LikelihoodRatio.fit(held.references, held.others, held.weights)
+            by_pair[pair] = np.array(
+                [SharePosterior.of(anew(site)).at_least(RELEVANCE_THRESHOLD) for site in scores]
+            )
+        found.append(by_pair)
+        truth.append(task.relevant)
+    return found, truth
+
+
+def log_loss(found: list[Chances], truth: list[np.ndarray]) -> float:
+    """Return the mean log loss over all sites."""
+    chance = np.concatenate(found).clip(1e-6, 1 - 1e-6)
+    return float(-np.log(np.where(np.concatenate(truth), chance, 1 - chance)).mean())
+
+
+def accuracy(found: list[Chances], truth: list[np.ndarray]) -> dict[str, object]:
+    """Return the share of sites decided rightly, with its interval."""
+    right = (np.concatenate(found) >= 0.5) == np.concatenate(truth)
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
+    }
+
+
+def rows(photos: Photos) -> dict[str, object]:
+    """Return a quality's figures."""
+    found, truth = chances(photos)
+    every = range(len(found))
+
+    def best(over: list[int]) -> tuple[float, float]:
+        return min(
+            GRID,
+            key=lambda pair: log_loss([found[n][pair] for n in over], [truth[n] for n in over]),
+        )
+
+    chosen = [best([other for other in every if other != number]) for number in every]
+    used = {
+        "the package's": dict.fromkeys(every, DEFAULT),
+        "chosen on the others": dict(enumerate(chosen)),
+        "best afterwards": dict.fromkeys(every, best(list(every))),
+    }
+    table = {
+        name: accuracy([found[n][pair] for n, pair in pairs.items()], truth)
+        | {
+            "log_loss": log_loss([found[n][pair] for n, pair in pairs.items()], truth),
+            "constants": sorted({str(pair) for pair in pairs.values()}),
+        }
+        for name, pairs in used.items()
+    }
+    grid = {
+        f"{hard:g} / {near:g}": accuracy([by_pair[hard, near] for by_pair in found], truth)
+        | {"log_loss": log_loss([by_pair[hard, near] for by_pair in found], truth)}
+        for hard, near in GRID
+    }
+    return {"chosen": table, "grid": grid}
+
+
+DEFAULT = (calibration._HARD, calibration._NEAR)
+
+
+def main() -> None:
+    """Measure both qualities and print what was found."""
+    tasks = load_tasks(photos_folder())
+    paths = all_paths(tasks)
+    best = StoredEmbedder(
+        load_embedder("efficientnet-lite2", input_size=380, runtime="keras"), paths
+    )
+    qualities = {"standard": stored("efficientnet-lite0", "rgb", paths), "best": best}
+    found = {name: rows(Photos(tasks, EmbeddingComparator(it))) for name, it in qualities.items()}
+    for quality, tables in found.items():
+        for kind, table in tables.items():
+            for name, row in table.items():
+                print(f"{quality:9} {kind:7} {name:24} {row['accuracy']:.4f} {row['log_loss']:.4f}")
+    results = {"origin": origin("python benchmarks/calibration_choice.py", seed=SEED), **found}
+    print(f"written to {write_results('calibration_choice', results)}")
+
+
+if __name__ == "__main__":
+    main()
