@@ -1,11 +1,13 @@
 """A trained head behind a base embedder: together they are an embedder like any other."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from similarity_lab.embedders import Embedder, load_embedder
 from similarity_lab.embedders.base import (
+    Batch,
     Images,
     StreamingEmbedder,
     Vectors,
@@ -16,7 +18,7 @@ from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.images import Color, Pixels
 from similarity_lab.metric_learning.libraries import tf_keras
 from similarity_lab.metric_learning.training import run
-from similarity_lab.sources import content_digest
+from similarity_lab.sources import Source, content_digest
 
 
 class PixelEmbedder(StreamingEmbedder):
@@ -102,7 +104,8 @@ class HeadEmbedder:
 
     def __init__(self, base: Embedder, head: tf_keras.Model) -> None:
         self.base, self.head = base, head
-        self.name = f"{head.name} {weights_digest(head)} on {base.name}"
+        self._digest = weights_digest(head)
+        self.name = self._full_name()
         self.dimension = int(head.output_shape[1])
         self.input_size = base.input_size
 
@@ -114,7 +117,12 @@ class HeadEmbedder:
     ) -> Vectors:
         """Return one vector of length 1 per image, float32 ``(n, dimension)``."""
         vectors = embed_all(self.base, images, batch_size=batch_size, progress=progress)
+        self.name = self._full_name()
         return run(self.head, vectors)
+
+    def _full_name(self) -> str:
+        """Return head and base; the base may know only when it has started what computes."""
+        return f"{self.head.name} {self._digest} on {self.base.name}"
 
 
 class StreamingHeadEmbedder(HeadEmbedder, StreamingEmbedder):
@@ -123,11 +131,17 @@ class StreamingHeadEmbedder(HeadEmbedder, StreamingEmbedder):
     def __init__(self, base: StreamingEmbedder, head: tf_keras.Model) -> None:
         HeadEmbedder.__init__(self, base, head)
         self.base: StreamingEmbedder = base
-        self.color, self.reader = base.color, base.reader
+        self.color, self.batch_size = base.color, base.batch_size
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Return the vectors of one batch of uint8 pixels."""
         return run(self.head, self.base.forward(pixels))
+
+    def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
+        # the base decodes as it likes, and keeps all cores busy
+        for vectors, indices, bad in self.base._batches(sources, batch_size):
+            yield run(self.head, vectors), indices, bad
+        self.name = self._full_name()
 
     embed = StreamingEmbedder.embed
     __repr__ = StreamingEmbedder.__repr__

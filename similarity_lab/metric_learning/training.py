@@ -171,6 +171,8 @@ def run(network: tf_keras.Model, values: Vectors) -> Vectors:
     if not len(values):
         return np.empty((0, *network.output_shape[1:]), np.float32)
     with quietly():
+        if len(values) <= _BATCH:  # `predict` takes longer to begin than a batch takes
+            return np.asarray(network(values, training=False), np.float32)
         return np.asarray(network.predict(values, batch_size=_BATCH, verbose=0), np.float32)
 
 

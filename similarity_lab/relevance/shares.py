@@ -1,5 +1,6 @@
 """The share of a site's catalogue that shows the target, from images of which none is certain."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _SHARES = (np.arange(1000) + 0.5) / 1000
+_MOST = 700.0  # log ratio whose exponential is still a number; an image cannot say more
+_BLOCK = 256  # images whose weights of all shares are in memory at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,8 @@ class SharePosterior:
         >>> round(posterior.share, 1), round(posterior.at_least(0.25), 2)
         (0.7, 0.95)
         """
-        return cls(_normalised(_log_likelihoods(log_ratios).sum(axis=0)))
+        weights = _weights(_total(log_ratios))
+        return cls(weights / weights.sum())
 
     @property
     def share(self) -> float:
@@ -50,9 +54,7 @@ class SharePosterior:
 
     def at_least(self, share: float) -> float:
         """Return P(share in the catalogue ≥ `share`)."""
-        edges = np.linspace(0, 1, len(_SHARES) + 1)
-        above = np.clip((edges[1:] - share) * len(_SHARES), 0, 1)
-        return min(1.0, float(self.weights @ above))
+        return min(1.0, float(self.weights @ _part_above(share)))
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the shortest interval that holds the share with this probability."""
@@ -68,21 +70,36 @@ def influences(log_ratios: npt.ArrayLike, share: float) -> Floats:
 
     The log-odds with all images minus those without this one, shape (n,): above 0 speaks for.
     """
-    each = _log_likelihoods(log_ratios)
-    total = each.sum(axis=0)
-    return _log_odds(total, share) - np.array([_log_odds(total - one, share) for one in each])
+    total = _total(log_ratios)
+    without = [_log_odds(total - each, share) for each in _log_likelihoods(log_ratios)]
+    return _log_odds(total, share) - np.concatenate([*without, np.empty(0)])
 
 
-def _log_likelihoods(log_ratios: npt.ArrayLike) -> Floats:
-    ratios = np.asarray(log_ratios, np.float64)[:, None]
-    return np.logaddexp(np.log(_SHARES) + ratios, np.log1p(-_SHARES))
+def _log_likelihoods(log_ratios: npt.ArrayLike) -> Iterator[Floats]:
+    """Yield, for a block of images at a time, how likely each is at each share, ``(b, 1000)``."""
+    ratios = np.exp(np.clip(np.asarray(log_ratios, np.float64), -_MOST, _MOST))[:, None]
+    for at in range(0, len(ratios), _BLOCK):
+        yield np.log(_SHARES * ratios[at : at + _BLOCK] + (1 - _SHARES))
 
 
-def _normalised(log_weights: Floats) -> Floats:
-    weights = np.exp(log_weights - log_weights.max())
-    return weights / weights.sum()
+def _total(log_ratios: npt.ArrayLike) -> Floats:
+    """Return how likely all images together are at each share, ``(1000,)``."""
+    return sum((each.sum(axis=0) for each in _log_likelihoods(log_ratios)), np.zeros(len(_SHARES)))
 
 
-def _log_odds(log_weights: Floats, share: float) -> float:
-    above = np.clip(SharePosterior(_normalised(log_weights)).at_least(share), 1e-12, 1 - 1e-12)
-    return float(np.log(above) - np.log1p(-above))
+def _weights(log_weights: Floats) -> Floats:
+    """Return weights of shares, ``(…, 1000)``, the largest 1."""
+    return np.exp(log_weights - log_weights.max(axis=-1, keepdims=True))
+
+
+def _part_above(share: float) -> Floats:
+    """Return which part of each thousandth is at least the share, ``(1000,)``."""
+    edges = np.linspace(0, 1, len(_SHARES) + 1)
+    return np.clip((edges[1:] - share) * len(_SHARES), 0, 1)
+
+
+def _log_odds(log_weights: Floats, share: float) -> Floats:
+    """Return the log-odds of "at least the share" for each row of log weights."""
+    weights = _weights(log_weights)
+    above = np.clip(weights @ _part_above(share) / weights.sum(axis=-1), 1e-12, 1 - 1e-12)
+    return np.log(above) - np.log1p(-above)

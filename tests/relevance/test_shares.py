@@ -59,3 +59,15 @@ def test_influences_are_differences_of_log_odds():
     brute = [log_odds(values) - log_odds(values[:i] + values[i + 1 :]) for i in range(4)]
     np.testing.assert_allclose(influences(values, 0.25), brute, atol=1e-6)
     assert abs(brute[2]) < 1e-6  # an image that says nothing moves nothing
+
+
+def test_many_images_and_endless_odds():
+    values = np.random.default_rng(0).normal(0, 3, 600)  # more than one block of them
+    moved = influences(values, 0.5)
+    assert moved.shape == (600,)
+    for at in (0, 255, 256, 599):
+        rest = influences(np.delete(values, at), 0.5)
+        assert np.sign(moved[at]) == np.sign(values[at]) and rest.shape == (599,)
+    sure = SharePosterior.of([np.inf, -np.inf, 5000.0, -5000.0])
+    assert sure.share == pytest.approx(0.5, abs=0.001)
+    assert np.isfinite(influences([np.inf, -np.inf], 0.25)).all()
