@@ -87,7 +87,7 @@ def _is_robots(request: Request) -> bool:
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (CannotResolveHostError, "there is no host of this name"),
+    (CannotResolveHostError, "there is no host of this name (IPv4 is looked up)"),
     (DownloadConnectionRefusedError, "the server refuses the connection"),
     (DownloadTimeoutError, "the server takes too long"),
     (ConnectTimeoutError, "the server takes too long to connect"),
