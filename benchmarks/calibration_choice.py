@@ -20,7 +20,7 @@ from similarity_lab.relevance import calibration
 from similarity_lab.relevance.shares import SharePosterior
 
 HARD = (0.8, 0.85, 0.875, 0.9, 0.925, 0.95)
-NEAR = (0.1, 0.25, 0.5, 0.75)
+NEAR = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75)
 GRID = list(itertools.product(HARD, NEAR))
 RELEVANCE_THRESHOLD = 0.25
 

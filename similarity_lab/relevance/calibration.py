@@ -12,10 +12,9 @@ Floats = npt.NDArray[np.float64]
 
 _FOLDS = 8
 _HARD = 0.9  # quantile of the others' scores above which a photo is hard to tell
-_NEAR = 0.25  # quantile of the references' scores up to which photos from elsewhere lie
+_NEAR = 0.1  # quantile of the references' scores up to which photos from elsewhere lie
 _EVEN = 200  # points that stand for an even spread
 _GENERATED = 0.5  # share of generated others that are taken to be harder than they are
-_REACH = 0.1  # quantile of the references' scores up to which those may reach
 _RIDGE = 1e-4  # on the slope, so that it stays finite where nothing overlaps
 _LEAST_SLOPE = 1e-3  # a score never counts against the target
 
@@ -27,16 +26,16 @@ class LikelihoodRatio:
     Fitted by logistic regression on scores of photos that were held out, target and others of
     equal weight. References mostly come from few places and are more like each other than photos
     from elsewhere are, which no held-out reference can show. So the target's weight does not follow
-    their scores: it lies evenly between the hardest tenth of the others and the lowest quarter of
-    the references, where a photo from anywhere may be. A single reference cannot be held out;
+    their scores: it lies evenly between the hardest tenth of the others and the lowest tenth of the
+    references, where a photo from anywhere may be. A single reference cannot be held out;
     photos of the target are then expected anywhere up to its own score.
 
     Generated counter-examples are too easy. With them the target's weight does follow the
     references, and half of the others' lies evenly between their hardest tenth and the lowest tenth
     of the references.
 
-    Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the even half is
-    ours.
+    Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the even spread
+    is ours.
 
     Attributes
     ----------
@@ -77,7 +76,7 @@ class LikelihoodRatio:
             shown = target
         else:
             shown = _even(hard, float(np.quantile(target, _NEAR)))
-        end = float(np.quantile(shown, _REACH))
+        end = float(np.quantile(shown, _NEAR))
         harder, share = _even(hard, end), _GENERATED if generated else 0.0
         scores = np.concatenate([shown, others, harder])
         positive = np.zeros(len(scores))
