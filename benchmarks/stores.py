@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 DIMENSION, BATCH, ASKED, NEAREST = 1280, 128, 40, 5
-QUERIES = 20
+QUERIES, MANY = 20, 10_000  # fewer among many, where exact ones take seconds
 
 
 def clustered(count: int, seed: int) -> np.ndarray:
@@ -162,6 +162,29 @@ class Faiss:
         return self.index.search(query[None], NEAREST)[1][0].tolist()
 
 
+class Lookup:
+    """TensorFlow Similarity's search: an approximate index of nmslib, in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        from similarity_lab.metric_learning.libraries import quietly, tfs
+
+        self.quietly = quietly
+        self.index = tfs.search.NMSLibSearch("cosine", DIMENSION)
+        self.count = 0
+
+    def put(self, keys: list[str], vectors: np.ndarray) -> None:
+        numbers = [*range(self.count, self.count + len(keys))]
+        self.index.batch_add(vectors, numbers, verbose=0, build=False)
+        self.count += len(keys)
+
+    def close(self) -> None:
+        with self.quietly():
+            self.index._build(verbose=0)
+
+    def nearest(self, query: np.ndarray) -> list[int]:
+        return list(self.index.lookup(query[None], NEAREST)[0])
+
+
 STORES = {
     "SQLite (the package's), exact": Sqlite,
     "SQLite (the package's) + usearch": SqliteIndexed,
@@ -194,13 +217,13 @@ def measure(kind: type, vectors: np.ndarray, folder: Path) -> dict[str, float]:
         row["get 40, opened anew, ms"] = 1000 * statistics.median(
             timed(lambda one=one: kind(folder).get(one))[0] for one in asked
         )
-    queries = clustered(QUERIES, seed=2)
+    queries = clustered(QUERIES if len(vectors) <= MANY else 5, seed=2)
     store.nearest(queries[0])
     found = [timed(lambda query=query: store.nearest(query)) for query in queries]
     row["5 nearest, ms"] = 1000 * statistics.median(seconds for seconds, _ in found)
     truth = [np.argsort(-(vectors @ query), kind="stable")[:NEAREST] for query in queries]
     hits = [set(rows) & set(true) for (_, rows), true in zip(found, truth, strict=True)]
-    row["recall"] = sum(map(len, hits)) / (NEAREST * QUERIES)
+    row["recall"] = sum(map(len, hits)) / (NEAREST * len(queries))
     files = [folder, *folder.parent.glob(f"{folder.name}.*")]
     listed = [file for one in files for file in ([one] if one.is_file() else one.rglob("*"))]
     row["bytes per vector"] = sum(f.stat().st_size for f in listed if f.is_file()) / len(vectors)
@@ -211,10 +234,14 @@ def main() -> None:
     """Measure every store at every size; print the rows as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=int, nargs="*", default=[1_000, 100_000])
-    rows = {}
-    for count in parser.parse_args().counts:
+    parser.add_argument("--tensorflow-similarity", action="store_true", help="nothing but its own")
+    options, rows = parser.parse_args(), {}
+    stores = (
+        {"TF Similarity lookup, in memory": Lookup} if options.tensorflow_similarity else STORES
+    )
+    for count in options.counts:
         vectors = clustered(count, seed=1)
-        for name, kind in STORES.items():
+        for name, kind in stores.items():
             folder = Path(tempfile.mkdtemp(prefix="stores-")) / "s"
             rows[f"{name}, {count:,}"] = measure(kind, vectors, folder)
             shutil.rmtree(folder.parent)

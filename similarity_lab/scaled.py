@@ -5,7 +5,6 @@ whole factor first, a JPEG while it is decoded (libjpeg does that almost for fre
 least one and a half times as large as wanted; then one interpolates between neighbours.
 """
 
-import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image
@@ -90,6 +89,8 @@ def _from_jpeg(data: bytes, name: str, size: tuple[int, int], color: Color) -> P
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    import cv2  # who looks vectors up does not wait for it
+
     height, width = pixels.shape[:2]
     factor = int(min(height / size[0], width / size[1]) / _SPARE)
     if factor > 1:

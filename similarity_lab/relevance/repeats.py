@@ -1,8 +1,8 @@
 """Pictures that a site shows more than once."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -12,6 +12,9 @@ from scipy.sparse.csgraph import connected_components
 from similarity_lab.images import read_image
 from similarity_lab.relevance.prototypes import Vectors, unit
 from similarity_lab.sources import Source
+
+if TYPE_CHECKING:
+    import imagehash
 
 _CLOSE = 1e-3  # cosine distance; a picture saved again or scaled down stays below
 _SAME_BITS = 6  # of 64 in which the perceptual hashes of such a picture may differ
@@ -61,7 +64,9 @@ def repeated(
     return again
 
 
-def _hash(source: Source) -> imagehash.ImageHash:
+def _hash(source: Source) -> "imagehash.ImageHash":
+    import imagehash  # slow to import, and most sites show nothing twice
+
     return imagehash.phash(Image.fromarray(read_image(source, size=64)))
 
 
