@@ -20,8 +20,8 @@ from similarity_lab.relevance import calibration
 from similarity_lab.relevance.shares import SharePosterior
 
 HARD = (0.8, 0.85, 0.875, 0.9, 0.925, 0.95)
-NEAR = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75)
-GRID = list(itertools.product(HARD, NEAR))
+EDGE = (0.5, 0.75, 0.9, 0.95, 1.0)
+GRID = list(itertools.product(HARD, EDGE))
 RELEVANCE_THRESHOLD = 0.25
 
 Chances = np.ndarray
@@ -40,7 +40,7 @@ def chances(photos: Photos) -> tuple[list[dict[tuple, Chances]], list[np.ndarray
         scores = [(ratios - line.offset) / line.slope for ratios in counted]
         by_pair = {}
         for pair in GRID:
-            calibration._HARD, calibration._NEAR = pair
+            calibration._HARD, calibration._EDGE = pair
             anew = calibration.LikelihoodRatio.fit(held.references, held.others, held.weights)
             by_pair[pair] = np.array(
                 [SharePosterior.of(anew(site)).at_least(RELEVANCE_THRESHOLD) for site in scores]
@@ -91,14 +91,14 @@ def rows(photos: Photos) -> dict[str, object]:
         for name, pairs in used.items()
     }
     grid = {
-        f"{hard:g} / {near:g}": accuracy([by_pair[hard, near] for by_pair in found], truth)
-        | {"log_loss": log_loss([by_pair[hard, near] for by_pair in found], truth)}
-        for hard, near in GRID
+        f"{hard:g} / {edge:g}": accuracy([by_pair[hard, edge] for by_pair in found], truth)
+        | {"log_loss": log_loss([by_pair[hard, edge] for by_pair in found], truth)}
+        for hard, edge in GRID
     }
     return {"chosen": table, "grid": grid}
 
 
-DEFAULT = (calibration._HARD, calibration._NEAR)
+DEFAULT = (calibration._HARD, calibration._EDGE)
 
 
 def main() -> None:

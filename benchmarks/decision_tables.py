@@ -21,8 +21,9 @@ Vectors are Keras's, in float32; what the default's int8 changes is told below.
 CHOICE = """### What the calibration's constants owe to these sites
 
 Two constants of the learned rule's calibration (from which quantile of the others' scores on a
-photo is hard to tell, up to which quantile of the references' photos from elsewhere lie) were
-chosen on these sites, for both qualities at once. Chosen anew for each product on the other
+photo is hard to tell, and the quantile of the references' that is mirrored in their median to tell
+where photos from elsewhere end) are the tenths, and were looked at on these sites, both qualities
+at once. Chosen anew for each product on the other
 thirteen, by log loss, from a grid of {count}, they are judged on products that had no say.
 """
 

@@ -12,7 +12,8 @@ Floats = npt.NDArray[np.float64]
 
 _FOLDS = 8
 _HARD = 0.9  # quantile of the others' scores above which a photo is hard to tell
-_NEAR = 0.1  # quantile of the references' scores up to which photos from elsewhere lie
+_EDGE = 0.9  # quantile of the references' scores that is mirrored to tell where their lower end is
+_REACH = 0.1  # quantile of the references' scores up to which generated others may reach
 _EVEN = 200  # points that stand for an even spread
 _GENERATED = 0.5  # share of generated others that are taken to be harder than they are
 _RIDGE = 1e-4  # on the slope, so that it stays finite where nothing overlaps
@@ -27,8 +28,9 @@ class LikelihoodRatio:
     equal weight. References mostly come from few places and are more like each other than photos
     from elsewhere are, which no held-out reference can show. So the target's weight does not follow
     their scores: it lies evenly between the hardest tenth of the others and the lowest tenth of the
-    references, where a photo from anywhere may be. A single reference cannot be held out;
-    photos of the target are then expected anywhere up to its own score.
+    references, where a photo from anywhere may be. Where the lowest tenth begins is told by the
+    highest, mirrored in the median, since the lowest may be photos of something else. A single
+    reference cannot be held out; photos of the target are then expected anywhere up to its score.
 
     Generated counter-examples are too easy. With them the target's weight does follow the
     references, and half of the others' lies evenly between their hardest tenth and the lowest tenth
@@ -75,8 +77,9 @@ class LikelihoodRatio:
         elif generated:
             shown = target
         else:
-            shown = _even(hard, float(np.quantile(target, _NEAR)))
-        end = float(np.quantile(shown, _NEAR))
+            highest = float(np.quantile(target, _EDGE))
+            shown = _even(hard, 2 * float(np.median(target)) - highest)
+        end = float(np.quantile(shown, _REACH))
         harder, share = _even(hard, end), _GENERATED if generated else 0.0
         scores = np.concatenate([shown, others, harder])
         positive = np.zeros(len(scores))

@@ -27,10 +27,19 @@ def test_a_score_never_counts_against_the_target():
 
 
 def test_photos_unlike_the_references_are_allowed_for():
-    """Half of the target's weight lies below the held-out references: the cut moves down."""
+    """The target's weight reaches down below the held-out references: the cut moves down."""
     target, others = np.array([5.0, 5.5, 6.0]), np.linspace(-5, 0, 50)
     line = LikelihoodRatio.fit(target, others, np.ones(50))
     assert -line.offset / line.slope < 2.4  # half-way between the groups would be 2.5
+
+
+def test_a_fifth_of_wrong_references_hardly_moves_the_cut():
+    rng = np.random.default_rng(0)
+    target, others = rng.normal(5, 1, 40), rng.normal(-3, 1, 400)
+    right = LikelihoodRatio.fit(target, others, np.ones(400))
+    spoilt = np.concatenate([target[:32], rng.normal(-3, 1, 8)])
+    wrong = LikelihoodRatio.fit(spoilt, others, np.ones(400))
+    assert -wrong.offset / wrong.slope == pytest.approx(-right.offset / right.slope, abs=0.6)
 
 
 def test_generated_counter_examples_move_the_cut_up():
