@@ -1,7 +1,9 @@
-"""What docs/ takes from elsewhere, so that nothing in it is typed twice: python tools/docs_parts.py
+"""Write what docs/ takes from elsewhere to build/docs/, so that nothing in it is typed twice.
 
-Rows of docs/benchmarks.md, each with the command that repeats it, and what `similarity-lab` says of
-itself. Written to build/docs/, where the pages include them from (pymdownx.snippets).
+    python tools/docs_parts.py
+
+Rows of docs/benchmarks.md, with the command that repeats them, and what `similarity-lab` says of
+itself. The pages include them from there (pymdownx.snippets).
 """
 
 import argparse

@@ -15,7 +15,7 @@ pytest.importorskip("zensical", reason='needs the extra: pip install "similarity
 html = pytest.importorskip("lxml.html")
 
 ROOT = Path(__file__).parents[2]
-INCLUDED = ("README.md", "CHANGELOG.md", "data/README.md")  # by pages, or by packages
+INCLUDED = ("README.md", "NOTICE", "data/README.md")  # by pages
 PUBLIC = [
     "similarity_lab",
     *(
