@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: help env demo docs test lint types unit slow notebooks lock clean
+.PHONY: help env demo docs test lint types unit slow notebooks lock licences clean
 
 help:
 	@echo "make demo       collect two generated shops, decide, and write a page"
@@ -17,6 +17,7 @@ help:
 	@echo "make env        only the environment, $(VENV)/"
 	@echo "make notebooks  run the notebooks in full and keep their outputs"
 	@echo "make lock       renew requirements.lock from pyproject.toml"
+	@echo "make licences   renew docs/licences.md from what is installed"
 
 env: $(STAMP)
 
@@ -66,6 +67,9 @@ lock:
 	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o requirements.lock
 	@rm -r $(VENV)-lock
+
+licences: env
+	@$(BIN)/python tools/licences.py
 
 clean:
 	rm -rf $(VENV) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache
