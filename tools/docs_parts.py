@@ -1,6 +1,7 @@
 """Write what docs/ takes from elsewhere to build/docs/, so that nothing in it is typed twice.
 
     python tools/docs_parts.py
+    python tools/docs_parts.py --readme    # also renew the table of results in README.md
 
 Rows of docs/benchmarks.md, with the command that repeats them, and what `similarity-lab` says of
 itself. The pages include them from there (pymdownx.snippets).
@@ -8,6 +9,7 @@ itself. The pages include them from there (pymdownx.snippets).
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -61,6 +63,16 @@ QUOTES = {
     "int8": Quote("What int8 costs"),
     "collect": Quote("Collecting websites", ("*: pages per minute", "*: images per minute")),
 }
+
+README, BEGIN, END = ROOT / "README.md", "docs_parts.py --readme -->\n", "<!-- end of results -->"
+RESULTS = Quote(
+    _SITES,
+    (
+        "original rule*", "mean distance, colour*", "learned", "learned, 5 *",
+        "learned, references only", "learned, quality best",
+    ),
+    (*_DECIDED[:1], *_DECIDED[2:], *_SURE[-2:]),
+)  # fmt: skip
 
 
 def quote(page: str, wanted: Quote) -> str:
@@ -129,6 +141,14 @@ def commands() -> str:
     return "\n".join(parts)
 
 
+def with_results(readme: str, page: str) -> str:
+    """Return README with its table of results as the benchmarks have it now."""
+    before, old = readme.split(BEGIN)
+    after = old.split(END)[1]
+    table = quote(page, RESULTS).split("\n\n")[0]
+    return f"{before}{BEGIN}{table}\n{END}{after}"
+
+
 def write(out: Path = OUT, figures: Path = FIGURES) -> None:
     """Write all parts."""
     out.mkdir(parents=True, exist_ok=True)
@@ -140,3 +160,7 @@ def write(out: Path = OUT, figures: Path = FIGURES) -> None:
 
 if __name__ == "__main__":
     write()
+    if "--readme" in sys.argv[1:]:
+        README.write_text(
+            with_results(README.read_text("utf-8"), FIGURES.read_text("utf-8")), "utf-8"
+        )

@@ -55,6 +55,14 @@ def test_every_part_is_included_somewhere_and_every_figure_has_its_command(parts
         assert path.name == "commands.md" or "`python benchmarks/" in path.read_text(), path.name
 
 
+def test_results_in_the_readme_are_those_of_the_benchmarks(parts):
+    readme = parts.README.read_text("utf-8")
+    renewed = parts.with_results(readme, parts.FIGURES.read_text("utf-8"))
+    assert readme == renewed, "run python tools/docs_parts.py --readme"
+    stale = readme.replace("| learned |", "| learnt |")
+    assert stale != readme == parts.with_results(stale, parts.FIGURES.read_text("utf-8"))
+
+
 def test_the_command_is_told_as_it_is(parts):
     text = parts.commands()
     assert re.findall(r"^## (.*)", text, re.MULTILINE) == [

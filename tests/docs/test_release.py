@@ -90,3 +90,23 @@ def test_what_is_packaged_is_noted():
     notice = (ROOT / "NOTICE").read_text()
     for path in sorted((ROOT / "similarity_lab").rglob("*.npz")):
         assert path.relative_to(ROOT).as_posix() in notice
+
+
+def test_every_file_of_the_package_is_packaged():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    package = ROOT / "similarity_lab"
+    packaged = {
+        path for glob in settings["package-data"]["similarity_lab"] for path in package.glob(glob)
+    }
+    there = {
+        path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert there == packaged
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"])
+def test_links_between_files_lead_somewhere(name):
+    page = ROOT / name
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    for link in links:
+        assert "://" in link or (page.parent / link).exists(), link
