@@ -8,14 +8,16 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: help env demo test lint types unit slow notebooks lock clean
+.PHONY: help env demo docs test lint types unit slow notebooks lock licences clean
 
 help:
 	@echo "make demo       collect two generated shops, decide, and write a page"
 	@echo "make test       lint, types, tests, doctests, README blocks, notebooks in fast mode"
+	@echo "make docs       build the documentation, site/"
 	@echo "make env        only the environment, $(VENV)/"
 	@echo "make notebooks  run the notebooks in full and keep their outputs"
 	@echo "make lock       renew requirements.lock from pyproject.toml"
+	@echo "make licences   renew docs/licences.md from what is installed"
 
 env: $(STAMP)
 
@@ -30,6 +32,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: env
 	@echo "==> demo: which of these shops sell almonds?"
 	@$(BIN)/similarity-lab demo --out demo
+
+docs: env
+	@echo "==> documentation: site/"
+	@$(BIN)/python tools/docs_parts.py
+	@$(BIN)/zensical build --clean --strict
 
 test: lint types unit
 
@@ -61,5 +68,8 @@ lock:
 		--no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o requirements.lock
 	@rm -r $(VENV)-lock
 
+licences: env
+	@$(BIN)/python tools/licences.py
+
 clean:
-	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache

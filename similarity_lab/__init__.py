@@ -1,6 +1,6 @@
 """Does this supplier's website sell the product I look for, judging by its images?
 
-Data takes one way through the package::
+Data takes one way through the package:
 
     images ──► datasets, sites ──► embedders ──► comparators ──► relevance ──► report, plots
 

@@ -21,8 +21,10 @@ __all__ = [
 GROCERY_STORE_URL = (
     "https://github.com/marcusklasson/GroceryStoreDataset/archive/refs/heads/master.zip"
 )
-# What `tree_digest` gives for the dataset as published.
+"""Where the publisher keeps the dataset."""
+
 GROCERY_STORE_SHA256 = "5dde0c6abab5ff3d6551a8a1403393303fd67e46f3386e4df7c19bd2766f09fd"
+"""What `tree_digest` gives for the dataset as published."""
 
 
 def fetch_grocery_store(

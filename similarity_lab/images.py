@@ -19,7 +19,10 @@ __all__ = [
 ]  # fmt: skip
 
 Color = Literal["rgb", "gray"]
+"""How an image is read: three channels in this order, or one."""
+
 Pixels = npt.NDArray[np.uint8]
+"""A decoded image, ``(height, width, 3)`` or ``(height, width, 1)``, 0…255."""
 
 MAX_PIXELS = 64_000_000
 

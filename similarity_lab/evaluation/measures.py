@@ -14,6 +14,7 @@ Between = Callable[[Vectors, Vectors], npt.NDArray[np.float32]]
 """Distances of vectors, ``(n, d), (m, d) → (n, m)``, smaller = more alike."""
 
 DistanceSource = str | Distance | Between
+"""A distance by name, as an object, or as a function of two batches of vectors."""
 
 
 def as_between(distance: DistanceSource) -> Between:

@@ -79,7 +79,10 @@ _FIGURES: Mapping[str, Callable[[Rng, Scene], None]] = {
 }
 
 PRODUCTS: tuple[str, ...] = tuple(_PRODUCTS)
+"""The nine products that can be drawn."""
+
 OTHERS: tuple[str, ...] = tuple(sorted([*_PRINTS, *_FIGURES]))
+"""What else a shop shows: logos, people, landscapes."""
 
 
 def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixels:

@@ -281,6 +281,7 @@ class VectorStore:
 
 
 StoreSource = VectorStore | str | PathLike[str]
+"""A store, or the folder of one."""
 
 
 def cache_folder() -> Path:

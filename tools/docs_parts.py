@@ -1,0 +1,168 @@
+"""Write what docs/ takes from elsewhere to build/docs/, so that nothing in it is typed twice.
+
+    python tools/docs_parts.py
+    python tools/docs_parts.py --readme    # also renew the table of results in README.md
+
+Rows of docs/benchmarks.md, with the command that repeats them, and what `similarity-lab` says of
+itself. The pages include them from there (pymdownx.snippets).
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "build" / "docs"
+FIGURES = ROOT / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Rows of a table of docs/benchmarks.md.
+
+    Attributes
+    ----------
+    section : str
+        The heading under which the table stands.
+    rows : tuple of str
+        Patterns of the rows' first cells; every pattern must find one.
+    columns : tuple of str
+        Headings of the columns, the first one included; every one must be there.
+    """
+
+    section: str
+    rows: tuple[str, ...] = ("*",)
+    columns: tuple[str, ...] = ()
+
+
+_SITES = "Decisions on composite grocery sites"
+_RANKED = ("method", "image AUC", "site AUC", "site accuracy")
+_DECIDED = ("method", "site AUC", "site accuracy", "decided", "accuracy of those")
+_CALIBRATED = ("method", "ECE of images", "ECE of sites", "decided", "accuracy of those")
+_APART = "Telling products apart"
+_TOLD = ("comparator", "verification AUC", "Recall@1", "mAP", "top-1, coarse")
+_DRAWS = "How many references to draw"
+
+QUOTES = {
+    "all-sites": Quote(
+        _SITES, ("original rule*", "mean distance, colour*", "learned", "learned, *"), _DECIDED
+    ),
+    "all-comparators": Quote(_APART, ("cosine, *", "architecture ?", "strong", "metric*"), _TOLD),
+    "cosine-sites": Quote(_SITES, ("original rule*", "… with*", "mean *"), _RANKED),
+    "cosine-apart": Quote(_APART, ("cosine, *",), _TOLD),
+    "cosine-draws": Quote(_DRAWS),
+    "learned-sites": Quote(_SITES, ("learned", "learned, *"), _DECIDED),
+    "learned-calibrated": Quote(_SITES, ("learned", "learned, *"), _CALIBRATED),
+    "siamese-apart": Quote(_APART, ("cosine, colour lite0", "architecture*", "strong"), _TOLD),
+    "metric-apart": Quote(_APART, ("cosine, colour lite0", "metric learning*"), _TOLD),
+    "metric-unseen": Quote("Metric learning on categories it was not trained on", ("all *",)),
+    "speed": Quote(
+        "Speed", ("original loop", "original rule*", "learned rule*", "embedding*files")
+    ),
+    "int8": Quote("What int8 costs"),
+    "collect": Quote("Collecting websites", ("*: pages per minute", "*: images per minute")),
+}
+
+README, BEGIN, END = ROOT / "README.md", "docs_parts.py --readme -->\n", "<!-- end of results -->"
+RESULTS = Quote(
+    _SITES,
+    (
+        "original rule*", "mean distance, colour*", "learned", "learned, 5 *",
+        "learned, references only", "learned, quality best",
+    ),
+    _DECIDED,
+)  # fmt: skip
+
+
+def quote(page: str, wanted: Quote) -> str:
+    """Return a table with the chosen rows and columns, and the line that says how it was made.
+
+    Raises
+    ------
+    ValueError
+        If the section, a row or a column is no longer there; the message lists what is.
+    """
+    lines = _section(page, wanted.section)
+    tables = [at for at, line in enumerate(lines) if line.startswith("| ---")]
+    if not tables:
+        raise ValueError(f"{wanted.section!r} has no table")
+    head = _cells(lines[tables[0] - 1])
+    body = []
+    for line in lines[tables[0] + 1 :]:
+        if not line.startswith("|"):
+            break
+        body.append(_cells(line))
+    columns = [_position(head, name, wanted.section) for name in wanted.columns or head]
+    for pattern in wanted.rows:
+        if not any(fnmatchcase(row[0], pattern) for row in body):
+            there = ", ".join(repr(row[0]) for row in body)
+            raise ValueError(f"{wanted.section!r} has no row {pattern!r}; it has {there}")
+    rows = [row for row in body if any(fnmatchcase(row[0], pattern) for pattern in wanted.rows)]
+    marks = ["---", *["---:"] * (len(columns) - 1)]
+    table = [[row[at] for at in columns] for row in [head, *rows]]
+    shown = [f"| {' | '.join(cells)} |" for cells in [table[0], marks, *table[1:]]]
+    origin = [line for line in lines if line.startswith("`python benchmarks/")]
+    return "\n".join([*shown, "", *origin[:1]]) + "\n"
+
+
+def _section(page: str, heading: str) -> list[str]:
+    lines = page.splitlines()
+    starts = [at for at, line in enumerate(lines) if line.lstrip("# ") == heading]
+    if not starts:
+        there = ", ".join(repr(line.lstrip("# ")) for line in lines if line.startswith("#"))
+        raise ValueError(f"no section {heading!r}; there are {there}")
+    ends = [at for at, line in enumerate(lines) if at > starts[0] and line.startswith("#")]
+    return lines[starts[0] : ends[0] if ends else None]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _position(head: list[str], name: str, section: str) -> int:
+    if name not in head:
+        raise ValueError(f"{section!r} has no column {name!r}; it has {', '.join(head)}")
+    return head.index(name)
+
+
+def commands() -> str:
+    """Return what `similarity-lab COMMAND --help` prints, a section for each command."""
+    from similarity_lab.cli import _parser
+
+    os.environ["COLUMNS"] = "88"  # argparse wraps at the width of the terminal
+    actions = _parser()._actions
+    (chosen,) = (one for one in actions if isinstance(one, argparse._SubParsersAction))
+    helps = {choice.dest: choice.help for choice in chosen._choices_actions}
+    parts = [
+        f"## {name}\n\nTo {helps[name]}.\n\n```text\n{parser.format_help().rstrip()}\n```\n"
+        for name, parser in chosen.choices.items()
+    ]
+    return "\n".join(parts)
+
+
+def with_results(readme: str, page: str) -> str:
+    """Return README with its table of results as the benchmarks have it now."""
+    before, old = readme.split(BEGIN)
+    after = old.split(END)[1]
+    table = quote(page, RESULTS).split("\n\n")[0]
+    return f"{before}{BEGIN}{table}\n{END}{after}"
+
+
+def write(out: Path = OUT, figures: Path = FIGURES) -> None:
+    """Write all parts."""
+    out.mkdir(parents=True, exist_ok=True)
+    page = figures.read_text("utf-8")
+    for name, wanted in QUOTES.items():
+        (out / f"{name}.md").write_text(quote(page, wanted), "utf-8")
+    (out / "commands.md").write_text(commands(), "utf-8")
+
+
+if __name__ == "__main__":
+    write()
+    if "--readme" in sys.argv[1:]:
+        README.write_text(
+            with_results(README.read_text("utf-8"), FIGURES.read_text("utf-8")), "utf-8"
+        )
