@@ -29,6 +29,7 @@ Image.init()
 _WANTED = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
 _FORMATS = tuple(kind for kind in _WANTED if kind in Image.OPEN)
 _TRANSPARENT = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+_STEPS = {"LAB": "RGB", "La": "LA"}  # which Pillow converts to nothing else
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -88,8 +89,7 @@ def read_image(
         raise ValueError(f'color must be "rgb" or "gray", got {color!r}')
     height_width = image_size(size) if size is not None else None
     with _opened(source, max_pixels, max_bytes) as image:
-        picture = _flat_rgb_or_gray(image, describe(source))
-        picture = picture.convert("L" if color == "gray" else "RGB")
+        picture = _converted(image, color, describe(source))
         if height_width is not None and picture.size != height_width[::-1]:
             picture = picture.resize(height_width[::-1], Image.Resampling.BICUBIC)
         pixels = np.array(picture, dtype=np.uint8)
@@ -143,13 +143,16 @@ def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fa
     name = describe(source)
     if isinstance(source, np.ndarray):
         return _image_from_array(source)
-    image = source.copy() if isinstance(source, Image.Image) else None
-    if image is None:
-        data = read_bytes(source, max_bytes)
-        image = identified(data, name)
+    image = (
+        source
+        if isinstance(source, Image.Image)
+        else identified(read_bytes(source, max_bytes), name)
+    )
     _check_pixels(image, max_pixels, name)
     try:
-        if draft:
+        if image is source:  # maybe opened and not decoded yet; the caller's own stays as it is
+            image = image.copy()
+        elif draft:
             image.draft("L", (1, 1))
         image.load()
         if (turn := UPRIGHT.get(orientation(image))) is not None:
@@ -218,6 +221,17 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
+def _converted(image: Image.Image, color: Color, name: str) -> Image.Image:
+    """Return an 8-bit image of three channels or one."""
+    try:
+        flat = _flat_rgb_or_gray(image, name)
+        return flat.convert("L" if color == "gray" else "RGB")
+    except ImageError:
+        raise
+    except Exception as error:  # modes that Pillow cannot convert, transparency that is none
+        raise ImageError(name, f"{image.mode} pixels cannot be used: {one_line(error)}") from error
+
+
 def _flat_rgb_or_gray(image: Image.Image, name: str) -> Image.Image:
     """Return an 8-bit image without transparency."""
     if image.mode == "F":
@@ -225,6 +239,8 @@ def _flat_rgb_or_gray(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.int64)
         return Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
+    if (step := _STEPS.get(image.mode)) is not None:
+        image = image.convert(step)
     if image.mode in _TRANSPARENT or "transparency" in image.info:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -262,3 +262,32 @@ def test_digest_follows_content_not_name(red, tmp_path):
         np.zeros((3, 2, 3), np.uint8)
     )
     assert content_digest(red) == content_digest(np.asarray(red))
+
+
+MODES = "1 L P LA La PA RGB RGBA RGBa RGBX CMYK YCbCr LAB HSV I I;16".split()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_of_pillow_is_read(mode):
+    picture = Image.new(mode, (6, 5))
+    assert read_image(picture).shape == (5, 6, 3)
+    assert read_image(picture, color="gray").shape == (5, 6, 1)
+
+
+def test_a_lab_tiff_becomes_gray_as_well():
+    lab = encoded(Image.new("LAB", (6, 5), (128, 128, 128)), "TIFF")
+    assert read_image(lab).shape == (5, 6, 3) and read_image(lab, color="gray").shape == (5, 6, 1)
+
+
+def test_a_picture_of_pillow_that_cannot_be_used_is_refused(make_photo):
+    """Opened but not decoded, as `Image.open` returns it; and with transparency that is none."""
+    whole = encoded(make_photo(RED, size=(200, 200)), "JPEG")
+    odd = make_photo(RED)
+    odd.info["transparency"] = "white"
+    for reader in (read_image, check_image):
+        with pytest.raises(ImageError, match="<PIL image>: damaged JPEG"):
+            reader(Image.open(io.BytesIO(whole[: len(whole) // 2])))
+        with pytest.raises(ImageError, match="claims 200 x 200 pixels, the limit is 9"):
+            reader(Image.open(io.BytesIO(whole)), max_pixels=9)
+    with pytest.raises(ImageError, match="RGB pixels cannot be used"):
+        read_image(odd)
