@@ -264,7 +264,10 @@ def test_digest_follows_content_not_name(red, tmp_path):
     assert content_digest(red) == content_digest(np.asarray(red))
 
 
-MODES = "1 L P LA La PA RGB RGBA RGBa RGBX CMYK YCbCr LAB HSV I I;16".split()
+MODES = [
+    "1", "L", "P", "LA", "La", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV",
+    "I", "I;16",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", MODES)
