@@ -102,10 +102,13 @@ def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
 
 
 def _read_at_most(file: IO[bytes], limit: int) -> bytes:
+    start = file.tell() if getattr(file, "seekable", bool)() else None
     parts: list[bytes] = []
     while limit > 0 and (part := file.read(min(limit, 2**20))):
         parts.append(part)
         limit -= len(part)
+    if start is not None:  # a picture is looked at more than once: decoded, then hashed
+        file.seek(start)
     return b"".join(parts)
 
 

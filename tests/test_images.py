@@ -85,6 +85,10 @@ def test_all_kinds_of_source(red, tmp_path):
         red,
     ):
         np.testing.assert_array_equal(read_image(source), expected)
+    file = io.BytesIO(b"before" + data)
+    file.seek(6)
+    for _ in range(2):  # it is left as it came
+        np.testing.assert_array_equal(read_image(file), expected)
     np.testing.assert_array_equal(read_image(np.asarray(red)), expected)
     np.testing.assert_array_equal(read_image(np.asarray(red) / 255), expected)
 

@@ -1,4 +1,5 @@
 import importlib.util
+import io
 import json
 import shutil
 import zipfile
@@ -102,6 +103,8 @@ def test_all_sources_of_a_site(fitted, sites, tmp_path):
     expected = fitted.score(folder).images["score"]
     for site in (str(folder), tmp_path / "nut-shop.zip", paths, Site.from_folder(folder, name="x")):
         pd.testing.assert_series_equal(fitted.score(site).images["score"], expected)
+    files = [io.BytesIO(path.read_bytes()) for path in sorted(folder.iterdir())]
+    pd.testing.assert_series_equal(fitted.score(files).images["score"], expected)
     assert fitted.score(paths).images["path"].tolist() == paths
     assert fitted.score(tmp_path / "nut-shop.zip").site == "nut-shop"
     with pytest.raises(TypeError, match="expected a Site, a folder"):
