@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
@@ -28,7 +28,6 @@ def test_few_images_say_less_than_many():
     assert few.at_least(0.25) < many.at_least(0.25)
 
 
-@settings(max_examples=50, deadline=None)
 @given(ratios, st.randoms(use_true_random=False))
 def test_order_does_not_matter_and_all_stays_in_range(values, random):
     posterior = SharePosterior.of(values)
@@ -41,7 +40,6 @@ def test_order_does_not_matter_and_all_stays_in_range(values, random):
     assert SharePosterior.of(shuffled).at_least(0.25) == pytest.approx(chances[2], abs=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
 @given(ratios, st.integers(0, 29), st.floats(0.1, 10))
 def test_a_likelier_image_never_lowers_the_share(values, at, more):
     before = SharePosterior.of(values).at_least(0.25)
