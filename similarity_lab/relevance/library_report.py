@@ -170,11 +170,10 @@ def _photos(
 def _duplicates(
     vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str], paths: list[str]
 ) -> pd.DataFrame:
-    rows, columns = close_pairs(vectors)
-    once = rows < columns
     pairs = [
         (paths[a], names[codes[a]], paths[b], names[codes[b]])
-        for a, b in zip(rows[once], columns[once], strict=True)
+        for block in close_pairs(vectors)
+        for a, b in zip(*block, strict=True)
     ]
     return pd.DataFrame(pairs, columns=["path", "label", "other_path", "other_label"])
 
