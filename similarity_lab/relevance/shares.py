@@ -1,5 +1,6 @@
 """The share of a site's catalogue that shows the target, from images of which none is certain."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _SHARES = (np.arange(1000) + 0.5) / 1000
+_BLOCK = 512  # images whose likelihoods are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class SharePosterior:
         >>> round(posterior.share, 1), round(posterior.at_least(0.25), 2)
         (0.7, 0.95)
         """
-        return cls(_normalised(_log_likelihoods(log_ratios).sum(axis=0)))
+        return cls(_normalised(_total(log_ratios)))
 
     @property
     def share(self) -> float:
@@ -68,14 +70,22 @@ def influences(log_ratios: npt.ArrayLike, share: float) -> Floats:
 
     The log-odds with all images minus those without this one, shape (n,): above 0 speaks for.
     """
-    each = _log_likelihoods(log_ratios)
-    total = each.sum(axis=0)
-    return _log_odds(total, share) - np.array([_log_odds(total - one, share) for one in each])
+    total = _total(log_ratios)
+    without = [_log_odds(total - one, share) for each in _blocks(log_ratios) for one in each]
+    return _log_odds(total, share) - np.array(without)
 
 
-def _log_likelihoods(log_ratios: npt.ArrayLike) -> Floats:
+def _total(log_ratios: npt.ArrayLike) -> Floats:
+    """Return the log likelihood of every share, shape (1000,)."""
+    nothing_known = np.zeros(len(_SHARES))
+    return sum((each.sum(axis=0) for each in _blocks(log_ratios)), nothing_known)
+
+
+def _blocks(log_ratios: npt.ArrayLike) -> Iterator[Floats]:
+    """Yield the log likelihoods of every share by some images each, ``(b, 1000)``."""
     ratios = np.asarray(log_ratios, np.float64)[:, None]
-    return np.logaddexp(np.log(_SHARES) + ratios, np.log1p(-_SHARES))
+    for start in range(0, len(ratios), _BLOCK):
+        yield np.logaddexp(np.log(_SHARES) + ratios[start : start + _BLOCK], np.log1p(-_SHARES))
 
 
 def _normalised(log_weights: Floats) -> Floats:

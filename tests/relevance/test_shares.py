@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
+from similarity_lab.relevance import shares
 from similarity_lab.relevance.shares import SharePosterior, influences
 
 ratios = st.lists(st.floats(-20, 20), min_size=1, max_size=30)
@@ -57,3 +58,12 @@ def test_influences_are_differences_of_log_odds():
     brute = [log_odds(values) - log_odds(values[:i] + values[i + 1 :]) for i in range(4)]
     np.testing.assert_allclose(influences(values, 0.25), brute, atol=1e-6)
     assert abs(brute[2]) < 1e-6  # an image that says nothing moves nothing
+
+
+def test_blocks_change_nothing(monkeypatch):
+    values = np.random.default_rng(0).normal(0, 4, 20)
+    before = SharePosterior.of(values).weights, influences(values, 0.3)
+    monkeypatch.setattr(shares, "_BLOCK", 3)
+    np.testing.assert_allclose(SharePosterior.of(values).weights, before[0], atol=1e-12)
+    np.testing.assert_allclose(influences(values, 0.3), before[1], atol=1e-9)
+    assert SharePosterior.of([]).at_least(0.25) == pytest.approx(0.75)  # all shares equally likely
