@@ -22,6 +22,9 @@ Color = Literal["rgb", "gray"]
 Pixels = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
+# A progressive JPEG has about ten scans. Each may be thirty bytes long and go over all pixels, so
+# that a megabyte could take hours to decode; libtiff has the same limit.
+_SCAN, _MAX_SCANS = b"\xff\xda", 100
 
 # Formats that are never asked for cannot be attacked: no EPS (starts Ghostscript), PSD, FITS ...
 # Decoders are registered here, once, and not in the threads that decode.
@@ -167,13 +170,16 @@ def identified(data: bytes, name: str) -> Image.Image:
     if not data:
         raise ImageError(name, "is empty")
     try:
-        return Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError:
         raise ImageError(name, f"is not a picture we read: {_looks_like(data)}") from None
     except Image.DecompressionBombError as error:
         raise ImageError(name, f"claims too many pixels: {one_line(error)}") from None
     except Exception as error:  # a parser fed hostile bytes may raise anything at all
         raise ImageError(name, f"damaged header: {one_line(error)}") from error
+    if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > _MAX_SCANS:
+        raise ImageError(name, f"has {scans:,} scans, made to take long; the limit is {_MAX_SCANS}")
+    return image
 
 
 def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:

@@ -113,3 +113,23 @@ def test_half_a_jpeg_is_none(array, data):
     for reader in (read_image, check_image, lambda part: read_scaled(part, size=(4, 4))):
         with pytest.raises(ImageError):
             reader(whole[:cut])
+
+
+MODES = [
+    "1", "L", "P", "LA", "La", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV",
+    "I", "I;16",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_of_pillow_is_read(mode):
+    picture = Image.new(mode, (6, 5))
+    assert read_image(picture).shape == (5, 6, 3)
+    assert read_image(picture, color="gray").shape == (5, 6, 1)
+
+
+def test_a_lab_tiff_becomes_gray_as_well():
+    buffer = io.BytesIO()
+    Image.new("LAB", (6, 5), (128, 128, 128)).save(buffer, "TIFF")
+    lab = buffer.getvalue()
+    assert read_image(lab).shape == (5, 6, 3) and read_image(lab, color="gray").shape == (5, 6, 1)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from similarity_lab import ImageError, read_image
 from similarity_lab.images import check_image
+from similarity_lab.scaled import read_scaled
 from similarity_lab.sources import content_digest
 
 RED, GREEN = (200, 30, 30), (30, 200, 30)
@@ -172,6 +173,15 @@ def test_truncated_and_damaged(make_photo, tmp_path):
                 reader(bad)
 
 
+def test_a_jpeg_of_endless_scans_is_not_decoded(make_photo):
+    whole = encoded(make_photo(RED, size=(200, 200)), "JPEG", progressive=True)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    for reader in (read_image, check_image, lambda data: read_scaled(data, size=(8, 8))):
+        reader(whole[:-2] + 80 * last + whole[-2:])
+        with pytest.raises(ImageError, match=r"1,0\d\d scans, made to take long; the limit is 100"):
+            reader(whole[:-2] + 1000 * last + whole[-2:])
+
+
 def test_header_limits_come_before_decoding(red):
     with pytest.raises(ImageError, match="claims 20 x 10 pixels, the limit is 199"):
         read_image(encoded(red, "PNG"), max_pixels=199)
@@ -266,24 +276,6 @@ def test_digest_follows_content_not_name(red, tmp_path):
         np.zeros((3, 2, 3), np.uint8)
     )
     assert content_digest(red) == content_digest(np.asarray(red))
-
-
-MODES = [
-    "1", "L", "P", "LA", "La", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV",
-    "I", "I;16",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_every_mode_of_pillow_is_read(mode):
-    picture = Image.new(mode, (6, 5))
-    assert read_image(picture).shape == (5, 6, 3)
-    assert read_image(picture, color="gray").shape == (5, 6, 1)
-
-
-def test_a_lab_tiff_becomes_gray_as_well():
-    lab = encoded(Image.new("LAB", (6, 5), (128, 128, 128)), "TIFF")
-    assert read_image(lab).shape == (5, 6, 3) and read_image(lab, color="gray").shape == (5, 6, 1)
 
 
 def test_a_picture_of_pillow_that_cannot_be_used_is_refused(make_photo):
