@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from similarity_lab.sources import MAX_BYTES, ImageError, Source, describe, one_line, read_bytes
 
@@ -183,10 +184,15 @@ def identified(data: bytes, name: str) -> Image.Image:
 
 
 def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:
-    if image.width * image.height > max_pixels:
-        raise ImageError(
-            name, f"claims {image.width} x {image.height} pixels, the limit is {max_pixels:,}"
-        )
+    sizes = {"": image.size}
+    if isinstance(image, TiffImageFile):  # decoded a tile at a time, however small the picture
+        width, height = (image.tag_v2.get(tag, 0) for tag in (TILEWIDTH, TILELENGTH))
+        if isinstance(width, int) and isinstance(height, int):  # others Pillow refuses
+            sizes["a tile of "] = width, height
+    for part, (width, height) in sizes.items():
+        if width * height > max_pixels:
+            claim = f"claims {part}{width} x {height} pixels"
+            raise ImageError(name, f"{claim}, the limit is {max_pixels:,}")
 
 
 def _looks_like(data: bytes) -> str:

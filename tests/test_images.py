@@ -10,7 +10,6 @@ from PIL import Image
 
 from similarity_lab import ImageError, read_image
 from similarity_lab.images import check_image
-from similarity_lab.scaled import read_scaled
 from similarity_lab.sources import content_digest
 
 RED, GREEN = (200, 30, 30), (30, 200, 30)
@@ -171,15 +170,6 @@ def test_truncated_and_damaged(make_photo, tmp_path):
         for reader in (read_image, check_image):
             with pytest.raises(ImageError, match="damaged|no picture"):
                 reader(bad)
-
-
-def test_a_jpeg_of_endless_scans_is_not_decoded(make_photo):
-    whole = encoded(make_photo(RED, size=(200, 200)), "JPEG", progressive=True)
-    last = whole[whole.rindex(b"\xff\xda") : -2]
-    for reader in (read_image, check_image, lambda data: read_scaled(data, size=(8, 8))):
-        reader(whole[:-2] + 80 * last + whole[-2:])
-        with pytest.raises(ImageError, match=r"1,0\d\d scans, made to take long; the limit is 100"):
-            reader(whole[:-2] + 1000 * last + whole[-2:])
 
 
 def test_header_limits_come_before_decoding(red):
