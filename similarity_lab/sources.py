@@ -60,6 +60,17 @@ def describe(source: object) -> str:
     return str(getattr(source, "name", "<file object>"))
 
 
+def printable(name: str) -> str:
+    r"""Return a name as text that can be written anywhere: bytes that are no text are spelt out.
+
+    Examples
+    --------
+    >>> printable("caf\udce9")
+    'caf\\udce9'
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def read_bytes(source: Source, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the bytes of a picture's file; `ImageError` says why not."""
     name = describe(source)

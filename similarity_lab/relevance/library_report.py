@@ -12,7 +12,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.prototypes import Scatter, Vectors, Whitening, unit
 from similarity_lab.relevance.repeats import close_pairs
-from similarity_lab.sources import describe
+from similarity_lab.sources import describe, printable
 
 _FOLDS = 8
 _SMALL = 5  # references below this say little about what a product looks like
@@ -103,7 +103,7 @@ def library_report(
         raise ValueError("none of the library's photos could be read")
     present, codes = np.unique(embedded.photos.labels, return_inverse=True)
     names = [embedded.photos.classes[label] for label in present]
-    paths = [describe(source) for source in embedded.photos.sources]
+    paths = [printable(describe(source)) for source in embedded.photos.sources]
     vectors = unit(embedded.vectors)
     likeness = _likeness(vectors, codes)
     table = _photos(likeness, codes, names, paths)
