@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "mutants.json"
 SECONDS = 120  # for the tests of one mutant; who takes longer is noticed
 
+_LIGHT = "not literal_loop"  # which takes a network for every image
 _SCORER = ["relevance/test_learned.py", "relevance/test_scorer.py"]
 MODULES = {
     "distances": ["test_distances.py", "test_distance_properties.py"],
@@ -43,7 +44,7 @@ MODULES = {
     "relevance/references": ["relevance/test_references.py"],
     "relevance/repeats": ["relevance/test_repeats.py"],
     "relevance/tables": [*_SCORER],
-    "relevance/learned": [*_SCORER, "relevance/test_background.py"],
+    "relevance/learned": [*_SCORER],
     "relevance/mean_distance": [*_SCORER],
     "pairs/members": [
         "pairs/test_indices.py",
@@ -87,7 +88,7 @@ def noticed(name: str, mutant: Mutant, tests: list[str]) -> str:
         path = ROOT / "similarity_lab" / f"{name}.py"
         full = "similarity_lab." + name.replace("/", ".")
         sys.meta_path.insert(0, Planted(full, path, mutant.tree))
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", "-k", _LIGHT]
         os._exit(int(pytest.main([*options, *(str(ROOT / "tests" / test) for test in tests)])))
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
