@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: help env demo docs test lint types unit slow notebooks lock licences clean
+.PHONY: help env demo docs test lint types unit coverage slow notebooks lock licences clean
 
 help:
 	@echo "make demo       collect two generated shops, decide, and write a page"
@@ -53,6 +53,13 @@ unit: env
 	@echo "==> tests, doctests, README blocks, notebooks in fast mode"
 	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
+coverage: env
+	@echo "==> which lines the tests reach; fails below 90 %"
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
 slow: env
 	@echo "==> slow tests"
 	@$(BIN)/python -m pytest -m slow
@@ -72,4 +79,4 @@ licences: env
 	@$(BIN)/python tools/licences.py
 
 clean:
-	rm -rf $(VENV) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*

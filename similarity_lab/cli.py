@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 bad usage or input (one line on stderr says what), 130 int
 """
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -152,13 +155,13 @@ def _score(options: argparse.Namespace) -> None:
     results = list(scorer.score_each(options.sites))
     decided = [result for result in results if isinstance(result, SiteRelevance)]
     if options.csv or options.images_csv:
-        from similarity_lab.report.text import spreadsheet_safe
+        from similarity_lab.report.text import CSV, spreadsheet_safe
     if options.csv:
-        spreadsheet_safe(decisions_table(results)).to_csv(options.csv, index=False)
+        spreadsheet_safe(decisions_table(results)).to_csv(options.csv, **CSV)
     if options.images_csv:
         tables = [result.images.assign(site=result.site) for result in decided]
         images = pd.concat(tables or [pd.DataFrame()])
-        spreadsheet_safe(images).to_csv(options.images_csv, index=False)
+        spreadsheet_safe(images).to_csv(options.images_csv, **CSV)
     if options.report:
         from similarity_lab.report import write_report
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from similarity_lab.sources import MAX_BYTES, ImageError, Source, describe, one_line, read_bytes
 
@@ -25,6 +26,9 @@ Pixels = npt.NDArray[np.uint8]
 """A decoded image, ``(height, width, 3)`` or ``(height, width, 1)``, 0…255."""
 
 MAX_PIXELS = 64_000_000
+# A progressive JPEG has about ten scans. Each may be thirty bytes long and go over all pixels, so
+# that a megabyte could take hours to decode; libtiff has the same limit.
+_SCAN, _MAX_SCANS = b"\xff\xda", 100
 
 # Formats that are never asked for cannot be attacked: no EPS (starts Ghostscript), PSD, FITS ...
 # Decoders are registered here, once, and not in the threads that decode.
@@ -32,6 +36,7 @@ Image.init()
 _WANTED = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
 _FORMATS = tuple(kind for kind in _WANTED if kind in Image.OPEN)
 _TRANSPARENT = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+_STEPS = {"LAB": "RGB", "La": "LA"}  # which Pillow converts to nothing else
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -91,8 +96,7 @@ def read_image(
         raise ValueError(f'color must be "rgb" or "gray", got {color!r}')
     height_width = image_size(size) if size is not None else None
     with _opened(source, max_pixels, max_bytes) as image:
-        picture = _flat_rgb_or_gray(image, describe(source))
-        picture = picture.convert("L" if color == "gray" else "RGB")
+        picture = _converted(image, color, describe(source))
         if height_width is not None and picture.size != height_width[::-1]:
             picture = picture.resize(height_width[::-1], Image.Resampling.BICUBIC)
         pixels = np.array(picture, dtype=np.uint8)
@@ -146,13 +150,16 @@ def _opened(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fa
     name = describe(source)
     if isinstance(source, np.ndarray):
         return _image_from_array(source)
-    image = source.copy() if isinstance(source, Image.Image) else None
-    if image is None:
-        data = read_bytes(source, max_bytes)
-        image = identified(data, name)
+    image = (
+        source
+        if isinstance(source, Image.Image)
+        else identified(read_bytes(source, max_bytes), name)
+    )
     _check_pixels(image, max_pixels, name)
     try:
-        if draft:
+        if image is source:  # maybe opened and not decoded yet; the caller's own stays as it is
+            image = image.copy()
+        elif draft:
             image.draft("L", (1, 1))
         image.load()
         if (turn := UPRIGHT.get(orientation(image))) is not None:
@@ -167,20 +174,28 @@ def identified(data: bytes, name: str) -> Image.Image:
     if not data:
         raise ImageError(name, "is empty")
     try:
-        return Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError:
         raise ImageError(name, f"is not a picture we read: {_looks_like(data)}") from None
     except Image.DecompressionBombError as error:
         raise ImageError(name, f"claims too many pixels: {one_line(error)}") from None
     except Exception as error:  # a parser fed hostile bytes may raise anything at all
         raise ImageError(name, f"damaged header: {one_line(error)}") from error
+    if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > _MAX_SCANS:
+        raise ImageError(name, f"has {scans:,} scans, made to take long; the limit is {_MAX_SCANS}")
+    return image
 
 
 def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:
-    if image.width * image.height > max_pixels:
-        raise ImageError(
-            name, f"claims {image.width} x {image.height} pixels, the limit is {max_pixels:,}"
-        )
+    sizes = {"": image.size}
+    if isinstance(image, TiffImageFile):  # decoded a tile at a time, however small the picture
+        width, height = (image.tag_v2.get(tag, 0) for tag in (TILEWIDTH, TILELENGTH))
+        if isinstance(width, int) and isinstance(height, int):  # others Pillow refuses
+            sizes["a tile of "] = width, height
+    for part, (width, height) in sizes.items():
+        if width * height > max_pixels:
+            claim = f"claims {part}{width} x {height} pixels"
+            raise ImageError(name, f"{claim}, the limit is {max_pixels:,}")
 
 
 def _looks_like(data: bytes) -> str:
@@ -221,6 +236,17 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
+def _converted(image: Image.Image, color: Color, name: str) -> Image.Image:
+    """Return an 8-bit image of three channels or one."""
+    try:
+        flat = _flat_rgb_or_gray(image, name)
+        return flat.convert("L" if color == "gray" else "RGB")
+    except ImageError:
+        raise
+    except Exception as error:  # modes that Pillow cannot convert, transparency that is none
+        raise ImageError(name, f"{image.mode} pixels cannot be used: {one_line(error)}") from error
+
+
 def _flat_rgb_or_gray(image: Image.Image, name: str) -> Image.Image:
     """Return an 8-bit image without transparency."""
     if image.mode == "F":
@@ -228,6 +254,8 @@ def _flat_rgb_or_gray(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.int64)
         return Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
+    if (step := _STEPS.get(image.mode)) is not None:
+        image = image.convert(step)
     if image.mode in _TRANSPARENT or "transparency" in image.info:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from similarity_lab.archives import extract_for_process, folder_for_process
 from similarity_lab.files import existing_folder, list_files, skipped_table
-from similarity_lab.sources import Source, one_line
+from similarity_lab.sources import Source, describe, one_line, printable
 
 # the image, the page it was found on, its text there, when it was fetched, digest of its bytes
 ORIGIN_COLUMNS = ["path", "address", "page", "alt", "time", "sha256"]
@@ -67,7 +67,7 @@ class Site:
         collected = (path / ORIGINS).is_file() and (path / "images").is_dir()
         files, skipped = list_files(path / "images" if collected else path)
         origins = _origins(path, files) if collected else None
-        name = name or path.resolve().name
+        name = name or printable(path.resolve().name)
         return cls(name, tuple(files), skipped_table(skipped), path, origins)
 
     @classmethod
@@ -115,7 +115,7 @@ class Site:
         folder, refused = extract_for_process(archive)
         files, skipped = list_files(folder)
         table = pd.concat([refused, skipped_table(skipped)], ignore_index=True)
-        return cls(name or Path(archive).stem, tuple(files), table, folder)
+        return cls(name or printable(Path(archive).stem), tuple(files), table, folder)
 
     @classmethod
     def from_paths(cls, paths: Iterable[Source], *, name: str) -> "Site":
@@ -135,7 +135,7 @@ class Site:
                 return cls.from_zip(path)
             return cls.from_folder(path)
         if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
-            return cls.from_paths(source, name="site")
+            return cls.from_paths(source, name=site_name(source))
         raise TypeError(
             "expected a Site, a folder, a .zip, an address or a list of paths, "
             f"got {type(source).__name__}"
@@ -146,6 +146,13 @@ class Site:
         if self.root is not None and isinstance(path, Path) and path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()
         return str(path)
+
+
+def site_name(source: object) -> str:
+    """Return what a site is called by default, also one that cannot be made."""
+    if isinstance(source, Site):
+        return source.name
+    return printable(describe(source)) if isinstance(source, (str, PathLike)) else "site"
 
 
 def _origins(folder: Path, files: list[Path]) -> pd.DataFrame:

@@ -60,6 +60,17 @@ def describe(source: object) -> str:
     return str(getattr(source, "name", "<file object>"))
 
 
+def printable(name: str) -> str:
+    r"""Return a name as text that can be written anywhere: bytes that are no text are spelt out.
+
+    Examples
+    --------
+    >>> printable("caf\udce9")
+    'caf\\udce9'
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def read_bytes(source: Source, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the bytes of a picture's file; `ImageError` says why not."""
     name = describe(source)
@@ -102,10 +113,13 @@ def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
 
 
 def _read_at_most(file: IO[bytes], limit: int) -> bytes:
+    start = file.tell() if getattr(file, "seekable", bool)() else None
     parts: list[bytes] = []
     while limit > 0 and (part := file.read(min(limit, 2**20))):
         parts.append(part)
         limit -= len(part)
+    if start is not None:  # a picture is looked at more than once: decoded, then hashed
+        file.seek(start)
     return b"".join(parts)
 
 

@@ -45,8 +45,9 @@ def test_ranges_and_directions():
     assert Cosine().pairwise(up, zero) == Cosine().pairwise(zero, zero) == 1
     assert Euclidean().pairwise(up, up) == 0
     assert Dot().pairwise(up, up) < Dot().pairwise(up, down)
-    for kind in (Cosine, Euclidean, Dot):
-        assert kind.range[0] < kind.range[1]
+    assert Cosine.range == (0, 2) and Euclidean.range == (0, np.inf)
+    assert Dot.range == (-np.inf, np.inf)
+    assert Cosine().closest(up, down)[0].shape == (1, 1)
 
 
 def test_near_duplicates_do_not_drown_in_rounding():

@@ -85,6 +85,10 @@ def test_all_kinds_of_source(red, tmp_path):
         red,
     ):
         np.testing.assert_array_equal(read_image(source), expected)
+    file = io.BytesIO(b"before" + data)
+    file.seek(6)
+    for _ in range(2):  # it is left as it came
+        np.testing.assert_array_equal(read_image(file), expected)
     np.testing.assert_array_equal(read_image(np.asarray(red)), expected)
     np.testing.assert_array_equal(read_image(np.asarray(red) / 255), expected)
 
@@ -262,3 +266,17 @@ def test_digest_follows_content_not_name(red, tmp_path):
         np.zeros((3, 2, 3), np.uint8)
     )
     assert content_digest(red) == content_digest(np.asarray(red))
+
+
+def test_a_picture_of_pillow_that_cannot_be_used_is_refused(make_photo):
+    """Opened but not decoded, as `Image.open` returns it; and with transparency that is none."""
+    whole = encoded(make_photo(RED, size=(200, 200)), "JPEG")
+    odd = make_photo(RED)
+    odd.info["transparency"] = "white"
+    for reader in (read_image, check_image):
+        with pytest.raises(ImageError, match="<PIL image>: damaged JPEG"):
+            reader(Image.open(io.BytesIO(whole[: len(whole) // 2])))
+        with pytest.raises(ImageError, match="claims 200 x 200 pixels, the limit is 9"):
+            reader(Image.open(io.BytesIO(whole)), max_pixels=9)
+    with pytest.raises(ImageError, match="RGB pixels cannot be used"):
+        read_image(odd)

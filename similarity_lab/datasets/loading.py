@@ -13,6 +13,7 @@ from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.decoding import errors_table, readable
 from similarity_lab.files import existing_folder, list_files, skipped_table
 from similarity_lab.images import Color, image_size
+from similarity_lab.sources import printable
 
 DatasetSource = str | PathLike[str] | Mapping[str, Iterable[str | PathLike[str]]] | ImageDataset
 _Labelled = list[tuple[str, Path]]
@@ -95,9 +96,10 @@ def _in_folder(folder: Path, name: str) -> tuple[_Labelled, list[tuple[object, s
     files, skipped = list_files(folder)
     below = [path for path in files if len(path.relative_to(folder).parts) > 1]
     if not below:
-        return [(name, path) for path in files], skipped
+        return [(printable(name), path) for path in files], skipped
     beside = [(str(path), "lies beside the class folders") for path in files if path not in below]
-    return [(path.relative_to(folder).parts[0], path) for path in below], [*skipped, *beside]
+    labelled = [(printable(path.relative_to(folder).parts[0]), path) for path in below]
+    return labelled, [*skipped, *beside]
 
 
 def _without_outer_folder(folder: Path) -> Path:

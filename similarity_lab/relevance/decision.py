@@ -1,6 +1,5 @@
 """A decision that carries its evidence."""
 
-import json
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -215,14 +214,16 @@ class SiteRelevance:
 
     def to_dict(self) -> dict[str, object]:
         """Return the decision with its images as plain values, for JSON (NaN becomes None)."""
-        images = self.images.assign(path=self.images["path"].map(describe))
+        images = self.images.astype(object)
+        skipped = self.skipped.to_dict("records")
+        rows = images.where(images.notna(), None).to_dict("records")
         return {
             **self.to_row(),
             "method": self.method,
             "embedder": self.embedder,
             "settings": self.settings,
-            "images": json.loads(images.to_json(orient="records")),
-            "skipped": json.loads(self.skipped.astype(str).to_json(orient="records")),
+            "images": [{**row, "path": describe(row["path"])} for row in rows],
+            "skipped": [{name: str(row[name]) for name in row} for row in skipped],
         }
 
     def summary(self) -> str:

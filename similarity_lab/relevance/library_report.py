@@ -12,7 +12,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.prototypes import Scatter, Vectors, Whitening, unit
 from similarity_lab.relevance.repeats import close_pairs
-from similarity_lab.sources import describe
+from similarity_lab.sources import describe, printable
 
 _FOLDS = 8
 _SMALL = 5  # references below this say little about what a product looks like
@@ -103,7 +103,7 @@ def library_report(
         raise ValueError("none of the library's photos could be read")
     present, codes = np.unique(embedded.photos.labels, return_inverse=True)
     names = [embedded.photos.classes[label] for label in present]
-    paths = [describe(source) for source in embedded.photos.sources]
+    paths = [printable(describe(source)) for source in embedded.photos.sources]
     vectors = unit(embedded.vectors)
     likeness = _likeness(vectors, codes)
     table = _photos(likeness, codes, names, paths)
@@ -170,11 +170,10 @@ def _photos(
 def _duplicates(
     vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str], paths: list[str]
 ) -> pd.DataFrame:
-    rows, columns = close_pairs(vectors)
-    once = rows < columns
     pairs = [
         (paths[a], names[codes[a]], paths[b], names[codes[b]])
-        for a, b in zip(rows[once], columns[once], strict=True)
+        for block in close_pairs(vectors)
+        for a, b in zip(*block, strict=True)
     ]
     return pd.DataFrame(pairs, columns=["path", "label", "other_path", "other_label"])
 

@@ -1,7 +1,6 @@
 """Pictures that a site shows more than once."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,9 @@ from similarity_lab.images import read_image
 from similarity_lab.relevance.prototypes import Vectors, unit
 from similarity_lab.sources import Source
 
-if TYPE_CHECKING:
-    import imagehash
-
 _CLOSE = 1e-3  # cosine distance; a picture saved again or scaled down stays below
 _SAME_BITS = 6  # of 64 in which the perceptual hashes of such a picture may differ
-_BLOCK = 1024
+_BLOCK = 128
 
 
 def repeated(
@@ -43,39 +39,47 @@ def repeated(
     ndarray of bool, shape (n,)
     """
     count = len(digests)
-    _, first, codes = np.unique(digests, return_index=True, return_inverse=True)
-    unlike = np.flatnonzero(first[codes] == np.arange(count))  # each content once
-    rows, columns = (unlike[at] for at in close_pairs(unit(vectors[unlike])))
-    once = rows < columns
-    hashes = {at: _hash(sources[at]) for at in np.unique([rows[once], columns[once]])}
-    same = [
-        (a, b)
-        for a, b in zip(rows[once], columns[once], strict=True)
-        if hashes[a] - hashes[b] <= _SAME_BITS
-    ]
-    links = np.array(same + list(zip(range(count), first[codes], strict=True)))
-    graph = coo_array((np.ones(len(links), bool), links.T), shape=(count, count))
-    _, groups = connected_components(graph, directed=False)
-    kept: dict[int, int] = {}
-    for index in sorted(range(count), key=lambda at: digests[at]):
-        kept.setdefault(groups[index], index)
+    _, contents = np.unique(digests, return_index=True)
+    groups = _groups(unit(vectors[contents]), [sources[at] for at in contents])
+    _, kept = np.unique(groups, return_index=True)  # contents are in the order of their digests
     again = np.ones(count, bool)
-    again[list(kept.values())] = False
+    again[contents[kept]] = False
     return again
 
 
-def _hash(source: Source) -> "imagehash.ImageHash":
+def _groups(vectors: Vectors, sources: Sequence[Source]) -> npt.NDArray[np.intp]:
+    """Return numbers that are equal where vectors and hashes say "the same picture", (n,)."""
+    count = len(vectors)
+    groups: npt.NDArray[np.intp] = np.arange(count)
+    hashes: dict[int, np.uint64] = {}
+    for rows, columns in close_pairs(vectors):
+        apart = groups[rows] != groups[columns]  # the copies of one picture make pairs by millions
+        pairs = np.array([rows[apart], columns[apart]])
+        needed, places = np.unique(pairs, return_inverse=True)
+        for at in needed:
+            if at not in hashes:
+                hashes[at] = _hash(sources[at])
+        first, second = np.array([hashes[at] for at in needed], np.uint64)[places.reshape(2, -1)]
+        links = groups[pairs[:, np.bitwise_count(first ^ second) <= _SAME_BITS]]
+        graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(count, count))
+        _, merged = connected_components(graph, directed=False)
+        groups = merged[groups].astype(np.intp)
+    return groups
+
+
+def _hash(source: Source) -> np.uint64:
     import imagehash  # slow to import, and most sites show nothing twice
 
-    return imagehash.phash(Image.fromarray(read_image(source, size=64)))
+    bits = imagehash.phash(Image.fromarray(read_image(source, size=64))).hash
+    return np.uint64(np.packbits(bits).view(np.uint64)[0])
 
 
-def close_pairs(vectors: Vectors) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return positions of unit vectors that are of the same picture; each pair both ways."""
-    found = []
+def close_pairs(
+    vectors: Vectors,
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """Yield positions of unit vectors that are of the same picture, each pair once, in blocks."""
     for start in range(0, len(vectors), _BLOCK):
-        close = vectors[start : start + _BLOCK] @ vectors.T >= 1 - _CLOSE
-        rows, columns = np.nonzero(close)
-        found.append((rows + start, columns))
-    rows, columns = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return rows, columns
+        later = vectors[start:]
+        rows, columns = np.nonzero(later[:_BLOCK] @ later.T >= 1 - _CLOSE)
+        once = rows < columns
+        yield rows[once] + start, columns[once] + start

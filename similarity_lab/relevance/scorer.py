@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from similarity_lab.archives import ArchiveError
 from similarity_lab.comparators import Comparator, ComparatorSource
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
@@ -26,8 +27,7 @@ from similarity_lab.relevance.references import Aggregate, Draw, ReferenceDraw
 from similarity_lab.relevance.scoring import NoReferencesError, check_same, decide
 from similarity_lab.relevance.site_images import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
-from similarity_lab.sites import Site, SiteError, SiteSource
-from similarity_lab.sources import describe
+from similarity_lab.sites import Site, SiteError, SiteSource, site_name
 from similarity_lab.store import StoreSource
 
 
@@ -208,8 +208,8 @@ class RelevanceScorer(Estimator):
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
                 images = self.look_at(source)
-            except (SiteError, OSError) as error:
-                name = source.name if isinstance(source, Site) else describe(source)
+            except (SiteError, ArchiveError, OSError) as error:
+                name = site_name(source)
                 yield from (SiteFailure(name, scorer.target, str(error)) for scorer in scorers)
             else:
                 yield from (decide(scorer, images) for scorer in scorers)

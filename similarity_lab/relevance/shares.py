@@ -58,11 +58,13 @@ class SharePosterior:
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the shortest interval that holds the share with this probability."""
-        order = np.argsort(-self.weights, kind="stable")
-        reached = np.cumsum(self.weights[order])
-        inside = order[: int(np.searchsorted(reached, confidence)) + 1]
-        half = 0.5 / len(_SHARES)
-        return float(_SHARES[inside.min()] - half), float(_SHARES[inside.max()] + half)
+        best, count = int(self.weights.argmax()), len(_SHARES)
+        reached = np.concatenate([[0.0], np.cumsum(self.weights)])
+        lows = np.arange(best + 1)  # it holds the likeliest share: there is one peak
+        highs = np.searchsorted(reached, reached[lows] + confidence)
+        lengths = np.where(highs <= count, np.maximum(highs, best + 1) - lows, count)
+        low = int(lengths.argmin())
+        return low / count, min(low + int(lengths[low]), count) / count
 
 
 def influences(log_ratios: npt.ArrayLike, share: float) -> Floats:

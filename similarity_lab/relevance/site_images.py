@@ -33,7 +33,7 @@ class EmbeddedSite:
     clutter : tuple of (str or None)
         Kind of each readable image that is left out.
     again : ndarray of bool
-        Which readable images repeat another one.
+        Which readable images repeat another one; none of those that are left out.
     """
 
     site: Site
@@ -66,7 +66,14 @@ class EmbeddedSite:
                 f"{', '.join(sorted(set(filter(None, clutter))))}; score it with leave_out=()"
             )
         digests = embedded.digests or [content_digest(source) for source in sources]
-        again = repeated(embedded.vectors, digests, sources)
+        # Among what counts: a picture is not lost because its icon is the one that is kept
+        counts = np.flatnonzero([kind is None for kind in clutter])
+        again = np.zeros(len(sources), bool)
+        again[counts] = repeated(
+            embedded.vectors[counts],
+            [digests[at] for at in counts],
+            [sources[at] for at in counts],
+        )
         return cls(site, embedded, embedder.name, digests, clutter, again)
 
     @property

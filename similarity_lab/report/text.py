@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePath
+from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -16,6 +17,8 @@ from similarity_lab.sources import describe
 _JOINERS = "\u200c\u200d"
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _LONGEST_ADDRESS = 2000
+# How tables are written: names of files may hold bytes that are no text
+CSV: dict[str, Any] = {"index": False, "errors": "backslashreplace"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -148,4 +151,7 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
     columns = [
         name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)
     ]
-    return table.assign(**{str(name): table[name].map(safe) for name in columns})
+    texts = {
+        str(name): pd.Series(map(safe, table[name]), table.index, dtype=object) for name in columns
+    }
+    return table.assign(**texts)

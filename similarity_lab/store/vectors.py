@@ -23,6 +23,7 @@ _FILE = "vectors.sqlite3"
 _APPLICATION, _FORMAT = 0x53494D4C, 1  # "SIML"
 _PAGE = 2**14  # bytes; three vectors of 1,280 numbers fill one
 _ASKED_AT_ONCE = 500
+_NAMES = "utf-8", "surrogateescape"  # of files: they may hold bytes that are no text
 _PATIENCE = 60  # seconds to wait for another process to finish writing
 _SCHEMA = """
 CREATE TABLE store (identity TEXT NOT NULL);
@@ -144,7 +145,8 @@ class VectorStore:
                 )
             path, raw = (paths or {}).get(content, ""), values.tobytes()
             digest = bytes.fromhex(content)
-            rows.append((digest, raw, path, _checksum(embedder, digest, raw, path)))
+            checksum = _checksum(embedder, digest, raw, path)
+            rows.append((digest, raw, path.encode(*_NAMES), checksum))
         if not rows:
             return 0
         dimension = len(rows[0][1]) // 4
@@ -160,7 +162,7 @@ class VectorStore:
             before = connection.total_changes
             connection.executemany(
                 "INSERT OR IGNORE INTO vectors (embedder, content, vector, path, checksum)"
-                " VALUES (?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, CAST(? AS TEXT), ?)",
                 [(number, *row) for row in rows],
             )
             return connection.total_changes - before
@@ -235,6 +237,7 @@ class VectorStore:
         connection = sqlite3.connect(
             self.file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
         )
+        connection.text_factory = lambda data: data.decode(*_NAMES)
         try:
             connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a file that is made now
             connection.execute("PRAGMA journal_mode = WAL")
@@ -291,6 +294,6 @@ def cache_folder() -> Path:
 
 def _checksum(embedder: str, content: bytes, raw: bytes, path: str) -> bytes:
     digest = hashlib.blake2b(content, digest_size=8)
-    for part in (embedder.encode(), path.encode("utf-8", "surrogateescape"), raw):
+    for part in (embedder.encode(), path.encode(*_NAMES), raw):
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.digest()

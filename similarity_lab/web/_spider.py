@@ -16,6 +16,7 @@ from scrapy.robotstxt import ProtegoRobotParser, RobotParser
 from twisted.python.failure import Failure
 from w3lib.url import canonicalize_url
 
+from similarity_lab.sources import one_line
 from similarity_lab.web._browser import Browser, BrowserError
 from similarity_lab.web._choosing import Choice
 from similarity_lab.web._gate import ROBOTS, explain
@@ -62,6 +63,7 @@ class SiteSpider(scrapy.Spider):
         crawler.signals.connect(spider.robots, signals.robots_parsed)
         crawler.signals.connect(spider.pace, signals.request_reached_downloader)
         crawler.signals.connect(spider.dropped, signals.request_dropped)
+        crawler.signals.connect(spider.stumbled, signals.spider_error)
         crawler.signals.connect(spider.next_images, signals.spider_idle)
         crawler.signals.connect(spider.finish, signals.spider_closed)
         spider.browser = Browser(crawler, job.limits.request_seconds, 4 * job.limits.page_bytes)
@@ -212,6 +214,13 @@ class SiteSpider(scrapy.Spider):
         first = request.meta.get("redirect_urls", [request.url])[0]
         reason = f"leads to {request.url}, which is asked for already"
         self._note(first, "repeated", reason, kind=request.meta["kind"])
+
+    def stumbled(self, failure: Failure, response: Response) -> None:
+        """Note a page that we failed on; what it had led to is lost, it itself is not."""
+        reason = f"cannot be made sense of: {one_line(failure.value or failure)}"
+        if response.meta["first"]:
+            self.first_reason = reason
+        self._note(response.url, "failed", reason, response, kind=response.meta["kind"])
 
     def why(self, error: BaseException | None, url: str) -> str:
         """Return a reason a person can act on."""

@@ -23,6 +23,8 @@ import pandas as pd
 from similarity_lab.web.jobs import read_lines
 
 IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
+_PART = ".part"
+_MARKER_PART = MARKER + _PART
 IMAGE_COLUMNS = [
     "path", "address", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
     "width", "height", "bytes",
@@ -56,13 +58,14 @@ def prepare(folder: Path, url: str) -> None:
     """Make a site's folder, or check that it is one that an earlier call has made for this site."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise FolderError(f"{folder}: is not a folder; name another out_dir")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(path.name != _MARKER_PART for path in folder.iterdir()):
         _check_ours(folder, url)
+    folder.mkdir(parents=True, exist_ok=True)
+    if read_marker(folder) is None:  # comes first: it makes the folder ours, should we be killed
+        write_marker(folder, {"url": url, "status": "unfinished"})
     for path in (folder / "images", folder / "crawl" / "cache"):
         path.mkdir(parents=True, exist_ok=True)
     (folder / "crawl" / "outcome.json").unlink(missing_ok=True)
-    if read_marker(folder) is None:
-        write_marker(folder, {"url": url, "status": "unfinished"})
 
 
 def _check_ours(folder: Path, url: str) -> None:
@@ -90,9 +93,7 @@ def read_marker(folder: Path) -> dict | None:
 
 def write_marker(folder: Path, marker: dict) -> None:
     """Write `site.json` at once or not at all."""
-    part = folder / (MARKER + ".part")
-    part.write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / MARKER)
+    _write_whole(folder / MARKER, json.dumps(marker, indent=1) + "\n")
 
 
 def read_outcome(folder: Path) -> dict:
@@ -121,7 +122,7 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     images = images[IMAGE_COLUMNS]
     pages = _notes(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
     for table, name in ((images, IMAGES), (pages, PAGES)):
-        part = folder / (name + ".part")
+        part = folder / (name + _PART)
         table.to_parquet(part, index=False)
         part.replace(folder / name)
     return images, pages
@@ -136,12 +137,19 @@ def forget_left_out(folder: Path) -> None:
     """Forget what was left out: with other limits it may come out otherwise."""
     log = folder / "crawl" / "images.jsonl"
     kept = [row for row in read_lines(log) if row["status"] in ("kept", "repeated")]
-    log.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    _write_whole(log, "".join(json.dumps(row) + "\n" for row in kept))
 
 
 def forget_cache(folder: Path) -> None:
     """Remove the answers that were kept to go on from: the crawl is finished."""
     shutil.rmtree(folder / "crawl" / "cache", ignore_errors=True)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file at once or not at all, whoever is killed."""
+    part = path.with_name(path.name + _PART)
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 def _notes(path: Path, columns: list[str]) -> pd.DataFrame:

@@ -2,17 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from lxml import html as lxml_html
 from lxml.etree import ParserError
 from lxml.html import HtmlElement
-from w3lib.encoding import html_to_unicode
+from w3lib.encoding import html_body_declared_encoding, html_to_unicode
 from w3lib.url import safe_url_string
 
 _MAX_DATA = 2**20  # characters of a data: address
-_CSS_ADDRESS = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^()"'\s]*))\s*\)""", re.IGNORECASE)
+_MAX_BASE = 2_000  # characters; every address of the page may begin with it
+# Nothing is given back (`*+`): a style full of white space would take for ever
+_CSS_ADDRESS = re.compile(
+    r"""url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^()"'\s]*+))\s*+\)""", re.IGNORECASE
+)
+# Codecs that Python has and the web has not; some fail, some take for ever
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,15 @@ class Page:
 
 def parse_page(html: bytes | str, base_url: str) -> Page:
     """Parse a page, whatever it holds; the encoding is what it declares, or else guessed."""
-    text = html if isinstance(html, str) else html_to_unicode(None, html)[1]
-    text = text.replace("\0", "")
+    text = (html if isinstance(html, str) else _decoded(html)).replace("\0", "")
     # The default limits of libxml2 stay on: no tree deeper than 256, no endless text.
     parser = lxml_html.HTMLParser(encoding="utf-8", recover=True, no_network=True)
     try:
         root = lxml_html.document_fromstring(text.encode("utf-8", "replace"), parser)
     except (ParserError, ValueError):  # nothing in it at all
         root = lxml_html.document_fromstring(b"<html></html>", parser)
-    base = next((node.get("href") for node in root.iter("base") if node.get("href")), None)
-    joined = absolute(base_url, base) if base else base_url
+    base = next((node.get("href") for node in root.iter("base") if node.get("href")), "")
+    joined = absolute(base_url, base) if 0 < len(base) <= _MAX_BASE else base_url
     return Page(root, joined or base_url)
 
 
@@ -75,6 +81,14 @@ def pixels(value: str | None) -> int | None:
     """
     match = re.fullmatch(r"\s*(\d{1,6})(?:\.\d*)?\s*(?:px)?\s*", value or "")
     return int(match[1]) if match else None
+
+
+def _decoded(html: bytes) -> str:
+    charset = (html_body_declared_encoding(html) or "").replace("_", "-")
+    if charset not in _NO_CHARSETS:
+        with suppress(LookupError):  # `hex` and its like are codecs, but of no text
+            return html_to_unicode(None, html)[1]
+    return html.decode("utf-8", "replace")
 
 
 def _is_data(address: str | None) -> bool:

@@ -22,6 +22,7 @@ _LATE = (
 _LATE_BACKGROUNDS = ("data-bg", "data-background", "data-background-image", "data-bg-src")
 _FRAME = frozenset({"header", "footer", "nav"})  # of a page, the same on each: logos, badges
 _MAX_SOURCES = 50  # of one picture
+_MAX_WORDS = 5_000  # characters looked at of what is said of a picture
 _WANTED_WIDTH = 1200  # asked for where a template leaves the width open
 
 
@@ -75,7 +76,7 @@ def _merged(found: Iterator[Found]) -> list[Found]:
 
 def _words(text: str) -> str:
     """Return text that can be written anywhere: JSON escapes may hold halves of characters."""
-    return " ".join(text.split())[:500].encode("utf-8", "replace").decode()
+    return " ".join(text[:_MAX_WORDS].split())[:500].encode("utf-8", "replace").decode()
 
 
 def _property(page: Page, name: str) -> str:
@@ -179,7 +180,7 @@ def _filled(address: str, node: HtmlElement) -> str:
         return address
     try:
         offered = [int(width) for width in json.loads(node.get("data-widths") or "[]")]
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         offered = []
     useful = [width for width in offered if 0 < width <= _WANTED_WIDTH]
     return address.replace("{width}", str(max(useful, default=_WANTED_WIDTH)))

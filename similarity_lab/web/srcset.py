@@ -1,8 +1,10 @@
 """Read ``srcset``: which of several sizes of one image is the largest."""
 
+import math
 from collections.abc import Iterator
 
 _WHITESPACE = " \t\n\r\f"
+_UNITS = {"w": 1, "x": 1000}
 
 
 def candidates(srcset: str) -> Iterator[tuple[str, float]]:
@@ -44,10 +46,9 @@ def largest(srcset: str) -> tuple[str, float]:
 def _size(descriptor: str) -> float:
     for word in descriptor.split():
         try:
-            if word.endswith("w"):
-                return min(float(word[:-1]), 1e6)
-            if word.endswith("x"):
-                return min(1000 * float(word[:-1]), 1e6)
+            size = float(word[:-1]) * _UNITS.get(word[-1], math.nan)
         except ValueError:
             continue
+        if not math.isnan(size):  # "nanw" is no size either
+            return min(size, 1e6)
     return 1000.0

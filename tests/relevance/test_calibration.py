@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from similarity_lab.relevance.calibration import LikelihoodRatio, cross_fit, probability
 from similarity_lab.relevance.prototypes import Prototypes, Scatter, Whitening, unit
@@ -11,6 +12,48 @@ def test_the_line_rises_and_separates():
     line = LikelihoodRatio.fit(target, others, np.ones(400))
     assert line.slope > 0
     assert (line(target) > 0).mean() > 0.95 and (line(others) < 0).mean() > 0.9
+
+
+def by_the_book(target, others, weights, generated):
+    """Fit the line as its docstring says, by another library."""
+    order = np.argsort(others)
+    heavy = np.cumsum(weights[order]) / weights.sum() >= 0.9
+    hardest = others[order][heavy][0]
+    if generated and len(target) > 1:
+        shown = target
+    else:
+        end = target[0] if len(target) == 1 else np.quantile(target, 0.25)
+        shown = np.linspace(min(hardest, end), end, 200)
+    lowest = np.quantile(shown, 0.1)
+    between = np.linspace(min(hardest, lowest), lowest, 200)
+    halves = (0.5, 0.5) if generated else (1.0, 0.0)
+    scores = np.concatenate([shown, others, between])
+    mass = np.concatenate(
+        [
+            np.full(len(shown), 1 / len(shown)),
+            halves[0] * weights / weights.sum(),
+            np.full(200, halves[1] / 200),
+        ]
+    )
+    labels = np.arange(len(scores)) < len(shown)
+    model = LogisticRegression(C=1 / (2 * 1e-4), tol=1e-10, max_iter=10_000)
+    model.fit(scores[:, None], labels, sample_weight=mass)
+    return model.coef_[0, 0], model.intercept_[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+@pytest.mark.parametrize("generated", [False, True])
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_the_line_is_the_one_of_the_docstring(count, generated, shift):
+    rng = np.random.default_rng(count)
+    target, others = rng.normal(shift, 1, count), rng.normal(-1, 1.5, 40)
+    weights = rng.uniform(0.2, 2, 40)
+    line = LikelihoodRatio.fit(target, others, weights, generated=generated)
+    slope, offset = by_the_book(target, others, weights, generated)
+    if slope > 1e-3:
+        assert (line.slope, line.offset) == pytest.approx((slope, offset), rel=2e-3, abs=2e-3)
+    else:
+        assert line.slope == pytest.approx(1e-3)
 
 
 def test_weights_count_like_repeats():
@@ -57,16 +100,18 @@ def test_probability_is_bayes_rule():
     assert probability(0.0, 0.25) == pytest.approx(0.25)
 
 
-def test_cross_fit_leaves_photo_and_product_out():
+@pytest.mark.parametrize("products", [4, 10])
+def test_cross_fit_leaves_photo_and_product_out(products):
     """Oracle: fit without the fold by hand, for every fold that the seed gives."""
     rng = np.random.default_rng(1)
-    labels = np.repeat(np.arange(4), 5)
-    others = unit(rng.normal(0, 1, (4, 7))[labels] + rng.normal(0, 0.2, (20, 7)))
+    folds = min(8, products)
+    labels = np.repeat(np.arange(products), 5)
+    others = unit(rng.normal(0, 1, (products, 7))[labels] + rng.normal(0, 0.2, (len(labels), 7)))
     references = unit(rng.normal(0, 1, 7) + rng.normal(0, 0.2, (9, 7)))
     held = cross_fit(references, others, labels, seed=3)
     order = np.random.default_rng(3)
-    of_product, of_reference = order.permutation(4) % 4, order.permutation(9) % 4
-    for fold in range(4):
+    of_product, of_reference = order.permutation(products) % folds, order.permutation(9) % folds
+    for fold in range(folds):
         out, kept = of_product[labels] == fold, of_reference != fold
         points = np.concatenate([references[kept], others[~out]])
         codes = np.concatenate([np.full(kept.sum(), -1), labels[~out]])

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from similarity_lab import RelevanceScorer
 from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
@@ -165,6 +166,21 @@ def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
     assert rest.images["score"].notna().all()
     with pytest.raises(SiteError, match=r"left out as icons; score it with leave_out=\(\)"):
         strict.score(shop[4:])
+
+
+def test_a_picture_whose_icon_is_left_out_still_counts(shelf, embedder, written, make_photo):
+    """The icon is the same picture; whichever has the smaller digest, the larger one is scored."""
+    strict = RelevanceScorer("almonds", embedder=embedder, leave_out=["icons"], progress=False).fit(
+        shelf
+    )
+    for seed in range(6):
+        (large,) = written(f"shop {seed}", "almonds", 1, seed=seed)
+        icon = large.with_name("icon.png")
+        with Image.open(large) as picture:
+            picture.resize((40, 35)).save(icon)
+        icon.write_bytes(icon.read_bytes() + large.read_bytes()[-192:])
+        images = strict.score([large, icon]).images
+        assert images["status"].tolist() == ["scored", "left out"]
 
 
 def test_bad_parameters(shelf, embedder):

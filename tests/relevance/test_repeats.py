@@ -1,6 +1,12 @@
+import tracemalloc
+
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from similarity_lab.relevance import repeats
 from similarity_lab.relevance.repeats import repeated
 from similarity_lab.samples import draw
 from similarity_lab.sources import content_digest
@@ -29,3 +35,52 @@ def test_equal_content_is_the_same_whatever_the_vectors(make_photo):
     vectors = np.eye(3, dtype=np.float32)
     assert repeated(vectors, digests, sources).tolist() == [False, False, True]
     assert repeated(vectors[:1], digests[:1], sources[:1]).tolist() == [False]
+
+
+def kept_by_brute_force(angles, hashes, digests):
+    """Join every pair that is close; of each group the smallest digest, where it comes first."""
+    count = len(angles)
+    groups = list(range(count))
+    for a in range(count):
+        for b in range(count):
+            near = 1 - np.cos(angles[a] - angles[b]) <= 1e-3
+            same = near and (hashes[a] ^ hashes[b]).bit_count() <= 6
+            if same or digests[a] == digests[b]:
+                groups = [groups[a] if group == groups[b] else group for group in groups]
+    return {
+        min((digests[at], at) for at in range(count) if groups[at] == group)[1] for group in groups
+    }
+
+
+@st.composite
+def look_alikes(draw):
+    """Contents with an angle and a hash each; some are shown more than once."""
+    hashes = [0, 0b111111, 0b1111111, 0b111111 << 30, 2**64 - 1]
+    content = st.tuples(st.integers(0, 8).map(lambda n: n * 0.04), st.sampled_from(hashes))
+    contents = draw(st.lists(content, min_size=1, max_size=9))
+    shown = draw(st.lists(st.integers(0, len(contents) - 1), min_size=1, max_size=14))
+    names = draw(st.permutations([f"{at:x}" for at in range(len(contents))]))
+    return [(*contents[at], names[at]) for at in shown]
+
+
+@given(images=look_alikes(), block=st.integers(1, 20))
+def test_groups_equal_the_double_loop(images, block):
+    angles, hashes, digests = map(list, zip(*images, strict=True))
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeats, "_BLOCK", block)
+        patch.setattr(repeats, "_hash", np.uint64)
+        again = repeated(vectors, digests, hashes)
+    assert set(np.flatnonzero(~again)) == kept_by_brute_force(angles, hashes, digests)
+
+
+def test_thousands_of_copies_fit_into_memory(monkeypatch):
+    """One picture under as many contents: each of four million pairs is alike."""
+    monkeypatch.setattr(repeats, "_hash", lambda _: np.uint64(7))
+    digests = [f"{number:05x}" for number in range(2000)]
+    tracemalloc.start()
+    again = repeated(np.ones((2000, 4), np.float32), digests, digests)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.flatnonzero(~again).tolist() == [0]
+    assert peak < 60 * 2**20

@@ -1,4 +1,5 @@
 import importlib.util
+import io
 import json
 import shutil
 import zipfile
@@ -102,6 +103,8 @@ def test_all_sources_of_a_site(fitted, sites, tmp_path):
     expected = fitted.score(folder).images["score"]
     for site in (str(folder), tmp_path / "nut-shop.zip", paths, Site.from_folder(folder, name="x")):
         pd.testing.assert_series_equal(fitted.score(site).images["score"], expected)
+    files = [io.BytesIO(path.read_bytes()) for path in sorted(folder.iterdir())]
+    pd.testing.assert_series_equal(fitted.score(files).images["score"], expected)
     assert fitted.score(paths).images["path"].tolist() == paths
     assert fitted.score(tmp_path / "nut-shop.zip").site == "nut-shop"
     with pytest.raises(TypeError, match="expected a Site, a folder"):
@@ -128,11 +131,15 @@ def test_sites_on_which_nothing_can_be_said(fitted, sites, tmp_path):
         fitted.score(tmp_path / "empty")
     with pytest.raises(SiteError, match="none of its 1 files is a readable image .*holds text"):
         fitted.score(tmp_path / "words")
-    many = [sites / "nut-shop", tmp_path / "words", tmp_path / "absent", sites / "date-shop"]
-    table = fitted.score_many(many)
-    assert list(table.columns) == SITE_COLUMNS and len(table) == 4
-    assert table["decision"].fillna("").tolist() == ["relevant", "", "", "irrelevant"]
-    assert "readable image" in table["reason"][1] and "no such folder" in table["reason"][2]
+    bad = [tmp_path / "words", tmp_path / "absent", tmp_path / "half.zip", ["no.jpg"]]
+    bad[2].write_bytes(b"PK half of it")
+    table = fitted.score_many([sites / "nut-shop", *bad, sites / "date-shop"])
+    assert list(table.columns) == SITE_COLUMNS and len(table) == 6
+    assert table["decision"].fillna("").tolist() == ["relevant", *[""] * 4, "irrelevant"]
+    expected = ["holds text", "no such folder", "truncated or damaged", "no.jpg: no such file"]
+    for words, reason in zip(expected, table["reason"][1:5], strict=True):
+        assert words in reason
+    assert table["site"].tolist()[1:5] == [*map(str, bad[:3]), "site"]
 
 
 def test_rethreshold_embeds_nothing(fitted, sites, stub):

@@ -2,12 +2,11 @@
 
 import copy
 import hashlib
+import itertools
 import multiprocessing
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -120,43 +119,58 @@ def test_a_damaged_file_is_noticed(store):
         list(store.blocks("a", 100))
 
 
-WRITER = """
-import sys
-sys.path.insert(0, sys.argv[2])
-from test_vectors import VectorStore, some
-store, number = VectorStore(sys.argv[1]), int(sys.argv[3])
-while True:
-    store.put("a", some(range(number, number + 20)))
-    print(number, flush=True)
-    number += 20
-"""
+def _write_on(folder, first, reports):
+    """Write batches of twenty for ever, each reported once it is kept."""
+    store = VectorStore(folder)
+    for number in itertools.count(first, 20):
+        store.put("a", some(range(number, number + 20)))
+        os.write(reports, number.to_bytes(4, "big"))
 
 
-def test_a_killed_writer_leaves_whole_vectors_only(store):
-    """SIGKILL at various moments; everything that was reported as kept is there, all is right."""
-    reported, first = 0, 0
-    for attempt in range(4):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, store.folder, os.path.dirname(__file__), str(first)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        writer.stdout.readline()
-        time.sleep(0.02 + 0.017 * attempt)
-        os.kill(writer.pid, signal.SIGKILL)
-        lines = writer.stdout.read().split()
-        writer.wait()
-        reported += 20 * (1 + len(lines))
-        first += 10_000
-    found = {}
-    for _, _, vectors in store.blocks("a", 1000):
-        found |= {values.tobytes(): None for values in vectors}
-    expected = [
-        vector(at).tobytes() for start in range(0, 40_000, 10_000) for at in (start, start + 19)
-    ]
-    assert all(values in found for values in expected)
-    assert len(found) >= reported and len(found) % 20 == 0
-    assert store.put("b", some([1])) == 1
+def killed_writer(folder, first, seconds):
+    """Let a process write for so long, then SIGKILL it; return the batches that it reported."""
+    reading, writing = os.pipe()
+    writer = multiprocessing.get_context("fork").Process(
+        target=_write_on, args=(folder, first, writing)
+    )
+    writer.start()
+    time.sleep(seconds)
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join()
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        data = pipe.read()
+    assert writer.exitcode == -signal.SIGKILL and len(data) % 4 == 0
+    return [int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4)]
+
+
+def check_killed_writers(folder, attempts):
+    """Kill writers at moments that differ from run to run, also while the store is being made."""
+    moments = np.random.default_rng().uniform(0, 0.08, attempts)
+    reported = []
+    for attempt, seconds in enumerate(moments):
+        place = folder / str(attempt % 3)
+        batches = killed_writer(place, 100_000 * attempt, seconds)
+        store = VectorStore(place)  # what was killed is no reason to fail
+        for number in batches:
+            expected = some(range(number, number + 20))
+            found = store.get("a", list(expected))
+            assert all((found[key] == values).all() for key, values in expected.items()), moments
+        kept = sum(len(numbers) for numbers, _, _ in store.blocks("a", 1000))
+        assert kept % 20 == 0, "a batch is kept whole or not at all"
+        assert store.put(f"after {attempt}", some([1])) == 1
+        reported += batches
+        store.close()
+    return reported
+
+
+def test_a_killed_writer_leaves_whole_vectors_only(tmp_path):
+    check_killed_writers(tmp_path, 8)
+
+
+@pytest.mark.slow
+def test_two_hundred_killed_writers(tmp_path):
+    assert len(check_killed_writers(tmp_path, 200)) > 100
 
 
 def _write(folder, start):

@@ -15,13 +15,21 @@ from PIL import Image
 
 from similarity_lab.samples.serving import ShopServer, serve
 from similarity_lab.samples.shops import CDN, draw_shop
-from similarity_lab.web import Collection, Limits, collect
+from similarity_lab.web import Collection, Limits, _process, collect
 
 HTML = "text/html; charset=utf-8"
 LIMITS = Limits(
     pages=60, depth=4, images=40, seconds=25, request_seconds=2.0, page_bytes=2**20,
     image_bytes=2**20, image_pixels=1_000_000,
 )  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_crawler_is_measured():
+    """Let `make coverage` look into the crawler's process, which sees little of our environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_process, "_KEPT", (*_process._KEPT, "COVERAGE_PROCESS_CONFIG"))
+        yield
 
 
 @dataclass

@@ -16,6 +16,7 @@ from similarity_lab.web.folder import (
     folder_name,
     forget_left_out,
     prepare,
+    read_marker,
     write_tables,
 )
 
@@ -34,6 +35,26 @@ def test_a_folder_of_somebody_else_is_not_touched(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FolderError, match="is not a folder"):
         prepare(tmp_path / "file", URL)
+
+
+@pytest.mark.parametrize("moment", range(5))
+def test_killed_while_the_folder_is_made(tmp_path, monkeypatch, moment):
+    """Whatever is there of it then, the next call takes it for its own."""
+    calls, folder = iter(range(9)), tmp_path / "site"
+    for name in ("mkdir", "write_text", "replace"):
+        original = getattr(Path, name)
+
+        def until_then(self, *given, original=original, **named):
+            if next(calls) == moment:
+                raise KeyboardInterrupt
+            return original(self, *given, **named)
+
+        monkeypatch.setattr(Path, name, until_then)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(folder, URL)
+    monkeypatch.undo()
+    prepare(folder, URL)
+    assert read_marker(folder)["url"] == URL and (folder / "crawl" / "cache").is_dir()
 
 
 def test_links_that_lead_out_are_refused(tmp_path):

@@ -188,6 +188,33 @@ def test_bytes_are_decoded_as_the_page_declares():
     assert find_images(b'\xff\xfe\x00<img src="/a.jpg">', BASE) is not None
 
 
+@pytest.mark.parametrize(
+    "charset", ["hex", "rot13", "zlib", "idna", "punycode", "undefined", "unicode_escape", "none"]
+)
+def test_a_charset_that_is_none_costs_no_page(charset):
+    page = f'<meta charset="{charset}"><img src="/a.jpg" alt="Nüsse">'.encode()
+    (image,) = find_images(page, BASE)
+    assert (image.address, image.alt) == (HERE + "/a.jpg", "Nüsse")
+
+
+def test_numbers_that_are_none_cost_no_page():
+    for widths in ("[1e999]", "[NaN]", "[-1]", "{}", "[[]]", "[null]", "9", "[" * 10**5):
+        page = f'<img data-src="/a_{{width}}.jpg" data-widths="{widths}">'
+        assert found(page) == [(HERE + "/a_1200.jpg", "img")]
+    assert largest("a.jpg nanw, b.jpg 2000w, c.jpg infx")[0] == "c.jpg"
+    assert next(candidates("a.jpg nanx 7w, b.jpg -infw")) == ("a.jpg", 7.0)
+
+
+def test_a_long_base_is_not_put_before_every_address():
+    """A base of megabytes and a hundred thousand images would fill any memory."""
+    page = f'<base href="/{"x" * 10**6}/">' + "".join(f"<img src={n}.jpg>" for n in range(99))
+    assert max(len(item.address) for item in find_images(page, BASE)) < 100
+    name = json.dumps("nuts " * 10**5)
+    images = json.dumps([f"/{n}.jpg" for n in range(999)])
+    page = f'<script type="application/ld+json">{{"@type": "Product", "name": {name}, "image": {images}}}'
+    assert {len(item.alt) for item in find_images(page + "</script>", BASE)} == {500}
+
+
 def test_hostile_markup_ends_soon():
     assert find_images("<div>" * 200_000 + '<img src="/a.jpg">', BASE) == []
     assert (
@@ -204,6 +231,7 @@ def test_hostile_markup_ends_soon():
     assert len(find_images(f"<picture>{sources}{'<img src=b.jpg>' * 500}", BASE)) <= 2
     for piece in ("url(", 'url("', "url('", "url( ", "url(a"):
         assert len(list(css_addresses(piece * 100_000))) <= 100_000
+    assert list(css_addresses("url(" + " " * 10**6)) == []
     half = '<script type="application/ld+json">{"@type": "Product", "name": "\\ud83d nuts"'
     (image,) = find_images(half + ', "image": "/a.jpg"}</script>', BASE)
     assert image.alt == "? nuts"  # half of a pair could be written to no table
