@@ -61,7 +61,9 @@ class Service:
         if not is_safe(self.url):
             raise ValueError(f"{self.url}: expected an https address")
         if "@" in urlsplit(self.url).netloc:
-            raise ValueError(f"{self.name}: the address holds no credentials, {self.key_variable} does")
+            raise ValueError(
+                f"{self.name}: the address holds no credentials, {self.key_variable} has the key"
+            )
         if self.form not in ("multipart", "json"):
             raise ValueError(f'form must be "multipart" or "json", got {self.form!r}')
 
