@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from similarity_lab._version import versions
-from similarity_lab.embedders import load_embedder
+from similarity_lab.embedders import Embedded, load_embedder
 from similarity_lab.embedders.base import StreamingEmbedder
 
 HERE = Path(__file__).parent
@@ -55,6 +56,11 @@ class StoredEmbedder:
     ) -> np.ndarray:
         """Return the kept vectors of these paths."""
         return self._vectors[[self._row[path] for path in images]]
+
+    def embed_readable(self, images: list[Path], **_settings: object) -> Embedded:
+        """Return the same as `similarity_lab.embedders` does; all of it could be read before."""
+        nothing = pd.DataFrame(columns=["path", "reason"])
+        return Embedded(self.embed(images), list(range(len(images))), nothing, {})
 
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:

@@ -21,6 +21,7 @@ from common import StoredEmbedder, origin, photos_folder, stored, write_results
 from grocery_changes import Change, Task, fewer, references_only, with_background, wrong
 from metric_learning_runs import FEATURES
 from metric_learning_runs import trained as trained_learner
+from scipy.stats import rankdata
 from siamese_runs import STRONG
 from siamese_runs import trained as trained_network
 from sklearn.metrics import roc_auc_score
@@ -126,7 +127,10 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
     right = decided == relevant
 
     def site_auc(at: np.ndarray) -> float:
-        return roc_auc_score(relevant[at], score[at])
+        sells = relevant[at]
+        pairs = sells.sum() * (~sells).sum()  # by ranks: scikit-learn's takes 200 times as long
+        above = rankdata(score[at])[sells].sum() - sells.sum() * (sells.sum() + 1) / 2
+        return float(above / pairs)
 
     figures = {
         "image_auc": float(aucs.mean()),

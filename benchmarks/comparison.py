@@ -1,0 +1,204 @@
+"""Every approach of the study on the same photos, the same pairs, the same sites.
+
+    python benchmarks/comparison.py [--only NAME ...] [--cost] [--turns N]
+
+Quality, one row per approach: image AUC (mean over targets), site AUC and site accuracy on the
+composite grocery sites, verification AUC on all pairs of the Grocery Store's test photos. Every row
+is kept in benchmarks/results/comparison.json as it is done; a second run goes on with the others.
+--cost measures processor time per image (all approaches in turns, in one run), the time to get
+ready for a target, and the memory of a process that does nothing else.
+
+Networks with a number under "trained on" have seen train photos of the targets, which the others
+have not; "on each library" has seen those of its own target and library only.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from approaches import APPROACHES, CHOSEN, DATA, Approach
+from common import RESULTS, StoredEmbedder, origin, photos_folder, stored, write_results
+from grocery_changes import Task
+from grocery_sites import Photos, all_paths, load_tasks, summary
+from original_loop import N_REFERENCES, embed_alone, original_distances
+from speed import LOOP_IMAGES, Block, Stopwatch, scoring
+
+from similarity_lab import ImageDataset, RelevanceScorer, grocery_store, load_dataset, load_embedder
+from similarity_lab.comparators import Comparator
+from similarity_lab.embedders.openvino_lite import usable_cores
+from similarity_lab.evaluation import pair_distances
+from similarity_lab.metric_learning import MetricLearner
+from similarity_lab.metric_learning.embedder import HeadEmbedder
+from similarity_lab.relevance import ReferenceDraw
+
+FILE, SEED = RESULTS / "comparison.json", 0
+ADAPTED = "metric learning, on each library"
+QUALITY = ("image_auc", "site_auc", "accuracy", "coverage", "accuracy_when_sure")
+IMAGES = 64  # in a block
+MEMORY = """
+import json, resource, sys
+import similarity_lab
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from approaches import score_once
+score_once(*json.loads(sys.argv[1]))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def kept_vectors(comparator: Comparator, paths: list[Path]) -> Comparator:
+    """Return the comparator, its vectors of these photos looked up."""
+    made = comparator.embedder
+    if isinstance(made, HeadEmbedder):  # a head needs no photo, only its base's vectors
+        comparator.embedder = HeadEmbedder(StoredEmbedder(made.base, paths), made.head)
+    else:
+        comparator.embedder = StoredEmbedder(made, paths)
+    return comparator
+
+
+def figures(runs: list[dict[str, object]]) -> dict[str, object]:
+    """Return what is shown of a method's decisions."""
+    found = summary(runs)
+    wanted = [name for key in QUALITY for name in (key, f"{key}_interval")]
+    return {name: found[name] for name in (*wanted, "sites") if name in found}
+
+
+def verification(comparator: Comparator, test: ImageDataset) -> float:
+    """Return how well distances tell pairs of test photos apart (AUC over all pairs)."""
+    vectors = comparator.embedder.embed(test.paths)
+    return pair_distances(vectors, test.labels, comparator.between).auc
+
+
+def quality(
+    approach: Approach, tasks: list[Task], test: ImageDataset, paths: list[Path]
+) -> dict[str, object]:
+    """Return an approach's figures on sites and, where it compares two photos, on pairs."""
+    comparator = kept_vectors(approach.precise(), paths)
+    row = figures(Photos(tasks, comparator).decide(**approach.scoring))
+    if approach.scoring["method"] == "mean-distance":
+        row["verification_auc"] = verification(comparator, test)
+    minutes = approach.minutes and approach.minutes()
+    return row | {"trained_on": approach.trained_on, "training_minutes": minutes}
+
+
+def on_each_library(tasks: list[Task], paths: list[Path]) -> dict[str, object]:
+    """Train a head on each task's own library, its references among them, and decide with it."""
+    frozen = stored("efficientnet-lite0", "rgb", paths)
+    runs, photos, spent = [], [], []
+    for task in tasks:
+        before = time.process_time()
+        learner = MetricLearner(progress=False).fit(task.library, embedder=frozen, seed=SEED)
+        spent.append(time.process_time() - before)
+        photos.append(len(task.library))
+        runs += Photos([task], learner.comparator).decide(**CHOSEN)
+    minutes = float(np.median(spent)) / 60
+    return figures(runs) | {
+        "trained_on": int(np.median(photos)),
+        "training_minutes": minutes,
+    }
+
+
+def memory(name: str, task: Task, images: list[Path]) -> float:
+    """Return by how many MiB a process that scores one site exceeds one that imported us."""
+    others = [product for product in task.library.classes if product != task.target][:3]
+    library = {
+        product: [str(path) for path in task.library.of_class(product).paths[:30]]
+        for product in (task.target, *others)
+    }
+    arguments = json.dumps([name, library, task.target, [str(path) for path in images]])
+    here = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY, arguments],
+        capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(here)},
+    )  # fmt: skip
+    return float(run.stdout.splitlines()[-1])
+
+
+def loop(task: Task, images: list[Path]) -> Block:
+    """Return the study's loop on a few images."""
+    model = load_embedder(color="gray", runtime="keras").model
+    draw, references = ReferenceDraw(n=N_REFERENCES, seed=SEED), task.library.of_class(task.target)
+    embed_alone(model, images[0])  # builds the graph
+
+    def block() -> int:
+        original_distances(model, images[:LOOP_IMAGES], references.paths, draw)
+        return LOOP_IMAGES
+
+    return block
+
+
+def cost(task: Task, turns: int) -> dict[str, object]:
+    """Return what each approach spends on an image, in turns, and on getting ready."""
+    images = list(dict.fromkeys(path for site in task.sites for path in site.paths))[:IMAGES]
+    rows: dict[str, dict[str, object]] = {}
+    blocks: dict[str, Block] = {}
+    for name, approach in APPROACHES.items():
+        comparator = approach.used()
+        comparator.embedder.embed(images[:2], progress=False)  # loading is no learning
+        before = time.process_time()
+        scorer = RelevanceScorer(
+            task.target, embedder=comparator, progress=False, seed=SEED, **approach.scoring
+        ).fit(task.library)
+        rows[name] = {"ready_core_seconds": time.process_time() - before}
+        blocks[name] = loop(task, images) if approach.looped else scoring(scorer, images)
+        print(f"{name}: ready", flush=True)
+    watch, loads = Stopwatch(blocks), [os.getloadavg()[0]]
+    for turn in range(turns):
+        watch.turn()
+        loads.append(os.getloadavg()[0])
+        print(f"turn {turn + 1} of {turns}, load {loads[-1]:.1f}", flush=True)
+    for name, row in rows.items():
+        each = [1000 * seconds for seconds in watch.core_seconds[name]]
+        row |= {
+            "core_ms_per_image": 1000 * watch.core(name),
+            "core_ms_range": [min(each), max(each)],
+        }
+        row["memory_mib"] = memory(name, task, images)
+    return {
+        "origin": origin("python benchmarks/comparison.py --cost", images=IMAGES, turns=turns),
+        "load": {"least": min(loads), "most": max(loads), "cores": usable_cores()},
+        "rows": rows,
+    }
+
+
+def main() -> None:
+    """Measure what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    everything = {**APPROACHES, **DATA}
+    parser.add_argument("--only", nargs="*", choices=[*everything, ADAPTED], default=None)
+    parser.add_argument("--cost", action="store_true", help="measure cost instead of quality")
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+    root = photos_folder()
+    tasks = load_tasks(root)
+    sites = all_paths(tasks)
+    tasks = [replace(task, library=load_dataset(task.library)) for task in tasks]  # read once
+    kept = json.loads(FILE.read_text()) if FILE.is_file() else {"rows": {}}
+    if options.cost:
+        kept["cost"] = cost(tasks[0], options.turns)
+        write_results("comparison", kept)
+        for name, row in kept["cost"]["rows"].items():
+            print(f"{name:36}{row['core_ms_per_image']:10.1f}{row['memory_mib']:8.0f}")
+        return
+    test = grocery_store(root / "grocery-store", "test", "coarse")
+    paths = sorted({*sites, *test.paths})
+    for name in options.only or [n for n in (*everything, ADAPTED) if n not in kept["rows"]]:
+        if name == ADAPTED:
+            row = on_each_library(tasks, sites)
+        else:
+            row = quality(everything[name], tasks, test, paths)
+        rows = kept["rows"] | {name: row}
+        kept["rows"] = {n: rows[n] for n in (*everything, ADAPTED) if n in rows}
+        kept["origin"] = origin("python benchmarks/comparison.py", seed=SEED, targets=len(tasks))
+        write_results("comparison", kept)
+        print(f"{name:36}{row['image_auc']:8.3f}{row['site_auc']:8.4f}{row['accuracy']:8.3f}")
+
+
+if __name__ == "__main__":
+    main()
