@@ -19,12 +19,14 @@ class Answers:
     service : str
         Names what the distances depend on; lines of other services are left as they are.
     path : path, optional
-        None keeps them in memory only.
+        Made if it is not there; None keeps answers in memory only.
 
     Raises
     ------
     ValueError
         If the file holds something else.
+    OSError
+        If it cannot be written: said now, and not when the first answer is paid for.
 
     Examples
     --------
@@ -38,7 +40,9 @@ class Answers:
         self.service = service
         self.path = None if path is None else Path(path)
         self._known: dict[Pair, float] = {}
-        if self.path is not None and self.path.exists():
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.open("a").close()
             self._read(self.path)
 
     def __len__(self) -> int:

@@ -202,7 +202,7 @@ def _retry_after(value: str | None) -> float | None:
 
 def _said(error: HTTPError, key: str) -> str:
     try:
-        return _shown(error.read(MAX_ANSWER), key)
+        return _shown(error.read1(4096), key)  # what is there: the rest may drip in for ever
     except (OSError, http.client.HTTPException):
         return error.reason if isinstance(error.reason, str) else ""
 

@@ -29,16 +29,16 @@ class Usage:
         Distances that came back.
     looked_up : int
         Distances that were known already and not asked for.
-    money : float
+    money : float or None
         What `requests` cost by the price given, in `currency`; an upper limit, since a refusal is
-        mostly free.
+        mostly free. None without a price.
     currency : str
     """
 
     requests: int
     answers: int
     looked_up: int
-    money: float
+    money: float | None
     currency: str
 
 
@@ -85,6 +85,8 @@ class HostedComparator:
     ------
     ValueError
         If a limit cannot be meant, or `answers` is a file of something else.
+    OSError
+        If `answers` cannot be written.
 
     Examples
     --------
@@ -148,9 +150,9 @@ class HostedComparator:
     @property
     def usage(self) -> Usage:
         """What was asked for so far, and what that costs at most."""
-        requests = self._asker.requests
-        money = self.price.of(requests)
-        return Usage(requests, self._answered, self._looked_up, money, self.price.currency)
+        requests, price = self._asker.requests, self.price
+        money, currency = (None, "") if price is None else (price.of(requests), price.currency)
+        return Usage(requests, self._answered, self._looked_up, money, currency)
 
     def distances(self, a: Images, b: Images) -> Distances:
         """Return distances of images, float32 ``(len(a), len(b))``, smaller = more alike.
@@ -190,11 +192,13 @@ class HostedComparator:
     def _check(self, wanted: int) -> None:
         """Raise before the first request rather than in the middle."""
         if wanted > self.remaining:
-            money = self.price.of(self._asker.requests + wanted) - self.usage.money
+            before, price = self._asker.requests, self.price
+            more = price and price.of(before + wanted) - price.of(before)
+            said = f" ({more:,.2f} {price.currency} by the price given)" if price else ""
             raise QuotaError(
                 f"{self.service.name}: {wanted:,} pairs are not answered yet and max_requests "
                 f"leaves {self.remaining:,} requests; nothing was asked. Pass fewer images, or "
-                f"raise max_requests ({money:,.2f} {self.price.currency} by the price given)"
+                f"raise max_requests{said}"
             )
         if wanted:
             key_of(self.service)

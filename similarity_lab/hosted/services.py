@@ -38,7 +38,8 @@ class Service:
         it; otherwise it is a distance from 0 = same.
     headers : mapping of str to str
         Further headers.
-    price : Price
+    price : Price, optional
+        None where nobody publishes one.
 
     Raises
     ------
@@ -55,7 +56,7 @@ class Service:
     form: Literal["multipart", "json"] = "multipart"
     is_similarity: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
-    price: Price = field(default_factory=Price)
+    price: Price | None = None
 
     def __post_init__(self) -> None:
         if not is_safe(self.url):

@@ -71,6 +71,9 @@ def test_quota_refuses_before_asking(server, hosted, photos):
     with pytest.raises(QuotaError, match="leaves 0 requests"):
         comparator.distances(photos[1:2], photos[2:])
     assert len(server.headers) == 2
+    with pytest.raises(QuotaError, match="raise max_requests$"):  # without a price, no sum
+        hosted(max_requests=2).distances(photos, photos)
+    assert hosted().usage.money is None
 
 
 def test_tries_count_as_requests(server, hosted, photos):
@@ -82,7 +85,7 @@ def test_tries_count_as_requests(server, hosted, photos):
 
 
 def test_answers_are_kept_and_never_paid_for_again(server, hosted, photos, tmp_path):
-    file = tmp_path / "answers.jsonl"
+    file = tmp_path / "kept" / "answers.jsonl"
     server.script = [None, None, 402]
     with pytest.raises(QuotaError, match="answers 402"):
         hosted(answers=file).distances(photos, photos)
@@ -148,6 +151,12 @@ def test_pictures_that_cannot_be_sent(hosted, photos, make_photo, tmp_path):
         comparator.between(np.zeros((1, 16), np.float32), vectors)
     with pytest.raises(ImageError, match="holds text"):
         comparator.distances([b"no picture"], photos)
+
+
+def test_a_file_that_cannot_be_written_is_said_before_asking(hosted, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError):
+        hosted(answers=tmp_path / "file" / "answers.jsonl")
 
 
 def test_limits_that_cannot_be_meant():
