@@ -27,15 +27,17 @@ from common import RESULTS, StoredEmbedder, origin, photos_folder, stored, write
 from grocery_changes import Task
 from grocery_sites import Photos, all_paths, load_tasks, summary
 from original_loop import N_REFERENCES, embed_alone, original_distances
+from sklearn.metrics import roc_auc_score
 from speed import LOOP_IMAGES, Block, Stopwatch, scoring
 
-from similarity_lab import ImageDataset, RelevanceScorer, grocery_store, load_dataset, load_embedder
+from similarity_lab import RelevanceScorer, grocery_store, load_dataset, load_embedder
 from similarity_lab.comparators import Comparator
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.metric_learning import MetricLearner
 from similarity_lab.metric_learning.embedder import HeadEmbedder
 from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.sources import content_digest
 
 FILE, SEED = RESULTS / "comparison.json", 0
 ADAPTED = "metric learning, on each library"
@@ -61,6 +63,57 @@ def kept_vectors(comparator: Comparator, paths: list[Path]) -> Comparator:
     return comparator
 
 
+class Sites:
+    """The tasks and what every approach needs of them, read once.
+
+    Attributes
+    ----------
+    tasks : list of Task
+        Their libraries as datasets.
+    test : ImageDataset
+        Photos for verification.
+    paths : list of Path
+        All photos.
+    """
+
+    def __init__(self, root: Path) -> None:
+        tasks = load_tasks(root)
+        self.test = grocery_store(root / "grocery-store", "test", "coarse")
+        self.paths = sorted({*all_paths(tasks), *self.test.paths})
+        self.tasks = [replace(task, library=load_dataset(task.library)) for task in tasks]
+        shown = {path for task in tasks for site in task.sites for path in site.paths}
+        self._digests = {path: content_digest(path) for path in sorted(shown)}
+
+    def by_distance(
+        self, task: Task, comparator: Comparator, **scoring: object
+    ) -> dict[str, object]:
+        """Return what the mean-distance rule decides on one task.
+
+        Every image counts under it, so its distances are enough: no tables of evidence are made,
+        which would take most of the time.
+        """
+        scorer = RelevanceScorer(
+            task.target, embedder=comparator, seed=SEED, progress=False, **scoring
+        ).fit(task.library)
+        distances = []
+        for site in task.sites:
+            vectors = comparator.embedder.embed(site.paths)
+            to_references = comparator.between(vectors, scorer.reference_vectors_)
+            digests = [self._digests[path] for path in site.paths]
+            distances.append(scorer.rule_.columns(vectors, to_references, digests)["distance"])
+        cut = scorer.similarity_threshold_
+        shares = np.array([(values <= cut).mean() for values in distances])
+        is_target = np.concatenate(task.is_target).astype(bool)
+        return {
+            "image_auc": roc_auc_score(is_target, -np.concatenate(distances)),
+            "score": shares,
+            "decided": shares >= scorer.relevance_threshold,
+            "sure": np.ones(len(shares), bool),
+            "relevant": task.relevant,
+            "threshold": cut,
+        }
+
+
 def figures(runs: list[dict[str, object]]) -> dict[str, object]:
     """Return what is shown of a method's decisions."""
     found = summary(runs)
@@ -68,49 +121,46 @@ def figures(runs: list[dict[str, object]]) -> dict[str, object]:
     return {name: found[name] for name in (*wanted, "sites") if name in found}
 
 
-def verification(comparator: Comparator, test: ImageDataset) -> float:
-    """Return how well distances tell pairs of test photos apart (AUC over all pairs)."""
-    vectors = comparator.embedder.embed(test.paths)
-    return pair_distances(vectors, test.labels, comparator.between).auc
-
-
-def quality(
-    approach: Approach, tasks: list[Task], test: ImageDataset, paths: list[Path]
-) -> dict[str, object]:
+def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     """Return an approach's figures on sites and, where it compares two photos, on pairs."""
-    comparator = kept_vectors(approach.precise(), paths)
-    row = figures(Photos(tasks, comparator).decide(**approach.scoring))
-    if approach.scoring["method"] == "mean-distance":
-        row["verification_auc"] = verification(comparator, test)
+    comparator = kept_vectors(approach.precise(), sites.paths)
     minutes = approach.minutes and approach.minutes()
-    return row | {"trained_on": approach.trained_on, "training_minutes": minutes}
+    row = {"trained_on": approach.trained_on, "training_minutes": minutes}
+    if approach.scoring["method"] == "learned":
+        return figures(Photos(sites.tasks, comparator).decide(**approach.scoring)) | row
+    runs = [sites.by_distance(task, comparator, **approach.scoring) for task in sites.tasks]
+    vectors = comparator.embedder.embed(sites.test.paths)
+    pairs = pair_distances(vectors, sites.test.labels, comparator.between)
+    return figures(runs) | row | {"verification_auc": pairs.auc}
 
 
-def on_each_library(tasks: list[Task], paths: list[Path]) -> dict[str, object]:
+def on_each_library(sites: Sites) -> dict[str, object]:
     """Train a head on each task's own library, its references among them, and decide with it."""
-    frozen = stored("efficientnet-lite0", "rgb", paths)
-    runs, photos, spent = [], [], []
-    for task in tasks:
+    frozen = stored("efficientnet-lite0", "rgb", sites.paths)
+    runs, spent = [], []
+    for task in sites.tasks:
         before = time.process_time()
         learner = MetricLearner(progress=False).fit(task.library, embedder=frozen, seed=SEED)
         spent.append(time.process_time() - before)
-        photos.append(len(task.library))
-        runs += Photos([task], learner.comparator).decide(**CHOSEN)
-    minutes = float(np.median(spent)) / 60
+        runs.append(sites.by_distance(task, learner.comparator, **CHOSEN))
     return figures(runs) | {
-        "trained_on": int(np.median(photos)),
-        "training_minutes": minutes,
+        "trained_on": int(np.median([len(task.library) for task in sites.tasks])),
+        "training_minutes": float(np.median(spent)) / 60,
+    }
+
+
+def few_photos(task: Task) -> dict[str, list[Path]]:
+    """Return a small library: the references and ten photos of each other product."""
+    return {
+        product: photos if product == task.target else photos[:10]
+        for product, photos in task.library.items()
     }
 
 
 def memory(name: str, task: Task, images: list[Path]) -> float:
     """Return by how many MiB a process that scores one site exceeds one that imported us."""
-    others = [product for product in task.library.classes if product != task.target][:3]
-    library = {
-        product: [str(path) for path in task.library.of_class(product).paths[:30]]
-        for product in (task.target, *others)
-    }
-    arguments = json.dumps([name, library, task.target, [str(path) for path in images]])
+    library = {product: list(map(str, photos)) for product, photos in few_photos(task).items()}
+    arguments = json.dumps([name, library, task.target, list(map(str, images))])
     here = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, arguments],
@@ -123,11 +173,11 @@ def memory(name: str, task: Task, images: list[Path]) -> float:
 def loop(task: Task, images: list[Path]) -> Block:
     """Return the study's loop on a few images."""
     model = load_embedder(color="gray", runtime="keras").model
-    draw, references = ReferenceDraw(n=N_REFERENCES, seed=SEED), task.library.of_class(task.target)
+    draw, references = ReferenceDraw(n=N_REFERENCES, seed=SEED), task.library[task.target]
     embed_alone(model, images[0])  # builds the graph
 
     def block() -> int:
-        original_distances(model, images[:LOOP_IMAGES], references.paths, draw)
+        original_distances(model, images[:LOOP_IMAGES], references, draw)
         return LOOP_IMAGES
 
     return block
@@ -136,6 +186,7 @@ def loop(task: Task, images: list[Path]) -> Block:
 def cost(task: Task, turns: int) -> dict[str, object]:
     """Return what each approach spends on an image, in turns, and on getting ready."""
     images = list(dict.fromkeys(path for site in task.sites for path in site.paths))[:IMAGES]
+    library = few_photos(task)
     rows: dict[str, dict[str, object]] = {}
     blocks: dict[str, Block] = {}
     for name, approach in APPROACHES.items():
@@ -144,7 +195,7 @@ def cost(task: Task, turns: int) -> dict[str, object]:
         before = time.process_time()
         scorer = RelevanceScorer(
             task.target, embedder=comparator, progress=False, seed=SEED, **approach.scoring
-        ).fit(task.library)
+        ).fit(library)
         rows[name] = {"ready_core_seconds": time.process_time() - before}
         blocks[name] = loop(task, images) if approach.looped else scoring(scorer, images)
         print(f"{name}: ready", flush=True)
@@ -155,13 +206,14 @@ def cost(task: Task, turns: int) -> dict[str, object]:
         print(f"turn {turn + 1} of {turns}, load {loads[-1]:.1f}", flush=True)
     for name, row in rows.items():
         each = [1000 * seconds for seconds in watch.core_seconds[name]]
-        row |= {
-            "core_ms_per_image": 1000 * watch.core(name),
-            "core_ms_range": [min(each), max(each)],
-        }
+        row["core_ms_per_image"] = 1000 * watch.core(name)
+        row["core_ms_range"] = [min(each), max(each)]
         row["memory_mib"] = memory(name, task, images)
+    rows[ADAPTED] = rows["metric learning"]  # the same network with other weights
+    photos = sum(map(len, library.values()))
+    settings = {"images": IMAGES, "library": photos, "turns": turns}
     return {
-        "origin": origin("python benchmarks/comparison.py --cost", images=IMAGES, turns=turns),
+        "origin": origin("python benchmarks/comparison.py --cost", **settings),
         "load": {"least": min(loads), "most": max(loads), "cores": usable_cores()},
         "rows": rows,
     }
@@ -173,29 +225,23 @@ def main() -> None:
     everything = {**APPROACHES, **DATA}
     parser.add_argument("--only", nargs="*", choices=[*everything, ADAPTED], default=None)
     parser.add_argument("--cost", action="store_true", help="measure cost instead of quality")
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
-    root = photos_folder()
-    tasks = load_tasks(root)
-    sites = all_paths(tasks)
-    tasks = [replace(task, library=load_dataset(task.library)) for task in tasks]  # read once
     kept = json.loads(FILE.read_text()) if FILE.is_file() else {"rows": {}}
     if options.cost:
-        kept["cost"] = cost(tasks[0], options.turns)
+        kept["cost"] = cost(load_tasks(photos_folder(), 1)[0], options.turns)
         write_results("comparison", kept)
         for name, row in kept["cost"]["rows"].items():
             print(f"{name:36}{row['core_ms_per_image']:10.1f}{row['memory_mib']:8.0f}")
         return
-    test = grocery_store(root / "grocery-store", "test", "coarse")
-    paths = sorted({*sites, *test.paths})
+    sites = Sites(photos_folder())
     for name in options.only or [n for n in (*everything, ADAPTED) if n not in kept["rows"]]:
-        if name == ADAPTED:
-            row = on_each_library(tasks, sites)
-        else:
-            row = quality(everything[name], tasks, test, paths)
+        row = on_each_library(sites) if name == ADAPTED else quality(everything[name], sites)
         rows = kept["rows"] | {name: row}
         kept["rows"] = {n: rows[n] for n in (*everything, ADAPTED) if n in rows}
-        kept["origin"] = origin("python benchmarks/comparison.py", seed=SEED, targets=len(tasks))
+        kept["origin"] = origin(
+            "python benchmarks/comparison.py", seed=SEED, targets=len(sites.tasks)
+        )
         write_results("comparison", kept)
         print(f"{name:36}{row['image_auc']:8.3f}{row['site_auc']:8.4f}{row['accuracy']:8.3f}")
 
