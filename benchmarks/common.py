@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab._version import versions
-from similarity_lab.embedders import Embedded, load_embedder
+from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.embedders.base import StreamingEmbedder
 
 HERE = Path(__file__).parent
@@ -31,24 +31,13 @@ def photos_folder() -> Path:
     return folder
 
 
-class StoredEmbedder:
-    """Looks vectors up by path; those of new paths are made once and kept on disk."""
+class KnownVectors:
+    """An embedder that looks vectors up by path."""
 
-    def __init__(self, embedder: StreamingEmbedder, paths: list[Path]) -> None:
-        self.name, self.color = embedder.name, embedder.color
+    def __init__(self, embedder: Embedder, paths: list[Path], vectors: np.ndarray) -> None:
+        self.name, self.color = embedder.name, getattr(embedder, "color", None)
         self.dimension, self.input_size = embedder.dimension, embedder.input_size
-        file = CACHE / f"{hashlib.sha256(self.name.encode()).hexdigest()[:16]}.npz"
-        known: list[Path] = []
-        vectors = np.empty((0, self.dimension), np.float32)
-        if file.exists():
-            with np.load(file) as kept:
-                known, vectors = [Path(path) for path in kept["paths"]], kept["vectors"]
-        new = sorted(set(paths) - set(known))
-        if new:
-            known, vectors = known + new, np.concatenate([vectors, embedder.embed(new)])
-            CACHE.mkdir(exist_ok=True)
-            np.savez(file, paths=np.array([str(path) for path in known]), vectors=vectors)
-        self._row = {path: index for index, path in enumerate(known)}
+        self._row = {path: index for index, path in enumerate(paths)}
         self._vectors = vectors
 
     def embed(
@@ -61,6 +50,24 @@ class StoredEmbedder:
         """Return the same as `similarity_lab.embedders` does; all of it could be read before."""
         nothing = pd.DataFrame(columns=["path", "reason"])
         return Embedded(self.embed(images), list(range(len(images))), nothing, {})
+
+
+class StoredEmbedder(KnownVectors):
+    """Looks vectors up by path; those of new paths are made once and kept on disk."""
+
+    def __init__(self, embedder: StreamingEmbedder, paths: list[Path]) -> None:
+        file = CACHE / f"{hashlib.sha256(embedder.name.encode()).hexdigest()[:16]}.npz"
+        known: list[Path] = []
+        vectors = np.empty((0, embedder.dimension), np.float32)
+        if file.exists():
+            with np.load(file) as kept:
+                known, vectors = [Path(path) for path in kept["paths"]], kept["vectors"]
+        new = sorted(set(paths) - set(known))
+        if new:
+            known, vectors = known + new, np.concatenate([vectors, embedder.embed(new)])
+            CACHE.mkdir(exist_ok=True)
+            np.savez(file, paths=np.array([str(path) for path in known]), vectors=vectors)
+        super().__init__(embedder, known, vectors)
 
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:

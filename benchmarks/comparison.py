@@ -23,7 +23,15 @@ from pathlib import Path
 
 import numpy as np
 from approaches import APPROACHES, CHOSEN, DATA, Approach
-from common import RESULTS, StoredEmbedder, origin, photos_folder, stored, write_results
+from common import (
+    RESULTS,
+    KnownVectors,
+    StoredEmbedder,
+    origin,
+    photos_folder,
+    stored,
+    write_results,
+)
 from grocery_changes import Task
 from grocery_sites import Photos, all_paths, load_tasks, summary
 from original_loop import N_REFERENCES, embed_alone, original_distances
@@ -35,7 +43,6 @@ from similarity_lab.comparators import Comparator
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.metric_learning import MetricLearner
-from similarity_lab.metric_learning.embedder import HeadEmbedder
 from similarity_lab.relevance import ReferenceDraw
 from similarity_lab.sources import content_digest
 
@@ -51,16 +58,6 @@ from approaches import score_once
 score_once(*json.loads(sys.argv[1]))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-
-
-def kept_vectors(comparator: Comparator, paths: list[Path]) -> Comparator:
-    """Return the comparator, its vectors of these photos looked up."""
-    made = comparator.embedder
-    if isinstance(made, HeadEmbedder):  # a head needs no photo, only its base's vectors
-        comparator.embedder = HeadEmbedder(StoredEmbedder(made.base, paths), made.head)
-    else:
-        comparator.embedder = StoredEmbedder(made, paths)
-    return comparator
 
 
 class Sites:
@@ -123,7 +120,8 @@ def figures(runs: list[dict[str, object]]) -> dict[str, object]:
 
 def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     """Return an approach's figures on sites and, where it compares two photos, on pairs."""
-    comparator = kept_vectors(approach.precise(), sites.paths)
+    comparator = approach.precise()
+    comparator.embedder = StoredEmbedder(comparator.embedder, sites.paths)
     minutes = approach.minutes and approach.minutes()
     row = {"trained_on": approach.trained_on, "training_minutes": minutes}
     if approach.scoring["method"] == "learned":
@@ -142,7 +140,11 @@ def on_each_library(sites: Sites) -> dict[str, object]:
         before = time.process_time()
         learner = MetricLearner(progress=False).fit(task.library, embedder=frozen, seed=SEED)
         spent.append(time.process_time() - before)
-        runs.append(sites.by_distance(task, learner.comparator, **CHOSEN))
+        comparator = learner.comparator
+        made, shown = comparator.embedder, {path for site in task.sites for path in site.paths}
+        paths = sorted({*shown, *task.library.paths})
+        comparator.embedder = KnownVectors(made, paths, made.embed(paths))
+        runs.append(sites.by_distance(task, comparator, **CHOSEN))
     return figures(runs) | {
         "trained_on": int(np.median([len(task.library) for task in sites.tasks])),
         "training_minutes": float(np.median(spent)) / 60,
