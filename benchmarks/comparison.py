@@ -49,7 +49,7 @@ from similarity_lab.sources import content_digest
 FILE, SEED = RESULTS / "comparison.json", 0
 ADAPTED = "metric learning, on each library"
 QUALITY = ("image_auc", "site_auc", "accuracy", "coverage", "accuracy_when_sure")
-IMAGES = 64  # in a block
+IMAGES, OTHERS = 48, 5  # in a block; photos of each other product while costs are measured
 MEMORY = """
 import json, resource, sys
 import similarity_lab
@@ -152,9 +152,9 @@ def on_each_library(sites: Sites) -> dict[str, object]:
 
 
 def few_photos(task: Task) -> dict[str, list[Path]]:
-    """Return a small library: the references and ten photos of each other product."""
+    """Return a small library: the references and a few photos of each other product."""
     return {
-        product: photos if product == task.target else photos[:10]
+        product: photos if product == task.target else photos[:OTHERS]
         for product, photos in task.library.items()
     }
 
