@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,14 @@ from similarity_lab.sources import content_digest
 FILE, SEED = RESULTS / "comparison.json", 0
 ADAPTED = "metric learning, on each library"
 QUALITY = ("image_auc", "site_auc", "accuracy", "coverage", "accuracy_when_sure")
-IMAGES, OTHERS = 48, 5  # in a block; photos of each other product while costs are measured
+IMAGES, OTHERS = 24, 2  # in a block; photos of each other product while costs are measured
+SAME_PROCESS = {  # what runs the same code on the same network takes the same memory
+    "cosine gray, as published": "cosine gray",
+    "Euclidean colour": "cosine colour",
+    "dot product colour": "cosine colour",
+    "Siamese 1, as published": "Siamese 1, fault-free",
+    "Siamese 2, as published": "Siamese 2, fault-free",
+}
 MEMORY = """
 import json, resource, sys
 import similarity_lab
@@ -159,10 +167,9 @@ def few_photos(task: Task) -> dict[str, list[Path]]:
     }
 
 
-def memory(name: str, task: Task, images: list[Path]) -> float:
-    """Return by how many MiB a process that scores one site exceeds one that imported us."""
-    library = {product: list(map(str, photos)) for product, photos in few_photos(task).items()}
-    arguments = json.dumps([name, library, task.target, list(map(str, images))])
+@cache
+def memory_of(arguments: str) -> float:
+    """Run the child once for the same question."""
     here = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, arguments],
@@ -170,6 +177,12 @@ def memory(name: str, task: Task, images: list[Path]) -> float:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(here)},
     )  # fmt: skip
     return float(run.stdout.splitlines()[-1])
+
+
+def memory(name: str, task: Task, images: list[Path]) -> float:
+    """Return by how many MiB a process that scores one site exceeds one that imported us."""
+    library = {product: list(map(str, photos)) for product, photos in few_photos(task).items()}
+    return memory_of(json.dumps([name, library, task.target, list(map(str, images))]))
 
 
 def loop(task: Task, images: list[Path]) -> Block:
@@ -210,7 +223,7 @@ def cost(task: Task, turns: int) -> dict[str, object]:
         each = [1000 * seconds for seconds in watch.core_seconds[name]]
         row["core_ms_per_image"] = 1000 * watch.core(name)
         row["core_ms_range"] = [min(each), max(each)]
-        row["memory_mib"] = memory(name, task, images)
+        row["memory_mib"] = memory(SAME_PROCESS.get(name, name), task, images)
     rows[ADAPTED] = rows["metric learning"]  # the same network with other weights
     photos = sum(map(len, library.values()))
     settings = {"images": IMAGES, "library": photos, "turns": turns}
@@ -221,6 +234,11 @@ def cost(task: Task, turns: int) -> dict[str, object]:
     }
 
 
+def kept() -> dict[str, dict[str, object]]:
+    """Return what is measured already."""
+    return json.loads(FILE.read_text()) if FILE.is_file() else {"rows": {}}
+
+
 def main() -> None:
     """Measure what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -229,22 +247,21 @@ def main() -> None:
     parser.add_argument("--cost", action="store_true", help="measure cost instead of quality")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
-    kept = json.loads(FILE.read_text()) if FILE.is_file() else {"rows": {}}
     if options.cost:
-        kept["cost"] = cost(load_tasks(photos_folder(), 1)[0], options.turns)
-        write_results("comparison", kept)
-        for name, row in kept["cost"]["rows"].items():
+        found = cost(load_tasks(photos_folder(), 1)[0], options.turns)
+        write_results("comparison", kept() | {"cost": found})
+        for name, row in found["rows"].items():
             print(f"{name:36}{row['core_ms_per_image']:10.1f}{row['memory_mib']:8.0f}")
         return
     sites = Sites(photos_folder())
-    for name in options.only or [n for n in (*everything, ADAPTED) if n not in kept["rows"]]:
+    for name in options.only or [n for n in (*everything, ADAPTED) if n not in kept()["rows"]]:
         row = on_each_library(sites) if name == ADAPTED else quality(everything[name], sites)
-        rows = kept["rows"] | {name: row}
-        kept["rows"] = {n: rows[n] for n in (*everything, ADAPTED) if n in rows}
-        kept["origin"] = origin(
-            "python benchmarks/comparison.py", seed=SEED, targets=len(sites.tasks)
-        )
-        write_results("comparison", kept)
+        results = kept()
+        rows = results["rows"] | {name: row}
+        results["rows"] = {n: rows[n] for n in (*everything, ADAPTED) if n in rows}
+        command = "python benchmarks/comparison.py"
+        results["origin"] = origin(command, seed=SEED, targets=len(sites.tasks))
+        write_results("comparison", results)
         print(f"{name:36}{row['image_auc']:8.3f}{row['site_auc']:8.4f}{row['accuracy']:8.3f}")
 
 
