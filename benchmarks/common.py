@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from similarity_lab._version import versions
-from similarity_lab.embedders import load_embedder
+from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.embedders.base import StreamingEmbedder
 
 HERE = Path(__file__).parent
@@ -30,15 +31,34 @@ def photos_folder() -> Path:
     return folder
 
 
-class StoredEmbedder:
+class KnownVectors:
+    """An embedder that looks vectors up by path."""
+
+    def __init__(self, embedder: Embedder, paths: list[Path], vectors: np.ndarray) -> None:
+        self.name, self.color = embedder.name, getattr(embedder, "color", None)
+        self.dimension, self.input_size = embedder.dimension, embedder.input_size
+        self._row = {path: index for index, path in enumerate(paths)}
+        self._vectors = vectors
+
+    def embed(
+        self, images: list[Path], *, batch_size: int = 32, progress: bool = True
+    ) -> np.ndarray:
+        """Return the kept vectors of these paths."""
+        return self._vectors[[self._row[path] for path in images]]
+
+    def embed_readable(self, images: list[Path], **_settings: object) -> Embedded:
+        """Return the same as `similarity_lab.embedders` does; all of it could be read before."""
+        nothing = pd.DataFrame(columns=["path", "reason"])
+        return Embedded(self.embed(images), list(range(len(images))), nothing, {})
+
+
+class StoredEmbedder(KnownVectors):
     """Looks vectors up by path; those of new paths are made once and kept on disk."""
 
     def __init__(self, embedder: StreamingEmbedder, paths: list[Path]) -> None:
-        self.name, self.color = embedder.name, embedder.color
-        self.dimension, self.input_size = embedder.dimension, embedder.input_size
-        file = CACHE / f"{hashlib.sha256(self.name.encode()).hexdigest()[:16]}.npz"
+        file = CACHE / f"{hashlib.sha256(embedder.name.encode()).hexdigest()[:16]}.npz"
         known: list[Path] = []
-        vectors = np.empty((0, self.dimension), np.float32)
+        vectors = np.empty((0, embedder.dimension), np.float32)
         if file.exists():
             with np.load(file) as kept:
                 known, vectors = [Path(path) for path in kept["paths"]], kept["vectors"]
@@ -47,14 +67,7 @@ class StoredEmbedder:
             known, vectors = known + new, np.concatenate([vectors, embedder.embed(new)])
             CACHE.mkdir(exist_ok=True)
             np.savez(file, paths=np.array([str(path) for path in known]), vectors=vectors)
-        self._row = {path: index for index, path in enumerate(known)}
-        self._vectors = vectors
-
-    def embed(
-        self, images: list[Path], *, batch_size: int = 32, progress: bool = True
-    ) -> np.ndarray:
-        """Return the kept vectors of these paths."""
-        return self._vectors[[self._row[path] for path in images]]
+        super().__init__(embedder, known, vectors)
 
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:

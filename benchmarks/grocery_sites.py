@@ -21,6 +21,7 @@ from common import StoredEmbedder, origin, photos_folder, stored, write_results
 from grocery_changes import Change, Task, fewer, references_only, with_background, wrong
 from metric_learning_runs import FEATURES
 from metric_learning_runs import trained as trained_learner
+from scipy.stats import rankdata
 from siamese_runs import STRONG
 from siamese_runs import trained as trained_network
 from sklearn.metrics import roc_auc_score
@@ -95,11 +96,11 @@ class Photos:
             results = [scorer.score(site) for site in self.sites[number]]
             images = pd.concat([result.images for result in results])
             counted = (images["status"] != "left out").to_numpy()
+            probabilities = {"chance": images["probability"].to_numpy(float)}
             is_target = np.concatenate(task.is_target).astype(bool)
             runs.append(
                 {
                     "image_auc": roc_auc_score(is_target, images["score"]),
-                    "chance": images["probability"].to_numpy(float),
                     "is_target": is_target,
                     "left_out": float(1 - counted.mean()),
                     "left_out_of_target": float(1 - counted[is_target].mean()),
@@ -111,6 +112,7 @@ class Photos:
                     "relevant": task.relevant,
                     "threshold": scorer.similarity_threshold_,
                     "results": results,
+                    **(probabilities if results[0].probability is not None else {}),
                 }
             )
         return runs
@@ -126,7 +128,10 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
     right = decided == relevant
 
     def site_auc(at: np.ndarray) -> float:
-        return roc_auc_score(relevant[at], score[at])
+        sells = relevant[at]
+        pairs = sells.sum() * (~sells).sum()  # by ranks: scikit-learn's takes 200 times as long
+        above = rankdata(score[at])[sells].sum() - sells.sum() * (sells.sum() + 1) / 2
+        return float(above / pairs)
 
     figures = {
         "image_auc": float(aucs.mean()),
@@ -138,10 +143,10 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
         "sites": len(right),
         "thresholds": sorted({round(float(run["threshold"]), 4) for run in runs}),
     }
-    if any(run["left_out"] for run in runs):  # shares of all images, and of the target's
+    if any(run.get("left_out") for run in runs):  # shares of all images, and of the target's
         for name in ("left_out", "left_out_of_target"):
             figures[name] = float(np.mean([run[name] for run in runs]))
-    if runs[0]["results"][0].probability is not None:
+    if "chance" in runs[0]:
         chance, truth = (
             np.concatenate([run[name] for run in runs]) for name in ("chance", "is_target")
         )

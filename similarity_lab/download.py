@@ -26,7 +26,7 @@ BACKOFF = 1.0  # seconds before the second try, twice as long before the third a
 TIMEOUT = 30.0  # seconds without a byte
 
 _BLOCK = 2**16
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class FetchError(OSError):
@@ -141,7 +141,7 @@ def _open(request: Request, part: Path) -> http.client.HTTPResponse:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink(missing_ok=True)
-        elif error.code not in _TRANSIENT:
+        elif error.code not in TRANSIENT:
             raise FetchError(f"the server answers {error.code} {error.reason}") from error
         raise _TransientError(f"the server answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
@@ -178,11 +178,17 @@ class _Redirects(HTTPRedirectHandler):
 
 def _check_url(url: str, before: str = "http:") -> None:
     """Let pass https, and for tests http on this machine if it was http on this machine before."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme != "http" or urlsplit(before).scheme != "http" or not _is_local(parts.hostname):
+    leaves_https = urlsplit(url).scheme == "http" and urlsplit(before).scheme != "http"
+    if leaves_https or not is_safe(url):
         raise FetchError(f"{url}: refused, expected an https address")
+
+
+def is_safe(url: str) -> bool:
+    """Return whether an address is https, or http on this machine, which tests need."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    return parts.scheme == "http" and _is_local(parts.hostname)
 
 
 def _is_local(host: str | None) -> bool:

@@ -1,9 +1,11 @@
 import io
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, load_dataset, plots
@@ -130,3 +132,32 @@ def test_thumbnails_keep_proportions():
     wide = _thumbnail(np.zeros((10, 40, 3), np.uint8))
     dark = (wide < 128).all(axis=2)
     assert dark.any(axis=1).sum() == 28 and dark.any(axis=0).sum() == 112
+
+
+def approaches(n=6):
+    rows = {f"approach number {at}": (10 + at / 10, 0.9, 0.85, 0.95) for at in range(n)}
+    rows["dear"] = (1000, 0.5, 0.4, 0.6)
+    return pd.DataFrame.from_dict(rows, "index", columns=["cost", "value", "low", "high"])
+
+
+def test_trade_off_names_every_point_and_covers_no_name():
+    table = approaches()
+    figure = plots.trade_off(
+        table, recommended="dear", x_label="ms", y_label="right", chance=0.5, hollow=["dear"],
+        hollow_label="unfair",
+    )  # fmt: skip
+    drawn(figure)
+    axis = figure.axes[0]
+    names = [text for text in axis.texts if text.get_text() in table.index]
+    assert sorted(text.get_text() for text in names) == sorted(table.index)
+    boxes = [Text.get_window_extent(text) for text in names]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert [text.get_text() for text in names if text.get_fontweight() == "bold"] == ["dear"]
+    assert axis.get_legend().get_texts()[0].get_text() == "unfair"
+
+
+def test_trade_off_refuses_what_it_cannot_show():
+    with pytest.raises(ValueError, match=r"missing: low, high, the row 'x'"):
+        plots.trade_off(approaches()[["cost", "value"]], recommended="x", x_label="", y_label="")
+    with pytest.raises(ValueError, match="above 0"):
+        plots.trade_off(approaches() * 0, recommended="dear", x_label="", y_label="")

@@ -1,0 +1,138 @@
+"""What an approach is worth against what it costs."""
+
+from collections.abc import Collection
+from itertools import product
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from matplotlib.transforms import Bbox
+
+from similarity_lab.plots.colours import INK, MATCH
+
+_OTHERS = "#8a8a8a"
+_PLACES = tuple(  # where a name may be beside its point, the best first: (x, ha), (y, va)
+    product(
+        ((8, "left"), (-8, "right"), (0, "center")),
+        ((0, "center"), (9, "bottom"), (-9, "top"), (22, "bottom"), (-22, "top")),
+    )
+)
+
+
+def trade_off(
+    table: pd.DataFrame,
+    *,
+    recommended: str,
+    x_label: str,
+    y_label: str,
+    chance: float | None = None,
+    hollow: Collection[str] = (),
+    hollow_label: str = "",
+) -> Figure:
+    """Show value against cost, one labelled point per row, cheap on the left of a log scale.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Indexed by name; columns ``cost`` (above 0), ``value`` (share, 0…1), ``low``, ``high`` (its
+        interval).
+    recommended : str
+        The row that is drawn in colour.
+    x_label, y_label : str
+    chance : float, optional
+        What guessing reaches, drawn as a line.
+    hollow : names, optional
+        Rows that do not compare fairly with the others, drawn as rings; `hollow_label` says why.
+    hollow_label : str
+
+    Raises
+    ------
+    ValueError
+        For a table without these columns or `recommended`, or with a cost that has no logarithm.
+
+    Examples
+    --------
+    >>> rows = {"a": [1.0, 0.9, 0.8, 0.95], "b": [10.0, 0.6, 0.5, 0.7]}
+    >>> table = pd.DataFrame.from_dict(rows, "index", columns=["cost", "value", "low", "high"])
+    >>> trade_off(table, recommended="a", x_label="ms", y_label="right").axes[0].get_xscale()
+    'log'
+    """
+    missing = [name for name in ("cost", "value", "low", "high") if name not in table]
+    missing += [] if recommended in table.index else [f"the row {recommended!r}"]
+    if missing:
+        raise ValueError(
+            f"expected columns cost, value, low and high and the recommended row; missing: "
+            f"{', '.join(missing)}"
+        )
+    if not (table["cost"] > 0).all():
+        raise ValueError("costs on a logarithmic scale must be above 0")
+    figure = Figure(figsize=(9, 5.2), layout="constrained", dpi=100)
+    axis = figure.subplots()
+    for name, row in table.iterrows():
+        ring: dict[str, Any] = {"markerfacecolor": "white"} if name in hollow else {}
+        axis.errorbar(
+            row["cost"], row["value"],
+            yerr=[[row["value"] - row["low"]], [row["high"] - row["value"]]],
+            fmt="o", color=MATCH if name == recommended else _OTHERS, linewidth=1.2, **ring,
+        )  # fmt: skip
+    if hollow_label:
+        axis.plot([], [], "o", color=_OTHERS, markerfacecolor="white", label=hollow_label)
+        axis.legend(frameon=False, fontsize=9, loc="lower right")
+    if chance is not None:
+        axis.axhline(chance, color=INK, linewidth=0.8, linestyle=":")
+        axis.text(
+            0.01, chance, "guessing", transform=axis.get_yaxis_transform(), va="bottom",
+            fontsize=8, color=INK,
+        )  # fmt: skip
+    axis.set_xscale("log")
+    axis.margins(x=0.16, y=0.08)
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    axis.set_xlabel(x_label)
+    axis.set_ylabel(y_label)
+    axis.grid(alpha=0.2)
+    axis.spines[["top", "right"]].set_visible(False)
+    _label(figure, axis, table, recommended)
+    return figure
+
+
+def _label(figure: Figure, axis: Axes, table: pd.DataFrame, recommended: str) -> None:
+    """Write each name beside its point, where it covers neither points nor other names."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # only then is it known where points come to lie, and there they stay
+    figure.set_layout_engine("none")
+    points = axis.transData.transform(table[["cost", "value"]].to_numpy(float))
+    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    inside = axis.get_window_extent()
+
+    renderer = canvas.get_renderer()
+
+    def box_of(text: Annotation) -> Bbox:
+        text.update_positions(renderer)
+        return Text.get_window_extent(text, renderer)  # without its line to the point
+
+    def covered(text: Annotation) -> int:
+        box = box_of(text)
+        outside = box.x0 < inside.x0 or box.x1 > inside.x1
+        return 3 * outside + sum(box.overlaps(other) for other in taken)
+
+    for name in sorted(map(str, table.index), key=lambda name: name != recommended):
+        at = (table.loc[name, "cost"], table.loc[name, "value"])
+        chosen = name == recommended
+        candidates = [
+            axis.annotate(
+                name, at, (x, y), textcoords="offset points", ha=ha, va=va, fontsize=9,
+                color=MATCH if chosen else INK, fontweight="bold" if chosen else "normal",
+                arrowprops={"arrowstyle": "-", "color": _OTHERS, "linewidth": 0.5} if y else None,
+            )
+            for (x, ha), (y, va) in _PLACES
+        ]  # fmt: skip
+        best = min(candidates, key=covered)
+        taken.append(box_of(best))
+        for text in candidates:
+            if text is not best:
+                text.remove()

@@ -1,0 +1,42 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from similarity_lab.hosted import Price, cost_of
+
+
+def paid_month_by_month(price, requests):
+    """Brute force: a subscription each month, then single requests or the next month."""
+    months, money = 0, 0.0
+    while requests > 0:
+        months += 1
+        money += price.per_month
+        requests -= price.included
+        if price.per_request:
+            return months, money + max(0, requests) * price.per_request
+        if not price.included:
+            return months, money
+    return months, money
+
+
+@given(st.integers(0, 500), st.sampled_from([0, 0.25]), st.sampled_from([0, 2]), st.integers(0, 60))
+def test_price(requests, per_request, per_month, included):
+    price = Price(per_request, per_month, included)
+    months, money = paid_month_by_month(price, requests)
+    assert price.of(requests) == pytest.approx(money)
+    assert price.months(requests) == (months if per_month or included else 0)
+
+
+def test_thousand_sites():
+    study = cost_of(price=Price(per_month=1.99, included=6000))
+    assert (study.requests, study.months, study.money) == (600_000, 100, 199.0)
+    assert study.days == pytest.approx(600_000 / 86_400)
+    assert cost_of(sites=0, price=Price(per_month=1.99)).money == 0
+
+
+def test_numbers_that_cannot_be_meant():
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="0 or more"):
+            cost_of(sites=wrong, price=Price())
+        with pytest.raises(ValueError, match="0 or more"):
+            Price(per_request=wrong)
