@@ -57,6 +57,11 @@ def test_near_duplicates_do_not_drown_in_rounding():
     assert Euclidean().pairwise(base, near)[0, 0] == pytest.approx(1e-3, rel=1e-2)
 
 
+def test_rounding_below_zero_is_zero():
+    vectors = np.random.default_rng(0).normal(size=(200, 64))
+    assert np.isfinite(Euclidean().pairwise(vectors, vectors)).all()
+
+
 def test_what_is_refused():
     vectors = np.zeros((2, 3))
     with pytest.raises(ValueError, match=r"got \(3,\); pass a batch of one"):
