@@ -80,6 +80,8 @@ class HostedComparator:
     embedder : Pictures
         Its vectors tell which picture it is, nothing more.
     usage : Usage
+    only_distances : bool
+        True: there are no vectors to learn on, so the learned rule refuses it.
 
     Raises
     ------
@@ -97,6 +99,8 @@ class HostedComparator:
     >>> compare("a.jpg", "b.jpg", comparator=comparator)    # doctest: +SKIP
     31.0
     """
+
+    only_distances = True
 
     def __init__(
         self,

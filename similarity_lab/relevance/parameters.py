@@ -62,7 +62,13 @@ def chosen_comparator(
 
 def _chosen(method: str, quality: str, embedder: ComparatorSource | None) -> Comparator:
     if embedder is not None:
-        return as_comparator(embedder)
+        comparator = as_comparator(embedder)
+        if method == "learned" and getattr(comparator, "only_distances", False):
+            raise ValueError(
+                f"{comparator!r} gives distances but no vectors to learn on; pass "
+                'method="mean-distance" and a similarity_threshold'
+            )
+        return comparator
     if method == "mean-distance":
         # exactly the study's: not rounded to int8
         return EmbeddingComparator(

@@ -33,6 +33,12 @@ def test_each_pair_is_asked_for_once(server, hosted, photos):
     assert (usage.money, usage.currency, comparator.remaining) == (1.5, "USD", 97)
 
 
+def test_the_learned_rule_refuses_what_has_no_vectors(server, hosted, library):
+    with pytest.raises(ValueError, match=r'no vectors to learn on; pass method="mean-distance"'):
+        RelevanceScorer("almonds", embedder=hosted(), progress=False).fit(library)
+    assert not server.headers, "nothing is asked"
+
+
 def test_what_is_sent(server, hosted, tmp_path):
     picture = Image.new("RGB", (600, 300), (9, 99, 199))
     exif = picture.getexif()
