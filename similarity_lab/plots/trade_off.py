@@ -18,7 +18,10 @@ _OTHERS = "#8a8a8a"
 _PLACES = tuple(  # where a name may be beside its point, the best first: (x, ha), (y, va)
     product(
         ((8, "left"), (-8, "right"), (0, "center")),
-        ((0, "center"), (9, "bottom"), (-9, "top"), (22, "bottom"), (-22, "top")),
+        (
+            (0, "center"),
+            *((d * y, va) for y in (9, 22, 35) for d, va in ((1, "bottom"), (-1, "top"))),
+        ),
     )
 )
 

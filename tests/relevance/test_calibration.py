@@ -22,7 +22,8 @@ def by_the_book(target, others, weights, generated):
     if generated and len(target) > 1:
         shown = target
     else:
-        end = target[0] if len(target) == 1 else np.quantile(target, 0.25)
+        mirrored = 2 * np.median(target) - np.quantile(target, 0.9)
+        end = target[0] if len(target) == 1 else mirrored
         shown = np.linspace(min(hardest, end), end, 200)
     lowest = np.quantile(shown, 0.1)
     between = np.linspace(min(hardest, lowest), lowest, 200)
