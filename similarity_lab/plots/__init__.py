@@ -5,7 +5,7 @@ Each function returns a matplotlib figure that belongs to the caller; none is sh
 
 from .charts import distance_histogram, embedding_map, lines, roc_curves, training_curves
 from .photos import contact_sheet, neighbour_sheet, reference_neighbours, site_sheet
-from .trade_off import trade_off
+from .value import trade_off
 
 __all__ = [
     "contact_sheet",
