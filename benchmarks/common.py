@@ -19,6 +19,13 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 CACHE = HERE / ".cache"
 
+# For children that measure their memory: what getrusage calls a process's peak may be its parent's
+PEAK = """
+def peak():
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+"""
+
 
 def photos_folder() -> Path:
     """Return the folder with the real photos: SIMILARITY_LAB_DATA or ../shared/datasets."""

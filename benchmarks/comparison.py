@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from approaches import APPROACHES, CHOSEN, DATA, Approach
 from common import (
+    PEAK,
     RESULTS,
     KnownVectors,
     StoredEmbedder,
@@ -58,13 +59,13 @@ SAME_PROCESS = {  # what runs the same code on the same network takes the same m
     "Siamese 1, as published": "Siamese 1, fault-free",
     "Siamese 2, as published": "Siamese 2, fault-free",
 }
-MEMORY = """
-import json, resource, sys
+MEMORY = f"""{PEAK}
+import json, sys
 import similarity_lab
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 from approaches import score_once
 score_once(*json.loads(sys.argv[1]))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak() - before)
 """
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import origin, photos_folder, write_results
+from common import PEAK, origin, photos_folder, write_results
 from grocery_sites import Task, load_tasks
 from original_loop import N_REFERENCES, SEED, embed_alone, original_distances
 
@@ -209,16 +209,16 @@ def first_answer(task: Task, images: list[Path], folder: Path, repeats: int) -> 
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-MEMORY = """
-import json, resource, sys
+MEMORY = f"""{PEAK}
+import json, sys
 from pathlib import Path
 from similarity_lab import load_embedder
 paths, count = json.loads(sys.argv[1]), int(sys.argv[2])
 embedder = load_embedder()
 embedder.embed(paths, progress=False)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 embedder.embed((paths * (count // len(paths) + 1))[:count], progress=False)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak() - before)
 """
 
 
