@@ -18,7 +18,7 @@ def test_the_demo_finds_digits_and_leaves_no_trace(demo, capsys):
     state = random.getstate()
     again = run_demo(epochs=2, steps=30)
     assert random.getstate() == state and capsys.readouterr().out == ""
-    # the same up to rounding, which threads do in any order; it may swap neighbours that are as near
+    # the same up to rounding, which threads do in any order; it may swap neighbours as near
     first, second = demo.neighbours, again.neighbours
     np.testing.assert_allclose(first["distance"], second["distance"], atol=1e-2)
     assert (first["label"] == second["label"]).mean() > 0.99
