@@ -60,7 +60,7 @@ def matrix_rate(repeats: int) -> float:
 def profile(precision: str, repeats: int) -> tuple[float, dict[str, float]]:
     """Return milliseconds per image on one core, and by kind of layer."""
     int8 = Int8.packaged(VARIANT) if precision == "int8" else None
-    settings = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
+    settings = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     graph = lite_graph(VARIANT, (SIZE, SIZE), 3, int8)
     compiled = ov.Core().compile_model(graph, "CPU", {**settings, "PERF_COUNT": True})
     request = compiled.create_infer_request()

@@ -130,6 +130,8 @@ def _compiled(
         "NUM_STREAMS": threads,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,  # decoding needs the cores too
+        # processors with bfloat16 would round to it, and vectors differ between machines
+        "INFERENCE_PRECISION_HINT": "f32",
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)
     idle: SimpleQueue[ov.InferRequest] = SimpleQueue()

@@ -66,6 +66,20 @@ def test_agrees_with_keras(name, size, color):
     assert vectors.dtype == np.float32 and both[0].dimension == both[1].dimension
 
 
+@pytest.mark.parametrize("runtime", ["openvino", "openvino-int8"])
+def test_processors_with_bfloat16_do_not_use_it(runtime, monkeypatch):
+    """There, OpenVINO would round what is called float32, unless it is told not to."""
+    asked, compile_model = {}, ov.Core.compile_model
+
+    def spy(core, model, device, settings):
+        asked.update(settings)
+        return compile_model(core, model, device, settings)
+
+    monkeypatch.setattr(ov.Core, "compile_model", spy)
+    load_embedder(runtime=runtime).embed(noise(224, 1), progress=False)
+    assert asked["INFERENCE_PRECISION_HINT"] == "f32"
+
+
 def test_threads_and_batches_change_nothing(lite0, tmp_path):
     paths = []
     for number, picture in enumerate(noise(90, 11)):
