@@ -15,7 +15,10 @@ from similarity_lab.relevance.repeats import repeated
 from similarity_lab.sites import Site, SiteError
 from similarity_lab.sources import content_digest
 
-_NUMBERS = ["score", "distance", "probability", "nearest_distance", "influence"]
+_KINDS = {
+    **dict.fromkeys(["score", "distance", "probability", "nearest_distance", "influence"], float),
+    **dict.fromkeys(["nearest_reference", "confusable"], object),  # text, or NaN
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,26 +102,37 @@ class EmbeddedSite:
         once : bool
             Repeated pictures count once.
         """
-        kept = self.embedded.kept
-        images = pd.DataFrame(index=range(len(self.site.paths)), columns=IMAGE_COLUMNS)
-        images["path"] = pd.Series(list(self.site.paths), dtype=object)
-        images["status"] = "skipped"
-        images["reason"] = ""
-        images.loc[kept, "status"] = "scored"
-        for name, values in columns.items():
-            images.loc[kept, name] = values
-        images.loc[kept, "nearest_reference"] = [references[at] for at in to_references.argmin(1)]
-        images.loc[kept, "nearest_distance"] = to_references.min(axis=1)
+        count, kept = len(self.site.paths), np.array(self.embedded.kept)
+        status, reason = np.full(count, "skipped", object), np.full(count, "", object)
+        status[kept] = "scored"
         if once:
-            self._mark_repeats(images)
+            status[kept[self.again]] = "repeated"
+            reason[kept[self.again]] = "the same picture as another one"
         for index, kind in zip(kept, self.clutter, strict=True):
             if kind:
-                images.loc[index, ["status", "reason"]] = ["left out", f"one of the {kind}"]
+                status[index], reason[index] = "left out", f"one of the {kind}"
         for index, error in self.embedded.errors.items():
-            images.loc[index, "reason"] = error.reason
-        return images.astype(dict.fromkeys(_NUMBERS, np.float64))
+            reason[index] = error.reason
+        of_readable = {
+            **columns,
+            "nearest_reference": [references[at] for at in to_references.argmin(1)],
+            "nearest_distance": to_references.min(axis=1),
+        }
+        images = pd.DataFrame(
+            {
+                "path": pd.Series(list(self.site.paths), dtype=object),
+                "status": status,
+                "reason": reason,
+                **{name: _spread(values, kept, count) for name, values in of_readable.items()},
+            }
+        )
+        return images.reindex(columns=IMAGE_COLUMNS).astype(_KINDS)
 
-    def _mark_repeats(self, images: pd.DataFrame) -> None:
-        at = np.array(self.embedded.kept)[self.again]
-        images.loc[at, "status"] = "repeated"
-        images.loc[at, "reason"] = "the same picture as another one"
+
+def _spread(
+    values: npt.NDArray[np.floating] | list[str], kept: npt.NDArray[np.intp], count: int
+) -> npt.NDArray[np.floating] | npt.NDArray[np.object_]:
+    """Return `count` values that are NaN where no image could be read."""
+    spread = np.full(count, np.nan, object if isinstance(values, list) else np.float64)
+    spread[kept] = values
+    return spread
