@@ -1,6 +1,8 @@
-"""List the files below a folder: sorted, without loops, with a reason for whatever is left out."""
+"""Files: listed with a reason for whatever is left out, written whole or not at all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -23,6 +25,36 @@ def existing_folder(folder: str | PathLike[str], purpose: str) -> Path:
     if not path.is_dir():
         raise NotADirectoryError(f"{path}: is a file; expected {purpose}")
     return path
+
+
+def part_of(path: Path, writer: object = "") -> Path:
+    """Return where `whole` has a file written; its suffix stays, which tells writers the format."""
+    return path.with_name(f"part{writer}-{path.name}")
+
+
+@contextmanager
+def whole(path: Path, *, writer: object = "") -> Iterator[Path]:
+    """Give a file beside `path` to write to, which then takes its place at once.
+
+    So `path` is there whole, or as it was before, whenever the writer is killed; what is left then
+    is overwritten by the next one. Threads that may write the same file name themselves.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "marks.json"
+    >>> with whole(file) as part:
+    ...     _ = part.write_text("{}")
+    >>> [path.name for path in file.parent.iterdir()]
+    ['marks.json']
+    """
+    part = part_of(path, writer)
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:

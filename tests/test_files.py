@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from similarity_lab.files import existing_folder, list_files
+from similarity_lab.files import existing_folder, list_files, part_of, whole
 
 
 def names(folder, files):
@@ -64,3 +64,25 @@ def test_existing_folder_says_what_is_there(tmp_path):
         existing_folder(tmp_path / "absent", "photos")
     with pytest.raises(NotADirectoryError, match="is a file; expected photos"):
         existing_folder(tmp_path / "file", "photos")
+
+
+def test_a_file_is_there_whole_or_as_it_was(tmp_path):
+    file = tmp_path / "numbers.npz"
+    file.write_text("before")
+    with pytest.raises(KeyboardInterrupt), whole(file) as part:
+        part.write_text("half of it")
+        assert part.suffix == ".npz" and file.read_text() == "before"
+        raise KeyboardInterrupt
+    assert file.read_text() == "before" and os.listdir(tmp_path) == ["numbers.npz"]
+    part_of(file).write_text("left by one who was killed")
+    with whole(file) as part:
+        part.write_text("all of it")
+    assert file.read_text() == "all of it" and os.listdir(tmp_path) == ["numbers.npz"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    file = tmp_path / "picture.jpg"
+    with whole(file, writer=1) as one, whole(file, writer=2) as two:
+        one.write_text("a picture")
+        two.write_text("a picture")
+    assert file.read_text() == "a picture" and os.listdir(tmp_path) == ["picture.jpg"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity_lab._version import versions
+from similarity_lab.files import whole
 
 MANIFEST, FORMAT = "manifest.json", 1
 _COMPARED = ("similarity_lab", "tensorflow", "keras", "numpy")
@@ -28,7 +29,8 @@ def write_manifest(folder: Path, content: dict[str, Any], files: list[str]) -> N
         "files": {name: _digest(folder / name) for name in files},
         "versions": versions(),
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+    with whole(folder / MANIFEST) as part:
+        part.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

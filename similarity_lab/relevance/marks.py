@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.files import skipped_table
+from similarity_lab.files import skipped_table, whole
 from similarity_lab.images import ImageError
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.sources import Source, content_digest
@@ -103,9 +103,9 @@ class Marks:
         """Write all marks as JSON, whole or not at all."""
         path = Path(file)
         marks = [asdict(mark) for _, mark in sorted(self._marks.items())]
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps({"format": _FORMAT, "marks": marks}, indent=1) + "\n", "utf-8")
-        part.replace(path)
+        text = json.dumps({"format": _FORMAT, "marks": marks}, indent=1)
+        with whole(path) as part:
+            part.write_text(text + "\n", "utf-8")
 
     @classmethod
     def load(cls, file: str | PathLike[str]) -> "Marks":

@@ -21,6 +21,7 @@ from similarity_lab.comparators import ComparatorSource
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders import vector_space
+from similarity_lab.files import whole
 from similarity_lab.relevance.calibration import LikelihoodRatio
 from similarity_lab.relevance.learned import LearnedRule
 from similarity_lab.relevance.mean_distance import MeanDistanceRule
@@ -49,13 +50,9 @@ def save_scorer(scorer: "RelevanceScorer", folder: str | PathLike[str]) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     arrays, rule = _rule_to(scorer)
-    partial = folder / "partial.npz"
-    np.savez(partial, **arrays)  # type: ignore[arg-type]
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     embedder = scorer.embedder
     manifest = {
         "format": _FORMAT,
-        "numbers": digest,
         "embedder": scorer.fitted_with_,
         "library": _library_digest(scorer),
         "parameters": {
@@ -69,11 +66,11 @@ def save_scorer(scorer: "RelevanceScorer", folder: str | PathLike[str]) -> None:
         "references": scorer.reference_names_,
         "versions": versions(),
     }
-    text = json.dumps(manifest, indent=1)
-    partial.replace(folder / _NUMBERS)
-    waiting = folder / "partial.json"
-    waiting.write_text(text + "\n", encoding="utf-8")
-    waiting.replace(folder / _MANIFEST)
+    # the manifest takes its place last, and says which numbers are its own
+    with whole(folder / _MANIFEST) as written, whole(folder / _NUMBERS) as numbers:
+        np.savez(numbers, **arrays)  # type: ignore[arg-type]
+        manifest["numbers"] = hashlib.sha256(numbers.read_bytes()).hexdigest()
+        written.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def load_scorer(

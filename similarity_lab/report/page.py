@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from similarity_lab.files import whole
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.report.rendering import SYMBOLS, environment
 from similarity_lab.report.text import page_name
-from similarity_lab.report.thumbnails import Pictures, key, write_thumbnails, write_whole
+from similarity_lab.report.thumbnails import Pictures, key, write_thumbnails
 from similarity_lab.report.views import site_view, sources_of
 
 _PAGE = re.compile(r".*[0-9a-f]{10}\.html")
@@ -69,7 +70,8 @@ def write_report(
     )
     for name in _BESIDE:
         data = files("similarity_lab.report").joinpath("templates", name).read_bytes()
-        write_whole(folder / name, data)
+        with whole(folder / name) as part:
+            part.write_bytes(data)
     _write_sites(decided, pictures, folder / "sites", title, progress=progress)
     index = folder / "index.html"
     page = (
@@ -84,7 +86,8 @@ def write_report(
             written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         )
     )
-    write_whole(index, page.encode("utf-8"))
+    with whole(index) as part:
+        part.write_text(page, encoding="utf-8")
     return index
 
 
@@ -121,7 +124,8 @@ def _write_sites(
             before=paged[position - 1] if position else None,
             after=paged[position + 1] if position + 1 < len(paged) else None,
         )
-        write_whole(folder / name, page.encode("utf-8"))
+        with whole(folder / name) as part:
+            part.write_text(page, encoding="utf-8")
     current = {name for _, name in paged}
     for path in folder.iterdir():  # of an earlier report
         if _PAGE.fullmatch(path.name) and path.name not in current:

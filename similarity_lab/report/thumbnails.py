@@ -14,12 +14,13 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab.decoding import map_ahead
+from similarity_lab.files import whole
 from similarity_lab.images import read_image
 from similarity_lab.sources import ImageError, Source, content_digest, read_bytes
 
 SIDE = 180  # pixels, the longer one
 _QUALITY = 78
-_OURS = re.compile(r"(\.?)[0-9a-f]{32}\.(jpg|\d+\.part)")
+_OURS = re.compile(r"(part\d+-)?[0-9a-f]{32}\.jpg")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _written(source: Source, folder: Path) -> Thumbnail:
     size = _size(path)
     if size is None:
         data, size = encoded(source)
-        write_whole(path, data)
+        with whole(path, writer=get_ident()) as part:  # another thread may write its copy
+            part.write_bytes(data)
     return Thumbnail(name, *size)
 
 
@@ -111,10 +113,3 @@ def _size(path: Path) -> tuple[int, int] | None:
             return picture.size
     except OSError:  # not there, or not whole
         return None
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whenever the run is interrupted."""
-    part = path.with_name(f".{path.stem}.{get_ident()}.part")
-    part.write_bytes(data)
-    part.replace(path)

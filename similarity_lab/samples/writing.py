@@ -13,6 +13,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from .._version import __version__
+from ..files import whole
 from .drawing import draw
 from .sites import RECIPES, TARGET, Shot, plan_library, plan_site
 
@@ -135,9 +136,8 @@ def _write(folder: Path, shot: Shot) -> None:
     image = Image.fromarray(draw(shot.subject, seed=shot.seed, size=shot.size))
     image.save(buffer, **_ENCODING[path.suffix])  # type: ignore[arg-type]
     data = buffer.getvalue()
-    part = path.with_name(path.name + ".part")  # broken off, it is not taken for the image
-    part.write_bytes(data[: len(data) // 2] if shot.truncated else data)
-    part.replace(path)
+    with whole(path) as part:
+        part.write_bytes(data[: len(data) // 2] if shot.truncated else data)
 
 
 def _truth(by_site: dict[str, list[Shot]]) -> pd.DataFrame:

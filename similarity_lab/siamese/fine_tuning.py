@@ -10,6 +10,7 @@ from similarity_lab._version import versions
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.siamese.run import TrainingRun
+from similarity_lab.siamese.run_folder import write_weights
 from similarity_lab.siamese.strong import Blocks, fit_projection, strong_tower, unfreeze
 from similarity_lab.siamese.training import Loss, train
 
@@ -102,9 +103,7 @@ def _start(
     fit_projection(tower, photos.sources, progress=progress)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_name("partial.weights.h5")
-        tower.save_weights(partial, overwrite=True)
-        partial.replace(kept)
+        write_weights(tower, kept)
 
 
 def _joined(histories: list[pd.DataFrame]) -> pd.DataFrame:

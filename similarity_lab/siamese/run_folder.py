@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from similarity_lab.backend import keras
+from similarity_lab.files import whole
 from similarity_lab.siamese.run import (
     CONFIGURATION,
     HISTORY,
@@ -66,11 +67,10 @@ class RunFolder:
         """Write the state after an epoch."""
         epoch = len(history)
         if best:
-            self._write_weights(network, _BEST)
-        self._write_weights(network, _state(epoch))
-        partial = self.path / "history.partial"
-        history.to_csv(partial, index=False)
-        partial.replace(self.path / HISTORY)
+            write_weights(network, self.path / _BEST)
+        write_weights(network, self.path / _state(epoch))
+        with whole(self.path / HISTORY) as part:
+            history.to_csv(part, index=False)
         (self.path / _state(epoch - 1)).unlink(missing_ok=True)
 
     def restore_last(self, network: keras.Model, epoch: int) -> None:
@@ -84,10 +84,11 @@ class RunFolder:
         """Put back the weights of the best epoch."""
         network.load_weights(self.path / _BEST)
 
-    def _write_weights(self, network: keras.Model, name: str) -> None:
-        partial = self.path / f"partial-{name}"
-        network.save_weights(partial, overwrite=True)
-        partial.replace(self.path / name)
+
+def write_weights(network: keras.Model, file: Path) -> None:
+    """Write weights (``….weights.h5``), whole or not at all."""
+    with whole(file) as part:
+        network.save_weights(part, overwrite=True)
 
 
 def _state(epoch: int) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from similarity_lab.embedders import Embedder, embed_readable
 from similarity_lab.embedders.base import Images, as_sources
+from similarity_lab.files import whole
 from similarity_lab.sources import describe
 from similarity_lab.store.vectors import Vectors, VectorStore
 
@@ -128,9 +129,8 @@ def _up_to_date(store: VectorStore, embedder: str, dimension: int) -> "Index":
     for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last):
         index.add(numbers.astype(np.uint64), vectors)
     if len(index) > before:
-        partial = file.with_suffix(".partial")
-        index.save(str(partial))
-        partial.replace(file)
+        with whole(file) as part:
+            index.save(str(part))
     return index
 
 

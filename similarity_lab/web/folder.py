@@ -20,11 +20,10 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from similarity_lab.files import part_of, whole
 from similarity_lab.web.jobs import read_lines
 
 IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
-_PART = ".part"
-_MARKER_PART = MARKER + _PART
 IMAGE_COLUMNS = [
     "path", "address", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
     "width", "height", "bytes",
@@ -58,7 +57,7 @@ def prepare(folder: Path, url: str) -> None:
     """Make a site's folder, or check that it is one that an earlier call has made for this site."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise FolderError(f"{folder}: is not a folder; name another out_dir")
-    if folder.is_dir() and any(path.name != _MARKER_PART for path in folder.iterdir()):
+    if folder.is_dir() and any(path != part_of(folder / MARKER) for path in folder.iterdir()):
         _check_ours(folder, url)
     folder.mkdir(parents=True, exist_ok=True)
     if read_marker(folder) is None:  # comes first: it makes the folder ours, should we be killed
@@ -93,7 +92,8 @@ def read_marker(folder: Path) -> dict | None:
 
 def write_marker(folder: Path, marker: dict) -> None:
     """Write `site.json` at once or not at all."""
-    _write_whole(folder / MARKER, json.dumps(marker, indent=1) + "\n")
+    with whole(folder / MARKER) as part:
+        part.write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
 
 
 def read_outcome(folder: Path) -> dict:
@@ -122,9 +122,8 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     images = images[IMAGE_COLUMNS]
     pages = _notes(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
     for table, name in ((images, IMAGES), (pages, PAGES)):
-        part = folder / (name + _PART)
-        table.to_parquet(part, index=False)
-        part.replace(folder / name)
+        with whole(folder / name) as part:
+            table.to_parquet(part, index=False)
     return images, pages
 
 
@@ -137,19 +136,13 @@ def forget_left_out(folder: Path) -> None:
     """Forget what was left out: with other limits it may come out otherwise."""
     log = folder / "crawl" / "images.jsonl"
     kept = [row for row in read_lines(log) if row["status"] in ("kept", "repeated")]
-    _write_whole(log, "".join(json.dumps(row) + "\n" for row in kept))
+    with whole(log) as part:
+        part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
 
 
 def forget_cache(folder: Path) -> None:
     """Remove the answers that were kept to go on from: the crawl is finished."""
     shutil.rmtree(folder / "crawl" / "cache", ignore_errors=True)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file at once or not at all, whoever is killed."""
-    part = path.with_name(path.name + _PART)
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _notes(path: Path, columns: list[str]) -> pd.DataFrame:

@@ -95,7 +95,7 @@ def check(shop, out, kills):
         collection = collected(server, out)
     assert collection.table.loc[0, "status"] == "collected"
     assert assert_whole(folder, shop) >= {shop.files[path][1] for path in shop.products}
-    assert not list(out.rglob("*.part"))
+    assert not list(out.rglob("part-*"))
 
 
 def test_whoever_is_killed_the_next_call_goes_on(shop, tmp_path):
