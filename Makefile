@@ -51,7 +51,7 @@ types: env
 
 unit: env
 	@echo "==> tests, doctests, README blocks, notebooks in fast mode"
-	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --durations 10
 
 coverage: env
 	@echo "==> which lines the tests reach; fails below 90 %"
