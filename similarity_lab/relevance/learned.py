@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.blas import one_thread
 from similarity_lab.embedders import Embedder
 from similarity_lab.relevance.calibration import HeldOut, LikelihoodRatio, cross_fit, probability
 from similarity_lab.relevance.library import EmbeddedLibrary
@@ -86,12 +87,13 @@ class LearnedRule:
                 "pass two or more",
                 stacklevel=4,
             )
-        held_out = cross_fit(references, others, labels, seed)
-        scatter = Scatter.of(references, np.zeros(len(references), int)) + Scatter.of(
-            others, labels
-        )
+        with one_thread:
+            held_out = cross_fit(references, others, labels, seed)
+            own = Scatter.of(references, np.zeros(len(references), int))
+            space = Whitening.from_scatter(own + Scatter.of(others, labels))
+            prototypes = Prototypes.fit(references, others, labels, space)
         return cls(
-            Prototypes.fit(references, others, labels, Whitening.from_scatter(scatter)),
+            prototypes,
             tuple(names),
             LikelihoodRatio.fit(
                 held_out.references, held_out.others, held_out.weights, generated=generated

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from similarity_lab.blas import one_thread
 from similarity_lab.images import read_image
 from similarity_lab.relevance.prototypes import Vectors, unit
 from similarity_lab.sources import Source
@@ -17,6 +18,7 @@ _SAME_BITS = 6  # of 64 in which the perceptual hashes of such a picture may dif
 _BLOCK = 128
 
 
+@one_thread
 def repeated(
     vectors: Vectors, digests: list[str], sources: Sequence[Source]
 ) -> npt.NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from similarity_lab._version import versions
+from similarity_lab.blas import one_thread
 from similarity_lab.embedders import vector_space
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library import EmbeddedLibrary
@@ -23,6 +24,7 @@ class NoReferencesError(ValueError):
         )
 
 
+@one_thread
 def decide(scorer: "RelevanceScorer", images: EmbeddedSite) -> SiteRelevance:
     """Return the decision of a fitted scorer with its evidence."""
     vectors, rule = images.embedded.vectors, scorer.rule_
