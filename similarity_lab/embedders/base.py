@@ -1,5 +1,6 @@
 """What every embedder offers, and how pictures stream through one."""
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -188,13 +189,14 @@ class StreamingEmbedder(ABC):
             batches = decoded_batches(sources, self.input_size, self.color, batch_size, self.reader)
             yield from map(self._embedded, batches)
             return
-        # a few images are shared out, so that no thread looks on while another has them all
-        fair = max(1, len(sources) // self.threads)
+        # every thread gets as many batches as the others, so that none looks on at the end
+        rounds = math.ceil(len(sources) / (batch_size * self.threads))
+        fair = math.ceil(len(sources) / max(1, rounds * self.threads))
         yield from in_order(
             lambda span: self._embedded(
                 decode(sources, span, self.input_size, self.color, self.reader)
             ),
-            spans(len(sources), min(batch_size, fair)),
+            spans(len(sources), max(1, fair)),
             ahead=3 * self.threads,
             workers=self.threads,
         )
