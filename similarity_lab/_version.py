@@ -4,7 +4,7 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-__version__ = "1.0.0"
+__version__ = "1.0.1"
 
 _MATTER = (
     "keras", "numpy", "opencv-python", "openvino", "pandas", "pillow", "scikit-learn", "simplejpeg",
