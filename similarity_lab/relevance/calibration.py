@@ -87,7 +87,7 @@ class LikelihoodRatio:
         negative = np.zeros(len(scores))
         negative[len(shown) :] = share / _EVEN
         negative[len(shown) : -_EVEN] = (1 - share) * weights / weights.sum()
-        centre = (positive + negative) @ scores / 2
+        centre = np.average(scores, weights=positive + negative)
 
         def loss(line: Floats) -> tuple[float, Floats]:
             value = line[0] * (scores - centre) + line[1]
