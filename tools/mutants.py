@@ -45,7 +45,7 @@ MODULES = {
     "relevance/repeats": ["relevance/test_repeats.py"],
     "relevance/tables": _SCORER,
     "relevance/learned": ["relevance/test_learned.py"],
-    "relevance/mean_distance": ["relevance/test_scorer.py"],
+    "relevance/mean_distance": ["relevance/test_mean_distance.py", "relevance/test_scorer.py"],
     "pairs/members": ["pairs/test_indices.py", "pairs/test_pair_properties.py"],
     "pairs/indices": ["pairs/test_indices.py"],
     "pairs/arrays": ["pairs/test_arrays.py", "pairs/test_pair_properties.py"],
