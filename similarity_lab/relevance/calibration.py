@@ -73,7 +73,7 @@ class LikelihoodRatio:
 
         hard = _quantile(others, weights, _HARD)
         if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
-            shown = _even(hard, float(target[0]))
+            shown = _even(hard, target.item())
         elif generated:
             shown = target
         else:
