@@ -141,6 +141,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="try the survivors once more")
     given = parser.parse_args()
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
+    sys.path.insert(0, str(ROOT))  # the package beside us, whichever is installed
     if given.module is None:  # each in a process that has not seen the others' tests
         for name in MODULES:
             command = [sys.executable, __file__, name, *["--again"] * given.again]
