@@ -45,7 +45,7 @@ MODULES = {
     "relevance/repeats": ["relevance/test_repeats.py"],
     "relevance/tables": _SCORER,
     "relevance/learned": ["relevance/test_learned.py"],
-    "relevance/mean_distance": ["relevance/test_scorer.py"],
+    "relevance/mean_distance": ["relevance/test_mean_distance.py", "relevance/test_scorer.py"],
     "pairs/members": ["pairs/test_indices.py", "pairs/test_pair_properties.py"],
     "pairs/indices": ["pairs/test_indices.py"],
     "pairs/arrays": ["pairs/test_arrays.py", "pairs/test_pair_properties.py"],
@@ -141,6 +141,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="try the survivors once more")
     given = parser.parse_args()
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
+    sys.path.insert(0, str(ROOT))  # the package beside us, whichever is installed
     if given.module is None:  # each in a process that has not seen the others' tests
         for name in MODULES:
             command = [sys.executable, __file__, name, *["--again"] * given.again]

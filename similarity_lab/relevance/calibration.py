@@ -73,7 +73,7 @@ class LikelihoodRatio:
 
         hard = _quantile(others, weights, _HARD)
         if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
-            shown = _even(hard, float(target[0]))
+            shown = _even(hard, target.item())
         elif generated:
             shown = target
         else:
@@ -87,7 +87,7 @@ class LikelihoodRatio:
         negative = np.zeros(len(scores))
         negative[len(shown) :] = share / _EVEN
         negative[len(shown) : -_EVEN] = (1 - share) * weights / weights.sum()
-        centre = (positive + negative) @ scores / 2
+        centre = np.average(scores, weights=positive + negative)
 
         def loss(line: Floats) -> tuple[float, Floats]:
             value = line[0] * (scores - centre) + line[1]

@@ -45,11 +45,10 @@ class MeanDistanceRule:
         """Take the threshold, or choose it on the library: best balanced accuracy."""
         is_target = library.is_target(target)
         draw.check(int(is_target.sum()))
-        if threshold is None:
-            known = draw.aggregate == "mean" and _is_original(comparator)
-            threshold = ORIGINAL_THRESHOLD if known else "from-library"
-        if isinstance(threshold, str):
+        if needs_counter_examples(threshold, comparator, draw):
             threshold = _chosen_threshold(library, is_target, comparator, draw)
+        elif threshold is None:
+            threshold = ORIGINAL_THRESHOLD
         return cls(draw, float(threshold))
 
     def columns(

@@ -41,6 +41,8 @@ def check_parameters(
             "under the learned rule similarity_threshold is the probability from which an image "
             f"is called a match, 0 to 1; got {given!r}"
         )
+    if isinstance(given, str) and given != "from-library":
+        raise ValueError(f'similarity_threshold is a number or "from-library", got {given!r}')
     if not 0 < prior_share < 1:
         raise ValueError(f"prior_share must lie between 0 and 1, got {prior_share}")
     if not 0.5 <= certainty <= 1:

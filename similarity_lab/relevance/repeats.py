@@ -61,7 +61,7 @@ def _groups(vectors: Vectors, sources: Sequence[Source]) -> npt.NDArray[np.intp]
         for at in needed:
             if at not in hashes:
                 hashes[at] = _hash(sources[at])
-        first, second = np.array([hashes[at] for at in needed], np.uint64)[places.reshape(2, -1)]
+        first, second = np.array([hashes[at] for at in needed], np.uint64)[places]
         links = groups[pairs[:, np.bitwise_count(first ^ second) <= _SAME_BITS]]
         graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(count, count))
         _, merged = connected_components(graph, directed=False)

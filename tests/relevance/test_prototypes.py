@@ -53,7 +53,12 @@ def test_scores_are_log_odds_of_a_softmax(vectors):
     assert (nearest == labels[~is_target] - 1).mean() > 0.9
 
 
-def test_classes_of_one_photo_each_do_no_harm():
+def test_without_variation_in_classes_nothing_is_whitened():
+    """One photo of each product: cosines around the mean of all, as they are."""
     points = unit(np.random.default_rng(0).normal(0, 1, (4, 6)))
     white = Whitening.from_scatter(Scatter.of(points, np.arange(4)))(points)
-    assert np.isfinite(white).all()
+    np.testing.assert_allclose(white, unit(points - points.mean(0)), atol=1e-6)
+
+
+def test_zeros_have_no_direction():
+    np.testing.assert_allclose(unit(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0, 0]])

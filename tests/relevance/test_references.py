@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from similarity_lab import RelevanceScorer
 from similarity_lab.relevance import ReferenceDraw
 
 DIGEST = "0123456789abcdef" * 4
@@ -55,6 +56,36 @@ def test_distances_use_the_drawn_references():
     np.testing.assert_allclose(draw.distances(distances, digests), expected, rtol=1e-6)
 
 
+def test_one_reference_is_the_smallest_draw():
+    distances = np.random.default_rng(0).random((5, 7)).astype(np.float32)
+    digests = [f"{number:016x}" for number in range(5)]
+    drawn = ReferenceDraw(n=1).distances(distances, digests)
+    assert all(one in row for one, row in zip(drawn, distances, strict=True))
+    one_nearest = ReferenceDraw(n=4, aggregate="mean-of-nearest", n_nearest=1)
+    nearest = ReferenceDraw(n=4, aggregate="nearest")
+    np.testing.assert_array_equal(
+        one_nearest.distances(distances, digests), nearest.distances(distances, digests)
+    )
+    with pytest.raises(ValueError, match="shorter"):
+        nearest.distances(distances, digests[:4])
+
+
+def test_as_many_as_there_are():
+    """Without replacement at most every reference once; with it there is no such limit."""
+    all_of_them = ReferenceDraw(n=4, draw="without-replacement")
+    all_of_them.check(4)
+    assert sorted(all_of_them.indices(4, DIGEST)) == [0, 1, 2, 3]
+    for draw in ("with-replacement", "all"):
+        ReferenceDraw(n=5, draw=draw).check(4)
+
+
+def test_the_scorer_draws_as_a_draw_does_by_default():
+    scorer, draw = RelevanceScorer("almonds"), ReferenceDraw()
+    for name in ("draw", "aggregate", "n_nearest", "seed"):
+        assert getattr(scorer, name) == getattr(draw, name)
+    assert scorer.n_references == draw.n
+
+
 def test_what_cannot_be_drawn():
     with pytest.raises(ValueError, match="draw must be one of"):
         ReferenceDraw(draw="some")
@@ -62,5 +93,7 @@ def test_what_cannot_be_drawn():
         ReferenceDraw(aggregate="median")
     with pytest.raises(ValueError, match="at least 1"):
         ReferenceDraw(n=0)
+    with pytest.raises(ValueError, match="at least 1"):
+        ReferenceDraw(n_nearest=0)
     with pytest.raises(ValueError, match="lower n_references to 4"):
         ReferenceDraw(n=5, draw="without-replacement").check(4)

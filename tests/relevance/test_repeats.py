@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from similarity_lab.relevance import repeats
-from similarity_lab.relevance.repeats import repeated
+from similarity_lab.relevance.repeats import close_pairs, repeated
 from similarity_lab.samples import draw
 from similarity_lab.sources import content_digest
 
@@ -72,6 +72,29 @@ def test_groups_equal_the_double_loop(images, block):
         patch.setattr(repeats, "_hash", np.uint64)
         again = repeated(vectors, digests, hashes)
     assert set(np.flatnonzero(~again)) == kept_by_brute_force(angles, hashes, digests)
+
+
+@pytest.mark.parametrize("block", [3, 50])
+def test_each_close_pair_comes_once(monkeypatch, block):
+    """Oracle: the double loop; of a photo and itself there is no pair."""
+    monkeypatch.setattr(repeats, "_BLOCK", block)
+    angles = np.random.default_rng(0).integers(0, 30, 40) * 0.04
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = [pair for block in close_pairs(vectors) for pair in zip(*block, strict=True)]
+    near = [
+        (a, b)
+        for a in range(40)
+        for b in range(a + 1, 40)
+        if 1 - np.cos(angles[a] - angles[b]) <= 1e-3
+    ]
+    assert sorted(found) == near
+
+
+@pytest.mark.parametrize(("bits", "kept"), [(0, 1), (6, 1), (7, 2), (64, 2)])
+def test_hashes_that_differ_in_few_bits_are_of_one_picture(monkeypatch, bits, kept):
+    monkeypatch.setattr(repeats, "_hash", np.uint64)
+    again = repeated(np.ones((2, 4), np.float32), ["a", "b"], [0, 2**bits - 1])
+    assert (~again).sum() == kept
 
 
 def test_thousands_of_copies_fit_into_memory(monkeypatch):

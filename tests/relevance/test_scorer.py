@@ -208,6 +208,7 @@ def test_bad_parameters(library, stub):
         ({"method": "magic"}, "method must be one of"),
         ({"relevance_threshold": 25}, "share from 0 to 1"),
         ({"similarity_threshold": float("nan")}, "finite number"),
+        ({"similarity_threshold": "from library"}, 'a number or "from-library"'),
         ({"draw": "without-replacement"}, "lower n_references to 6"),
     ]:
         with pytest.raises(ValueError, match=complaint):
