@@ -80,9 +80,12 @@ def test_distance_histogram():
 
 
 def test_lines():
-    figure = plots.lines({"a": ([1, 10], [0.2, 0.3])}, x_label="x", y_label="y", log_x=True)
+    curves = {"a": ([1, 10], [0.2, 0.3]), "b": ([1, 30], [0.2, 0.4])}
+    figure = plots.lines(curves, x_label="x", y_label="y", log_x=True)
     drawn(figure)
-    assert figure.axes[0].get_xscale() == "log"
+    axis = figure.axes[0]
+    assert axis.get_xscale() == "log"
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["1", "10", "30"]
 
 
 LABELS = np.repeat([0, 1, 2], [12, 12, 5])

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 from sklearn.manifold import TSNE
 
 from similarity_lab.evaluation import PairDistances
@@ -67,6 +68,7 @@ def lines(
         At most eight.
     x_label, y_label : str
     log_x : bool
+        On a logarithmic scale, with a tick at each value.
     """
     figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
     axis = figure.subplots()
@@ -74,6 +76,9 @@ def lines(
         axis.plot(x, y, marker="o", markersize=3, linewidth=1.5, color=colour, label=name)
     if log_x:
         axis.set_xscale("log")
+        axis.set_xticks(sorted({value for x, _ in series.values() for value in x}))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axis.minorticks_off()
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
     _open(axis)
