@@ -42,6 +42,8 @@ def test_is_committed_as_it_should_be(path):
     cells = code_cells(path)
     assert len(cells) <= 25
     assert sum("FAST =" in cell.source for cell in cells) == 1
+    # in Colab there is no checkout: the parameters name a package, the next cell installs it
+    assert "\nPACKAGE = " in cells[0].source and "%pip install" in cells[1].source
     for cell in cells:
         assert len(cell.source.splitlines()) <= 15, cell.source
         assert "def " not in cell.source and "!pip" not in cell.source
