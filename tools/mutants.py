@@ -43,7 +43,7 @@ MODULES = {
     "relevance/references": ["relevance/test_references.py"],
     "relevance/repeats": ["relevance/test_repeats.py"],
     "relevance/tables": ["relevance/test_decision.py"],
-    "relevance/learned": ["relevance/test_learned.py"],
+    "relevance/learned": ["relevance/test_learned_rule.py", "relevance/test_learned.py"],
     "relevance/mean_distance": ["relevance/test_scorer.py"],
     "pairs/members": [
         "pairs/test_indices.py",
