@@ -14,6 +14,7 @@ from similarity_lab.relevance.decision import (
     check_thresholds,
     evidence,
 )
+from similarity_lab.relevance.marks import with_marks
 from similarity_lab.relevance.tables import SiteFailure, decisions_table, expected_accuracy
 
 METHODS = ["learned", "mean-distance"]
@@ -125,6 +126,14 @@ def test_all_of_it_becomes_json(result):
     unread = [image["score"] is None for image in told["images"]]
     assert unread == (result.images["status"] == "skipped").tolist()
     assert told["skipped"] == [{"path": "bad.jpg", "reason": "holds text"}]
+
+
+def test_json_has_no_endless_distances():
+    result = decided("mean-distance")
+    row = int(result.ranked().index[0])
+    told = with_marks(result, {row: False}).to_dict()  # farther than any threshold
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert told["images"][row]["distance"] is None and told["images"][row]["reason"]
 
 
 def test_evidence_is_a_probability_or_a_distance():
