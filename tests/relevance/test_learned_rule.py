@@ -8,9 +8,9 @@ import pytest
 
 from similarity_lab import load_embedder
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.relevance import background
+from similarity_lab.relevance import background, learned
 from similarity_lab.relevance.calibration import LikelihoodRatio, cross_fit, probability
-from similarity_lab.relevance.learned import QUALITIES, LearnedRule
+from similarity_lab.relevance.learned import LearnedRule
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.prototypes import Prototypes, Scatter, Whitening, unit
 
@@ -96,9 +96,9 @@ def test_only_a_single_photo_is_warned_of():
         fit(library(dates=3, almonds=2, figs=3))
 
 
-@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("quality", ["standard", "best"])
 def test_what_every_quality_needs_is_in_the_package(monkeypatch, quality):
     monkeypatch.setattr(background, "background_photos", None)  # nobody waits for drawing
-    name, size = QUALITIES[quality]
+    name, size = learned.QUALITIES[quality]
     kept = background.background_vectors(load_embedder(name, input_size=size))
     assert len(kept) == len(background.background_labels())
