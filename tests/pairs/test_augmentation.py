@@ -80,7 +80,10 @@ def test_a_move_turns_zooms_and_mirrors_about_the_middle_and_shifts():
     for values, most in [(angles, 30), (zooms - 1, 0.2), *zip(shifts.T, [0.1, 0.1], strict=True)]:
         assert -most <= values.min() < -0.99 * most and 0.99 * most < values.max() <= most
         assert abs(values.mean()) < 5 * most / np.sqrt(3 * 4000)
-    assert abs(np.mean(determinants < 0) - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4000)
+    mirrored = determinants < 0
+    assert abs(mirrored.mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4000)
+    together = np.corrcoef([angles, zooms, *shifts.T, mirrored])  # each is drawn on its own
+    assert np.abs(together - np.eye(5)).max() < 5 / np.sqrt(4000)
 
 
 def test_what_is_uncovered_is_no_black_corner():
