@@ -31,22 +31,25 @@ RESULTS = ROOT / "build" / "mutants.json"
 SECONDS = 120  # for the tests of one mutant; who takes longer is noticed
 
 _LIGHT = "not literal_loop"  # which takes a network for every image
-_SCORER = ["relevance/test_learned.py", "relevance/test_scorer.py"]
 # What is quick comes first: a fault that it notices needs no more.
 MODULES = {
     "distances": ["test_distances.py", "test_distance_properties.py"],
     "relevance/shares": ["relevance/test_shares.py"],
-    "relevance/deciding": ["relevance/test_learned.py", "relevance/test_scorer_properties.py"],
-    "relevance/decision": _SCORER,
+    "relevance/deciding": ["relevance/test_deciding.py"],
+    "relevance/decision": ["relevance/test_decision.py", "relevance/test_scorer.py"],
     "relevance/calibration": ["relevance/test_calibration.py"],
     "relevance/prototypes": ["relevance/test_prototypes.py"],
     "relevance/thresholds": ["relevance/test_thresholds.py"],
     "relevance/references": ["relevance/test_references.py"],
     "relevance/repeats": ["relevance/test_repeats.py"],
-    "relevance/tables": _SCORER,
-    "relevance/learned": ["relevance/test_learned.py"],
+    "relevance/tables": ["relevance/test_decision.py"],
+    "relevance/learned": ["relevance/test_learned_rule.py", "relevance/test_learned.py"],
     "relevance/mean_distance": ["relevance/test_mean_distance.py", "relevance/test_scorer.py"],
-    "pairs/members": ["pairs/test_indices.py", "pairs/test_pair_properties.py"],
+    "pairs/members": [
+        "pairs/test_indices.py",
+        "pairs/test_members.py",
+        "pairs/test_pair_properties.py",
+    ],
     "pairs/indices": ["pairs/test_indices.py"],
     "pairs/arrays": ["pairs/test_arrays.py", "pairs/test_pair_properties.py"],
     "pairs/mining": ["pairs/test_mining.py"],

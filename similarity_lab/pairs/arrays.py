@@ -146,7 +146,7 @@ def _class_names(present: npt.NDArray, classes: Sequence[str] | None) -> list[st
         return [str(value) for value in present]
     if present.dtype.kind == "U":
         raise ValueError("classes= names labels that are positions; these are names: leave it out")
-    if not 0 <= present[0] <= present[-1] < len(classes):
+    if present[0] < 0 or present[-1] >= len(classes):  # they are sorted
         raise ValueError(
             f"labels must be positions in the {len(classes)} classes, 0…{len(classes) - 1}, "
             f"got {present[0]}…{present[-1]}"

@@ -76,7 +76,7 @@ class Members:
             drawn = rng.integers(last + 1)
             taken = (ranks[:, :step] == drawn[:, None]).any(axis=1)
             sampled = np.where(taken, last, drawn)
-            ranks[:, step] = np.where(step < rest, sampled, (step - rest) % sizes)
+            ranks[:, step] = np.where(step < rest, sampled, step % sizes)
         return self.order[self.starts[classes][:, None] + ranks]
 
     def positives(self, anchors: Indices, rng: np.random.Generator) -> Indices:

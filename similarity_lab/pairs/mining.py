@@ -76,8 +76,7 @@ def semi_hard_negatives(
     >>> chosen.tolist(), [KINDS[kind] for kind in kinds]
     ([2], ['semi-hard'])
     """
-    chosen = np.full(len(anchors.codes), -1)
-    kinds = np.full(len(chosen), RANDOM)
+    chosen, kinds = np.empty((2, len(anchors.codes)), np.int64)
     to_positive = np.linalg.norm(anchors.vectors - positives, axis=1)
     for start in range(0, len(chosen), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -96,7 +95,7 @@ def semi_hard_negatives(
 
 def shares(kinds: Indices) -> dict[str, float]:
     """Return which share of the negatives was chosen in which way, 0…1."""
-    counts = np.bincount(kinds, minlength=len(KINDS)) / max(len(kinds), 1)
+    counts = np.bincount(kinds, minlength=len(KINDS)) / len(kinds)
     return dict(zip(KINDS, counts.tolist(), strict=True))
 
 

@@ -58,8 +58,8 @@ def by_probability(
         Unsure where neither answer has this probability.
     """
     scored = images["status"] == "scored"
-    chances = images["probability"].clip(1e-12, 1 - 1e-12)
-    log_ratios = logit(chances[scored].to_numpy(np.float64)) - logit(prior_share)
+    chances = images["probability"][scored].to_numpy(np.float64)
+    log_ratios = logit(chances) - logit(prior_share)  # endless for what is certain
     posterior = SharePosterior.of(log_ratios)
     probability = posterior.at_least(relevance_threshold)
     relevant = probability >= 0.5

@@ -213,8 +213,12 @@ class SiteRelevance:
         }
 
     def to_dict(self) -> dict[str, object]:
-        """Return the decision with its images as plain values, for JSON (NaN becomes None)."""
-        images = self.images.astype(object)
+        """Return the decision with its images as plain values, for JSON.
+
+        None stands for what is no finite number: missing, or endless (a marked image's distance).
+        """
+        numbers = self.images.select_dtypes("number")
+        images = self.images.assign(**numbers.where(np.isfinite(numbers))).astype(object)
         skipped = self.skipped.to_dict("records")
         rows = images.where(images.notna(), None).to_dict("records")
         return {

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from similarity_lab.relevance.decision import SITE_COLUMNS, SiteRelevance
@@ -57,7 +58,7 @@ def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, 
         raise ValueError(
             'no decision here has a probability; score with method="learned" and pass its table'
         )
-    right = chance.where(chance >= 0.5, 1 - chance)
+    right = np.maximum(chance, 1 - chance)
     decided = right >= certainty
     return {
         "unsure_rate": float(1 - decided.mean()),

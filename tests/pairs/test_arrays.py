@@ -97,6 +97,10 @@ def test_targets_that_are_refused():
         make_pairs_target(photos, LABELS, "almonds", seed=0)
     with pytest.raises(ValueError, match="positions in the 2 classes, 0…1, got 0…2"):
         make_pairs_target(photos, LABELS, "almonds", seed=0, classes=NAMES[:2])
+    with pytest.raises(ValueError, match="positions in the 3 classes, 0…2, got -1…1"):
+        make_pairs_target(photos, LABELS - 1, "almonds", seed=0, classes=NAMES)
+    with pytest.raises(ValueError, match="got -1…0"):
+        make_pairs_target(numbered(3), [-1, 0, 0], "almonds", seed=0, classes=NAMES)
     with pytest.raises(ValueError, match="these are names: leave it out"):
         make_pairs_target(photos, np.array(NAMES)[LABELS], "oats", seed=0, classes=NAMES)
 

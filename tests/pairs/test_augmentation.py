@@ -65,6 +65,27 @@ def test_a_flip_swaps_left_and_right_exactly():
     np.testing.assert_allclose(result, photos()[:, :, ::-1] / 255, atol=1e-6)
 
 
+def test_a_move_turns_zooms_and_mirrors_about_the_middle_and_shifts():
+    """Every move of many keeps what is promised, and together they reach all of it."""
+    parts = {"rotation": 30, "zoom": 0.2, "shift": 0.1, "flip": 0.25}
+    moves = Augmentation(**parts)._moves(4000, (9, 7), np.random.default_rng(0))
+    turns, height, width = moves[:, :, :2], 9, 7
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])  # of pixels 0, 1, … as (x, y)
+    shifts = (turns @ middle + moves[:, :, 2] - middle) / [width, height]
+    determinants = np.linalg.det(turns)
+    zooms = np.sqrt(np.abs(determinants))
+    squares = turns.transpose(0, 2, 1) @ turns  # no shear: lengths and right angles are kept
+    np.testing.assert_allclose(squares, zooms[:, None, None] ** 2 * np.eye(2), atol=1e-12)
+    angles = np.rad2deg(np.arctan2(-turns[:, 0, 1], turns[:, 1, 1]))  # how far "down" turns
+    for values, most in [(angles, 30), (zooms - 1, 0.2), *zip(shifts.T, [0.1, 0.1], strict=True)]:
+        assert -most <= values.min() < -0.99 * most and 0.99 * most < values.max() <= most
+        assert abs(values.mean()) < 5 * most / np.sqrt(3 * 4000)
+    mirrored = determinants < 0
+    assert abs(mirrored.mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4000)
+    together = np.corrcoef([angles, zooms, *shifts.T, mirrored])  # each is drawn on its own
+    assert np.abs(together - np.eye(5)).max() < 5 / np.sqrt(4000)
+
+
 def test_what_is_uncovered_is_no_black_corner():
     white = np.full((20, 16, 16, 3), 255, np.uint8)
     moved = changed(white, **{**NONE, "rotation": 45, "shift": 0.3, "zoom": 0.3})
@@ -72,8 +93,13 @@ def test_what_is_uncovered_is_no_black_corner():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("flip", 1.1), ("rotation", 181), ("zoom", 1), ("contrast", -0.1)]
-)
-def test_what_is_refused(name, value):
-    with pytest.raises(ValueError, match=rf"{name} must be between 0 and .*, got {value}"):
+    ("name", "value", "most"),
+    [
+        ("flip", 1.1, 1), ("brightness", 1.1, 1), ("rotation", 181, 180),
+        ("zoom", 1, 0.99), ("contrast", -0.1, 0.99),
+    ],
+)  # fmt: skip
+def test_what_is_refused(name, value, most):
+    with pytest.raises(ValueError, match=rf"{name} must be between 0 and {most}, got {value}"):
         Augmentation(**{name: value})
+    assert getattr(Augmentation(**{name: most}), name) == most

@@ -1,7 +1,9 @@
+import inspect
+
 import numpy as np
 import pytest
 
-from similarity_lab.pairs import ClassBalancedStream
+from similarity_lab.pairs import ClassBalancedStream, PairStream
 
 
 def test_a_batch_has_some_photos_each_of_some_classes(make_data):
@@ -47,6 +49,17 @@ def test_default_sizes(make_data, data):
     names = [f"class {number}" for number in range(20)]
     many = ClassBalancedStream(make_data(np.arange(100) % 20, classes=names), seed=0)
     assert many.batch_size == 64 and len(many) == 2  # 16 of 20 classes; 100 photos
+    few = ClassBalancedStream(data, classes_per_batch=2, images_per_class=2, seed=0)
+    assert all(len(set(few[at][1].tolist())) == 2 for at in range(len(few)))
+
+
+def test_what_is_as_in_pair_stream_has_its_defaults():
+    ours, theirs = (inspect.signature(one).parameters for one in (ClassBalancedStream, PairStream))
+    shared = ours.keys() & theirs.keys() - {"dataset"}
+    assert {"augment", "fresh", "cache", "cache_limit", "workers", "max_queue_size"} <= shared
+    assert {name: ours[name].default for name in shared} == {
+        name: theirs[name].default for name in shared
+    }
 
 
 def test_epochs_depend_on_seed_and_number(data):

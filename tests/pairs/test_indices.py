@@ -76,6 +76,8 @@ def test_a_class_with_one_image_is_named_and_counted():
         pair_indices(LABELS, seed=0, anchors=[0, 1])
     with pytest.warns(UserWarning, match=r"own positive 25 times.*19 \(1\) and 5 more"):
         pair_indices(range(25), seed=0)
+    with pytest.warns(UserWarning, match=r"18 \(1\), 19 \(1\); add images"):
+        pair_indices(range(20), seed=0)
 
 
 def test_labels_of_a_table():
@@ -93,8 +95,9 @@ def test_labels_of_a_table():
         ([0.5, 1.5], None, "integers or strings, got float64"),
         ([True, False], None, "integers or strings, got bool"),
         ([[1, 0], [0, 1]], None, r"labels \(n,\).*got \(2, 2\)"),
-        ([0, 1], [2], "positions in the 2 labels, 0…1, got 2…2"),
-        ([0, 1], [-1], "got -1…-1"),
+        (np.array(["a", "b", None]), None, "integers or strings, got object"),
+        ([0, 1], [0, 2], "positions in the 2 labels, 0…1, got 0…2"),
+        ([0, 1], [1, -1], "got -1…1"),
         ([0, 1], [True, False], "turns a mask into positions"),
         ([0, 1], [[0]], r"anchors \(m,\).*got \(1, 1\)"),
     ],

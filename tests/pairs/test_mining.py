@@ -10,6 +10,7 @@ from similarity_lab.pairs.mining import (
     SEMI_HARD,
     Embedded,
     semi_hard_negatives,
+    shares,
 )
 
 
@@ -44,6 +45,22 @@ def test_semi_hard_negatives_equal_the_double_loop(monkeypatch, block):
         assert kinds[i] == kind
         assert drawn[i] == (allowed or ({min(farther, key=farther.get)} if farther else {-1}))
     assert set(kinds) == {SEMI_HARD, FARTHER, RANDOM}  # the draw above has all three
+
+
+def test_neither_bound_is_semi_hard():
+    anchors = Embedded(np.zeros((1, 1)), np.array([0]))
+    for places, expected in [([1.0, 1.5], FARTHER), ([1.0], RANDOM), ([1.0, 1.5, 1.4], SEMI_HARD)]:
+        candidates = Embedded(np.array(places)[:, None], np.ones(len(places), int))
+        chosen, kinds = semi_hard_negatives(
+            anchors, np.ones((1, 1)), candidates, margin=0.5, rng=np.random.default_rng(0)
+        )
+        assert kinds[0] == expected and chosen[0] == (-1 if expected == RANDOM else len(places) - 1)
+
+
+@pytest.mark.parametrize("kinds", [[RANDOM], [SEMI_HARD, FARTHER, FARTHER, RANDOM], [FARTHER] * 3])
+def test_shares_are_counts_of_all(kinds):
+    found = shares(np.array(kinds))
+    assert found == {name: kinds.count(at) / len(kinds) for at, name in enumerate(KINDS)}
 
 
 @pytest.mark.parametrize("pool", [2048, 5])
@@ -86,6 +103,7 @@ def test_a_network_that_sees_no_difference_leaves_the_random_ones(data):
     ("embed", "message"),
     [
         (lambda pixels: np.full((len(pixels), 2), np.nan), "not finite.*has training diverged"),
+        (lambda pixels: np.diag(np.full(len(pixels), np.inf)), "not finite"),  # some of it
         (lambda pixels: np.zeros(len(pixels)), r"into \(8, d\) floating-point vectors, got \(8,\)"),
         (lambda pixels: np.zeros((1, 2)), r"got \(1, 2\) float64"),
         (lambda pixels: np.zeros((len(pixels), 2), int), r"got \(8, 2\) int64"),
