@@ -97,11 +97,20 @@ def origin(command: str, **configuration: object) -> dict[str, object]:
 
 
 def processor() -> str:
-    """Return the processor's model name."""
+    """Return the processor's model name and what it multiplies with, which changes ratios too."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    fields = {}
+    for line in info.read_text().splitlines() if info.exists() else []:
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    known = {
+        "avx512_vnni": "AVX-512 VNNI",
+        "avx512f": "AVX-512",
+        "avx_vnni": "AVX VNNI",
+        "avx2": "AVX2",
+    }
+    widest = next((known[flag] for flag in known if flag in fields.get("flags", "").split()), "")
+    return " with ".join(filter(None, (fields.get("model name") or platform.processor(), widest)))
 
 
 def write_results(name: str, results: dict[str, object]) -> Path:
