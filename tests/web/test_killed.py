@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +67,10 @@ def killed(server, out, count, *, crawler):
     until(lambda: process.exitcode is not None or len(server.asked) >= begun + count)
     below = children(process.pid)
     for pid in below if crawler else [process.pid]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it had less to ask for, and has ended by itself
+            os.kill(pid, signal.SIGKILL)
     process.join()
-    assert process.exitcode == (0 if crawler else -signal.SIGKILL)
+    assert process.exitcode in ([0] if crawler else [0, -signal.SIGKILL])
     until(lambda: not any(map(runs, below)))  # nobody is left behind
 
 
