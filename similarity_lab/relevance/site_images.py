@@ -17,7 +17,7 @@ from similarity_lab.sources import content_digest
 
 _KINDS = {
     **dict.fromkeys(["score", "distance", "probability", "nearest_distance", "influence"], float),
-    **dict.fromkeys(["nearest_reference", "confusable"], object),  # text, or NaN
+    "confusable": object,  # text, or NaN
 }
 
 
@@ -131,8 +131,10 @@ class EmbeddedSite:
 
 def _spread(
     values: npt.NDArray[np.floating] | list[str], kept: npt.NDArray[np.intp], count: int
-) -> npt.NDArray[np.floating] | npt.NDArray[np.object_]:
+) -> pd.Series:
     """Return `count` values that are NaN where no image could be read."""
-    spread = np.full(count, np.nan, object if isinstance(values, list) else np.float64)
+    # names of files stay objects: they may hold bytes that are no text
+    kind = object if isinstance(values, list) else np.float64
+    spread = np.full(count, np.nan, kind)
     spread[kept] = values
-    return spread
+    return pd.Series(spread, dtype=kind)
