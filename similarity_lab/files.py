@@ -37,7 +37,8 @@ def whole(path: Path, *, writer: object = "") -> Iterator[Path]:
     """Give a file beside `path` to write to, which then takes its place at once.
 
     So `path` is there whole, or as it was before, whenever the writer is killed; what is left then
-    is overwritten by the next one. Threads that may write the same file name themselves.
+    is overwritten by the next one. Threads or processes that may write the same file at once give
+    `writer`, by which their parts differ.
 
     Examples
     --------

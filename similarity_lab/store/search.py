@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,7 +130,7 @@ def _up_to_date(store: VectorStore, embedder: str, dimension: int) -> "Index":
     for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last):
         index.add(numbers.astype(np.uint64), vectors)
     if len(index) > before:
-        with whole(file) as part:
+        with whole(file, writer=os.getpid()) as part:  # another process may write its own
             index.save(str(part))
     return index
 
