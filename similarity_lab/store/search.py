@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from tqdm.auto import tqdm
 
 from similarity_lab.embedders import Embedder, embed_readable
 from similarity_lab.embedders.base import Images, as_sources
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EXACT_UP_TO = 100_000
 COLUMNS = ["query", "rank", "path", "distance"]
 _BLOCK = 4096
+_KEPT_EVERY = 50_000  # vectors added to the index: what an interrupt costs at most
 _SPARE = 64
 _WIDTH = 256  # of the search in the index: recall before speed
 
@@ -30,7 +32,13 @@ Rows = npt.NDArray[np.int64]
 
 
 def nearest(
-    store: VectorStore, embedder: Embedder, images: Images, *, k: int = 5, exact: bool | None = None
+    store: VectorStore,
+    embedder: Embedder,
+    images: Images,
+    *,
+    k: int = 5,
+    exact: bool | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Return the photos in a store that look most like images.
 
@@ -47,7 +55,10 @@ def nearest(
         Compare with every vector; default: up to 100,000 of them. Beyond, an index (usearch,
         ``pip install "similarity_lab[search]"``) is made beside the store and kept up to date; what
         it finds is compared exactly, so distances are right, and above 99 % of the true neighbours
-        are found (docs/benchmarks.md).
+        are found (docs/benchmarks.md). To make it of a million vectors takes tens of minutes, and
+        goes on where it was interrupted.
+    progress : bool
+        Show a bar while the index is made.
 
     Returns
     -------
@@ -69,7 +80,11 @@ def nearest(
     queries = _unit(embedded.vectors)
     if exact is None:
         exact = count <= EXACT_UP_TO or not _index_is_possible(count)
-    rows, distances = (exactly if exact else by_index)(store, embedder.name, queries, k)
+    rows, distances = (
+        exactly(store, embedder.name, queries, k)
+        if exact
+        else by_index(store, embedder.name, queries, k, progress=progress)
+    )
     table = pd.DataFrame(
         [
             (describe(sources[at]), rank, path, float(distance))
@@ -100,10 +115,10 @@ def exactly(
 
 
 def by_index(
-    store: VectorStore, embedder: str, queries: Vectors, k: int
+    store: VectorStore, embedder: str, queries: Vectors, k: int, *, progress: bool = False
 ) -> tuple[list[Rows], list[Vectors]]:
     """Return the same by an index, which is made or brought up to date first."""
-    index = _up_to_date(store, embedder, queries.shape[1])
+    index = _up_to_date(store, embedder, queries.shape[1], progress=progress)
     rows, distances = [], []
     for query in queries:
         matches = index.search(query, _SPARE + 4 * k)  # it rounds to 16 bits; what follows does not
@@ -115,7 +130,7 @@ def by_index(
     return rows, distances
 
 
-def _up_to_date(store: VectorStore, embedder: str, dimension: int) -> "Index":
+def _up_to_date(store: VectorStore, embedder: str, dimension: int, *, progress: bool) -> "Index":
     """Return the index with all vectors; it is only a shortcut and made again if it is lost."""
     from usearch.index import Index
 
@@ -125,14 +140,28 @@ def _up_to_date(store: VectorStore, embedder: str, dimension: int) -> "Index":
     if index is None:
         index = Index(ndim=dimension, metric="cos", dtype="f16", expansion_add=_WIDTH)
     index.expansion_search = _WIDTH
-    before = len(index)
-    last = int(np.max(index.keys)) if before else 0
-    for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last):
-        index.add(numbers.astype(np.uint64), vectors)
-    if len(index) > before:
-        with whole(file, writer=os.getpid()) as part:  # another process may write its own
-            index.save(str(part))
+    kept = len(index)
+    last = int(np.max(index.keys)) if kept else 0
+    bar = tqdm(
+        desc="indexing", unit="photo", total=store.embedders()[embedder], initial=kept,
+        disable=not progress, leave=None,
+    )  # fmt: skip
+    with bar:
+        for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last):
+            index.add(numbers.astype(np.uint64), vectors)
+            bar.update(len(numbers))
+            if len(index) - kept >= _KEPT_EVERY:
+                kept = _keep(index, file)
+    if len(index) > kept:
+        _keep(index, file)
     return index
+
+
+def _keep(index: "Index", file: Path) -> int:
+    """Write the index; return how many vectors it holds."""
+    with whole(file, writer=os.getpid()) as part:  # another process may write its own
+        index.save(str(part))
+    return len(index)
 
 
 def _restored(file: Path, dimension: int) -> "Index | None":

@@ -82,6 +82,28 @@ def test_the_nearest_are_found(store, queries, exact, monkeypatch):
     assert (table.groupby(table.index // 4)["distance"].diff().dropna() >= 0).all()
 
 
+def test_an_interrupted_index_goes_on(store, queries, monkeypatch):
+    pytest.importorskip("usearch", reason="usearch is not installed")
+    monkeypatch.setattr(search, "_BLOCK", 50)
+    monkeypatch.setattr(search, "_KEPT_EVERY", 100)
+    fill(store, clustered(400, seed=1))
+    blocks, starts = store.blocks, []
+
+    def interrupted(embedder, size, *, after=0):
+        starts.append(after)
+        for number, block in enumerate(blocks(embedder, size, after=after)):
+            if len(starts) == 1 and number == 5:
+                raise KeyboardInterrupt
+            yield block
+
+    monkeypatch.setattr(store, "blocks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nearest(store, Given(), list(queries), exact=False, progress=False)
+    found = nearest(store, Given(), list(queries), exact=False, progress=False)
+    assert starts == [0, 200]  # of 250 that were added, 200 were kept
+    assert found["path"].equals(nearest(store, Given(), list(queries), exact=True)["path"])
+
+
 def test_a_lost_or_foreign_index_is_made_again(store, queries):
     pytest.importorskip("usearch", reason="usearch is not installed")
     fill(store, clustered(200, seed=1))
