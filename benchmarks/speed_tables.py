@@ -26,7 +26,9 @@ The same network and weights from arrays in memory, in turns, in images per seco
 keep vectors: clustered synthetic vectors of 1,280 numbers, put in batches of 128, 40 got by key
 from a store just opened, the five nearest of one vector (recall against all comparisons in NumPy).
 SQLite needs no package, is safe against kills and second writers, and is fastest by key; what it
-does slowly, searching very many vectors, the index beside it does.
+does slowly, searching very many vectors, the index beside it does. Its time includes reading the
+index from disk, as a command that asks once does; making it is not in any column, and takes tens of
+minutes for a million.
 """
 
 ROOFLINE = """### How close to the machine
