@@ -1,6 +1,6 @@
 """Peers that need packages of their own, in an environment of their own.
 
-    python benchmarks/speed_peers.py [--counts N ...]
+    python benchmarks/speed_peers.py [--counts N ...]    without any N: embedding only
 
 Builds two environments in benchmarks/.cache, without TensorFlow: peers (LanceDB, FAISS, ONNX
 Runtime, usearch) and torch (PyTorch, imagededup; several GB). Runs ONNX Runtime and PyTorch with
@@ -181,17 +181,15 @@ def main() -> None:
     if options.serve_onnx:
         serve_onnx()
         return
-    from common import origin, write_results
+    from common import RESULTS, origin, write_results
 
     peers, torch = environment("peers", PACKAGES), environment("torch", TORCH)
     before = os.getloadavg()[0]
     rates = embedding_rates(peers, torch, options.repeats)
     print(rates, flush=True)
     few, stores = [count for count in options.counts if count <= LOOKUP_AT_MOST], {}
-    for python, more, counts in (
-        (peers, [], options.counts),
-        (sys.executable, ["--tensorflow-similarity"], few),
-    ):
+    kinds = ((peers, [], options.counts), (sys.executable, ["--tensorflow-similarity"], few))
+    for python, more, counts in kinds if options.counts else ():
         words = [python, HERE / "stores.py", *more, "--counts", *map(str, counts)]
         run = subprocess.run(
             words, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
@@ -201,7 +199,7 @@ def main() -> None:
         "origin": origin("python benchmarks/speed_peers.py", images=IMAGES, batch=BATCH),
         "load": {"before": before, "after": os.getloadavg()[0]},
         "embedding": rates,
-        "stores": stores,
+        "stores": stores or json.loads((RESULTS / "speed_peers.json").read_text())["stores"],
     }
     print(f"written to {write_results('speed_peers', results)}")
 
