@@ -240,8 +240,8 @@ def main() -> None:
     """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=400, help="site images in a block")
-    parser.add_argument("--repeats", type=int, default=5, help="turns")
-    parser.add_argument("--memory", type=int, nargs="*", default=[1_000, 10_000])
+    parser.add_argument("--repeats", type=int, default=7, help="turns")
+    parser.add_argument("--memory", type=int, nargs="*", default=[1_000, 10_000, 100_000])
     options = parser.parse_args()
     task = load_tasks(photos_folder(), 1)[0]
     unique = dict.fromkeys(path for site in task.sites for path in site.paths)

@@ -176,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--serve-onnx", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--counts", type=int, nargs="*", default=[1_000, 100_000])
+    parser.add_argument("--counts", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
     options = parser.parse_args()
     if options.serve_onnx:
         serve_onnx()

@@ -2,7 +2,7 @@
 
 The products that decide on a site take milliseconds. On several threads they take hardly less, and
 these threads then wait for the next product by spinning, in the way of those that decode and
-embed: on two busy cores, sites of twenty images took more than twice as long.
+embed, which costs small sites most.
 """
 
 from threadpoolctl import threadpool_limits
