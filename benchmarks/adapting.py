@@ -15,7 +15,7 @@ import numpy as np
 from common import RESULTS, origin, photos_folder, stored, write_results
 from grocery_sites import Photos, all_paths, load_tasks, summary
 
-from similarity_lab.comparators import EmbeddingComparator
+from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.embedders import adapt_embedder
 from similarity_lab.metric_learning import RememberingEmbedder
 

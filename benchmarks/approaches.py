@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from similarity_lab import RelevanceScorer, Site, load_embedder
-from similarity_lab.comparators import Comparator, EmbeddingComparator
-from similarity_lab.relevance.learned import QUALITIES
+from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
+from similarity_lab.relevance.rules.learned import QUALITIES
 
 TRAIN_PHOTOS = 2640  # of the Grocery Store's train split, 43 coarse classes
 

@@ -14,10 +14,10 @@ from common import origin, photos_folder, stored, write_results
 from grocery_sites import SEED, Photos, StoredEmbedder, all_paths, load_tasks
 
 from similarity_lab import RelevanceScorer, load_embedder
-from similarity_lab.comparators import EmbeddingComparator
-from similarity_lab.intervals import wilson_interval
+from similarity_lab.distances.comparators import EmbeddingComparator
+from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance import calibration
-from similarity_lab.relevance.shares import SharePosterior
+from similarity_lab.relevance.rules.shares import SharePosterior
 
 HARD = (0.8, 0.85, 0.875, 0.9, 0.925, 0.95)
 EDGE = (0.5, 0.75, 0.9, 0.95, 1.0)

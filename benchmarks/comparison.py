@@ -41,12 +41,12 @@ from sklearn.metrics import roc_auc_score
 from speed import LOOP_IMAGES, Block, Stopwatch, scoring
 
 from similarity_lab import RelevanceScorer, grocery_store, load_dataset, load_embedder
-from similarity_lab.comparators import Comparator
+from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.evaluation import pair_distances
+from similarity_lab.images.sources import content_digest
 from similarity_lab.metric_learning import MetricLearner
 from similarity_lab.relevance import ReferenceDraw
-from similarity_lab.sources import content_digest
 
 FILE, SEED = RESULTS / "comparison.json", 0
 ADAPTED = "metric learning, on each library"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from similarity_lab import Site
-from similarity_lab.comparators import Comparator
-from similarity_lab.relevance.background import background_vectors
+from similarity_lab.distances.comparators import Comparator
 from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.rules.background import background_vectors
 
 SEED = 0
 Change = Callable[[int, EmbeddedLibrary], EmbeddedLibrary]

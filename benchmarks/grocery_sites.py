@@ -28,12 +28,12 @@ from sklearn.metrics import roc_auc_score
 from tqdm.auto import tqdm
 
 from similarity_lab import RelevanceScorer, Site, load_dataset, load_embedder
-from similarity_lab.comparators import Comparator, EmbeddingComparator
+from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.evaluation import calibration_error
-from similarity_lab.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.site_images import EmbeddedSite
+from similarity_lab.relevance.site import EmbeddedSite
 
 SEED = 0
 

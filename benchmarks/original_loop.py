@@ -20,8 +20,8 @@ from scipy.spatial import distance
 
 from similarity_lab import RelevanceScorer, Site, load_embedder
 from similarity_lab.backend import keras
+from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import ReferenceDraw
-from similarity_lab.sources import content_digest
 
 SEED, N_REFERENCES, SIMILAR, RELEVANT = 0, 15, 0.65, 0.25
 

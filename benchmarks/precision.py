@@ -15,7 +15,7 @@ from common import StoredEmbedder, origin, photos_folder, write_results
 from grocery_sites import Photos, all_paths, load_tasks, references_only, summary
 
 from similarity_lab import load_embedder
-from similarity_lab.comparators import EmbeddingComparator
+from similarity_lab.distances.comparators import EmbeddingComparator
 
 RUNTIMES = {"float32": "keras", "int8": "openvino-int8"}
 SHOWN = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")

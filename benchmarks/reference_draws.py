@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 
 from similarity_lab import RelevanceScorer
 from similarity_lab.distances import Cosine
+from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import ReferenceDraw
-from similarity_lab.sources import content_digest
 
 DRAWS = (1, 5, 15, 50, "all")
 SEEDS = range(20)

@@ -21,7 +21,7 @@ from similarity_lab import ImageDataset, grocery_store
 from similarity_lab.distances import Cosine
 from similarity_lab.embedders import Embedder
 from similarity_lab.evaluation import Between, nearest_labels, pair_distances, retrieval
-from similarity_lab.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.metric_learning.embedder import HeadEmbedder
 
 REPEATS = 50

@@ -28,8 +28,8 @@ from original_loop import N_REFERENCES, SEED, embed_alone, original_distances
 from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
 from similarity_lab.embedders.base import StreamingEmbedder
 from similarity_lab.embedders.openvino_lite import usable_cores
+from similarity_lab.images.scaled import read_scaled
 from similarity_lab.relevance import ReferenceDraw
-from similarity_lab.scaled import read_scaled
 
 LOOP_IMAGES = 3  # of the original loop in one turn: sixteen predictions each
 SIZE = 224

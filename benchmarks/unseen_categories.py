@@ -21,7 +21,7 @@ from common import RESULTS, StoredEmbedder, origin, photos_folder, stored, write
 
 from similarity_lab import ImageDataset, grocery_store
 from similarity_lab.evaluation import retrieval
-from similarity_lab.intervals import bootstrap_interval
+from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.metric_learning import MetricLearner
 
 SEEDS, CHOICE_SEEDS = range(5), (100, 101, 102)

@@ -14,8 +14,8 @@ from similarity_lab._lazy import lazy_names
 from similarity_lab._version import __version__, versions
 
 if TYPE_CHECKING:
-    from similarity_lab.comparators import compare
     from similarity_lab.datasets import ImageDataset, find_leaks, grocery_store, load_dataset
+    from similarity_lab.distances.comparators import compare
     from similarity_lab.embedders import load_embedder
     from similarity_lab.images import ImageError, read_image
     from similarity_lab.pairs import make_pairs, make_pairs_target

@@ -8,8 +8,8 @@ Equal on every machine up to rounding: the photos are drawn from seeds, the weig
 import numpy as np
 
 from similarity_lab.embedders import load_embedder
-from similarity_lab.relevance.background import FILE, background_photos
-from similarity_lab.relevance.learned import QUALITIES
+from similarity_lab.relevance.rules.background import FILE, background_photos
+from similarity_lab.relevance.rules.learned import QUALITIES
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from similarity_lab.embedders.int8 import FILE, Int8
 from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.embedders.openvino_graph import lite_graph
 from similarity_lab.images import Pixels
-from similarity_lab.relevance.background import background_photos
+from similarity_lab.relevance.rules.background import background_photos
 
 IN_FLOAT = ["stem.*", "block0_.*"]
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from similarity_lab.decoding import map_ahead
 from similarity_lab.files import skipped_table
 from similarity_lab.images import Color, ImageError, Pixels, image_size, read_image
-from similarity_lab.sources import Source
+from similarity_lab.images.decoding import map_ahead
+from similarity_lab.images.sources import Source
 
 Labels = npt.NDArray[np.int64]
 

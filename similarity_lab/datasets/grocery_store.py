@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from similarity_lab.datasets.dataset import ImageDataset
-from similarity_lab.decoding import errors_table, readable
 from similarity_lab.files import existing_folder
+from similarity_lab.images.decoding import errors_table, readable
 
 _LISTS = ("train", "val", "test")
 

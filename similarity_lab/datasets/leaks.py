@@ -8,9 +8,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab.datasets.dataset import ImageDataset
-from similarity_lab.decoding import map_ahead
 from similarity_lab.images import ImageError, read_image
-from similarity_lab.sources import Source, describe
+from similarity_lab.images.decoding import map_ahead
+from similarity_lab.images.sources import Source, describe
 
 LEAK_COLUMNS = ["path_a", "path_b", "class_a", "class_b", "hash_distance", "detail_correlation"]
 

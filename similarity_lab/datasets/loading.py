@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from similarity_lab.archives import extract_for_process
 from similarity_lab.datasets.dataset import ImageDataset
-from similarity_lab.decoding import errors_table, readable
 from similarity_lab.files import existing_folder, list_files, skipped_table
+from similarity_lab.files.archives import extract_for_process
 from similarity_lab.images import Color, image_size
-from similarity_lab.sources import printable
+from similarity_lab.images.decoding import errors_table, readable
+from similarity_lab.images.sources import printable
 
 DatasetSource = str | PathLike[str] | Mapping[str, Iterable[str | PathLike[str]]] | ImageDataset
 _Labelled = list[tuple[str, Path]]

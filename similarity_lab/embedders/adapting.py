@@ -11,13 +11,13 @@ from tqdm.auto import tqdm
 from similarity_lab.backend import keras
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
-from similarity_lab.decoding import decoded_batches
 from similarity_lab.embedders.efficientnet_lite import Split, split_efficientnet_lite
 from similarity_lab.embedders.keras_models import KerasEmbedder
 from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.images import image_size
-from similarity_lab.pairs.augmentation import Augmentation
-from similarity_lab.sources import Source
+from similarity_lab.images.augmentation import Augmentation
+from similarity_lab.images.decoding import decoded_batches
+from similarity_lab.images.sources import Source
 
 layers = keras.layers
 

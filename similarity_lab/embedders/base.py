@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from similarity_lab.decoding import (
+from similarity_lab.images import Color, ImageError, Pixels, read_image
+from similarity_lab.images.decoding import (
     Decoded,
     decode,
     decoded_batches,
@@ -23,8 +24,7 @@ from similarity_lab.decoding import (
     readable,
     spans,
 )
-from similarity_lab.images import Color, ImageError, Pixels, read_image
-from similarity_lab.sources import Source, describe
+from similarity_lab.images.sources import Source, describe
 
 Vectors = npt.NDArray[np.float32]
 Images = Sequence[Source] | np.ndarray

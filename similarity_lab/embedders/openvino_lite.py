@@ -12,8 +12,8 @@ import numpy as np
 from similarity_lab.embedders.base import Batch, EmbedderError, StreamingEmbedder, Vectors
 from similarity_lab.embedders.lite_variants import HEAD, VARIANTS, weights_digest
 from similarity_lab.images import Color, Pixels, read_image
-from similarity_lab.scaled import read_scaled
-from similarity_lab.sources import Source
+from similarity_lab.images.scaled import read_scaled
+from similarity_lab.images.sources import Source
 
 Precision = Literal["float32", "int8"]
 Forward = Callable[[Pixels], Vectors]
@@ -34,7 +34,7 @@ class OpenVinoLite(StreamingEmbedder):
     precision : {"float32", "int8"}
         Vectors in float32 agree with Keras's to 1e-4, those in int8 have a cosine of about 0.99
         with them. int8 vectors differ in their last digits between kinds of processors, and their
-        pictures are decoded by `similarity_lab.scaled.read_scaled`.
+        pictures are decoded by `similarity_lab.images.scaled.read_scaled`.
     threads : int, optional
         Default: the cores this process may use.
     fall_back : bool

@@ -4,11 +4,11 @@ Everything takes vectors and a way to compare them (a distance, or a comparator'
 that all comparators are measured alike.
 """
 
-from .calibration import calibration_error, reliability
-from .confusion import confused_classes
-from .measures import Between, DistanceSource
-from .searching import Retrieval, nearest_labels, retrieval
-from .verification import PairDistances, distance_auc, pair_distances
+from similarity_lab.evaluation.calibration import calibration_error, reliability
+from similarity_lab.evaluation.confusion import confused_classes
+from similarity_lab.evaluation.measures import Between, DistanceSource
+from similarity_lab.evaluation.searching import Retrieval, nearest_labels, retrieval
+from similarity_lab.evaluation.verification import PairDistances, distance_auc, pair_distances
 
 __all__ = [
     "Between",

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.evaluation.measures import (
     DistanceSource,
     Labels,
@@ -14,7 +15,6 @@ from similarity_lab.evaluation.measures import (
     as_between,
     checked_labels,
 )
-from similarity_lab.intervals import bootstrap_interval
 
 _BLOCK = 512  # queries whose distances are held at once
 

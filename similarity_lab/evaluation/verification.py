@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.evaluation.measures import (
     DistanceSource,
     Labels,
@@ -15,8 +16,7 @@ from similarity_lab.evaluation.measures import (
     as_between,
     checked_labels,
 )
-from similarity_lab.intervals import bootstrap_interval
-from similarity_lab.relevance.thresholds import balanced_threshold
+from similarity_lab.evaluation.thresholds import balanced_threshold
 
 MAX_IMAGES = 5_000  # their pairs, with positions, take about 400 MB
 _BLOCK = 512  # images whose distances to all others are held at once

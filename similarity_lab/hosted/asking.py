@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from similarity_lab._version import __version__
-from similarity_lab.download import TRANSIENT
+from similarity_lab.files.download import TRANSIENT
 from similarity_lab.hosted.services import Service
 
 MAX_ANSWER = 2**16  # bytes; one number is expected

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from similarity_lab.comparators import Distances
+from similarity_lab.distances.comparators import Distances
 from similarity_lab.embedders.base import Images
 from similarity_lab.hosted.answers import Answers, Pair
 from similarity_lab.hosted.asking import Asker, QuotaError, key_of

@@ -9,7 +9,7 @@ from PIL import Image
 
 from similarity_lab.embedders.base import Images, Vectors, as_sources
 from similarity_lab.images import ImageError, check_image, read_image
-from similarity_lab.sources import Source, content_digest, describe, read_bytes
+from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
 
 _WORDS = 16  # of 16 bits: a SHA-256
 _MIDDLE = 32767.5  # so that the vectors of two contents stand at right angles, or nearly

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from similarity_lab.download import is_safe
+from similarity_lab.files.download import is_safe
 from similarity_lab.hosted.costs import Price
 
 

@@ -14,30 +14,25 @@ if TYPE_CHECKING:
     from similarity_lab.metric_learning.index import PhotoIndex
     from similarity_lab.metric_learning.learner import MetricLearner
     from similarity_lab.metric_learning.manifest import SavedModelError
-    from similarity_lab.metric_learning.study import Demo, run_demo
 
 _HOMES = {
     "Calibration": "calibration",
-    "Demo": "study",
     "MetricLearner": "learner",
     "PhotoIndex": "index",
     "PromiseWarning": "calibration",
     "RememberingEmbedder": "embedder",
     "SavedModelError": "manifest",
     "calibrate": "calibration",
-    "run_demo": "study",
 }
 
 __all__ = [
     "Calibration",
-    "Demo",
     "MetricLearner",
     "PhotoIndex",
     "PromiseWarning",
     "RememberingEmbedder",
     "SavedModelError",
     "calibrate",
-    "run_demo",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -16,9 +16,9 @@ from similarity_lab.embedders.base import (
 )
 from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.images import Color, Pixels
+from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.metric_learning.libraries import tf_keras
 from similarity_lab.metric_learning.training import run
-from similarity_lab.sources import Source, content_digest
 
 
 class PixelEmbedder(StreamingEmbedder):

@@ -10,7 +10,7 @@ import pandas as pd
 from similarity_lab.datasets.dataset import ImageDataset, Labels
 from similarity_lab.distances import Cosine
 from similarity_lab.embedders.base import Vectors
-from similarity_lab.sources import content_digest, describe
+from similarity_lab.images.sources import content_digest, describe
 
 LOOKUP_COLUMNS = ["query", "rank", "label", "distance", "path", "position"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from similarity_lab.comparators import EmbeddingComparator
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.datasets.loading import DatasetSource
+from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.embedders import Embedder
 from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.metric_learning import saving

@@ -7,8 +7,8 @@ callback are Keras's and are imported on first use, so that this package loads n
 from typing import TYPE_CHECKING
 
 from similarity_lab._lazy import lazy_names
+from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.pairs.arrays import make_pairs, make_pairs_target
-from similarity_lab.pairs.augmentation import Augmentation
 from similarity_lab.pairs.indices import pair_indices
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import numpy as np
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.datasets.dataset import Labels
 from similarity_lab.images import Color
-from similarity_lab.pairs.augmentation import Augmentation, Values
+from similarity_lab.images.augmentation import Augmentation, Values
 from similarity_lab.pairs.base import _DRAW, CACHE_LIMIT, Stream, checked_count
 from similarity_lab.pairs.members import Indices
 

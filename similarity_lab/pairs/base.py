@@ -7,7 +7,7 @@ import numpy as np
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.images import Color
-from similarity_lab.pairs.augmentation import Augmentation, Values
+from similarity_lab.images.augmentation import Augmentation, Values
 from similarity_lab.pairs.members import Indices, Members
 from similarity_lab.pairs.photos import Photos
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.decoding import map_ahead
 from similarity_lab.images import Color, ImageError, Pixels, image_size, read_image
+from similarity_lab.images.decoding import map_ahead
 from similarity_lab.pairs.members import Indices
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.images import Color
-from similarity_lab.pairs.augmentation import Augmentation, Values
+from similarity_lab.images.augmentation import Augmentation, Values
 from similarity_lab.pairs.base import _DRAW, _MINING, CACHE_LIMIT, Stream, checked_count
 from similarity_lab.pairs.members import Indices, IsSame, in_turn
 from similarity_lab.pairs.mining import (

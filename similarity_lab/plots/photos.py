@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.images import Pixels, read_image
+from similarity_lab.images.sources import Source
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.relevance.decision import evidence
-from similarity_lab.sources import Source
 
 _THUMBNAIL = 112  # pixels
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from similarity_lab.intervals import wilson_interval
-from similarity_lab.relevance.shares import SharePosterior, influences
+from similarity_lab.evaluation.intervals import wilson_interval
+from similarity_lab.relevance.rules.shares import SharePosterior, influences
 
 Decision = Literal["relevant", "irrelevant", "unsure"]
 

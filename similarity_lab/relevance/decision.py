@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from similarity_lab.images.sources import describe
 from similarity_lab.relevance.deciding import Decision, by_distance, by_probability
-from similarity_lab.sources import describe
 
 IMAGE_COLUMNS = [
     "path",

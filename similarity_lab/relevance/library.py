@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.comparators import Comparator
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders import embed_readable
-from similarity_lab.relevance.prototypes import Vectors
-from similarity_lab.sources import content_digest, describe
+from similarity_lab.images.sources import content_digest, describe
+from similarity_lab.relevance.rules.prototypes import Vectors
 
 
 @dataclass(frozen=True, eq=False)

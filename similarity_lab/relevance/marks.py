@@ -12,8 +12,8 @@ import pandas as pd
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.files import skipped_table, whole
 from similarity_lab.images import ImageError
+from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.relevance.decision import SiteRelevance
-from similarity_lab.sources import Source, content_digest
 
 _FORMAT = 1
 # Where an image is certain: as far as the decision looks, and beyond every distance.

@@ -1,6 +1,6 @@
 """What a scorer's parameters may be, and the comparator that they choose."""
 
-from similarity_lab.comparators import (
+from similarity_lab.distances.comparators import (
     Comparator,
     ComparatorSource,
     EmbeddingComparator,
@@ -10,8 +10,8 @@ from similarity_lab.comparators import (
 from similarity_lab.embedders import load_embedder
 from similarity_lab.relevance.clutter import KINDS
 from similarity_lab.relevance.decision import check_thresholds
-from similarity_lab.relevance.learned import QUALITIES
-from similarity_lab.relevance.mean_distance import ORIGINAL_EMBEDDER
+from similarity_lab.relevance.rules.learned import QUALITIES
+from similarity_lab.relevance.rules.mean_distance import ORIGINAL_EMBEDDER
 from similarity_lab.store import StoreSource, VectorStore
 
 METHODS = ("learned", "mean-distance")

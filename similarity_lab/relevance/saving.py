@@ -17,18 +17,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from similarity_lab._version import versions
-from similarity_lab.comparators import ComparatorSource
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
+from similarity_lab.distances.comparators import ComparatorSource
 from similarity_lab.embedders import vector_space
 from similarity_lab.files import whole
-from similarity_lab.relevance.calibration import LikelihoodRatio
-from similarity_lab.relevance.learned import LearnedRule
-from similarity_lab.relevance.mean_distance import MeanDistanceRule
+from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
-from similarity_lab.relevance.prototypes import Prototypes, Whitening
-from similarity_lab.relevance.references import ReferenceDraw
-from similarity_lab.sources import content_digest
+from similarity_lab.relevance.rules.calibration import LikelihoodRatio
+from similarity_lab.relevance.rules.learned import LearnedRule
+from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule
+from similarity_lab.relevance.rules.prototypes import Prototypes, Whitening
+from similarity_lab.relevance.rules.references import ReferenceDraw
 from similarity_lab.store import StoreSource
 
 if TYPE_CHECKING:

@@ -8,24 +8,24 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from similarity_lab.archives import ArchiveError
-from similarity_lab.comparators import Comparator, ComparatorSource
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
+from similarity_lab.distances.comparators import Comparator, ComparatorSource
+from similarity_lab.files.archives import ArchiveError
 from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.estimator import Estimator
-from similarity_lab.relevance.learned import LearnedRule
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.mean_distance import (
+from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
+from similarity_lab.relevance.rules.learned import LearnedRule
+from similarity_lab.relevance.rules.mean_distance import (
     MeanDistanceRule,
     Threshold,
     needs_counter_examples,
 )
-from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
-from similarity_lab.relevance.references import Aggregate, Draw, ReferenceDraw
+from similarity_lab.relevance.rules.references import Aggregate, Draw, ReferenceDraw
 from similarity_lab.relevance.scoring import NoReferencesError, check_same, decide
-from similarity_lab.relevance.site_images import EmbeddedSite
+from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import Site, SiteError, SiteSource, site_name
 from similarity_lab.store import StoreSource

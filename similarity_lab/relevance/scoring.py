@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from similarity_lab._version import versions
-from similarity_lab.blas import one_thread
 from similarity_lab.embedders import vector_space
+from similarity_lab.relevance.blas import one_thread
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.site_images import EmbeddedSite
+from similarity_lab.relevance.site import EmbeddedSite
 
 if TYPE_CHECKING:
     from similarity_lab.relevance.scorer import RelevanceScorer

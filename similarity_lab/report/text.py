@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from similarity_lab.sources import describe
+from similarity_lab.images.sources import describe
 
 # Letters are joined by these two in Persian, Hindi and emoji; they move nothing around.
 _JOINERS = "\u200c\u200d"

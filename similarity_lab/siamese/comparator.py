@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 from similarity_lab.backend import keras
-from similarity_lab.comparators import Distances, EmbeddingComparator
+from similarity_lab.distances.comparators import Distances, EmbeddingComparator
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.keras_models import KerasEmbedder
 from similarity_lab.siamese.heads import build, logit_line, parts

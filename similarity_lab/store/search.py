@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from similarity_lab.embedders import Embedder, embed_readable
 from similarity_lab.embedders.base import Images, as_sources
 from similarity_lab.files import whole
-from similarity_lab.sources import describe
+from similarity_lab.images.sources import describe
 from similarity_lab.store.vectors import Vectors, VectorStore
 
 if TYPE_CHECKING:

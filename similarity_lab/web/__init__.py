@@ -11,18 +11,18 @@ from similarity_lab._lazy import lazy_names
 if TYPE_CHECKING:
     from similarity_lab.web.collecting import collect
     from similarity_lab.web.collection import Collection
-    from similarity_lab.web.found import Found
-    from similarity_lab.web.limits import Limits
-    from similarity_lab.web.links import find_links
-    from similarity_lab.web.pictures import find_images
+    from similarity_lab.web.html.found import Found
+    from similarity_lab.web.html.images import find_images
+    from similarity_lab.web.html.links import find_links
+    from similarity_lab.web.policy.limits import Limits
 
 _HOMES = {
     "Collection": "collection",
-    "Found": "found",
-    "Limits": "limits",
+    "Found": "html.found",
+    "Limits": "policy.limits",
     "collect": "collecting",
-    "find_images": "pictures",
-    "find_links": "links",
+    "find_images": "html.images",
+    "find_links": "html.links",
 }
 
 __all__ = ["Collection", "Found", "Limits", "collect", "find_images", "find_links"]

@@ -16,15 +16,15 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
-from similarity_lab.sources import one_line
+from similarity_lab.images.sources import one_line
 from similarity_lab.web import folder as layout
-from similarity_lab.web._process import Interrupted, Progress, run_crawl
-from similarity_lab.web.addresses import AddressError, check_address, normal_address
 from similarity_lab.web.asked import Addresses, named_addresses
 from similarity_lab.web.collection import SITE_COLUMNS, Collection, summary
+from similarity_lab.web.crawler.jobs import Job
+from similarity_lab.web.crawler.process import Interrupted, Progress, run_crawl
 from similarity_lab.web.folder import FolderError, folder_name
-from similarity_lab.web.jobs import Job
-from similarity_lab.web.limits import Limits
+from similarity_lab.web.policy.addresses import AddressError, check_address, normal_address
+from similarity_lab.web.policy.limits import Limits
 
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
 _BROWSER = (

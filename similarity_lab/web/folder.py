@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from similarity_lab.files import part_of, whole
-from similarity_lab.web.jobs import read_lines
+from similarity_lab.web.crawler.jobs import read_lines
 
 IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
 IMAGE_COLUMNS = [

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from similarity_lab import ImageDataset, load_dataset
-from similarity_lab.archives import ArchiveError
 from similarity_lab.datasets import UnknownClassError
+from similarity_lab.files.archives import ArchiveError
 
 
 def zipped(folder, archive, prefix=""):

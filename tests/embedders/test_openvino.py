@@ -20,8 +20,8 @@ from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.embedders.openvino_graph import lite_graph
 from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
 from similarity_lab.relevance import ScorerFileError
-from similarity_lab.relevance.background import background_photos
-from similarity_lab.relevance.prototypes import unit
+from similarity_lab.relevance.rules.background import background_photos
+from similarity_lab.relevance.rules.prototypes import unit
 from similarity_lab.samples import draw
 
 STORED = Path(__file__).with_name("features.npz")

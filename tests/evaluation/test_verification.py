@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cosine, euclidean
 
 from similarity_lab.evaluation import PairDistances, distance_auc, pair_distances
-from similarity_lab.intervals import bootstrap_interval
+from similarity_lab.evaluation.intervals import bootstrap_interval
 
 RNG = np.random.default_rng(0)
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab import ImageError, RelevanceScorer, compare
-from similarity_lab.comparators import Comparator
+from similarity_lab.distances.comparators import Comparator
 from similarity_lab.hosted import DEEPAI, HostedComparator, Price, QuotaError, rapidapi
 
 from .conftest import KEY

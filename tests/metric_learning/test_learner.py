@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 from sklearn.exceptions import NotFittedError
 
 from similarity_lab import RelevanceScorer, Site, compare
-from similarity_lab.comparators import Comparator
+from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders import Embedder
 from similarity_lab.images import ImageError
 from similarity_lab.metric_learning import MetricLearner, PromiseWarning, RememberingEmbedder

@@ -3,7 +3,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from similarity_lab.sources import read_bytes
+from similarity_lab.images.sources import read_bytes
 
 
 def direction(product, dimension=24):

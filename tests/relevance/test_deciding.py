@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity_lab.intervals import wilson_interval
+from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance.deciding import by_distance, by_probability
 
 STATUSES = st.sampled_from(["scored", "repeated", "left out", "skipped"])

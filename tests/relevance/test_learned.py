@@ -9,7 +9,7 @@ from PIL import Image
 
 from similarity_lab import RelevanceScorer
 from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
-from similarity_lab.relevance.shares import SharePosterior
+from similarity_lab.relevance.rules.shares import SharePosterior
 from similarity_lab.sites import SiteError
 
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import repeats
 from similarity_lab.relevance.repeats import close_pairs, repeated
 from similarity_lab.samples import draw
-from similarity_lab.sources import content_digest
 
 
 def test_saved_again_is_the_same_picture(tmp_path):

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from similarity_lab import RelevanceScorer, Site, read_image
+from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import SiteFailure
 from similarity_lab.sites import ORIGIN_COLUMNS
-from similarity_lab.sources import content_digest
 
 RUN_ME = "document.title = 'ran'"
 ATTACK = f'"><script>{RUN_ME}</script><img src=x onerror="{RUN_ME}">'

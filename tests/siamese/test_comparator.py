@@ -3,7 +3,7 @@ import pytest
 from scipy.special import expit
 
 from similarity_lab import RelevanceScorer, compare
-from similarity_lab.comparators import Comparator
+from similarity_lab.distances.comparators import Comparator
 from similarity_lab.samples import draw
 from similarity_lab.siamese import (
     SiameseComparator,

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab.samples.serving import serve
-from similarity_lab.web._guard import guard_reactor
-from similarity_lab.web.addresses import (
+from similarity_lab.web.crawler.guard import guard_reactor
+from similarity_lab.web.policy.addresses import (
     AddressError,
     check_address,
     is_public,
@@ -235,7 +235,7 @@ def test_the_process_itself_refuses_and_writes_down(tmp_path):
     with serve({}) as canary:
         code = (
             "import socket, sys; from pathlib import Path\n"
-            "from similarity_lab.web._guard import guard_process\n"
+            "from similarity_lab.web.crawler.guard import guard_process\n"
             "guard_process(['127.0.0.1:9'], Path(sys.argv[1]))\n"
             "port = int(sys.argv[2])\n"
             "for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):\n"

@@ -16,9 +16,9 @@ from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import IN_PAGE, WAYS, draw_shop
 from similarity_lab.sites import ORIGIN_COLUMNS, SiteError
 from similarity_lab.web import Limits, collect
-from similarity_lab.web._process import Interrupted, run_crawl
+from similarity_lab.web.crawler.jobs import Job
+from similarity_lab.web.crawler.process import Interrupted, run_crawl
 from similarity_lab.web.folder import prepare, write_tables
-from similarity_lab.web.jobs import Job
 
 from .conftest import HTML, LIMITS, jpeg
 

@@ -10,7 +10,7 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from similarity_lab import Site
 from similarity_lab.sites import SiteError
 from similarity_lab.web import collect
-from similarity_lab.web._cache import JsonCacheStorage
+from similarity_lab.web.crawler.cache import JsonCacheStorage
 from similarity_lab.web.folder import (
     FolderError,
     folder_name,

@@ -18,10 +18,10 @@ from twisted.python.failure import Failure
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import draw_shop
 from similarity_lab.web import Limits, collect
-from similarity_lab.web._crawl import settings
-from similarity_lab.web._spider import SiteSpider
+from similarity_lab.web.crawler.crawl import settings
+from similarity_lab.web.crawler.jobs import Job
+from similarity_lab.web.crawler.spider import SiteSpider
 from similarity_lab.web.folder import folder_name, prepare, write_tables
-from similarity_lab.web.jobs import Job
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
 

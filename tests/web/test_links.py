@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab.web import find_links
-from similarity_lab.web.links import is_page, needs_browser
-from similarity_lab.web.sitemaps import read_sitemap
+from similarity_lab.web.html.links import is_page, needs_browser
+from similarity_lab.web.html.sitemaps import read_sitemap
 
 BASE = "https://shop.example/nuts/"
 

@@ -9,7 +9,7 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 def test_memory_that_was_given_back_does_not_count():
     from scrapy.utils.test import get_crawler
 
-    from similarity_lab.web._memory import MemoryNow
+    from similarity_lab.web.crawler.memory import MemoryNow
 
     memory = MemoryNow(get_crawler(settings_dict={"MEMUSAGE_ENABLED": True}))
     before = memory.get_virtual_size()

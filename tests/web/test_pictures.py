@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab.web import find_images
-from similarity_lab.web.markup import css_addresses
-from similarity_lab.web.srcset import candidates, largest
+from similarity_lab.web.html.markup import css_addresses
+from similarity_lab.web.html.srcset import candidates, largest
 
 BASE = "https://shop.example/nuts/almonds.html"
 HERE = "https://shop.example"

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab.web import Limits, _process
-from similarity_lab.web.jobs import Job
+from similarity_lab.web.crawler.jobs import Job
 
 REAL = subprocess.Popen
 

@@ -1,0 +1,12 @@
+"""Vectors to distances, images to distances; smaller is always more alike."""
+
+from similarity_lab.distances.metrics import (
+    DISTANCES,
+    Cosine,
+    Distance,
+    Dot,
+    Euclidean,
+    get_distance,
+)
+
+__all__ = ["DISTANCES", "Cosine", "Distance", "Dot", "Euclidean", "get_distance"]

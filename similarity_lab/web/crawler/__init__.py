@@ -1,0 +1,1 @@
+"""The crawler: its process, spider, pipelines and browser."""

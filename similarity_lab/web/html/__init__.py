@@ -1,0 +1,1 @@
+"""Pure functions of a page: images, links, structured data, sitemaps."""

@@ -1,0 +1,1 @@
+"""What may be requested: addresses and limits."""

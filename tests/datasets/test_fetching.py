@@ -1,0 +1,295 @@
+"""Fetching against a server on this machine, which breaks off, ignores ranges, answers 500 ..."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from similarity_lab import download
+from similarity_lab.datasets.fetching import FetchError, fetch_grocery_store
+
+FILES = {
+    "train.txt": b"train/Apple/a 1.jpg, 0, 0\ntrain/Pear/1.jpg, 1, 1\n",
+    "val.txt": b"",
+    "test.txt": b"test/Apple/1.jpg, 0, 0\n\n",
+    "classes.csv": b"Class Name (str),Iconic Image Path (str)\r\nApple,/iconic/Apple.jpg\r\n",
+    "train/Apple/a 1.jpg": os.urandom(20_000),
+    "train/Pear/1.jpg": b"pear",
+    "test/Apple/1.jpg": b"apple",
+    "iconic/Apple.jpg": b"icon",
+    ".~lock.classes.csv#": b"does not count",
+}
+
+
+def dataset_zip(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with ZipFile(file, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(f"GroceryStoreDataset-master/dataset/{name}", data)
+    return file.getvalue()
+
+
+def digest_of(files: dict[str, bytes]) -> str:
+    lines = sorted(
+        f"{hashlib.sha256(data).hexdigest()}  dataset/{name}\n"
+        for name, data in files.items()
+        if "lock" not in name
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+DIGEST = digest_of(FILES)
+
+
+class Server(ThreadingHTTPServer):
+    """Answers from `script`, one word or status per request, then as a good server would."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body = dataset_zip(FILES)
+        self.etag = '"one"'
+        self.script: list[str | int] = []
+        self.requests: list[dict[str, str]] = []
+        self.free = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/master.zip"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server = self.server
+        server.requests.append(dict(self.headers))
+        step = server.script.pop(0) if server.script else "good"
+        if isinstance(step, int):
+            return self.send_error(step)
+        if "://" in step:
+            self.send_response(302)
+            self.send_header("Location", step)
+            return self.end_headers()
+        if step == "hang":
+            server.free.wait(5)
+            return None
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        same = self.headers.get("If-Range", server.etag) == server.etag
+        start = int(asked[1]) if asked and same and step != "ignore" else 0
+        self.send_response(206 if start else 200)
+        shift = 1 if step == "shifted" else 0
+        self.send_header("Content-Range", f"bytes {start + shift}-{len(server.body) - 1}/*")
+        self.send_header("ETag", server.etag)
+        data = server.body[start:]
+        if step != "unknown length":
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if step in ("cut", "stall") else data)
+        if step == "stall":
+            server.free.wait(5)
+        return None
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(download, "BACKOFF", 0.0)
+    monkeypatch.setenv("no_proxy", "*")
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.free.set()
+        server.shutdown()
+        thread.join()
+
+
+def fetch(server: Server, folder: Path, expected: str = DIGEST) -> Path:
+    return fetch_grocery_store(folder, url=server.url, expected=expected, progress=False)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_whole_way(server: Server, tmp_path: Path) -> None:
+    home = fetch(server, tmp_path / "new/data")
+    assert home == tmp_path / "new/data/grocery-store"
+    assert (home / "dataset/train.txt").read_bytes() == FILES["train.txt"]
+    assert names(home.parent) == ["grocery-store"]
+    assert server.requests[0]["User-Agent"].startswith("similarity_lab/")
+    # Complete and verified: no further request.
+    server.script = [500]
+    assert fetch(server, tmp_path / "new/data") == home
+    assert len(server.requests) == 1
+
+
+def test_length_not_known(server: Server, tmp_path: Path) -> None:
+    server.script = ["unknown length"]  # as GitHub sends its archives
+    assert fetch(server, tmp_path).is_dir()
+
+
+def test_resumes_within_one_call(server: Server, tmp_path: Path) -> None:
+    server.script = ["cut"]
+    assert fetch(server, tmp_path).is_dir()
+    assert server.requests[1]["Range"] == f"bytes={len(server.body) // 2}-"
+    assert server.requests[1]["If-Range"] == '"one"'
+
+
+def test_resumes_in_the_next_call(server: Server, tmp_path: Path) -> None:
+    server.script = ["cut", "cut", "cut"]
+    with pytest.raises(FetchError, match=r"broke off .*try again .*or download it by hand and put"):
+        fetch(server, tmp_path)
+    assert names(tmp_path) == ["grocery-store.zip.json", "grocery-store.zip.part"]
+    kept = (tmp_path / "grocery-store.zip.part").stat().st_size
+    assert kept > len(server.body) * 0.8
+    assert fetch(server, tmp_path).is_dir()
+    assert server.requests[3]["Range"] == f"bytes={kept}-"
+    assert names(tmp_path) == ["grocery-store"]
+
+
+@pytest.mark.parametrize("step", ["ignore", "shifted", 416])
+def test_starts_again_without_ranges(
+    server: Server, tmp_path: Path, step: str | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "MAX_BYTES", len(server.body))  # nothing is counted twice
+    server.script = ["cut", step]
+    assert fetch(server, tmp_path).is_dir()
+    assert "Range" in server.requests[1]
+    assert len(server.requests) == (2 if step == "ignore" else 3)
+
+
+@pytest.mark.parametrize("etags", [('"one"', '"two"'), ('W/"one"', 'W/"two"')])
+def test_does_not_mix_two_versions(server: Server, tmp_path: Path, etags: tuple[str, str]) -> None:
+    server.script, server.etag = ["cut", 404], etags[0]
+    with pytest.raises(FetchError):
+        fetch(server, tmp_path)
+    server.body, server.etag = dataset_zip(FILES | {"0.txt": b"new"}), etags[1]
+    assert fetch(server, tmp_path).is_dir()
+    assert "Range" in server.requests[2]
+    assert ("If-Range" in server.requests[2]) == (etags[0] == '"one"')
+    assert len(server.requests) == (3 if etags[0] == '"one"' else 4)
+
+
+def test_resumes_without_etag(server: Server, tmp_path: Path) -> None:
+    server.script, server.etag = ["cut"], ""
+    assert fetch(server, tmp_path).is_dir()
+    assert "If-Range" not in server.requests[1]
+    assert len(server.requests) == 2
+
+
+def test_killed_when_a_new_version_begins(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.script = ["cut", 404]
+    with pytest.raises(FetchError):
+        fetch(server, tmp_path)
+    server.etag = '"two"'
+
+    def kill(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text.encode())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", kill)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server, tmp_path)
+    assert names(tmp_path) == ["grocery-store.zip.json"]  # no old part beside the new note
+
+
+def test_part_of_another_address_is_not_used(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "grocery-store.zip.part").write_bytes(b"other")
+    for note in ("no json", json.dumps(["https://example.org/other.zip", '"one"'])):
+        (tmp_path / "grocery-store.zip.json").write_text(note)
+        server.script = [404]
+        with pytest.raises(FetchError):
+            fetch(server, tmp_path)
+        assert "Range" not in server.requests[-1]
+    assert fetch(server, tmp_path).is_dir()
+
+
+def test_wrong_hash_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=f"expected tree_digest {'0' * 64}, got {DIGEST}"):
+        fetch(server, tmp_path, expected="0" * 64)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("lost", ["val.txt", "classes.csv", "train/Pear/1.jpg", "iconic/Apple.jpg"])
+def test_file_missing_in_the_archive(server: Server, tmp_path: Path, lost: str) -> None:
+    server.body = dataset_zip({name: data for name, data in FILES.items() if name != lost})
+    with pytest.raises(FetchError, match=f"1 of [48] files are missing, the first is .*{lost}"):
+        fetch(server, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_damaged_and_wrong_archives(server: Server, tmp_path: Path) -> None:
+    whole = server.body
+    for body, message in (
+        (whole.replace(b"pear", b"bear"), "missing.*Pear.* 1 members left out, .*Bad CRC"),
+        (whole[:-9], "truncated or damaged.*removed, then try again"),
+        (b"<html>log in to this network</html>", "begins with b'<htm'"),
+        (whole.replace(b"dataset/train.txt", b"dataset/trein.txt"), "has 0 times"),
+    ):
+        server.body = body
+        with pytest.raises(FetchError, match=message):
+            fetch(server, tmp_path)
+        assert names(tmp_path) == []
+
+
+def test_errors_of_the_server(server: Server, tmp_path: Path) -> None:
+    server.script = [404]
+    with pytest.raises(FetchError, match=f"^{server.url}: .*404 Not Found; try again .*by hand"):
+        fetch(server, tmp_path)
+    assert len(server.requests) == 1
+    server.script = [500, 503, 429, 500, 503]
+    with pytest.raises(FetchError, match="429"):
+        fetch(server, tmp_path)
+    assert fetch(server, tmp_path).is_dir()
+    assert len(server.requests) == 1 + 3 + 3
+
+
+def test_offline(server: Server, tmp_path: Path) -> None:
+    server.server_close()  # the port is closed now
+    with pytest.raises(FetchError, match=r"could not be reached .*grocery-store\.zip"):
+        fetch(server, tmp_path)
+
+
+def test_time_out(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
+    server.script = ["hang", "hang", "stall"]
+    with pytest.raises(FetchError, match=r"broke off \(timed out\)"):
+        fetch(server, tmp_path)
+    server.script = ["hang"]
+    assert fetch(server, tmp_path).is_dir()
+
+
+@pytest.mark.parametrize("length", ["good", "unknown length"])
+def test_body_over_the_limit(
+    server: Server, tmp_path: Path, length: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "_BLOCK", 1000)
+    monkeypatch.setattr(download, "MAX_BYTES", len(server.body) - 1)
+    server.script = [length]
+    with pytest.raises(FetchError, match="bytes, expected at most"):
+        fetch(server, tmp_path)
+    assert (tmp_path / "grocery-store.zip.part").stat().st_size == 0
+    monkeypatch.setattr(download, "MAX_BYTES", len(server.body))
+    assert fetch(server, tmp_path).is_dir()
+
+
+def test_redirects(server: Server, tmp_path: Path) -> None:
+    for step in ("http://192.0.2.1/a.zip", "http://example.org/a.zip", "ftp://127.0.0.1/a.zip"):
+        server.script = [step]
+        with pytest.raises(FetchError, match=f"{step}: refused, expected an https address"):
+            fetch(server, tmp_path)
+    server.script = [server.url.replace("127.0.0.1", "localhost")]
+    assert fetch(server, tmp_path).is_dir()

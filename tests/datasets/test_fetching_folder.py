@@ -1,0 +1,168 @@
+"""What `fetch_grocery_store` does with the folder: without a network, from a zip put there."""
+
+import hashlib
+import io
+import os
+import shutil
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from similarity_lab import fetch
+from similarity_lab.datasets.fetching import (
+    GROCERY_STORE_SHA256,
+    FetchError,
+    fetch_grocery_store,
+    tree_digest,
+)
+
+FILES = {
+    "train.txt": b"train/Apple/1.jpg, 0, 0\n",
+    "val.txt": b"",
+    "test.txt": b"",
+    "classes.csv": b"Class Name (str),Iconic Image Path (str)\r\nApple,/iconic/Apple.jpg\r\n",
+    "train/Apple/1.jpg": b"apple",
+    "iconic/Apple.jpg": b"icon",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str, target: Path, *, progress: bool) -> None:
+        raise FetchError("network")
+
+    monkeypatch.setattr(fetch, "download", refuse)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return a dataset that lies outside of the folder to fetch to."""
+    for name, data in FILES.items():
+        path = tmp_path / "made/dataset" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return tmp_path / "made"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a folder to fetch to, in which somebody has put the zip."""
+    file = io.BytesIO()
+    with ZipFile(file, "w") as archive:
+        for name, content in FILES.items():
+            archive.writestr(f"GroceryStoreDataset-master/dataset/{name}", content)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/grocery-store.zip").write_bytes(file.getvalue())
+    return tmp_path / "data"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_digest_is_that_of_the_sorted_lines(home: Path) -> None:
+    lines = sorted(
+        f"{hashlib.sha256(content).hexdigest()}  dataset/{name}\n"
+        for name, content in FILES.items()
+    )
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert tree_digest(home) == digest
+    (home / "dataset/classes.txt").write_text("a stray file does not count")
+    assert tree_digest(str(home)) == digest
+    (home / "dataset/train/Apple/1.jpg").write_bytes(b"changed")
+    assert tree_digest(home) != digest
+
+
+def test_digest_of_incomplete_files(home: Path) -> None:
+    (home / "dataset/train/Apple/1.jpg").unlink()
+    (home / "dataset/iconic/Apple.jpg").unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"2 of 6 files .* first is dataset/iconic/Apple\.jpg"
+    ):
+        tree_digest(home)
+    (home / "dataset/train.txt").write_text("../../secret.txt, 0, 0\n")
+    with pytest.raises(ValueError, match=r"secret.*expected files inside"):
+        tree_digest(home)
+    with pytest.raises(FileNotFoundError, match=r"4 of 4 files .* first is dataset/train\.txt"):
+        tree_digest(home / "dataset")
+
+
+def test_digest_of_the_published_dataset(real_photos: Path) -> None:
+    assert tree_digest(real_photos / "grocery-store") == GROCERY_STORE_SHA256
+
+
+def test_zip_put_by_hand(home: Path, data: Path) -> None:
+    (data / "grocery-store.zip.part").write_bytes(b"from a download that was given up")
+    (data / "grocery-store.zip.json").write_text("[]")
+    assert fetch_grocery_store(data, expected=tree_digest(home)) == data / "grocery-store"
+    assert names(data) == ["grocery-store", "grocery-store.zip"]
+
+
+def test_wrong_zip_put_by_hand_stays(data: Path) -> None:
+    with pytest.raises(
+        FetchError, match=r"expected tree_digest .* move .*zip away, then try again"
+    ):
+        fetch_grocery_store(data, expected="0" * 64)
+    assert names(data) == ["grocery-store.zip"]
+
+
+def test_killed_after_the_download(home: Path, data: Path) -> None:
+    (data / "grocery-store.zip.json").write_text("[]")
+    assert fetch_grocery_store(data, expected=tree_digest(home)).is_dir()
+    assert names(data) == ["grocery-store"]
+
+
+def test_killed_while_unpacking(home: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = data / "grocery-store.unpacking/GroceryStoreDataset-master/dataset/train.txt"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(Path, "rename", interrupt)
+        fetch_grocery_store(data, expected=tree_digest(home))
+    assert names(data) == ["grocery-store.zip"]
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    assert fetch_grocery_store(data, expected=tree_digest(home)).is_dir()
+
+
+def test_complete_copy_is_returned(home: Path, tmp_path: Path) -> None:
+    home.rename(tmp_path / "grocery-store")
+    digest = tree_digest(tmp_path / "grocery-store")
+    assert fetch_grocery_store(tmp_path, expected=digest) == tmp_path / "grocery-store"
+
+
+def test_existing_folder_is_never_touched(home: Path, data: Path) -> None:
+    shutil.copytree(home, data / "grocery-store")
+    (data / "grocery-store/dataset/val.txt").unlink()
+    (data / "grocery-store/mine.txt").write_text("mine")
+    message = r"1 of 4 files are missing, .*val\.txt; move .*grocery-store away and try again"
+    with pytest.raises(FetchError, match=message):
+        fetch_grocery_store(data)
+    (data / "grocery-store/dataset/val.txt").write_bytes(b"\xff")
+    with pytest.raises(FetchError, match="not the complete Grocery Store dataset: 'utf-8' codec"):
+        fetch_grocery_store(data)
+    assert (data / "grocery-store/mine.txt").read_text() == "mine"
+
+
+def test_link_to_nowhere_is_never_replaced(data: Path) -> None:
+    (data / "grocery-store").symlink_to(data / "nowhere")
+    with pytest.raises(FetchError, match=r"move .*grocery-store away and"):
+        fetch_grocery_store(data)
+    assert (data / "grocery-store").is_symlink()
+
+
+def test_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file/data"):
+        with pytest.raises(FetchError, match=r"cannot be written to .*expected a folder"):
+            fetch_grocery_store(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_folder_without_permission(data: Path) -> None:
+    data.chmod(0o555)
+    with pytest.raises(FetchError, match="Permission denied"):
+        fetch_grocery_store(data)

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import cosine
+
+from similarity_lab import ImageError, compare
+from similarity_lab.distances.comparators import Comparator, EmbeddingComparator, as_comparator
+
+
+def test_distances_of_images(stub, make_photo):
+    photos = [np.asarray(make_photo(color)) for color in [(200, 10, 10), (10, 200, 10)]]
+    comparator = EmbeddingComparator(stub)
+    assert isinstance(comparator, Comparator)
+    result = comparator.distances(photos, photos[:1])
+    a, b = stub.embed(photos)
+    np.testing.assert_allclose(result, [[0], [cosine(a, b)]], atol=1e-6)
+
+
+def test_anything_becomes_a_comparator(stub):
+    assert as_comparator(stub).embedder is stub
+    comparator = EmbeddingComparator(stub, "euclidean")
+    assert as_comparator(comparator) is comparator
+
+
+def test_compare(stub, make_photo, tmp_path):
+    red, green = np.asarray(make_photo((200, 10, 10))), np.asarray(make_photo((10, 200, 10)))
+    assert compare(red, red, comparator=stub) == pytest.approx(0, abs=1e-6)
+    assert compare(red, green, comparator=stub) > 0.5
+    (tmp_path / "a.jpg").write_text("no")
+    with pytest.raises(ImageError, match="holds text"):
+        compare(tmp_path / "a.jpg", red)
+
+
+def test_compare_with_the_default_network(make_photo):
+    photo = np.asarray(make_photo((200, 10, 10)))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    distance = compare(photo, noise)
+    assert compare(photo, photo) < 1e-6 < distance < 1
+    assert distance == pytest.approx(compare(noise, photo), abs=1e-6)

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from similarity_lab.evaluation.thresholds import balanced_threshold
+
+DISTANCES = st.lists(st.integers(0, 12).map(lambda n: n / 8), min_size=1, max_size=12)
+
+
+def balanced_accuracy(near, far, cut):
+    return (np.mean(np.array(near) <= cut) + np.mean(np.array(far) > cut)) / 2
+
+
+@given(DISTANCES, DISTANCES)
+def test_no_cut_is_better(near, far):
+    """Oracle: every place where the answer can change, tried one by one."""
+    cuts = [-1.0, *sorted({*near, *far})]
+    best = max(balanced_accuracy(near, far, cut) for cut in cuts)
+    assert balanced_accuracy(near, far, balanced_threshold(near, far)) == pytest.approx(best)
+
+
+def test_the_cut_lies_half_way():
+    assert balanced_threshold([0.1, 0.2], [0.6, 0.7]) == pytest.approx(0.4)
+
+
+def test_nothing_to_choose_on():
+    with pytest.raises(ValueError, match="non-empty"):
+        balanced_threshold([], [0.5])

@@ -1,0 +1,299 @@
+"""Each rule of `extract_zip` once, with an archive made by hand that breaks it."""
+
+import errno
+import io
+import os
+import random
+import stat
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+import pytest
+
+from similarity_lab import archives
+from similarity_lab.files.archives import ArchiveError, extract_for_process, extract_zip
+
+# Where a field begins in an entry of the table of contents.
+FIELDS = {"flags": 8, "compress_size": 20, "file_size": 24, "attributes": 38, "header_offset": 42}
+
+
+def make_zip(members: dict[str, bytes], method: int = ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with ZipFile(file, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def patch(data: bytes, entry: int = 0, **fields: int) -> bytes:
+    """Change what the table of contents says about its entry number `entry`."""
+    at = -1
+    for _ in range(entry + 1):
+        at = data.index(b"PK\x01\x02", at + 1)
+    changed = bytearray(data)
+    for name, value in fields.items():
+        struct.pack_into("<H" if name == "flags" else "<L", changed, at + FIELDS[name], value)
+    return bytes(changed)
+
+
+def extract(data: bytes, folder: Path, **limits: int) -> tuple[list[str], dict[str, str]]:
+    paths, skipped = extract_zip(io.BytesIO(data), folder, **limits)
+    assert list(skipped.columns) == ["path", "reason"]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return names, dict(zip(skipped["path"], skipped["reason"], strict=True))
+
+
+def refused(data: bytes, folder: Path, message: str, **limits: int) -> None:
+    with pytest.raises(ArchiveError, match=message):
+        extract(data, folder, **limits)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("method", [ZIP_STORED, ZIP_DEFLATED])
+def test_good_archive(tmp_path: Path, method: int) -> None:
+    members = {"b/2 x.JPG": b"2" * 5000, "a/Äpfel/1.jpg": b"1", "b.jpg": b"", "empty/": b""}
+    (tmp_path / "photos.zip").write_bytes(make_zip(members, method))
+    paths, skipped = extract_zip(tmp_path / "photos.zip", tmp_path / "out")
+    names = [path.relative_to(tmp_path / "out").as_posix() for path in paths]
+    assert names == ["a/Äpfel/1.jpg", "b/2 x.JPG", "b.jpg"]
+    assert [path.read_bytes() for path in paths] == [members[name] for name in names]
+    assert skipped.empty
+    assert not (tmp_path / "out/empty").exists()
+    assert extract(make_zip({}), tmp_path / "none") == ([], {})
+    assert (tmp_path / "none").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../evil.jpg", r"\.\."),
+        ("a/../../evil.jpg", r"\.\."),
+        (".. /evil.jpg", r"\.\."),
+        ("/evil.jpg", "absolute"),
+        ("C:evil.jpg", "drive letter"),
+        ("c:/evil.jpg", "drive letter"),
+        ("..\\evil.jpg", "backslash"),
+        ("a\\evil.jpg", "backslash"),
+        ("a.jpg\0.txt", "NUL"),
+    ],
+)
+def test_name_that_leaves_the_folder(tmp_path: Path, name: str, message: str) -> None:
+    stand_in = "q" * len(name)  # `zipfile` would clean some of these up while writing
+    data = make_zip({"good.jpg": b"1", stand_in: b"2"}).replace(stand_in.encode(), name.encode())
+    refused(data, tmp_path / "out", message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dots_in_names_are_fine(tmp_path: Path) -> None:
+    names = ["a..jpg", "b/..c.jpg", "d/.hidden", "e.f/g..h.jpg"]
+    assert extract(make_zip(dict.fromkeys(names, b"1")), tmp_path) == (names, {})
+
+
+def test_name_in_an_extra_field(tmp_path: Path) -> None:
+    """Python 3.12 and later let field 0x7075 replace the name."""
+    plain, evil = b"good.jpg", b"../evil.jpg"
+    info = ZipInfo(plain.decode())
+    info.extra = struct.pack("<HHBL", 0x7075, 5 + len(evil), 1, zlib.crc32(plain)) + evil
+    file = io.BytesIO()
+    with ZipFile(file, "w") as archive:
+        archive.writestr(info, b"1")
+    if sys.version_info >= (3, 12):
+        refused(file.getvalue(), tmp_path / "out", r"\.\.")
+    else:
+        assert extract(file.getvalue(), tmp_path / "out") == (["good.jpg"], {})
+    assert not (tmp_path / "evil.jpg").exists()
+
+
+def test_limits(tmp_path: Path) -> None:
+    data = make_zip({"a": b"12345", "b": b"12345"})
+    refused(data, tmp_path / "out", "2 members, expected at most 1; raise max_files", max_files=1)
+    refused(data, tmp_path / "out", "10 bytes unpacked, .* at most 9; .*max_bytes", max_bytes=9)
+    assert len(extract(data, tmp_path / "out", max_files=2, max_bytes=10)[0]) == 2
+
+
+def test_bomb_that_says_so(tmp_path: Path) -> None:
+    data = make_zip({"white.bmp": bytes(2**20 + 1)}, ZIP_DEFLATED)
+    refused(data, tmp_path / "out", "expected at most 200 times as many .*raise max_ratio")
+    assert len(extract(data, tmp_path / "out", max_ratio=2000)[0]) == 1
+    icon = make_zip({"icon.bmp": bytes(2**20)}, ZIP_DEFLATED)
+    assert extract(icon, tmp_path / "icon")[0] == ["icon.bmp"]
+
+
+@pytest.mark.parametrize("size", [5000, 5 * 2**20])
+def test_bomb_that_lies(tmp_path: Path, size: int) -> None:
+    bomb = make_zip({"good.jpg": b"1", "sub/bomb.jpg": bytes(size)}, ZIP_DEFLATED)
+    (tmp_path / "mine.txt").write_text("stays")
+    with pytest.raises(ArchiveError, match=r"<file object>: .* more than the 100 bytes"):
+        extract(patch(bomb, 1, file_size=100), tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine.txt"]
+
+
+def test_members_that_overlap_or_reach_beyond_the_end(tmp_path: Path) -> None:
+    data = make_zip({"a": b"x" * 999, "b": b"y" * 999})
+    refused(patch(data, 1, header_offset=0), tmp_path / "out", "'b' overlaps")
+    big = patch(make_zip({"a": b"x"}), compress_size=2**31, file_size=2**31)
+    refused(big, tmp_path / "out", "members reach to byte 2,147,483,678")
+
+
+def test_encrypted_member(tmp_path: Path) -> None:
+    data = patch(make_zip({"a": b"1", "b": b"2"}), 1, flags=1)
+    refused(data, tmp_path / "out", "'b' is encrypted, expected no password")
+
+
+def test_not_an_archive(tmp_path: Path) -> None:
+    whole = make_zip({"a.jpg": b"1" * 500, "b.jpg": b"2" * 500})
+    refused(b"<html>not found</html>", tmp_path / "out", "begins with b'<htm', expected a .zip")
+    refused(b"", tmp_path / "out", "begins with b''")
+    for cut in (len(whole) // 2, len(whole) - 10):
+        refused(whole[:cut], tmp_path / "out", "truncated or damaged")
+    refused(whole[100:], tmp_path / "out", "overlaps|damaged")  # the beginning is missing
+
+
+def test_wrong_kind_of_source(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="a folder, expected a"):
+        extract_zip(tmp_path, tmp_path / "out")
+    with pytest.raises(ArchiveError, match="No such file or directory, expected a"):
+        extract_zip(str(tmp_path / "none.zip"), tmp_path / "out")
+    with pytest.raises(TypeError, match="bytes, expected a path or a binary file"):
+        extract_zip(b"PK", tmp_path / "out")  # type: ignore[arg-type]
+    reader, writer = os.pipe()
+    os.close(writer)
+    with open(reader, "rb") as pipe, pytest.raises(ArchiveError, match="in any order"):
+        extract_zip(pipe, tmp_path / "out")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ArchiveError, match="is a file, expected a folder"):
+        extract_zip(io.BytesIO(make_zip({"a": b"1"})), tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(stat.S_IFLNK, "symbolic link"), (stat.S_IFBLK, "device node"), (stat.S_IFIFO, "special")],
+)
+def test_special_members_are_skipped(tmp_path: Path, kind: int, reason: str) -> None:
+    data = make_zip({"a.jpg": b"../outside", "b.jpg": b"1"})
+    names, skipped = extract(patch(data, attributes=(kind | 0o777) << 16), tmp_path)
+    assert names == ["b.jpg"]
+    assert reason in skipped["a.jpg"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_names_that_collide(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with ZipFile(file, "w") as archive:
+        for name in ("a.jpg", "a.jpg", "A.JPG", "./a.jpg", "\u00e9.jpg", "e\u0301.jpg"):
+            archive.writestr(name, name)
+    names, skipped = extract(file.getvalue(), tmp_path)
+    assert names == ["a.jpg", "\u00e9.jpg"]
+    assert (tmp_path / "a.jpg").read_text() == "a.jpg"
+    assert set(skipped) == {"a.jpg", "A.JPG", "./a.jpg", "e\u0301.jpg"}
+    assert all(reason.startswith("duplicate of") for reason in skipped.values())
+
+
+def test_file_where_a_folder_is_needed(tmp_path: Path) -> None:
+    names, skipped = extract(make_zip({"a": b"1", "a/b": b"2", "c/d": b"3", "c": b"4"}), tmp_path)
+    assert names == ["a", "c/d"]
+    assert set(skipped) == {"a/b", "c"}
+
+
+def test_names_too_long(tmp_path: Path) -> None:
+    long, deep, gone, ok = "ä" * 126 + ".jpg", "d/" * 511 + "x.y", ".", "d/" * 511 + "x"
+    names, skipped = extract(make_zip({long: b"1", deep: b"2", gone: b"3", ok: b"4"}), tmp_path)
+    assert names == [ok]
+    assert skipped == {long: "name too long", deep: "name too long", gone: "has no name"}
+
+
+def test_rare_compression_is_skipped(tmp_path: Path) -> None:
+    names, skipped = extract(make_zip({"a": b"1"}, ZIP_BZIP2), tmp_path)
+    assert (names, list(skipped)) == ([], ["a"])
+    assert "compression method 12" in skipped["a"]
+
+
+def test_damaged_member_costs_only_itself(tmp_path: Path) -> None:
+    data = make_zip({"sub/a.jpg": b"PIXELS" * 99, "b.jpg": b"1"})
+    names, skipped = extract(data.replace(b"PIXELS", b"PIXELZ", 1), tmp_path / "crc")
+    assert names == ["b.jpg"]
+    assert "damaged: Bad CRC-32" in skipped["sub/a.jpg"]
+    assert [path.name for path in (tmp_path / "crc").rglob("*")] == ["b.jpg"]
+
+    data = make_zip({"a.jpg": random.Random(0).randbytes(999) * 2}, ZIP_DEFLATED)
+    for n, (damaged, reason) in enumerate(
+        [
+            (data[:35] + b"\xff" + data[36:], "damaged: Error -3 while decompressing"),
+            (patch(data, file_size=1999), "damaged: 1,998 bytes, 1,999 declared"),
+            (b"PK\0\0" + data[4:], "damaged: Bad magic number"),
+        ]
+    ):
+        assert extract(damaged, tmp_path / str(n))[1]["a.jpg"].startswith(reason)
+
+
+def test_existing_files_are_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("mine")
+    names, skipped = extract(make_zip({"a.jpg": b"theirs", "b.jpg": b"1"}), tmp_path)
+    assert names == ["b.jpg"]
+    assert "File exists" in skipped["a.jpg"]
+    assert (tmp_path / "a.jpg").read_text() == "mine"
+
+
+def test_links_in_the_folder_are_not_followed(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    folder.mkdir()
+    (folder / "link").symlink_to(outside)
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "a.jpg").symlink_to(outside / "a.jpg")
+    names, skipped = extract(
+        make_zip({"link/x.jpg": b"1", "loop/x.jpg": b"2", "a.jpg": b"3", "b.jpg": b"4"}), folder
+    )
+    assert names == ["b.jpg"]
+    assert "a symbolic link in the folder" in skipped["link/x.jpg"]
+    assert set(skipped) == {"link/x.jpg", "loop/x.jpg", "a.jpg"}
+    assert list(outside.iterdir()) == []
+    (tmp_path / "alias").symlink_to(outside)  # the folder itself may be a link: the caller's choice
+    assert extract(make_zip({"sub/x.jpg": b"1"}), tmp_path / "alias")[0] == ["sub/x.jpg"]
+
+
+def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(archive: ZipFile, member: ZipInfo, file: io.BufferedWriter) -> None:
+        file.write(b"half")
+        if member.filename == "b/2.jpg":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archives, "_copy", full)
+    with pytest.raises(OSError, match="No space left"):
+        extract(make_zip({"a/1.jpg": b"1", "b/2.jpg": b"2"}), tmp_path / "new/out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_anywhere_is_an_archive_error_or_a_reason(tmp_path: Path) -> None:
+    """Archives with random bytes changed never end in another error, nor outside the folder."""
+    random_ = random.Random(1)
+    whole = make_zip({"a/1.jpg": b"1" * 50, "b/Ä.jpg": b"2" * 50}, ZIP_DEFLATED)
+    for n in range(400):
+        data = bytearray(whole)
+        for _ in range(random_.randint(1, 4)):
+            data[random_.randrange(len(data))] = random_.randrange(256)
+        try:
+            paths, _ = extract_zip(io.BytesIO(data), tmp_path / f"out/{n}")
+        except ArchiveError:
+            continue
+        assert all(path.is_relative_to(tmp_path / f"out/{n}") for path in paths)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_extract_for_process(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(make_zip({"a.jpg": b"1"}))
+    code = (
+        "import sys; from similarity_lab.files.archives import extract_for_process as f\n"
+        f"folder, skipped = f({str(tmp_path / 'a.zip')!r})\n"
+        "sys.stdout.write(f'{folder} {[path.name for path in folder.iterdir()]}')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    folder, files = done.stdout.split()
+    assert files == "['a.jpg']"
+    assert not Path(folder).exists()
+    with pytest.raises(ArchiveError):
+        extract_for_process(io.BytesIO(b""))

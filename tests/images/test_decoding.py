@@ -1,0 +1,56 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from similarity_lab.images import ImageError
+from similarity_lab.images.decoding import decoded_batches, map_ahead, readable
+
+
+def test_order_is_kept_and_errors_take_their_place():
+    def slow_when_even(source):
+        time.sleep(0.01 if source % 2 == 0 else 0)
+        if source == 3:
+            raise ImageError("3", "odd one out")
+        return source * 10
+
+    results = list(map_ahead(slow_when_even, range(8), ahead=4))
+    assert [r if isinstance(r, int) else str(r) for r in results] == [
+        0, 10, 20, "3: odd one out", 40, 50, 60, 70,
+    ]  # fmt: skip
+
+
+def test_never_more_than_ahead_are_waiting():
+    started = []
+    stream = map_ahead(started.append, range(100), ahead=5)
+    for taken in range(1, 20):
+        next(stream)
+        time.sleep(0.002)
+        assert len(started) <= taken + 5
+
+
+def test_other_errors_come_through_and_threads_end():
+    def broken(source):
+        raise KeyError(source)
+
+    with pytest.raises(KeyError):
+        list(map_ahead(broken, range(5)))
+    deadline = time.monotonic() + 5
+    while any(t.name.startswith("decode") for t in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_batches_leave_out_what_is_bad(make_photo):
+    sources = [b"bad", *[np.asarray(make_photo((9, 9, 9), i)) for i in range(4)], b"bad", b"bad"]
+    batches = list(decoded_batches(sources, (6, 5), "rgb", 3))
+    assert [indices for _, indices, _ in batches] == [[1, 2], [3, 4], []]
+    assert [[index for index, _ in bad] for _, _, bad in batches] == [[0], [5], [6]]
+    assert [pixels.shape for pixels, _, _ in batches] == [(2, 6, 5, 3), (2, 6, 5, 3), (0, 6, 5, 3)]
+
+
+def test_readable_lists_the_others(make_photo):
+    kept, errors = readable([np.asarray(make_photo((1, 2, 3))), b"no"], progress=False)
+    assert kept == [0]
+    assert errors[1].reason == "is not a picture we read: it holds text"

@@ -1,0 +1,135 @@
+"""What holds of the readers of pictures whatever the bytes, sizes, modes and turns are."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import ExifTags, Image
+
+from similarity_lab.images import ImageError, check_image, read_header, read_image
+from similarity_lab.images.scaled import read_scaled
+
+LOSSLESS = st.sampled_from(["PNG", "BMP", "TIFF", "WEBP"])
+SIGNATURES = [
+    b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x40\0\0\0WEBPVP8 ", b"BM",
+    b"II*\0", b"MM\0*", b"\0\0\0\x20ftypavif", b"<svg", b"",
+]  # fmt: skip
+TURNS = [  # what EXIF's orientations 1…8 undo, as operations on an array
+    lambda a: a,
+    lambda a: a[:, ::-1],
+    lambda a: a[::-1, ::-1],
+    lambda a: a[::-1],
+    lambda a: a.transpose(1, 0, 2),
+    lambda a: np.rot90(a, -1),
+    lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    np.rot90,
+]
+
+
+def pixels(channels, dtype=np.uint8):
+    sides = st.integers(1, 24)
+    shapes = st.tuples(sides, sides, st.just(channels)) if channels else st.tuples(sides, sides)
+    return arrays(dtype, shapes)
+
+
+def encoded(array, kind, **options):
+    buffer = io.BytesIO()
+    more = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    Image.fromarray(array).save(buffer, kind, **more, **options)
+    return buffer.getvalue()
+
+
+@given(st.sampled_from(SIGNATURES), st.binary(max_size=200))
+def test_any_bytes_are_a_picture_or_an_image_error(signature, rest):
+    data = signature + rest
+    for reader in (read_image, check_image, read_header, lambda d: read_scaled(d, size=(4, 4))):
+        try:
+            result = reader(data)
+        except ImageError as error:
+            assert error.path == "<bytes>" and error.reason and "\n" not in str(error)
+        else:
+            assert reader is not read_image or (result.dtype == np.uint8 and result.ndim == 3)
+
+
+@given(pixels(3), LOSSLESS, st.integers(1, 8))
+def test_what_was_saved_is_what_is_read(array, kind, orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    turned = orientation if kind in ("PNG", "WEBP", "TIFF") else 1
+    data = encoded(array, kind, **({} if kind == "BMP" else {"exif": exif}))
+    upright = np.ascontiguousarray(TURNS[turned - 1](array))
+    np.testing.assert_array_equal(read_image(data), upright)
+    gray = np.asarray(Image.fromarray(upright).convert("L"))
+    np.testing.assert_array_equal(read_image(data, color="gray")[..., 0], gray)
+    check_image(data)
+    assert sorted(read_header(data)[1:]) == sorted(array.shape[:2])
+    for source in (io.BytesIO(data), memoryview(data), upright, Image.fromarray(upright)):
+        np.testing.assert_array_equal(read_image(source), upright)
+
+
+@given(pixels(4))
+def test_transparency_is_laid_on_white(array):
+    share = array[..., 3:] / 255
+    expected = array[..., :3] * share + 255 * (1 - share)
+    for source in (encoded(array, "PNG"), array):
+        assert np.abs(read_image(source) - expected).max() <= 1
+
+
+@given(pixels(None, np.uint16))
+def test_sixteen_bits_become_eight(array):
+    for kind in ("PNG", "TIFF"):
+        result = read_image(encoded(array, kind))
+        np.testing.assert_array_equal(result, np.repeat((array // 257)[..., None], 3, axis=2))
+
+
+@given(pixels(3), st.integers(1, 40), st.integers(1, 40), st.sampled_from(["rgb", "gray"]))
+def test_every_size_that_is_asked_for(array, height, width, color):
+    shape = (height, width, 3 if color == "rgb" else 1)
+    for kind in ("JPEG", "PNG"):
+        data = encoded(array, kind)
+        whole = read_image(data, size=(height, width), color=color)
+        scaled = read_scaled(data, size=(height, width), color=color)
+        assert whole.shape == scaled.shape == shape and whole.dtype == scaled.dtype == np.uint8
+
+
+@given(pixels(3), st.integers(1, 600))
+def test_no_more_pixels_than_allowed(array, limit):
+    data, (height, width) = encoded(array, "PNG"), array.shape[:2]
+    for reader in (read_image, check_image, read_header):
+        if height * width <= limit:
+            reader(data, max_pixels=limit)
+        else:
+            with pytest.raises(ImageError, match=f"claims {width} x {height} pixels"):
+                reader(data, max_pixels=limit)
+
+
+@given(pixels(3), st.data())
+def test_half_a_jpeg_is_none(array, data):
+    whole = encoded(array, "JPEG")
+    cut = data.draw(st.integers(0, len(whole) - 3))
+    for reader in (read_image, check_image, lambda part: read_scaled(part, size=(4, 4))):
+        with pytest.raises(ImageError):
+            reader(whole[:cut])
+
+
+MODES = [
+    "1", "L", "P", "LA", "La", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV",
+    "I", "I;16",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_of_pillow_is_read(mode):
+    picture = Image.new(mode, (6, 5))
+    assert read_image(picture).shape == (5, 6, 3)
+    assert read_image(picture, color="gray").shape == (5, 6, 1)
+
+
+def test_a_lab_tiff_becomes_gray_as_well():
+    buffer = io.BytesIO()
+    Image.new("LAB", (6, 5), (128, 128, 128)).save(buffer, "TIFF")
+    lab = buffer.getvalue()
+    assert read_image(lab).shape == (5, 6, 3) and read_image(lab, color="gray").shape == (5, 6, 1)

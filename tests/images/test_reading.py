@@ -1,0 +1,282 @@
+import io
+import os
+import struct
+import threading
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from similarity_lab import ImageError, read_image
+from similarity_lab.images import check_image
+from similarity_lab.images.sources import content_digest
+
+RED, GREEN = (200, 30, 30), (30, 200, 30)
+
+
+def encoded(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_header(width, height):
+    """Return a tiny PNG that claims to be huge."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def red():
+    return Image.new("RGB", (20, 10), RED)
+
+
+def close(pixels, color, tolerance=12):
+    return np.abs(pixels.astype(int) - np.array(color)).max() <= tolerance
+
+
+def test_shapes_and_dtype(red):
+    assert read_image(red).shape == (10, 20, 3)
+    assert read_image(red, color="gray").shape == (10, 20, 1)
+    assert read_image(red, size=8).shape == (8, 8, 3)
+    assert read_image(red, size=(5, 7)).shape == (5, 7, 3)
+    assert read_image(red).dtype == np.uint8
+
+
+def test_gray_is_luma_taken_before_resizing(red, make_photo):
+    assert read_image(red, color="gray")[0, 0, 0] == round(0.299 * 200 + 0.587 * 30 + 0.114 * 30)
+    picture = make_photo(GREEN)
+    expected = np.asarray(picture.convert("L").resize((7, 5), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(read_image(picture, size=(5, 7), color="gray")[..., 0], expected)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF"])
+def test_type_is_sniffed_from_the_bytes(red, tmp_path, kind):
+    path = tmp_path / "name says.jpeg"
+    path.write_bytes(encoded(red, kind))
+    assert close(read_image(path), RED)
+    check_image(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.JPG", "früchte-杏仁.Png", "UPPER.JPEG", "no extension"]
+)
+def test_names_do_not_matter(red, tmp_path, name):
+    (tmp_path / name).write_bytes(encoded(red, "JPEG"))
+    assert close(read_image(tmp_path / name), RED)
+
+
+def test_all_kinds_of_source(red, tmp_path):
+    data = encoded(red, "PNG")
+    (tmp_path / "a.png").write_bytes(data)
+    expected = read_image(data)
+    for source in (
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        io.BytesIO(data),
+        bytearray(data),
+        red,
+    ):
+        np.testing.assert_array_equal(read_image(source), expected)
+    file = io.BytesIO(b"before" + data)
+    file.seek(6)
+    for _ in range(2):  # it is left as it came
+        np.testing.assert_array_equal(read_image(file), expected)
+    np.testing.assert_array_equal(read_image(np.asarray(red)), expected)
+    np.testing.assert_array_equal(read_image(np.asarray(red) / 255), expected)
+
+
+def test_animation_gives_its_first_frame(red):
+    green = Image.new("RGB", (20, 10), GREEN)
+    data = encoded(red, "GIF", save_all=True, append_images=[green])
+    assert close(read_image(data), RED)
+
+
+def test_transparency_is_composited_on_white(red):
+    clear = Image.new("RGBA", (4, 4), (*RED, 0))
+    half = Image.new("RGBA", (4, 4), (*RED, 128))
+    assert close(read_image(encoded(clear, "PNG")), (255, 255, 255), 0)
+    assert close(read_image(encoded(half, "PNG")), np.add(RED, 255) / 2, 2)
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([*RED, *GREEN])
+    palette.putpixel((0, 0), 1)
+    pixels = read_image(encoded(palette, "PNG", transparency=1))
+    assert close(pixels[0, 0], (255, 255, 255), 0)
+    assert close(pixels[1, 1], RED, 0)
+    gray = Image.new("LA", (4, 4), (10, 0))
+    assert close(read_image(encoded(gray, "PNG"), color="gray"), 255, 0)
+
+
+def test_cmyk_and_sixteen_bit(red):
+    assert close(read_image(encoded(red.convert("CMYK"), "JPEG")), RED)
+    ramp = np.array([[0, 257 * 100, 65535]], np.uint16)
+    for kind in ("PNG", "TIFF"):
+        deep = encoded(Image.fromarray(ramp), kind)
+        np.testing.assert_array_equal(read_image(deep)[0, :, 0], [0, 100, 255])
+        np.testing.assert_array_equal(read_image(deep, color="gray")[0, :, 0], [0, 100, 255])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation):
+    upright = Image.fromarray(np.arange(5 * 3 * 3, dtype=np.uint8).reshape(5, 3, 3))
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition a camera applied
+    stored = upright if orientation == 1 else upright.transpose(undo[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    np.testing.assert_array_equal(
+        read_image(encoded(stored, "PNG", exif=exif)), np.asarray(upright)
+    )
+
+
+def test_broken_exif_does_not_cost_the_picture(red):
+    assert close(read_image(encoded(red, "JPEG", exif=b"Exif\0\0II*\0garbage")), RED)
+
+
+def test_one_pixel():
+    assert read_image(encoded(Image.new("RGB", (1, 1), RED), "PNG"), size=4).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b"just some words\n", "it holds text"),
+        (b"<!DOCTYPE html><html>", "it holds HTML"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG is a drawing"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heic media file"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it holds text"),
+        (png_header(60_000, 60_000), "pixels"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_a_reason(tmp_path, data, reason):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(data)
+    for reader in (read_image, check_image):
+        with pytest.raises(ImageError, match=reason) as caught:
+            reader(path)
+        assert caught.value.path == str(path)
+
+
+def test_truncated_and_damaged(make_photo, tmp_path):
+    data = encoded(make_photo(RED, size=(200, 200)), "JPEG")
+    for bad in (data[: len(data) // 2], data[:60]):
+        for reader in (read_image, check_image):
+            with pytest.raises(ImageError, match="damaged|no picture"):
+                reader(bad)
+
+
+def test_header_limits_come_before_decoding(red):
+    with pytest.raises(ImageError, match="claims 20 x 10 pixels, the limit is 199"):
+        read_image(encoded(red, "PNG"), max_pixels=199)
+    with pytest.raises(ImageError, match="larger than the limit of 50 bytes"):
+        read_image(encoded(red, "PNG"), max_bytes=50)
+    # Nine thousand squared passes Pillow's own limit, not ours; nothing of it is ever decoded.
+    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ImageError, match="claims"):
+        read_image(png_header(10_000, 10_000))
+
+
+def test_files_that_cannot_be_read(tmp_path, monkeypatch):
+    with pytest.raises(ImageError, match="no such file"):
+        read_image(tmp_path / "absent.jpg")
+    with pytest.raises(ImageError, match="is a folder"):
+        read_image(tmp_path)
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image(tmp_path / "loop.jpg")
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image("nul\0.jpg")
+    with pytest.raises(ImageError, match="expected a path"):
+        read_image(7)
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    result = []
+
+    def attempt():
+        try:
+            read_image(tmp_path / "pipe.jpg")
+        except ImageError as error:
+            result.append(error.reason)
+
+    reader = threading.Thread(target=attempt, daemon=True)
+    reader.start()
+    reader.join(10)
+    assert result == ["is not a regular file"]
+
+
+def test_permission_denied(red, tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(red, "PNG"))
+    path.chmod(0)
+    if os.geteuid() == 0:  # root reads everything: let the system call refuse instead
+
+        def refuse(*_, **__):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(ImageError, match="permission denied"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, 2, 5), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((0, 3, 3), np.uint8),
+        np.zeros((2, 2, 3), np.int32),
+        np.full((2, 2, 3), 255.0),
+        np.full((2, 2, 3), np.nan),
+    ],
+)
+def test_arrays_that_are_no_picture(array):
+    with pytest.raises(ImageError, match="<array>"):
+        read_image(array)
+
+
+def test_float_pixels_without_a_range_are_refused():
+    deep = encoded(Image.fromarray(np.full((3, 3), 0.5, np.float32)), "TIFF")
+    for reader in (read_image, check_image):
+        with pytest.raises(ImageError, match="no known range"):
+            reader(deep)
+
+
+def test_bad_choices(red):
+    with pytest.raises(ValueError, match='"rgb" or "gray"'):
+        read_image(red, color="bgr")
+    for size in (0, (3, 0), (1, 2, 3), "large"):
+        with pytest.raises(ValueError, match="size"):
+            read_image(red, size=size)
+
+
+def test_digest_follows_content_not_name(red, tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(encoded(red, "PNG"))
+    digest = content_digest(tmp_path / "a.png")
+    assert digest == content_digest(tmp_path / "b.png") == content_digest(encoded(red, "PNG"))
+    assert content_digest(np.zeros((2, 3, 3), np.uint8)) != content_digest(
+        np.zeros((3, 2, 3), np.uint8)
+    )
+    assert content_digest(red) == content_digest(np.asarray(red))
+
+
+def test_a_picture_of_pillow_that_cannot_be_used_is_refused(make_photo):
+    """Opened but not decoded, as `Image.open` returns it; and with transparency that is none."""
+    whole = encoded(make_photo(RED, size=(200, 200)), "JPEG")
+    odd = make_photo(RED)
+    odd.info["transparency"] = "white"
+    for reader in (read_image, check_image):
+        with pytest.raises(ImageError, match="<PIL image>: damaged JPEG"):
+            reader(Image.open(io.BytesIO(whole[: len(whole) // 2])))
+        with pytest.raises(ImageError, match="claims 200 x 200 pixels, the limit is 9"):
+            reader(Image.open(io.BytesIO(whole)), max_pixels=9)
+    with pytest.raises(ImageError, match="RGB pixels cannot be used"):
+        read_image(odd)

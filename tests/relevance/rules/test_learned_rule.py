@@ -1,0 +1,104 @@
+"""The learned rule on vectors that the tests wrote themselves, against its parts put together."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from similarity_lab import load_embedder
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.relevance import background, learned
+from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.rules.calibration import LikelihoodRatio, cross_fit, probability
+from similarity_lab.relevance.rules.learned import LearnedRule
+from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening, unit
+
+DIMENSION = 24
+CLASSES = ["dates", "almonds", "absent", "figs", "oats"]
+DIRECTIONS = np.random.default_rng(0).normal(0, 1, (len(CLASSES), DIMENSION))
+DRAWN = np.random.default_rng(1).normal(0, 1, (len(background.KINDS), DIMENSION))
+
+
+def vectors_of(labels, seed=0):
+    noise = np.random.default_rng(seed).normal(0, 0.4, (len(labels), DIMENSION))
+    return np.float32(3 * (DIRECTIONS[labels] + noise))
+
+
+def library(**counts):
+    """Return a library with so many photos of each class, in any order."""
+    labels = np.repeat([CLASSES.index(name) for name in counts], list(counts.values()))
+    labels = np.random.default_rng(0).permutation(labels)
+    photos = ImageDataset.from_arrays(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, CLASSES)
+    nothing = pd.DataFrame({"path": [], "reason": []})
+    return EmbeddedLibrary(photos, vectors_of(labels), "written", nothing)
+
+
+def fit(some, **changed):
+    given = {"similarity_threshold": None, "prior_share": 0.3, "certainty": 0.9, "seed": 5}
+    return LearnedRule.fit(some, "almonds", None, **{**given, **changed})
+
+
+def scored(rule, vectors):
+    return rule.columns(vectors, np.empty((len(vectors), 1), np.float32), [])
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Let generated photos have a direction per kind; return the vectors."""
+    vectors = np.float32(DRAWN[background.background_labels()])
+    monkeypatch.setattr(background, "background_vectors", lambda embedder: vectors)
+    return vectors
+
+
+def test_the_rule_is_its_parts_put_together():
+    some = library(dates=6, almonds=5, figs=4, oats=7)
+    rule, vectors, labels = fit(some), unit(some.vectors), some.photos.labels
+    shown, others = vectors[labels == 1], vectors[labels != 1]
+    codes = np.searchsorted([0, 3, 4], labels[labels != 1])
+    held = cross_fit(shown, others, codes, 5)
+    prototypes = Prototypes.fit(
+        shown, others, codes, Whitening.from_scatter(Scatter.of(vectors, labels))
+    )
+    line = LikelihoodRatio.fit(held.references, held.others, held.weights, generated=False)
+    site = vectors_of(np.arange(5), seed=9)
+    columns, expected = scored(rule, site), line(prototypes.scores(unit(site)))
+    np.testing.assert_allclose(columns["score"], expected, atol=1e-3)
+    np.testing.assert_allclose(columns["probability"], probability(columns["score"], 0.3))
+    assert rule.others == ("dates", "figs", "oats")
+    assert [columns["confusable"][at] for at in (0, 3, 4)] == ["dates", "figs", "oats"]
+    assert rule.settings() == {"prior_share": 0.3, "certainty": 0.9, "other_products": 3}
+
+
+def test_a_threshold_that_was_asked_for_is_kept():
+    some = library(dates=3, almonds=3, figs=3)
+    assert fit(some, similarity_threshold=0.7).similarity_threshold == 0.7
+    assert fit(some).similarity_threshold == 0.5  # likelier than not
+
+
+@pytest.mark.parametrize("products", [[], ["figs"], ["dates", "oats"]])
+def test_generated_photos_stand_in_where_fewer_than_two_products_are_known(drawn, products):
+    rule = fit(library(almonds=4, **dict.fromkeys(products, 3)))
+    generated = [name for name in rule.others if name.startswith("generated ")]
+    assert list(rule.others) == products + generated and bool(generated) == (len(products) < 2)
+    assert len(rule.prototypes.others) == len(rule.others)
+    photos = vectors_of([CLASSES.index(name) for name in products], seed=9)
+    kinds = [background.KINDS.index(name.removeprefix("generated ")) for name in generated]
+    of_all = np.concatenate([photos, DRAWN[kinds]]).astype(np.float32)
+    assert scored(rule, of_all)["confusable"] == list(rule.others)  # each is most like itself
+
+
+def test_only_a_single_photo_is_warned_of():
+    with pytest.warns(UserWarning, match="one photo of 'almonds' cannot be held out"):
+        fit(library(dates=3, almonds=1, figs=3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(library(dates=3, almonds=2, figs=3))
+
+
+@pytest.mark.parametrize("quality", ["standard", "best"])
+def test_what_every_quality_needs_is_in_the_package(monkeypatch, quality):
+    monkeypatch.setattr(background, "background_photos", None)  # nobody waits for drawing
+    name, size = learned.QUALITIES[quality]
+    kept = background.background_vectors(load_embedder(name, input_size=size))
+    assert len(kept) == len(background.background_labels())

@@ -1,0 +1,110 @@
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from similarity_lab import RelevanceScorer
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.distances.comparators import EmbeddingComparator
+from similarity_lab.images.sources import content_digest
+from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule, needs_counter_examples
+
+
+class Named:
+    """Looks like an embedder; by default like the study's."""
+
+    dimension = 3
+
+    def __init__(self, name="efficientnet-lite0 of somewhere", size=(224, 224), color="gray"):
+        self.name, self.input_size, self.color = name, size, color
+
+    def embed(self, images, *, batch_size=32, progress=True):
+        raise AssertionError("vectors are there already")
+
+
+class OfAnotherKind:
+    """A comparator that is not an embedder with a distance."""
+
+    embedder = Named()
+    between = staticmethod(EmbeddingComparator(embedder).between)
+    distances = None
+
+
+UNKNOWN = {
+    "another network": EmbeddingComparator(Named("efficientnet-lite2 of somewhere")),
+    "a longer name": EmbeddingComparator(Named("efficientnet-lite0x of somewhere")),
+    "another size": EmbeddingComparator(Named(size=(224, 260))),
+    "in colour": EmbeddingComparator(Named(color="rgb")),
+    "another distance": EmbeddingComparator(Named(), "euclidean"),
+    "another kind": OfAnotherKind(),
+}
+ORIGINAL = EmbeddingComparator(Named())
+
+
+def photographed(almonds, others):
+    """A library whose vectors lie around one direction per product."""
+    rng = np.random.default_rng(0)
+    count = almonds + others
+    pixels = rng.integers(0, 256, (count, 4, 4, 3), np.uint8)
+    labels = np.repeat([0, 1], [almonds, others])
+    vectors = np.array([[1.0, 0, 0], [0, 1.0, 0]])[labels] + rng.normal(0, 0.5, (count, 3))
+    photos = ImageDataset.from_arrays(pixels, labels, ["almonds", "dates"])
+    skipped = pd.DataFrame(columns=["path", "reason"])
+    return EmbeddedLibrary(photos, vectors.astype(np.float32), "vectors", skipped)
+
+
+def fitted(library, comparator=ORIGINAL, threshold=None, **draw):
+    return MeanDistanceRule.fit(library, "almonds", comparator, ReferenceDraw(**draw), threshold)
+
+
+def test_the_studys_threshold_is_for_its_own_distances():
+    assert not needs_counter_examples(None, ORIGINAL, ReferenceDraw())
+    assert fitted(photographed(1, 0)).similarity_threshold == 0.65
+    assert needs_counter_examples(None, ORIGINAL, ReferenceDraw(aggregate="nearest"))
+    assert needs_counter_examples("from-library", ORIGINAL, ReferenceDraw())
+
+
+@pytest.mark.parametrize("comparator", UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_other_distances_need_a_threshold_or_photos_to_choose_it_on(comparator):
+    assert needs_counter_examples(None, comparator, ReferenceDraw())
+    with pytest.raises(ValueError, match="no threshold is known"):
+        fitted(photographed(5, 0), comparator)
+    assert not needs_counter_examples(0.3, comparator, ReferenceDraw())
+    assert fitted(photographed(5, 0), comparator, 0.3).similarity_threshold == 0.3
+
+
+@pytest.mark.parametrize("draw", [{"draw": "all"}, {"n": 4, "aggregate": "mean-of-nearest"}])
+@pytest.mark.parametrize("almonds", [2, 7])
+def test_a_chosen_threshold_separates_the_library_best(almonds, draw):
+    """Oracle: each photo against the references other than itself, and every cut between."""
+    library, rule = photographed(almonds, 9), ReferenceDraw(**draw)
+    unit = library.vectors / np.linalg.norm(library.vectors, axis=1, keepdims=True)
+    far_and_near = [], []
+    for at, source in enumerate(library.photos.sources):
+        others = [reference for reference in range(almonds) if reference != at]
+        row = 1 - unit[others] @ unit[at]
+        far_and_near[at < almonds].extend(rule.distances(row[None], [content_digest(source)]))
+    far, near = map(np.array, far_and_near)
+
+    def accuracy(cut):
+        return ((near <= cut).mean() + (far > cut).mean()) / 2
+
+    between = [(a + b) / 2 for a, b in pairwise(sorted([-1, *near, *far, 3]))]
+    chosen = fitted(library, threshold="from-library", **draw).similarity_threshold
+    assert accuracy(chosen) == max(map(accuracy, between)) > 0.5
+
+
+def test_one_photo_of_the_target_cannot_be_left_out():
+    with pytest.raises(ValueError, match="at least two photos of the target"):
+        fitted(photographed(1, 9), threshold="from-library")
+
+
+def test_every_file_counts_as_in_the_study(library, stub, sites):
+    """The learned rule counts a picture once."""
+    paths = sorted((sites / "nut-shop").iterdir())
+    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False)
+    result = scorer.fit(library).score([*paths, paths[0], paths[0]])
+    assert (result.n_matches, result.n_scored) == (6, 12)

@@ -1,0 +1,72 @@
+import pytest
+
+from similarity_lab import RelevanceScorer
+from similarity_lab.relevance import SiteFailure
+from similarity_lab.relevance.marks import Marks
+from similarity_lab.report.labelling import label
+
+pytest.importorskip("ipywidgets")
+
+
+@pytest.fixture
+def results(library, sites, stub, tmp_path):
+    scorer = RelevanceScorer(
+        "almonds", method="mean-distance", embedder=stub, similarity_threshold=0.001,
+        progress=False,
+    ).fit(library)  # fmt: skip
+    shops = [sites / "nut-shop", sites / "date-shop"]
+    return [*scorer.score_each(shops), SiteFailure("broken", "almonds", "no answer")]
+
+
+def buttons(labelling):
+    return [box.children[2] for box in labelling._grid.children]
+
+
+def test_a_click_decides_again_and_is_kept(results, tmp_path):
+    file = tmp_path / "marks.json"
+    labelling = label(results, file=file)
+    assert len(labelling.results) == 2 and len(buttons(labelling)) == 10
+    before = labelling.result
+    for toggle in buttons(labelling):
+        assert toggle.value is None
+        toggle.value = False
+    assert labelling.result.n_matches == 0 and before.n_matches > 0
+    assert labelling.results[0].decision == "irrelevant"
+    summary = labelling._summary.value
+    assert "(was relevant)" in summary and "10 marked by hand" in summary
+    again = label(results, file=file)  # another day
+    assert [toggle.value for toggle in buttons(again)] == [False] * 10
+    assert again.result.n_matches == 0
+    buttons(again)[0].value = None
+    assert len(Marks.load(file)) == 9
+
+
+def test_sites_and_pages_are_turned(results):
+    labelling = label(results, per_page=4)
+    assert len(buttons(labelling)) == 4 and labelling._page.max == 3
+    labelling._page.value = 3
+    assert len(buttons(labelling)) == 2
+    labelling._site.value = 1
+    assert labelling._page.value == 1 and labelling.result.site == "date-shop"
+    buttons(labelling)[0].value = True
+    assert labelling.results[1].n_matches == 1
+
+
+def test_words_of_strangers_are_escaped_and_a_lost_picture_is_said(results, library, sites):
+    from dataclasses import replace
+
+    (sites / "nut-shop" / "00.jpg").unlink()
+    labelling = label(replace(results[0], site="<img src=x onerror=alert(1)>\u202e"))
+    assert "<img" not in labelling._summary.value and "\u202e" not in labelling._summary.value
+    texts = [box.children[0].value for box in labelling._grid.children if len(box.children) == 1]
+    assert texts == ["00.jpg: no such file"]
+
+
+def test_what_cannot_be_labelled(results, tmp_path):
+    with pytest.raises(ValueError, match="at least one decision"):
+        label(results[2:])
+    with pytest.raises(ValueError, match="per_page"):
+        label(results, per_page=0)
+    (tmp_path / "marks.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds no marks"):
+        label(results, file=tmp_path / "marks.json")

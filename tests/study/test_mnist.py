@@ -1,0 +1,73 @@
+import random
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from similarity_lab import plots
+from similarity_lab.study import run_demo
+from similarity_lab.plots.colours import MATCH, NO_MATCH
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return run_demo(epochs=2, steps=30)
+
+
+def test_the_demo_finds_digits_and_leaves_no_trace(demo, capsys):
+    state = random.getstate()
+    again = run_demo(epochs=2, steps=30)
+    assert random.getstate() == state and capsys.readouterr().out == ""
+    # the same up to rounding, which threads do in any order; it may swap neighbours as near
+    first, second = demo.neighbours, again.neighbours
+    np.testing.assert_allclose(first["distance"], second["distance"], atol=1e-2)
+    assert (first["label"] == second["label"]).mean() > 0.99
+    assert demo.accuracy > 0.85 and demo.history["loss"].is_monotonic_decreasing
+    assert demo.indexed.counts.tolist() == [10] * 10
+    assert demo.neighbours.groupby("query")["distance"].is_monotonic_increasing.all()
+    assert len(demo.plot(3).axes) == 18
+
+
+def test_mnist_goes_the_same_way(monkeypatch):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(10), 200)
+    pixels = rng.integers(0, 60, (2000, 28, 28, 1), np.uint8)
+    for label in range(10):
+        pixels[labels == label, 2 * label : 2 * label + 3] += 190
+    asked = {}
+
+    def load(name, **settings):
+        asked.update(settings, name=name)
+        return tf.constant(pixels), tf.constant(labels)
+
+    monkeypatch.setattr(tfds, "load", load)
+    demo = run_demo("mnist", epochs=1, steps=10)
+    assert asked["name"] == "mnist" and asked["download"] is False and asked["as_supervised"]
+    assert demo.queries.images.shape[1:] == (28, 28, 1) and demo.accuracy > 0.9
+
+
+def test_mnist_is_not_there(monkeypatch, tmp_path):
+    import tensorflow_datasets as tfds
+
+    load = tfds.load
+    monkeypatch.setattr(tfds, "load", lambda *a, **k: load(*a, data_dir=str(tmp_path), **k))
+    with pytest.raises(FileNotFoundError, match=r"no MNIST on this machine .*download=True"):
+        run_demo("mnist")
+
+
+def test_a_neighbour_is_framed_by_its_class(demo):
+    figure = plots.neighbour_sheet(demo.queries, demo.neighbours, demo.indexed, n=2)
+    rows = [figure.axes[:6], figure.axes[6:]]
+    for query, row in enumerate(rows):
+        name = demo.queries.classes[demo.queries.labels[query]]
+        assert row[0].get_ylabel() == name and row[0].get_title() == ""
+        for axis, found in zip(row[1:], demo.neighbours[5 * query :].itertuples(), strict=False):
+            right = found.label == name
+            assert axis.get_title() == f"{found.distance:.3f}" + (
+                "" if right else f" {found.label}"
+            )
+            expected = MATCH if right else NO_MATCH
+            assert to_hex(axis.spines["top"].get_edgecolor()).upper() == expected
