@@ -31,7 +31,7 @@ _HOMES = {
     "RelevanceScorer": "relevance",
     "Site": "sites",
     "SiteRelevance": "relevance",
-    "compare": "comparators",
+    "compare": "distances.comparators",
     "find_leaks": "datasets",
     "grocery_store": "datasets",
     "load_dataset": "datasets",

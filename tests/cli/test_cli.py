@@ -97,7 +97,7 @@ def test_embed(library, tmp_path, capsys):
 
 
 def test_fetch_offline(monkeypatch, tmp_path, capsys):
-    from similarity_lab import fetch
+    from similarity_lab.datasets import fetching as fetch
 
     def unreachable(folder):
         raise fetch.FetchError("cannot reach the server; try again")

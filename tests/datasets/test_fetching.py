@@ -13,8 +13,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from similarity_lab import download
 from similarity_lab.datasets.fetching import FetchError, fetch_grocery_store
+from similarity_lab.files import download
 
 FILES = {
     "train.txt": b"train/Apple/a 1.jpg, 0, 0\ntrain/Pear/1.jpg, 1, 1\n",

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from similarity_lab import fetch
+from similarity_lab.datasets import fetching as fetch
 from similarity_lab.datasets.fetching import (
     GROCERY_STORE_SHA256,
     FetchError,

@@ -14,7 +14,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from similarity_lab import archives
+from similarity_lab.files import archives
 from similarity_lab.files.archives import ArchiveError, extract_for_process, extract_zip
 
 # Where a field begins in an entry of the table of contents.

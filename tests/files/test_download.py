@@ -9,7 +9,7 @@ from urllib.request import Request
 
 import pytest
 
-from similarity_lab import download as module
+from similarity_lab.files import download as module
 from similarity_lab.files.download import FetchError, download
 
 

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from similarity_lab import plots
-from similarity_lab.study import run_demo
 from similarity_lab.plots.colours import MATCH, NO_MATCH
+from similarity_lab.study import run_demo
 
 
 @pytest.fixture(scope="module")

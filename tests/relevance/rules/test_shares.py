@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from similarity_lab.relevance import shares
+from similarity_lab.relevance.rules import shares
 from similarity_lab.relevance.rules.shares import SharePosterior, influences
 
 ratios = st.lists(st.floats(-20, 20), min_size=1, max_size=30)
