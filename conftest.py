@@ -56,7 +56,7 @@ def run_console(example):
 
 def parse_console(example):
     """Parse the `similarity-lab` lines of a console block; argparse exits where it cannot."""
-    from similarity_lab.cli import _parser
+    from similarity_lab.cli.app import _parser
 
     for line in example.parsed.replace("\\\n", " ").splitlines():
         words = shlex.split(line)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from similarity_lab.datasets import ImageDataset, find_leaks, grocery_store, load_dataset
     from similarity_lab.distances.comparators import compare
     from similarity_lab.embedders import load_embedder
-    from similarity_lab.images import ImageError, read_image
+    from similarity_lab.errors import ImageError, SimilarityLabError
+    from similarity_lab.images import read_image
     from similarity_lab.pairs import make_pairs, make_pairs_target
     from similarity_lab.ranking import Ranking, rank
     from similarity_lab.relevance import RelevanceScorer, SiteRelevance
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ImageDataset": "datasets",
-    "ImageError": "images",
+    "ImageError": "errors",
     "Ranking": "ranking",
     "RelevanceScorer": "relevance",
+    "SimilarityLabError": "errors",
     "Site": "sites",
     "SiteRelevance": "relevance",
     "compare": "distances.comparators",
@@ -48,6 +50,7 @@ __all__ = [
     "ImageError",
     "Ranking",
     "RelevanceScorer",
+    "SimilarityLabError",
     "Site",
     "SiteRelevance",
     "__version__",

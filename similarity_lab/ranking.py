@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from similarity_lab.datasets import load_dataset
+from similarity_lab.errors import InputError
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import SITE_COLUMNS
 from similarity_lab.report import spreadsheet_safe, write_report
@@ -107,7 +108,7 @@ def rank(
 
     names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
     if not names:
-        raise ValueError("no targets; pass at least one class of the library")
+        raise InputError("no targets; pass at least one class of the library")
     folder = Path(out_dir)
     photos = load_dataset(library, progress=progress)
     for name in names:

@@ -8,6 +8,7 @@ from typing import Any, Union
 
 import pandas as pd
 
+from similarity_lab.errors import InputTypeError, SiteError
 from similarity_lab.files import existing_folder, list_files, skipped_table
 from similarity_lab.files.archives import extract_for_process, folder_for_process
 from similarity_lab.images.sources import Source, describe, one_line, printable
@@ -18,10 +19,6 @@ ORIGIN_COLUMNS = ["path", "address", "page", "alt", "time", "sha256"]
 ORIGINS = "images.parquet"  # beside the images of a collected site
 
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
-
-
-class SiteError(ValueError):
-    """A site that cannot be decided on; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +133,7 @@ class Site:
             return cls.from_folder(path)
         if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
             return cls.from_paths(source, name=site_name(source))
-        raise TypeError(
+        raise InputTypeError(
             "expected a Site, a folder, a .zip, an address or a list of paths, "
             f"got {type(source).__name__}"
         )

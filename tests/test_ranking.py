@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from similarity_lab.errors import UnknownClassError
+
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab import rank
 from similarity_lab.cli import main
-from similarity_lab.datasets import UnknownClassError
 from similarity_lab.ranking import RANKING_COLUMNS
 from similarity_lab.samples import draw
 from similarity_lab.samples.serving import serve

@@ -130,7 +130,7 @@ def _position(head: list[str], name: str, section: str) -> int:
 
 def commands() -> str:
     """Return what `similarity-lab COMMAND --help` prints, a section for each command."""
-    from similarity_lab.cli import _parser
+    from similarity_lab.cli.app import _parser
 
     os.environ["COLUMNS"] = "88"  # argparse wraps at the width of the terminal
     actions = _parser()._actions

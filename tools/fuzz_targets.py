@@ -9,8 +9,9 @@ from pathlib import Path
 import fuzz_inputs
 import numpy as np
 
-from similarity_lab.files.archives import ArchiveError, extract_zip
-from similarity_lab.images import ImageError, check_image, read_header, read_image
+from similarity_lab.errors import AddressError, ArchiveError, ImageError
+from similarity_lab.files.archives import extract_zip
+from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
 
 _READERS: dict[str, tuple[Callable[[bytes], object], tuple[int, ...] | None]] = {
@@ -68,12 +69,7 @@ def pages(data: bytes) -> Iterator[str]:
     from similarity_lab.web import find_images
     from similarity_lab.web.html.links import find_links, needs_browser
     from similarity_lab.web.html.sitemaps import read_sitemap
-    from similarity_lab.web.policy.addresses import (
-        AddressError,
-        check_address,
-        normal_address,
-        site_key,
-    )
+    from similarity_lab.web.policy.addresses import check_address, normal_address, site_key
 
     found = find_images(data, "https://shop.example/nuts/")
     links = find_links(data, "https://shop.example/nuts/")

@@ -18,6 +18,7 @@ from similarity_lab._version import __version__, versions
 from similarity_lab.cli.demo import add_demo
 from similarity_lab.cli.rank import add_collect, add_rank
 from similarity_lab.cli.search import add_search, add_store_options, chosen_store
+from similarity_lab.errors import InputError
 from similarity_lab.relevance.decision import SITE_COLUMNS
 
 if TYPE_CHECKING:
@@ -122,12 +123,12 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
 
     if options.scorer:
         if options.target or options.save_scorer:
-            raise ValueError("--scorer brings its own target and is saved already; leave them out")
+            raise InputError("--scorer brings its own target and is saved already; leave them out")
         return RelevanceScorer.load(
             options.scorer, library=options.library, store=chosen_store(options)
         ).set_params(progress=not options.quiet)
     if not options.library or not options.target:
-        raise ValueError("pass --library and --target, or --scorer with a saved scorer")
+        raise InputError("pass --library and --target, or --scorer with a saved scorer")
     embedder = options.embedder and load_embedder(options.embedder, color=options.color)
     scorer = RelevanceScorer(
         options.target,
@@ -174,7 +175,7 @@ def _score(options: argparse.Namespace) -> None:
     else:
         _print_table(results)
     if not decided:
-        raise ValueError("no site could be decided on")
+        raise InputError("no site could be decided on")
 
 
 def _embed(options: argparse.Namespace) -> None:
@@ -192,7 +193,7 @@ def _embed(options: argparse.Namespace) -> None:
     for row in result.skipped.itertuples():
         print(f"left out: {row.path}: {row.reason}", file=sys.stderr)
     if not result.kept:
-        raise ValueError(f"none of {len(paths)} files is a readable image")
+        raise InputError(f"none of {len(paths)} files is a readable image")
     kept = np.array([str(paths[index]) for index in result.kept])
     with options.out.open("wb") as file:  # NumPy would add .npz to another name
         np.savez_compressed(file, vectors=result.vectors, paths=kept, embedder=embedder.name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from similarity_lab.cli.search import add_store_options, chosen_store
+from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
     from similarity_lab.ranking import Ranking
@@ -71,7 +72,7 @@ def _addresses(options: argparse.Namespace) -> "Addresses":
     if len(options.sites) == 1:
         return str(options.sites[0])  # may be a table
     if tables := [text for text in options.sites if text.lower().endswith(".csv")]:
-        raise ValueError(f"pass either one table of addresses or addresses, not both: {tables[0]}")
+        raise InputError(f"pass either one table of addresses or addresses, not both: {tables[0]}")
     return list(options.sites)
 
 
@@ -135,4 +136,4 @@ def _collect(options: argparse.Namespace) -> None:
     columns = ["name", "status", "n_pages", "n_images", "n_left_out", "n_failed", "reason"]
     print(collection.table[columns].to_string(index=False, na_rep=""))
     if not collection.sites:
-        raise ValueError("no site could be collected; the reasons are in the table")
+        raise InputError("no site could be collected; the reasons are in the table")

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from similarity_lab.errors import InputError
+
 if TYPE_CHECKING:
     from similarity_lab.store import VectorStore
 
@@ -45,7 +47,7 @@ def _search(options: argparse.Namespace) -> None:
 
     store = chosen_store(options)
     if store is None:
-        raise ValueError("search looks in a store; leave --no-store out")
+        raise InputError("search looks in a store; leave --no-store out")
     embedder = load_embedder(options.embedder, color=options.color)
     table = nearest(store, embedder, options.images, k=options.k)
     if options.csv:

@@ -10,19 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
+from similarity_lab.errors import ImageError, InputError, UnknownClassError
 from similarity_lab.files import skipped_table
-from similarity_lab.images import Color, ImageError, Pixels, image_size, read_image
+from similarity_lab.images import Color, Pixels, image_size, read_image
 from similarity_lab.images.decoding import map_ahead
 from similarity_lab.images.sources import Source
 
 Labels = npt.NDArray[np.int64]
-
-
-class UnknownClassError(ValueError):
-    """A class that the dataset does not have; the message lists those it has."""
-
-    def __init__(self, name: object, classes: Sequence[str]) -> None:
-        super().__init__(f"{name!r} is not a class of this dataset; it has {', '.join(classes)}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,17 +74,17 @@ class ImageDataset:
         """
         pixels, numbers = np.asarray(images), np.asarray(labels)
         if pixels.ndim != 4 or pixels.shape[3] not in (1, 3) or pixels.dtype != np.uint8:
-            raise ValueError(
+            raise InputError(
                 "expected images (n, h, w, 3) or (n, h, w, 1) uint8, "
                 f"got {pixels.shape} {pixels.dtype}"
             )
         if numbers.shape != (len(pixels),) or not np.issubdtype(numbers.dtype, np.integer):
-            raise ValueError(
+            raise InputError(
                 f"expected {len(pixels)} integer labels, one per image, "
                 f"got {numbers.shape} {numbers.dtype}"
             )
         if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(classes):
-            raise ValueError(f"labels must be positions in the {len(classes)} classes")
+            raise InputError(f"labels must be positions in the {len(classes)} classes")
         color: Color = "gray" if pixels.shape[3] == 1 else "rgb"
         return cls((), numbers, tuple(classes), size=pixels.shape[1:3], color=color, arrays=pixels)
 
@@ -127,7 +121,7 @@ class ImageDataset:
         if self.arrays is not None:
             return self.arrays
         if self.size is None:
-            raise ValueError(
+            raise InputError(
                 "images need one size; load the dataset with size=…, or use with_size(128)"
             )
         height, width = self.size
@@ -152,7 +146,7 @@ class ImageDataset:
     def with_size(self, size: int | tuple[int, int], color: Color | None = None) -> "ImageDataset":
         """Return the same photos, to be decoded to another size (and colour)."""
         if self.arrays is not None:
-            raise ValueError("a dataset made from arrays keeps its size; resize the arrays")
+            raise InputError("a dataset made from arrays keeps its size; resize the arrays")
         return replace(self, size=image_size(size), color=color or self.color)
 
     def subset(self, positions: Sequence[int] | npt.NDArray[np.intp]) -> "ImageDataset":
@@ -192,7 +186,7 @@ class ImageDataset:
         (8, 2)
         """
         if not 0 < test_size < 1:
-            raise ValueError(f"test_size is a share above 0 and below 1, got {test_size}")
+            raise InputError(f"test_size is a share above 0 and below 1, got {test_size}")
         rng = np.random.default_rng(seed)
         test: list[int] = []
         for label in range(len(self.classes)):

@@ -7,13 +7,14 @@ import shutil
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
-from similarity_lab.files.archives import ArchiveError, extract_zip
-from similarity_lab.files.download import FetchError, beside, download
+from similarity_lab.errors import ArchiveError, DownloadError, InputError, PathNotFoundError
+from similarity_lab.files.archives import extract_zip
+from similarity_lab.files.download import beside, download
 
 __all__ = [
     "GROCERY_STORE_SHA256",
     "GROCERY_STORE_URL",
-    "FetchError",
+    "DownloadError",
     "fetch_grocery_store",
     "tree_digest",
 ]
@@ -60,7 +61,7 @@ def fetch_grocery_store(
 
     Raises
     ------
-    FetchError
+    DownloadError
         No connection, an HTTP error, an address that is not https, more than 1 GiB, other files
         than expected, a folder that cannot be written to, or an existing ``grocery-store`` that
         is something else (it is never touched).
@@ -74,8 +75,8 @@ def fetch_grocery_store(
     if os.path.lexists(home):
         try:
             _verify(home, expected, name=home)
-        except FetchError as error:
-            raise FetchError(f"{error}; move {home} away and try again") from error
+        except DownloadError as error:
+            raise DownloadError(f"{error}; move {home} away and try again") from error
         return home
     archive = home.with_name("grocery-store.zip")
     part, note = beside(archive)
@@ -86,10 +87,10 @@ def fetch_grocery_store(
         if not archive.exists():
             download(url, archive, progress=progress)
         _install(archive, home, expected, by_hand)
-    except FetchError:
+    except DownloadError:
         raise
     except OSError as error:
-        raise FetchError(
+        raise DownloadError(
             f"{home.parent}: cannot be written to ({error}), expected a folder with 300 MB free; "
             "name another or make room"
         ) from error
@@ -141,10 +142,10 @@ def tree_digest(folder: str | PathLike[str]) -> str:
 def _require(root: Path, names: list[str]) -> None:
     for name in names:
         if ".." in PurePosixPath(name).parts:
-            raise ValueError(f"{name!r} is named, expected files inside the dataset")
+            raise InputError(f"{name!r} is named, expected files inside the dataset")
     missing = [name for name in names if not (root / name).is_file()]
     if missing:
-        raise FileNotFoundError(
+        raise PathNotFoundError(
             f"{len(missing):,} of {len(names):,} files are missing, the first is {missing[0]}"
         )
 
@@ -158,9 +159,9 @@ def _verify(folder: Path, expected: str, name: Path) -> None:
     try:
         got = tree_digest(folder)
     except (OSError, ValueError) as error:
-        raise FetchError(f"{name}: not the complete Grocery Store dataset: {error}") from error
+        raise DownloadError(f"{name}: not the complete Grocery Store dataset: {error}") from error
     if got != expected:
-        raise FetchError(
+        raise DownloadError(
             f"{name}: not the Grocery Store dataset as published, expected tree_digest "
             f"{expected}, got {got}; to use it all the same pass expected={got!r}"
         )
@@ -178,15 +179,17 @@ def _install(archive: Path, home: Path, expected: str, by_hand: bool) -> None:
             left_out = f"; {len(skipped)} members left out, the first: {row.path}: {row.reason}"
         tops = [path.parents[1] for path in unpacked.glob("*/dataset/train.txt")]
         if len(tops) != 1:
-            raise FetchError(f"{archive}: has {len(tops)} times */dataset/train.txt, expected once")
+            raise DownloadError(
+                f"{archive}: has {len(tops)} times */dataset/train.txt, expected once"
+            )
         _verify(tops[0], expected, name=archive)
         tops[0].rename(home)
-    except (ArchiveError, FetchError) as error:
+    except (ArchiveError, DownloadError) as error:
         way_on = f"move {archive} away"
         if not by_hand:
             _clean(archive, by_hand)
             way_on = "the download was removed"
-        raise FetchError(f"{error}{left_out}; {way_on}, then try again") from error
+        raise DownloadError(f"{error}{left_out}; {way_on}, then try again") from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
     _clean(archive, by_hand)

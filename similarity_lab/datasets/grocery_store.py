@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from similarity_lab.datasets.dataset import ImageDataset
+from similarity_lab.errors import InputError, PathNotFoundError
 from similarity_lab.files import existing_folder
 from similarity_lab.images.decoding import errors_table, readable
 
@@ -44,14 +45,14 @@ def grocery_store(
     and Semantic Labels", WACV 2019, https://arxiv.org/abs/1901.00711
     """
     if split not in _LISTS:
-        raise ValueError(f"split must be one of {', '.join(_LISTS)}, got {split!r}")
+        raise InputError(f"split must be one of {', '.join(_LISTS)}, got {split!r}")
     if level not in ("fine", "coarse"):
-        raise ValueError(f'level must be "fine" or "coarse", got {level!r}')
+        raise InputError(f'level must be "fine" or "coarse", got {level!r}')
     folder = existing_folder(root, "the Grocery Store dataset")
     folder = folder / "dataset" if (folder / "dataset").is_dir() else folder
     missing = [name for name in (f"{split}.txt", "classes.csv") if not (folder / name).is_file()]
     if missing:
-        raise FileNotFoundError(
+        raise PathNotFoundError(
             f"{folder}: no {' and no '.join(missing)}; expected the Grocery Store dataset "
             "(similarity-lab fetch grocery-store)"
         )

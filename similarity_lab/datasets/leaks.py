@@ -8,7 +8,8 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab.datasets.dataset import ImageDataset
-from similarity_lab.images import ImageError, read_image
+from similarity_lab.errors import ImageError
+from similarity_lab.images import read_image
 from similarity_lab.images.decoding import map_ahead
 from similarity_lab.images.sources import Source, describe
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets.dataset import ImageDataset
+from similarity_lab.errors import InputError
 from similarity_lab.files import existing_folder, list_files, skipped_table
 from similarity_lab.files.archives import extract_for_process
 from similarity_lab.images import Color, image_size
@@ -116,7 +117,7 @@ def _assembled(labelled: _Labelled, skipped: pd.DataFrame, source: DatasetSource
     if not labelled:
         where = "the mapping" if isinstance(source, Mapping) else str(source)
         reasons = "; ".join(f"{row.path}: {row.reason}" for row in skipped.head(3).itertuples())
-        raise ValueError(
+        raise InputError(
             f"{where}: no readable photo among {len(skipped)} files"
             + (f" ({reasons}{' …' if len(skipped) > 3 else ''})" if reasons else "")
         )
@@ -133,7 +134,7 @@ def _assembled(labelled: _Labelled, skipped: pd.DataFrame, source: DatasetSource
 def _only(dataset: ImageDataset, classes: Sequence[str]) -> ImageDataset:
     wanted = [dataset.class_index(name) for name in classes]
     if len(set(wanted)) != len(wanted):
-        raise ValueError(f"a class is named twice in {list(classes)}")
+        raise InputError(f"a class is named twice in {list(classes)}")
     kept = dataset.subset(np.flatnonzero(np.isin(dataset.labels, wanted)))
     renumber = {label: index for index, label in enumerate(wanted)}
     labels = np.array([renumber[label] for label in kept.labels], dtype=np.int64)

@@ -10,6 +10,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.errors import InputError
+
 Vectors = npt.NDArray[np.float32]
 
 _BLOCK = 2048  # rows; a block of distances stays below 32 MB
@@ -68,7 +70,7 @@ class Distance(ABC):
         left, right = _vectors(queries), _vectors(vectors)
         _same_dimension(left, right)
         if not 1 <= k <= len(right):
-            raise ValueError(f"k must be from 1 to the number of vectors, {len(right)}; got {k}")
+            raise InputError(f"k must be from 1 to the number of vectors, {len(right)}; got {k}")
         positions = np.empty((len(left), k), np.intp)
         distances = np.full((len(left), k), np.inf, np.float32)
         for rows, columns, block in self._blocks(left, right):
@@ -163,7 +165,7 @@ def get_distance(distance: str | Distance) -> Distance:
     if isinstance(distance, Distance):
         return distance
     if distance not in DISTANCES:
-        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, got {distance!r}")
+        raise InputError(f"distance must be one of {', '.join(DISTANCES)}, got {distance!r}")
     return DISTANCES[distance]()
 
 
@@ -175,19 +177,19 @@ def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _vectors(values: npt.ArrayLike) -> npt.NDArray[np.floating]:
     array = np.asarray(values)
     if array.ndim != 2:
-        raise ValueError(
+        raise InputError(
             f"expected vectors (n, d), got {array.shape}; pass a batch of one: vector[None]"
         )
     if not np.issubdtype(array.dtype, np.floating):
         array = array.astype(np.float64)
     if not np.isfinite(array).all():
-        raise ValueError("vectors hold values that are not finite")
+        raise InputError("vectors hold values that are not finite")
     return array
 
 
 def _same_dimension(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> None:
     if a.shape[1] != b.shape[1]:
-        raise ValueError(
+        raise InputError(
             f"vectors of {a.shape[1]} and of {b.shape[1]} numbers cannot be compared; "
             "were they made by different embedders?"
         )

@@ -6,7 +6,6 @@ from similarity_lab._lazy import lazy_names
 from similarity_lab.embedders.base import (
     Embedded,
     Embedder,
-    EmbedderError,
     embed_readable,
     vector_space,
 )
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Embedded",
     "Embedder",
-    "EmbedderError",
     "adapt_embedder",
     "embed_readable",
     "load_embedder",

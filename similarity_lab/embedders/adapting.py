@@ -14,6 +14,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders.efficientnet_lite import Split, split_efficientnet_lite
 from similarity_lab.embedders.keras_models import KerasEmbedder
 from similarity_lab.embedders.lite_variants import VARIANTS
+from similarity_lab.errors import InputError
 from similarity_lab.images import image_size
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.images.decoding import decoded_batches
@@ -95,16 +96,16 @@ def adapt_embedder(
     >>> RelevanceScorer("almonds", embedder=adapted).fit("library/")  # doctest: +SKIP
     """
     if embedder not in VARIANTS:
-        raise ValueError(f"embedder must be one of {', '.join(VARIANTS)}, got {embedder!r}")
+        raise InputError(f"embedder must be one of {', '.join(VARIANTS)}, got {embedder!r}")
     if not 0 <= keep <= 1:
-        raise ValueError(f"keep must be from 0 to 1, got {keep}")
+        raise InputError(f"keep must be from 0 to 1, got {keep}")
     for name, number in (("views", views), ("epochs", epochs)):
         if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
+            raise InputError(f"{name} must be at least 1, got {number}")
     photos = load_dataset(library, progress=progress)
     products, labels = np.unique(photos.labels, return_inverse=True)
     if len(products) < 2:
-        raise ValueError(
+        raise InputError(
             f"learning to tell products apart takes two or more, got {len(products)}: "
             f"{', '.join(photos.classes)}"
         )
@@ -134,7 +135,7 @@ def _activations(
     shape = split.front.output_shape[1:]
     needed = views * len(sources) * int(np.prod(shape)) * 2
     if needed > _MEMORY:
-        raise ValueError(
+        raise InputError(
             f"{len(sources)} photos in {views} views would take {needed / 2**30:.1f} GB of memory, "
             f"more than {_MEMORY / 2**30:.0f}; pass fewer views, fewer blocks or fewer photos"
         )

@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from similarity_lab.images import Color, ImageError, Pixels, read_image
+from similarity_lab.errors import ImageError, InputError
+from similarity_lab.images import Color, Pixels, read_image
 from similarity_lab.images.decoding import (
     Decoded,
     decode,
@@ -28,10 +29,6 @@ from similarity_lab.images.sources import Source, describe
 
 Vectors = npt.NDArray[np.float32]
 Images = Sequence[Source] | np.ndarray
-
-
-class EmbedderError(ValueError):
-    """Something that cannot be made into an embedder, or an embedder that cannot run here."""
 
 
 @runtime_checkable
@@ -165,7 +162,7 @@ class StreamingEmbedder(ABC):
         sources = as_sources(images)
         batch_size = self.batch_size if batch_size is None else batch_size
         if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+            raise InputError(f"batch_size must be at least 1, got {batch_size}")
         vectors = np.empty((len(sources), self.dimension), np.float32)
         kept: list[int] = []
         errors: dict[int, ImageError] = {}
@@ -269,10 +266,10 @@ def as_sources(images: Images) -> Sequence[Source]:
     """Return images as a sequence of single pictures, refusing a single one by itself."""
     single = isinstance(images, (str, PathLike, bytes, bytearray, memoryview, Image.Image))
     if single or hasattr(images, "read"):
-        raise ValueError(f"expected a list of images, got one ({describe(images)}); pass [image]")
+        raise InputError(f"expected a list of images, got one ({describe(images)}); pass [image]")
     if isinstance(images, np.ndarray):
         if images.ndim != 4 and images.dtype != object:
-            raise ValueError(
+            raise InputError(
                 f"expected images (n, h, w, c), got {images.shape}; pass a batch: image[None]"
             )
         return list(images)
@@ -283,10 +280,10 @@ def checked_vectors(vectors: object, count: int, embedder: Embedder) -> Vectors:
     """Return `vectors` as float32 ``(count, dimension)``, or say what the embedder did wrong."""
     array = np.asarray(vectors)
     if array.shape != (count, embedder.dimension):
-        raise ValueError(
+        raise InputError(
             f"embedder {embedder.name!r} returned {array.shape} for {count} images, "
             f"expected ({count}, {embedder.dimension})"
         )
     if not np.isfinite(array).all():
-        raise ValueError(f"embedder {embedder.name!r} returned vectors that are not finite")
+        raise InputError(f"embedder {embedder.name!r} returned vectors that are not finite")
     return array.astype(np.float32, copy=False)

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.embedders import Embedded, Embedder, embed_readable
 from similarity_lab.embedders.base import Images, StreamingEmbedder, Vectors, as_sources
-from similarity_lab.images import ImageError
+from similarity_lab.errors import ImageError
 from similarity_lab.images.decoding import errors_table, in_order, spans
 from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
 from similarity_lab.store.vectors import VectorStore

@@ -16,6 +16,7 @@ from similarity_lab.embedders.lite_variants import (
     torch_name,
 )
 from similarity_lab.embedders.torch_weights import read_pth
+from similarity_lab.errors import InputError
 
 
 def efficientnet_lite(
@@ -83,7 +84,7 @@ def split_efficientnet_lite(
     """
     n_blocks = len(VARIANTS[name].blocks())
     if not 1 <= blocks <= n_blocks:
-        raise ValueError(f"blocks must be from 1 to {n_blocks}, got {blocks}")
+        raise InputError(f"blocks must be from 1 to {n_blocks}, got {blocks}")
     network = efficientnet_lite(name, input_size, library=library)
     first = n_blocks - blocks
     entrance = f"block{first}_expand_conv" if first else "block0_depthwise_conv"

@@ -8,6 +8,7 @@ from similarity_lab.backend import keras
 from similarity_lab.embedders.base import StreamingEmbedder, Vectors
 from similarity_lab.embedders.efficientnet_lite import efficientnet_lite
 from similarity_lab.embedders.lite_variants import weights_digest
+from similarity_lab.errors import InputError
 from similarity_lab.images import Color, Pixels
 
 
@@ -33,7 +34,7 @@ class KerasEmbedder(StreamingEmbedder):
         if channels == 1:
             color = "gray"
         if len(model.output_shape) != 2 or model.output_shape[1] is None:
-            raise ValueError(
+            raise InputError(
                 f"model {model.name!r} gives {model.output_shape}; an embedder needs one vector "
                 "per image, (None, dimension): end the model with pooling or Flatten"
             )
@@ -67,12 +68,12 @@ def efficientnet_lite_embedder(
 def _image_input(model: keras.Model) -> tuple[int, int, int]:
     shape = model.input_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] not in (1, 3):
-        raise ValueError(
+        raise InputError(
             f"model {model.name!r} takes {shape}; an embedder needs one image input, "
             "(None, height, width, 3) or (None, height, width, 1)"
         )
     if None in shape[1:3]:
-        raise ValueError(
+        raise InputError(
             f"model {model.name!r} takes any image size; build it with a fixed height and width"
         )
     return shape[1], shape[2], shape[3]

@@ -5,7 +5,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Union
 
-from similarity_lab.embedders.base import Embedder, EmbedderError
+from similarity_lab.embedders.base import Embedder
+from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, image_size
 
 if TYPE_CHECKING:

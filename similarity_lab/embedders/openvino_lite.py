@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from similarity_lab.embedders.base import Batch, EmbedderError, StreamingEmbedder, Vectors
+from similarity_lab.embedders.base import Batch, StreamingEmbedder, Vectors
 from similarity_lab.embedders.lite_variants import HEAD, VARIANTS, weights_digest
+from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, Pixels, read_image
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.images.sources import Source

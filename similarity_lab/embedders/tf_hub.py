@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 
 from similarity_lab.embedders.base import StreamingEmbedder, Vectors
+from similarity_lab.errors import HubError, InputError
 from similarity_lab.images import Color, Pixels
-
-
-class HubError(OSError):
-    """A TF-Hub module that cannot be reached or loaded; the message says what to do."""
 
 
 class HubEmbedder(StreamingEmbedder):
@@ -39,7 +36,7 @@ class HubEmbedder(StreamingEmbedder):
         height, width = input_size or _stated_size(module, handle)
         probe = self._features(np.zeros((1, height, width, 3), np.float32))
         if probe.ndim != 2:
-            raise ValueError(
+            raise InputError(
                 f"{handle}: gives {probe.shape[1:]} per image; expected a feature-vector module"
             )
         super().__init__(
@@ -60,7 +57,7 @@ class HubEmbedder(StreamingEmbedder):
         result = self._call(values)
         if isinstance(result, dict):
             if len(result) != 1 and "default" not in result:
-                raise ValueError(f"the module gives several outputs: {', '.join(sorted(result))}")
+                raise InputError(f"the module gives several outputs: {', '.join(sorted(result))}")
             result = result.get("default", next(iter(result.values())))
         return np.asarray(result, np.float32)
 
@@ -106,7 +103,7 @@ def _stated_size(module: Any, handle: str) -> tuple[int, int]:  # noqa: ANN401
         (tensor,) = signature.structured_input_signature[1].values()
         if tensor.shape.rank == 4 and None not in tensor.shape[1:3]:
             return int(tensor.shape[1]), int(tensor.shape[2])
-    raise ValueError(
+    raise InputError(
         f"{handle}: the module does not state its image size; "
         "pass it, e.g. load_embedder(…, input_size=(224, 224))"
     )

@@ -15,13 +15,11 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
+from similarity_lab.errors import WeightsError
+
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
-
-
-class WeightsError(ValueError):
-    """A weights file that is damaged, of another format, or holds more than tensors."""
 
 
 def read_pth(path: str | PathLike[str]) -> dict[str, np.ndarray]:

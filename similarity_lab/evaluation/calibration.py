@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from similarity_lab.errors import InputError
+
 
 def reliability(
     probability: npt.ArrayLike, truth: npt.ArrayLike, *, bins: int = 15
@@ -35,13 +37,13 @@ def reliability(
     """
     said, so = np.asarray(probability, np.float64), np.asarray(truth, bool)
     if said.ndim != 1 or said.shape != so.shape or not said.size:
-        raise ValueError(
+        raise InputError(
             f"expected as many probabilities as truths, got {said.shape} and {so.shape}"
         )
     if not ((said >= 0) & (said <= 1)).all():
-        raise ValueError("probabilities lie from 0 to 1")
+        raise InputError("probabilities lie from 0 to 1")
     if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}")
+        raise InputError(f"bins must be at least 1, got {bins}")
     order = np.argsort(said, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
     rows = [(said[part].mean(), so[part].mean(), len(part)) for part in parts]

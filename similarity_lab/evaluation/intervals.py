@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri  # scipy.stats takes a second to import
 
+from similarity_lab.errors import InputError
+
 
 def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a share.
@@ -28,9 +30,9 @@ def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[f
     (0.06, 0.79)
     """
     if not 0 <= count <= total or total < 1:
-        raise ValueError(f"expected 0 <= count <= total and total >= 1, got {count} of {total}")
+        raise InputError(f"expected 0 <= count <= total and total >= 1, got {count} of {total}")
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be above 0 and below 1, got {confidence}")
+        raise InputError(f"confidence must be above 0 and below 1, got {confidence}")
     z = float(ndtri((1 + confidence) / 2))
     share, spread = count / total, z * z / total
     centre = share + spread / 2

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.distances import Distance, get_distance
+from similarity_lab.errors import InputError, InputTypeError
 
 Labels = npt.NDArray[np.integer]
 Vectors = npt.NDArray[np.float32]
@@ -22,7 +23,7 @@ def as_between(distance: DistanceSource) -> Between:
     if isinstance(distance, (str, Distance)):
         return get_distance(distance).pairwise
     if not callable(distance):
-        raise TypeError(
+        raise InputTypeError(
             f"expected a distance, its name or a comparator's between, got {distance!r}"
         )
     return distance
@@ -32,7 +33,7 @@ def checked_labels(vectors: Vectors, labels: npt.ArrayLike) -> Labels:
     """Return labels as an array, one per vector."""
     numbers = np.asarray(labels)
     if np.ndim(vectors) != 2 or numbers.shape != (len(vectors),):
-        raise ValueError(
+        raise InputError(
             f"expected vectors (n, d) and labels (n,), got {np.shape(vectors)} and {numbers.shape}"
         )
     return numbers

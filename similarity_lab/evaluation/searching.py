@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.evaluation.measures import (
     DistanceSource,
@@ -90,9 +91,9 @@ def retrieval(
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     queries = np.flatnonzero(sizes[codes] > 1)
     if not queries.size:
-        raise ValueError("no class has two images, so nothing can be found")
+        raise InputError("no class has two images, so nothing can be found")
     if not len(k) or min(k) < 1:
-        raise ValueError(f"k must be ranks from 1, got {list(k)}")
+        raise InputError(f"k must be ranks from 1, got {list(k)}")
     between = as_between(distance)
     gallery = np.random.default_rng(seed).permutation(len(labels))
     rows = []

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.errors import InputError
+
 
 def balanced_threshold(target: npt.ArrayLike, others: npt.ArrayLike) -> float:
     """Return the distance that separates best: highest mean of the two classes' accuracies.
@@ -28,7 +30,7 @@ def balanced_threshold(target: npt.ArrayLike, others: npt.ArrayLike) -> float:
 
     near, far = np.asarray(target, np.float64), np.asarray(others, np.float64)
     if near.ndim != 1 or far.ndim != 1 or not near.size or not far.size:
-        raise ValueError("expected two non-empty lists of distances")
+        raise InputError("expected two non-empty lists of distances")
     values = np.concatenate([near, far])
     is_target = np.concatenate([np.ones(near.size), np.zeros(far.size)])
     false_rate, true_rate, cuts = roc_curve(is_target, -values, drop_intermediate=False)

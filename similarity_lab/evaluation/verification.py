@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.evaluation.measures import (
     DistanceSource,
@@ -150,7 +151,7 @@ def pair_distances(
     labels = checked_labels(vectors, labels)
     count = len(vectors)
     if count > MAX_IMAGES:
-        raise ValueError(f"{count:,} images make too many pairs; take a sample of {MAX_IMAGES:,}")
+        raise InputError(f"{count:,} images make too many pairs; take a sample of {MAX_IMAGES:,}")
     between = as_between(distance)
     values, is_same = [], []
     for start in range(0, count, _BLOCK):
@@ -160,7 +161,7 @@ def pair_distances(
         is_same.append((labels[rows, None] == labels)[later])
     pairs = PairDistances(np.concatenate(values), np.concatenate(is_same), count)
     if pairs.is_same.all() or not pairs.is_same.any():
-        raise ValueError("verification needs pairs of one class and pairs of two classes")
+        raise InputError("verification needs pairs of one class and pairs of two classes")
     return pairs
 
 

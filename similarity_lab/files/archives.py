@@ -24,6 +24,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import pandas as pd
 
+from similarity_lab.errors import ArchiveError, InputTypeError
 from similarity_lab.files import skipped_table
 from similarity_lab.files.zip_checks import (
     Members,
@@ -38,10 +39,6 @@ _DAMAGE = (BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error, EO
 _NAME_TROUBLE = (errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 Skipped = list[tuple[object, str]]
-
-
-class ArchiveError(ValueError):
-    """An archive that cannot be used, or that must not be: nothing of it is left on disk."""
 
 
 class _Skip(Exception):
@@ -108,7 +105,9 @@ def extract_zip(
         elif hasattr(source, "seek"):
             name, file = str(getattr(source, "name", "<file object>")), source
         else:
-            raise TypeError(f"{type(source).__name__}, expected a path or a binary file object")
+            raise InputTypeError(
+                f"{type(source).__name__}, expected a path or a binary file object"
+            )
         archive = stack.enter_context(_open_archive(file, name))
         archive.filename = name  # None for a file object: no name for messages
         members = archive.infolist()

@@ -20,6 +20,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
+from similarity_lab.errors import DownloadError
 
 MAX_BYTES = 2**30
 BACKOFF = 1.0  # seconds before the second try, twice as long before the third and last
@@ -27,10 +28,6 @@ TIMEOUT = 30.0  # seconds without a byte
 
 _BLOCK = 2**16
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class FetchError(OSError):
-    """A file that could not be fetched, and what to do about it."""
 
 
 class _TransientError(Exception):
@@ -56,7 +53,7 @@ def download(url: str, target: Path, *, progress: bool = True) -> None:
 
     Raises
     ------
-    FetchError
+    DownloadError
         Not https, more than `MAX_BYTES`, an HTTP error that will not pass, a certificate that is
         not trusted; no connection, a time-out, a broken transfer or a busy server three times.
     OSError
@@ -68,9 +65,9 @@ def download(url: str, target: Path, *, progress: bool = True) -> None:
         try:
             _transfer(url, part, note, progress)
             break
-        except (_TransientError, FetchError) as error:
-            if wait is None or isinstance(error, FetchError):
-                raise FetchError(
+        except (_TransientError, DownloadError) as error:
+            if wait is None or isinstance(error, DownloadError):
+                raise DownloadError(
                     f"{url}: {error}; try again (it goes on where it stopped, if the server can), "
                     f"or download it by hand and put it at {target}"
                 ) from error
@@ -114,7 +111,9 @@ def _transfer(url: str, part: Path, note: Path, progress: bool) -> None:
                 done += len(block)
                 if max(done, total) > MAX_BYTES:
                     file.truncate(0)
-                    raise FetchError(f"{max(done, total):,} bytes, expected at most {MAX_BYTES:,}")
+                    raise DownloadError(
+                        f"{max(done, total):,} bytes, expected at most {MAX_BYTES:,}"
+                    )
                 file.write(block)
                 bar.update(len(block))
     if done < total:
@@ -135,19 +134,19 @@ def _open(request: Request, part: Path) -> http.client.HTTPResponse:
     try:
         response: http.client.HTTPResponse = build_opener(_Redirects).open(request, timeout=TIMEOUT)
         return response
-    except FetchError:
+    except DownloadError:
         raise
     except HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink(missing_ok=True)
         elif error.code not in TRANSIENT:
-            raise FetchError(f"the server answers {error.code} {error.reason}") from error
+            raise DownloadError(f"the server answers {error.code} {error.reason}") from error
         raise _TransientError(f"the server answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
-            raise FetchError(f"the server's certificate is not trusted ({reason})") from error
+            raise DownloadError(f"the server's certificate is not trusted ({reason})") from error
         raise _TransientError(f"could not be reached ({reason})") from error
 
 
@@ -180,7 +179,7 @@ def _check_url(url: str, before: str = "http:") -> None:
     """Let pass https, and for tests http on this machine if it was http on this machine before."""
     leaves_https = urlsplit(url).scheme == "http" and urlsplit(before).scheme != "http"
     if leaves_https or not is_safe(url):
-        raise FetchError(f"{url}: refused, expected an https address")
+        raise DownloadError(f"{url}: refused, expected an https address")
 
 
 def is_safe(url: str) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from similarity_lab.errors import NotAFolderError, PathNotFoundError
+
 SKIPPED_COLUMNS = ["path", "reason"]
 
 
@@ -21,9 +23,9 @@ def existing_folder(folder: str | PathLike[str], purpose: str) -> Path:
     """Return `folder` as a path, or raise an error that says what is there instead."""
     path = Path(folder)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such folder; expected {purpose}")
+        raise PathNotFoundError(f"{path}: no such folder; expected {purpose}")
     if not path.is_dir():
-        raise NotADirectoryError(f"{path}: is a file; expected {purpose}")
+        raise NotAFolderError(f"{path}: is a file; expected {purpose}")
     return path
 
 

@@ -5,7 +5,6 @@ be measured beside the others: asked only when a distance is wanted, never more 
 and never twice for the same two pictures.
 """
 
-from .asking import HostedError, QuotaError
 from .comparator import HostedComparator, Usage
 from .costs import Estimate, Price, cost_of
 from .services import DEEPAI, Service, rapidapi
@@ -14,9 +13,7 @@ __all__ = [
     "DEEPAI",
     "Estimate",
     "HostedComparator",
-    "HostedError",
     "Price",
-    "QuotaError",
     "Service",
     "Usage",
     "cost_of",

@@ -5,6 +5,8 @@ import math
 from os import PathLike
 from pathlib import Path
 
+from similarity_lab.errors import InputError
+
 Pair = tuple[str, str]
 
 
@@ -72,7 +74,7 @@ class Answers:
                 if not (math.isfinite(distance) and all(isinstance(d, str) for d in pair)):
                     raise ValueError
             except (ValueError, TypeError, KeyError, RecursionError):
-                raise ValueError(
+                raise InputError(
                     f"{path}, line {number}: no answer of a hosted service; take another file, or "
                     "mend the line"
                 ) from None

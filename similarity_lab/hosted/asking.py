@@ -13,20 +13,13 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from similarity_lab._version import __version__
+from similarity_lab.errors import HostedError, QuotaError
 from similarity_lab.files.download import TRANSIENT
 from similarity_lab.hosted.services import Service
 
 MAX_ANSWER = 2**16  # bytes; one number is expected
 _QUOTA = frozenset({HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.TOO_MANY_REQUESTS})
 _NO_KEY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-
-
-class HostedError(RuntimeError):
-    """A service that could not be asked, or whose answer cannot be used."""
-
-
-class QuotaError(HostedError):
-    """No more requests: your own limit, or the service's."""
 
 
 class _TransientError(Exception):

@@ -10,8 +10,9 @@ from tqdm.auto import tqdm
 
 from similarity_lab.distances.comparators import Distances
 from similarity_lab.embedders.base import Images
+from similarity_lab.errors import InputError, QuotaError
 from similarity_lab.hosted.answers import Answers, Pair
-from similarity_lab.hosted.asking import Asker, QuotaError, key_of
+from similarity_lab.hosted.asking import Asker, key_of
 from similarity_lab.hosted.costs import Price
 from similarity_lab.hosted.pictures import Pictures, digest_of
 from similarity_lab.hosted.services import Service
@@ -117,12 +118,12 @@ class HostedComparator:
         progress: bool = True,
     ) -> None:
         if max_requests < 0 or side < 16 or tries < 1:
-            raise ValueError(
+            raise InputError(
                 "expected max_requests of 0 or more, a side of at least 16 pixels and at least one "
                 f"try; got {max_requests}, {side} and {tries}"
             )
         if timeout <= 0 or backoff < 0 or max_wait < 0:
-            raise ValueError(
+            raise InputError(
                 "expected a timeout above 0 and waits of 0 or more, in seconds; "
                 f"got {timeout}, {backoff} and {max_wait}"
             )

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from similarity_lab.errors import InputError
+
 
 @dataclass(frozen=True)
 class Price:
@@ -28,7 +30,7 @@ class Price:
     def __post_init__(self) -> None:
         numbers = (self.per_request, self.per_month, self.included)
         if not all(math.isfinite(number) and number >= 0 for number in numbers):
-            raise ValueError(f"prices and numbers of requests are 0 or more, got {numbers}")
+            raise InputError(f"prices and numbers of requests are 0 or more, got {numbers}")
 
     def months(self, requests: int) -> int:
         """Return how many monthly subscriptions these requests take, at least one if any do."""
@@ -115,7 +117,7 @@ def cost_of(
         ("seconds_per_request", seconds_per_request),
     ):
         if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be 0 or more, got {value}")
+            raise InputError(f"{name} must be 0 or more, got {value}")
     requests = math.ceil(sites * images_per_site * references)
     days = requests * seconds_per_request / 86_400
     return Estimate(requests, price.of(requests), price.months(requests), days, price.currency)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from similarity_lab.embedders.base import Images, Vectors, as_sources
-from similarity_lab.images import ImageError, check_image, read_image
+from similarity_lab.errors import ImageError, InputError
+from similarity_lab.images import check_image, read_image
 from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
 
 _WORDS = 16  # of 16 bits: a SHA-256
@@ -53,7 +54,7 @@ class Pictures:
             If it was never seen here.
         """
         if digest not in self._sources:
-            raise ValueError(
+            raise InputError(
                 "vectors of pictures that this comparator has not seen: it can ask about pictures "
                 "it embedded itself, not about vectors kept in a store or a saved scorer"
             )
@@ -92,7 +93,7 @@ def digest_of(vector: Sequence[float] | npt.NDArray[np.float32]) -> str:
     """Return the digest that `vector_of` made a vector of."""
     words = np.asarray(vector, np.float64) + _MIDDLE
     if words.shape != (_WORDS,) or not np.isin(words, np.arange(2**16)).all():
-        raise ValueError(
+        raise InputError(
             "expected a vector of this comparator's own embedder, which names a picture"
         )
     return words.astype(">u2").tobytes().hex()

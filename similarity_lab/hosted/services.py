@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+from similarity_lab.errors import InputError
 from similarity_lab.files.download import is_safe
 from similarity_lab.hosted.costs import Price
 
@@ -60,13 +61,13 @@ class Service:
 
     def __post_init__(self) -> None:
         if not is_safe(self.url):
-            raise ValueError(f"{self.url}: expected an https address")
+            raise InputError(f"{self.url}: expected an https address")
         if "@" in urlsplit(self.url).netloc:
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: the address holds no credentials, {self.key_variable} has the key"
             )
         if self.form not in ("multipart", "json"):
-            raise ValueError(f'form must be "multipart" or "json", got {self.form!r}')
+            raise InputError(f'form must be "multipart" or "json", got {self.form!r}')
 
     def body(self, first: bytes, second: bytes) -> tuple[str, bytes]:
         """Return content type and body of a request for two JPEGs."""
@@ -93,11 +94,11 @@ class Service:
                 value = value[name]
             number = float(value)
         except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
-            raise ValueError(f"holds no number at {'.'.join(self.answer)}") from None
+            raise InputError(f"holds no number at {'.'.join(self.answer)}") from None
         highest = 1.0 if self.is_similarity else math.inf
         if isinstance(value, bool) or not (0 <= number <= highest and math.isfinite(number)):
             wanted = "a similarity from 0 to 1" if self.is_similarity else "a distance of 0 or more"
-            raise ValueError(f"expected {wanted}, got {number}")
+            raise InputError(f"expected {wanted}, got {number}")
         return 1 - number if self.is_similarity else number
 
 

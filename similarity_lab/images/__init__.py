@@ -12,13 +12,11 @@ from similarity_lab.images.reading import (
     read_header,
     read_image,
 )
-from similarity_lab.images.sources import ImageError
 
 __all__ = [
     "MAX_PIXELS",
     "UPRIGHT",
     "Color",
-    "ImageError",
     "Pixels",
     "check_image",
     "identified",

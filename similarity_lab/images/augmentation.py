@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.errors import InputError
 from similarity_lab.images import Pixels
 
 Values = npt.NDArray[np.float32]
@@ -54,7 +55,7 @@ class Augmentation:
             value = getattr(self, each.name)
             highest = {"flip": 1.0, "rotation": 180.0, "brightness": 1.0}.get(each.name, 0.99)
             if not 0 <= value <= highest:
-                raise ValueError(f"{each.name} must be between 0 and {highest:g}, got {value}")
+                raise InputError(f"{each.name} must be between 0 and {highest:g}, got {value}")
 
     def __call__(self, pixels: Pixels, rng: np.random.Generator) -> Values:
         """Return changed photos.

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
-from similarity_lab.images import Color, ImageError, Pixels, check_image, read_image
+from similarity_lab.images import Color, Pixels, check_image, read_image
 from similarity_lab.images.sources import Source
 
 S = TypeVar("S")

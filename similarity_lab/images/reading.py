@@ -12,14 +12,8 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
-from similarity_lab.images.sources import (
-    MAX_BYTES,
-    ImageError,
-    Source,
-    describe,
-    one_line,
-    read_bytes,
-)
+from similarity_lab.errors import ImageError, InputError
+from similarity_lab.images.sources import MAX_BYTES, Source, describe, one_line, read_bytes
 
 __all__ = [
     "Color", "Header", "ImageError", "Pixels", "check_image", "image_size", "read_header",
@@ -100,7 +94,7 @@ def read_image(
     (2, 3, 1)
     """
     if color not in ("rgb", "gray"):
-        raise ValueError(f'color must be "rgb" or "gray", got {color!r}')
+        raise InputError(f'color must be "rgb" or "gray", got {color!r}')
     height_width = image_size(size) if size is not None else None
     with _opened(source, max_pixels, max_bytes) as image:
         picture = _converted(image, color, describe(source))
@@ -146,9 +140,9 @@ def image_size(size: int | tuple[int, int]) -> tuple[int, int]:
         height, width = (size, size) if isinstance(size, (int, np.integer)) else size
         height, width = int(height), int(width)
     except (TypeError, ValueError):
-        raise ValueError(f"size must be an int or (height, width), got {size!r}") from None
+        raise InputError(f"size must be an int or (height, width), got {size!r}") from None
     if min(height, width) < 1:
-        raise ValueError(f"size must be at least one pixel, got {size!r}")
+        raise InputError(f"size must be at least one pixel, got {size!r}")
     return height, width
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from similarity_lab.errors import ImageError
 from similarity_lab.images import (
     MAX_PIXELS,
     UPRIGHT,
     Color,
-    ImageError,
     Pixels,
     identified,
     orientation,

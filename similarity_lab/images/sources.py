@@ -9,29 +9,11 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
+from similarity_lab.errors import ImageError
+
 Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray
 
 MAX_BYTES = 100 * 2**20
-
-
-class ImageError(ValueError):
-    """A picture that cannot be used.
-
-    Parameters
-    ----------
-    path : str
-        Where it came from; ``"<bytes>"``, ``"<array>"`` … for what has no path.
-    reason : str
-        One line a person can act on.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 def content_digest(source: Source) -> str:

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 from similarity_lab._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from similarity_lab.metric_learning.calibration import Calibration, PromiseWarning, calibrate
+    from similarity_lab.metric_learning.calibration import Calibration, calibrate
     from similarity_lab.metric_learning.embedder import RememberingEmbedder
     from similarity_lab.metric_learning.index import PhotoIndex
     from similarity_lab.metric_learning.learner import MetricLearner
-    from similarity_lab.metric_learning.manifest import SavedModelError
 
 _HOMES = {
     "Calibration": "calibration",
     "MetricLearner": "learner",
     "PhotoIndex": "index",
-    "PromiseWarning": "calibration",
     "RememberingEmbedder": "embedder",
-    "SavedModelError": "manifest",
     "calibrate": "calibration",
 }
 
@@ -29,9 +26,7 @@ __all__ = [
     "Calibration",
     "MetricLearner",
     "PhotoIndex",
-    "PromiseWarning",
     "RememberingEmbedder",
-    "SavedModelError",
     "calibrate",
 ]
 

@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from similarity_lab.errors import InputError, PromiseWarning
+
 Strategy = Literal["recall-at-precision", "precision-at-recall", "f1"]
 STRATEGIES = ("recall-at-precision", "precision-at-recall", "f1")
 
 CURVE_COLUMNS = ["threshold", "precision", "recall", "f1"]
-
-
-class PromiseWarning(UserWarning):
-    """A calibration whose promise cannot be met on the photos it was given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +113,13 @@ def calibrate(
         If no threshold keeps the promise; the calibration then has none and says what there is.
     """
     if strategy not in STRATEGIES:
-        raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
+        raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
     if not (0 < precision <= 1 and 0 < recall <= 1):
-        raise ValueError(
+        raise InputError(
             f"precision and recall are shares above 0 up to 1, got {precision} and {recall}"
         )
     if not len(curve):
-        raise ValueError("the curve has no rows; calibrate on at least one photo")
+        raise InputError("the curve has no rows; calibrate on at least one photo")
     wanted, goal, least = {
         "recall-at-precision": ("precision", "recall", precision),
         "precision-at-recall": ("recall", "precision", recall),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.linalg import eigh
 
 from similarity_lab.embedders.base import Vectors
+from similarity_lab.errors import InputError
 from similarity_lab.metric_learning.libraries import tf_keras, tfs
 
 layers = tf_keras.layers
@@ -88,10 +89,10 @@ def on_features(
     (None, 512)
     """
     if kind not in KINDS:
-        raise ValueError(f"head must be one of {', '.join(KINDS)}, got {kind!r}")
+        raise InputError(f"head must be one of {', '.join(KINDS)}, got {kind!r}")
     dimension = min(_DIMENSION, size) if dimension is None else dimension
     if not 1 <= dimension <= size:
-        raise ValueError(f"dimension must be from 1 to {size}, the features' own, got {dimension}")
+        raise InputError(f"dimension must be from 1 to {size}, the features' own, got {dimension}")
     features = tf_keras.Input((size,), name="features")
     x = layers.UnitNormalization(name="unit_features")(features)
     if kind == "projection":

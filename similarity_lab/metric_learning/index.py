@@ -10,6 +10,7 @@ import pandas as pd
 from similarity_lab.datasets.dataset import ImageDataset, Labels
 from similarity_lab.distances import Cosine
 from similarity_lab.embedders.base import Vectors
+from similarity_lab.errors import InputError
 from similarity_lab.images.sources import content_digest, describe
 
 LOOKUP_COLUMNS = ["query", "rank", "label", "distance", "path", "position"]
@@ -102,7 +103,7 @@ class PhotoIndex:
             When k is larger than the index.
         """
         if not 1 <= k <= len(self):
-            raise ValueError(
+            raise InputError(
                 f"k must be from 1 to {len(self)}, the photos in the index, got {k}; "
                 "index more photos, or ask for fewer neighbours"
             )

@@ -12,6 +12,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.embedders import Embedder
 from similarity_lab.embedders.loading import EmbedderSource
+from similarity_lab.errors import InputError
 from similarity_lab.metric_learning import saving
 from similarity_lab.metric_learning.embedder import HeadEmbedder, with_head
 from similarity_lab.metric_learning.losses import Loss, make_loss
@@ -205,7 +206,7 @@ class MetricLearner(PhotoSearch):
 
         Raises
         ------
-        SavedModelError
+        SavedFolderError
             For files that were changed, are missing, or belong to another model or embedder.
         """
         learner = cls(progress=progress)
@@ -217,12 +218,12 @@ def _check_examples(photos: ImageDataset) -> None:
     """Refuse what no loss can learn from: it needs a positive and negatives for each photo."""
     counts = photos.counts[photos.counts > 0]
     if len(counts) < 2:
-        raise ValueError(
+        raise InputError(
             f"metric learning needs two classes or more with photos, got {len(counts)}"
         )
     single = [str(name) for name in counts.index[counts < 2]]
     if single:
-        raise ValueError(
+        raise InputError(
             f"fewer than two photos to train on in {', '.join(single)}: each photo needs another "
             "of its class; add photos, or leave these classes out"
         )

@@ -12,6 +12,8 @@ import logging
 import os
 from collections.abc import Iterator
 
+from similarity_lab.errors import MissingExtraError
+
 __all__ = ["quietly", "tf_keras", "tfs"]
 
 _NEEDED = ("tensorflow_similarity", "nmslib", "tf_keras")
@@ -22,10 +24,6 @@ _TOO_LATE = (
     "process (in a notebook: restart the kernel) and import similarity_lab.backend before "
     f"tensorflow, or set {_LEGACY}=1 before Python starts"
 )
-
-
-class MetricLearningUnavailableError(ImportError):
-    """TensorFlow Similarity cannot work in this process; the message says what to do."""
 
 
 @contextlib.contextmanager
@@ -47,13 +45,13 @@ def quietly() -> Iterator[None]:
 def _check_surroundings() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise MetricLearningUnavailableError(
+        raise MissingExtraError(
             f"metric learning needs {', '.join(missing)}, which is not installed; "
             'pip install "similarity_lab[metric]"'
         )
     wanted = os.environ.get(_LEGACY, "1")
     if wanted.lower() not in ("1", "true"):
-        raise MetricLearningUnavailableError(
+        raise MissingExtraError(
             f"{_LEGACY}={wanted} asks for Keras 3 behind tf.keras, with which TensorFlow "
             "Similarity cannot work; unset it, or set it to 1, before Python starts"
         )
@@ -69,4 +67,4 @@ with without_remarks():  # nmslib greets on stderr
 
 # `tf.keras` itself may look right by now: what counts is what TensorFlow Similarity is made of.
 if not issubclass(tfs.losses.MultiSimilarityLoss, tf_keras.losses.Loss):
-    raise MetricLearningUnavailableError(_TOO_LATE)
+    raise MissingExtraError(_TOO_LATE)

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any, Literal
 
+from similarity_lab.errors import InputError
 from similarity_lab.metric_learning.libraries import tf_keras, tfs
 
 Loss = Literal["multisimilarity", "circle", "triplet", "soft-nearest-neighbour"]
@@ -48,12 +49,12 @@ def make_loss(name: Loss, **settings: Any) -> tf_keras.losses.Loss:  # noqa: ANN
     0.0
     """
     if name not in _LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(_LOSSES)}, got {name!r}")
+        raise InputError(f"loss must be one of {', '.join(_LOSSES)}, got {name!r}")
     kind, defaults = _LOSSES[name]
     loss = getattr(tfs.losses, kind)
     known = inspect.signature(loss).parameters.keys() - {"name", "kwargs"}
     if strange := settings.keys() - known:  # it would take them, and fail in the first step
-        raise ValueError(
+        raise InputError(
             f"loss {name!r} has no setting {', '.join(sorted(strange))}; "
             f"it has {', '.join(sorted(known))}"
         )

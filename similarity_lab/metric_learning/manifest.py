@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from similarity_lab._version import versions
+from similarity_lab.errors import PathNotFoundError, SavedFolderError
 from similarity_lab.files import whole
 
 MANIFEST, FORMAT = "manifest.json", 1
 _COMPARED = ("similarity_lab", "tensorflow", "keras", "numpy")
-
-
-class SavedModelError(ValueError):
-    """A folder that does not hold what its manifest says, or was made for another model."""
 
 
 def write_manifest(folder: Path, content: dict[str, Any], files: list[str]) -> None:
@@ -40,7 +37,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     ------
     FileNotFoundError
         Without a manifest.
-    SavedModelError
+    SavedFolderError
         For a file that is missing or is not what was saved, or another format.
 
     Warns
@@ -50,24 +47,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     file = folder / MANIFEST
     if not file.is_file():
-        raise FileNotFoundError(
+        raise PathNotFoundError(
             f"{folder}: no {MANIFEST} there; expected a folder that MetricLearner.save wrote"
         )
     try:
         manifest = json.loads(file.read_text("utf-8"))
         stated, files = manifest["format"], dict(manifest["files"])
     except (ValueError, KeyError, TypeError) as error:
-        raise SavedModelError(f"{file}: is no manifest of a saved model ({error!r})") from error
+        raise SavedFolderError(f"{file}: is no manifest of a saved model ({error!r})") from error
     if stated != FORMAT:
-        raise SavedModelError(
+        raise SavedFolderError(
             f"{folder}: is in format {stated}, this version reads {FORMAT}; "
             "save it again with the version that made it, or take that version"
         )
     for name, digest in files.items():
         if Path(name).name != name or not (folder / name).is_file():
-            raise SavedModelError(f"{folder}: {name} is missing; the model was not saved whole")
+            raise SavedFolderError(f"{folder}: {name} is missing; the model was not saved whole")
         if _digest(folder / name) != digest:
-            raise SavedModelError(
+            raise SavedFolderError(
                 f"{folder}: {name} is not the file that was saved (its digest differs from the "
                 "manifest's); save the model again"
             )

@@ -12,10 +12,11 @@ import pandas as pd
 
 from similarity_lab.embedders import Embedder, load_embedder, vector_space
 from similarity_lab.embedders.loading import NAMES
+from similarity_lab.errors import SavedFolderError
 from similarity_lab.metric_learning.calibration import CURVE_COLUMNS, Calibration
 from similarity_lab.metric_learning.embedder import with_head
 from similarity_lab.metric_learning.index import PhotoIndex
-from similarity_lab.metric_learning.manifest import SavedModelError, read_manifest, write_manifest
+from similarity_lab.metric_learning.manifest import read_manifest, write_manifest
 from similarity_lab.metric_learning.towers import Tower
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def load_into(learner: "MetricLearner", folder: Path, embedder: Embedder | None)
     """Fill a new learner with what `save` wrote."""
     manifest = read_manifest(folder)
     if manifest["metric"] != METRIC:
-        raise SavedModelError(
+        raise SavedFolderError(
             f"{folder}: compares by {manifest['metric']!r}, this version by {METRIC!r}"
         )
     learner.tower_ = Tower.of(manifest["tower"], manifest["settings"])
@@ -69,7 +70,7 @@ def load_into(learner: "MetricLearner", folder: Path, embedder: Embedder | None)
         head.set_weights([kept[name] for name in sorted(kept.files)])
     learner.embedder_ = with_head(base, head)
     if learner.embedder_.name != manifest["embedder"]:
-        raise SavedModelError(
+        raise SavedFolderError(
             f"{folder}: the weights make {learner.embedder_.name!r}, the manifest says "
             f"{manifest['embedder']!r}"
         )
@@ -96,12 +97,12 @@ def _base(tower: Tower, name: str, embedder: Embedder | None) -> Embedder:
     elif base is None and packaged in NAMES:
         base = load_embedder(packaged, color="gray" if " gray " in name else "rgb")
     if base is None:
-        raise SavedModelError(
+        raise SavedFolderError(
             f"the model was trained on the vectors of {name!r}, which cannot be made from its "
             "name; pass it: MetricLearner.load(folder, embedder=…)"
         )
     if vector_space(base.name) != vector_space(name):
-        raise SavedModelError(
+        raise SavedFolderError(
             f"the model was trained on the vectors of {name!r}, not on those of {base.name!r}; "
             "weights, preprocessing or precision differ"
         )

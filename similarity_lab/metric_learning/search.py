@@ -12,6 +12,7 @@ from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders import Embedder, embed_readable
 from similarity_lab.embedders.base import Images, Vectors
+from similarity_lab.errors import InputError
 from similarity_lab.files import skipped_table
 from similarity_lab.metric_learning.calibration import (
     Calibration,
@@ -52,12 +53,12 @@ class PhotoSearch(BaseEstimator):
         check_is_fitted(self)
         photos = self._load(dataset)
         if UNKNOWN in photos.classes:
-            raise ValueError(
+            raise InputError(
                 f"a class is called {UNKNOWN!r}, which is what match answers; rename it"
             )
         photos, vectors = self._read(self.embedder_, photos)
         if not len(photos):
-            raise ValueError("no photos to index; an empty index finds nothing")
+            raise InputError("no photos to index; an empty index finds nothing")
         self.index_ = PhotoIndex.of(photos, vectors, self.embedder_.name)
         self.__dict__.pop("calibration_", None)
         return self
@@ -127,7 +128,7 @@ class PhotoSearch(BaseEstimator):
         asked = PhotoIndex.of(photos, vectors, index.embedder)
         itself = len(set(asked.digests) & set(index.digests))
         if itself:
-            raise ValueError(
+            raise InputError(
                 f"{itself} of {len(asked)} photos are in the index and would find themselves at "
                 "distance 0; calibrate on other photos, e.g. of library.split(0.3, seed=0)"
             )
@@ -163,7 +164,7 @@ class PhotoSearch(BaseEstimator):
         index = self._usable_index()
         check_is_fitted(self, "calibration_", msg="call calibrate(photos) before match")
         if self.calibration_.threshold is None:
-            raise ValueError(
+            raise InputError(
                 f"not calibrated: {self.calibration_.statement}; ask for less, or train better"
             )
         embedded = embed_readable(self.embedder_, images, progress=self.progress)
@@ -186,7 +187,7 @@ class PhotoSearch(BaseEstimator):
         if not hasattr(self, "index_"):
             raise NotFittedError("the index is empty; call index(photos) first")
         if self.index_.embedder != self.embedder_.name:
-            raise ValueError(
+            raise InputError(
                 f"the index holds vectors of another model, {self.index_.embedder!r}; this one is "
                 f"{self.embedder_.name!r}; index the photos again"
             )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from similarity_lab.embedders import Embedder, load_embedder
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.embedders.loading import EmbedderSource
+from similarity_lab.errors import InputError
 from similarity_lab.images import image_size
 from similarity_lab.metric_learning import heads
 from similarity_lab.metric_learning.embedder import PixelEmbedder
@@ -38,11 +39,11 @@ class Tower:
             For another tower, or a setting that belongs to another one.
         """
         if name not in TOWERS:
-            raise ValueError(f"tower must be one of {', '.join(TOWERS)}, got {name!r}")
+            raise InputError(f"tower must be one of {', '.join(TOWERS)}, got {name!r}")
         own = _OWN_SETTINGS[name]
         strange = sorted(given.keys() - own.keys())
         if strange:
-            raise ValueError(
+            raise InputError(
                 f"tower {name!r} has no setting {', '.join(strange)}; it has {', '.join(own)}"
             )
         return cls(name, own | given)

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.datasets.dataset import ImageDataset, Labels
 from similarity_lab.embedders.base import Vectors
+from similarity_lab.errors import InputError
 from similarity_lab.evaluation import retrieval
 from similarity_lab.metric_learning.libraries import quietly, tf_keras, tfs
 
@@ -52,13 +53,13 @@ class Schedule:
             ("epochs", 1), ("patience", 1), ("classes_per_batch", 2), ("photos_per_class", 2),
         ):  # fmt: skip
             if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.blend <= 1:
-            raise ValueError(f"blend is a share above 0 up to 1, got {self.blend}")
+            raise InputError(f"blend is a share above 0 up to 1, got {self.blend}")
         if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+            raise InputError(f"learning_rate must be above 0, got {self.learning_rate}")
         if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}")
+            raise InputError(f"steps must be at least 1, got {self.steps}")
 
 
 class BalancedSampler(tfs.samplers.samplers.Sampler):
@@ -139,7 +140,7 @@ def train_head(
                 bar.update()
             sampler.on_epoch_end()
             if not np.isfinite(losses).all():
-                raise ValueError(
+                raise InputError(
                     f"the loss is not finite in epoch {epoch}; take a learning rate below "
                     f"{schedule.learning_rate:g}"
                 )
@@ -194,7 +195,7 @@ def own_validation(photos: ImageDataset, seed: int) -> tuple[ImageDataset, Image
         if len(members) >= 4:
             taken.extend(members[: max(2, round(OWN_SHARE * len(members)))])
     if not taken:
-        raise ValueError(
+        raise InputError(
             "no class has four photos, so none can be spared for choosing the best epoch; pass "
             "validation=… with other photos, two of a class at least"
         )

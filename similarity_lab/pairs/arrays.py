@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.datasets import UnknownClassError
+from similarity_lab.errors import InputError, UnknownClassError
 from similarity_lab.pairs.members import IsSame, LabelsLike, Members, checked_labels
 
 
@@ -123,18 +123,18 @@ def _checked(images: npt.ArrayLike, labels: LabelsLike) -> tuple[npt.NDArray, np
     try:
         pixels = np.asarray(images)
     except ValueError:  # NumPy's own words for a list of photos of several sizes are hard to read
-        raise ValueError(
+        raise InputError(
             "expected images (n, h, w, c), got images of several shapes; resize them to one, "
             "for instance load_dataset(…, size=128).images"
         ) from None
     if pixels.ndim != 4 or pixels.dtype.kind not in "uifb":
         hint = "; add the channel axis: images[..., None]" if pixels.ndim == 3 else ""
-        raise ValueError(
+        raise InputError(
             f"expected images (n, h, w, c) of numbers, got {pixels.shape} {pixels.dtype}{hint}"
         )
     values = checked_labels(labels)
     if len(values) != len(pixels):
-        raise ValueError(
+        raise InputError(
             f"expected one label per image, got {len(pixels)} images and {len(values)} labels"
         )
     return pixels, values
@@ -145,9 +145,9 @@ def _class_names(present: npt.NDArray, classes: Sequence[str] | None) -> list[st
     if classes is None:
         return [str(value) for value in present]
     if present.dtype.kind == "U":
-        raise ValueError("classes= names labels that are positions; these are names: leave it out")
+        raise InputError("classes= names labels that are positions; these are names: leave it out")
     if present[0] < 0 or present[-1] >= len(classes):  # they are sorted
-        raise ValueError(
+        raise InputError(
             f"labels must be positions in the {len(classes)} classes, 0…{len(classes) - 1}, "
             f"got {present[0]}…{present[-1]}"
         )
@@ -158,7 +158,7 @@ def _position(target: str | int, present: npt.NDArray, names: list[str], named: 
     """Return where the target is in `present`; `named`: integer labels came with their names."""
     by_name = isinstance(target, str)
     if by_name and present.dtype.kind != "U" and not named:
-        raise ValueError(
+        raise InputError(
             f"the target {target!r} is a name, but labels are integers; pass classes=…, the names "
             "that they are positions in (dataset.classes), or an integer as target"
         )

@@ -4,6 +4,7 @@ import numpy as np
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.datasets.dataset import Labels
+from similarity_lab.errors import InputError
 from similarity_lab.images import Color
 from similarity_lab.images.augmentation import Augmentation, Values
 from similarity_lab.pairs.base import _DRAW, CACHE_LIMIT, Stream, checked_count
@@ -88,12 +89,12 @@ class ClassBalancedStream(Stream):
         classes = len(self._members.values)
         self._classes = min(classes, 16) if classes_per_batch is None else classes_per_batch
         if not 2 <= self._classes <= classes:
-            raise ValueError(
+            raise InputError(
                 f"classes_per_batch must be from 2 to {classes}, the classes that have photos, "
                 f"got {self._classes}"
             )
         if images_per_class < 2:
-            raise ValueError(
+            raise InputError(
                 "images_per_class must be at least 2, so that every photo has a positive, "
                 f"got {images_per_class}"
             )

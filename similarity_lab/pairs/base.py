@@ -6,6 +6,7 @@ import numpy as np
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import InputError, InputTypeError
 from similarity_lab.images import Color
 from similarity_lab.images.augmentation import Augmentation, Values
 from similarity_lab.pairs.members import Indices, Members
@@ -45,7 +46,7 @@ class Stream(keras.utils.PyDataset):
     ) -> None:
         super().__init__(workers=workers, max_queue_size=max_queue_size)
         if not isinstance(augment, bool | Augmentation):
-            raise TypeError(
+            raise InputTypeError(
                 f"augment must be True, False or an Augmentation, got {type(augment).__name__}"
             )
         self._photos = Photos(dataset, size, color, cache=cache, cache_limit=cache_limit)
@@ -88,7 +89,7 @@ class Stream(keras.utils.PyDataset):
         """Draw the batches of an epoch, counted from 0; goes back and forth."""
         number = operator.index(epoch)
         if number < 0:
-            raise ValueError(f"epochs are counted from 0, got {number}")
+            raise InputError(f"epochs are counted from 0, got {number}")
         self.epoch, self._begun = number, False
         self._draw()
 
@@ -110,5 +111,5 @@ def checked_count(name: str, value: int | None, default: int) -> int:
     """Return a number of things, at least one; `default` for None."""
     count = default if value is None else operator.index(value)
     if count < 1:
-        raise ValueError(f"{name} must be at least 1, got {count}")
+        raise InputError(f"{name} must be at least 1, got {count}")
     return count

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from similarity_lab.backend import keras
+from similarity_lab.errors import InputTypeError
 from similarity_lab.pairs.base import checked_count
 from similarity_lab.pairs.mining import Embed
 from similarity_lab.pairs.streams import PairStream
@@ -67,9 +68,11 @@ class MineNegatives(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         if not isinstance(stream, PairStream):
-            raise TypeError(f"expected the PairStream to mine for, got {type(stream).__name__}")
+            raise InputTypeError(
+                f"expected the PairStream to mine for, got {type(stream).__name__}"
+            )
         if not callable(embed):
-            raise TypeError(
+            raise InputTypeError(
                 "expected a Keras model or a function from pixels to vectors, "
                 f"got {type(embed).__name__}"
             )

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.errors import InputError
 from similarity_lab.pairs.members import Indices, IsSame, LabelsLike, Members
 
 
@@ -61,12 +62,12 @@ def _checked_anchors(anchors: npt.ArrayLike | None, count: int) -> Indices:
         return np.arange(count)
     chosen = np.asarray(anchors)
     if chosen.ndim != 1 or not (np.issubdtype(chosen.dtype, np.integer) or not len(chosen)):
-        raise ValueError(
+        raise InputError(
             f"expected anchors (m,), positions of images, got {chosen.shape} {chosen.dtype}; "
             "np.flatnonzero(mask) turns a mask into positions"
         )
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < count:
-        raise ValueError(
+        raise InputError(
             f"anchors must be positions in the {count} labels, 0…{count - 1}, "
             f"got {chosen.min()}…{chosen.max()}"
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.errors import InputError
+
 Indices = npt.NDArray[np.int64]
 IsSame = npt.NDArray[np.float32]
 LabelsLike = npt.ArrayLike
@@ -47,7 +49,7 @@ class Members:
         )
         if len(values) < 2:
             found = f"only {values[0]!s}" if len(values) else "no label at all"
-            raise ValueError(
+            raise InputError(
                 f"pairs need images of two classes or more, got {found}; "
                 "add images of another class, for instance of background"
             )
@@ -143,10 +145,10 @@ def checked_labels(labels: LabelsLike) -> npt.NDArray:
     if values.dtype == object and all(isinstance(value, str) for value in values.flat):
         values = values.astype(str)  # as a pandas column gives them
     if values.ndim != 1:
-        raise ValueError(
+        raise InputError(
             f"expected labels (n,), one per image, got {values.shape}; "
             "labels[:, 0] takes one column, labels.argmax(1) undoes one-hot"
         )
     if values.dtype.kind not in "iuU" and len(values):
-        raise ValueError(f"expected labels that are integers or strings, got {values.dtype}")
+        raise InputError(f"expected labels that are integers or strings, got {values.dtype}")
     return values

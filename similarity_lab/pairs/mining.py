@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics.pairwise import euclidean_distances
 
+from similarity_lab.errors import InputError
 from similarity_lab.images import Pixels
 from similarity_lab.pairs.members import Indices
 from similarity_lab.pairs.photos import Photos
@@ -106,12 +107,12 @@ def embedded(embed: Embed, photos: Photos, positions: Indices, batch_size: int) 
         pixels = photos.pixels(positions[start : start + batch_size])
         vectors = np.asarray(embed(pixels))
         if vectors.ndim != 2 or len(vectors) != len(pixels) or vectors.dtype.kind != "f":
-            raise ValueError(
+            raise InputError(
                 f"embed must turn {pixels.shape} uint8 pixels into ({len(pixels)}, d) "
                 f"floating-point vectors, got {vectors.shape} {vectors.dtype}"
             )
         if not np.isfinite(vectors).all():
-            raise ValueError(
+            raise InputError(
                 "embed gave vectors that are not finite, so no negative can be chosen by distance; "
                 "has training diverged? a lower learning rate may help"
             )

@@ -3,7 +3,8 @@
 import numpy as np
 
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.images import Color, ImageError, Pixels, image_size, read_image
+from similarity_lab.errors import ImageError, InputError, InputTypeError
+from similarity_lab.images import Color, Pixels, image_size, read_image
 from similarity_lab.images.decoding import map_ahead
 from similarity_lab.pairs.members import Indices
 
@@ -39,15 +40,15 @@ class Photos:
         cache_limit: int,
     ) -> None:
         if not isinstance(dataset, ImageDataset):
-            raise TypeError(
+            raise InputTypeError(
                 f"expected an ImageDataset, got {type(dataset).__name__}; "
                 "make one with load_dataset(…) or ImageDataset.from_arrays(…)"
             )
         if color not in (None, "rgb", "gray"):
-            raise ValueError(f'color must be "rgb" or "gray", got {color!r}')
+            raise InputError(f'color must be "rgb" or "gray", got {color!r}')
         wanted = dataset.size if size is None else size
         if wanted is None:
-            raise ValueError("a stream needs one size for all photos; pass size=128, for instance")
+            raise InputError("a stream needs one size for all photos; pass size=128, for instance")
         self._dataset = dataset
         self._size = image_size(wanted)
         self._color: Color = color or dataset.color

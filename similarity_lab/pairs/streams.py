@@ -7,6 +7,7 @@ where they fit a stated limit. 100,000 photos and more train without their pairs
 import numpy as np
 
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import InputError
 from similarity_lab.images import Color
 from similarity_lab.images.augmentation import Augmentation, Values
 from similarity_lab.pairs.base import _DRAW, _MINING, CACHE_LIMIT, Stream, checked_count
@@ -123,7 +124,7 @@ class PairStream(Stream):
             max_queue_size=max_queue_size,
         )
         if batch_size < 2 or batch_size % 2:
-            raise ValueError(
+            raise InputError(
                 f"batch_size must be even, half positives and half negatives, got {batch_size}"
             )
         self.batch_size = batch_size
@@ -132,7 +133,7 @@ class PairStream(Stream):
         if target is not None:
             self._anchors = np.flatnonzero(dataset.labels == dataset.class_index(target))
             if not len(self._anchors):
-                raise ValueError(f"the target {target!r} has no photos here to be anchors")
+                raise InputError(f"the target {target!r} has no photos here to be anchors")
         self.steps = checked_count("steps", steps, -(-2 * len(self._anchors) // batch_size))
         self._draw()
         self._members.warn_of_singles(self.pairs[0::2, 0], self._members.values)
@@ -189,7 +190,7 @@ class PairStream(Stream):
             If `embed` gives no finite vector per photo.
         """
         if not margin > 0:
-            raise ValueError(f"margin is a distance above 0, got {margin}")
+            raise InputError(f"margin is a distance above 0, got {margin}")
         count = checked_count("pool", pool, pool)
         self._draw()  # mining twice is mining once
         rng, members = self._rng(_MINING), self._members

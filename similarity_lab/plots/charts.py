@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 from sklearn.manifold import TSNE
 
+from similarity_lab.errors import InputError
 from similarity_lab.evaluation import PairDistances
 from similarity_lab.plots.colours import INK, SERIES
 
@@ -198,7 +199,7 @@ def embedding_map(
 
 def _colours(count: int) -> Sequence[str]:
     if not 1 <= count <= len(SERIES):
-        raise ValueError(f"expected one to {len(SERIES)} series, got {count}")
+        raise InputError(f"expected one to {len(SERIES)} series, got {count}")
     return SERIES[:count]
 
 

@@ -12,6 +12,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
+from similarity_lab.errors import InputError
 from similarity_lab.plots.colours import INK, MATCH
 
 _OTHERS = "#8a8a8a"
@@ -67,12 +68,12 @@ def trade_off(
     missing = [name for name in ("cost", "value", "low", "high") if name not in table]
     missing += [] if recommended in table.index else [f"the row {recommended!r}"]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"expected columns cost, value, low and high and the recommended row; missing: "
             f"{', '.join(missing)}"
         )
     if not (table["cost"] > 0).all():
-        raise ValueError("costs on a logarithmic scale must be above 0")
+        raise InputError("costs on a logarithmic scale must be above 0")
     figure = Figure(figsize=(9, 5.2), layout="constrained", dpi=100)
     axis = figure.subplots()
     for name, row in table.iterrows():

@@ -4,7 +4,6 @@ from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library_check import LibraryReport, library_report
 from similarity_lab.relevance.marks import Marks, with_marks
 from similarity_lab.relevance.rules.references import ReferenceDraw
-from similarity_lab.relevance.saving import ScorerFileError
 from similarity_lab.relevance.scorer import RelevanceScorer
 from similarity_lab.relevance.tables import SiteFailure, decisions_table, expected_accuracy
 
@@ -13,7 +12,6 @@ __all__ = [
     "Marks",
     "ReferenceDraw",
     "RelevanceScorer",
-    "ScorerFileError",
     "SiteFailure",
     "SiteRelevance",
     "decisions_table",

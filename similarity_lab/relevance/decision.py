@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from similarity_lab.errors import InputError
 from similarity_lab.images.sources import describe
 from similarity_lab.relevance.deciding import Decision, by_distance, by_probability
 
@@ -260,6 +261,6 @@ def evidence(images: pd.DataFrame) -> list[str]:
 def check_thresholds(similarity: float, relevance: float) -> None:
     """Raise unless both thresholds can be meant."""
     if not np.isfinite(similarity):
-        raise ValueError(f"similarity_threshold must be a finite number, got {similarity}")
+        raise InputError(f"similarity_threshold must be a finite number, got {similarity}")
     if not 0 <= relevance <= 1:
-        raise ValueError(f"relevance_threshold is a share from 0 to 1, got {relevance}")
+        raise InputError(f"relevance_threshold is a share from 0 to 1, got {relevance}")

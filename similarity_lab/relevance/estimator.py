@@ -6,6 +6,8 @@ A command that scores a site needs nothing else of it, and would spend half of i
 import inspect
 from typing import Any, Self
 
+from similarity_lab.errors import InputError
+
 
 class Estimator:
     """Parameters are the constructor's, attributes that end with ``_`` are what `fit` learned.
@@ -28,7 +30,7 @@ class Estimator:
         known = self._defaults()
         for name, value in parameters.items():
             if name not in known:
-                raise ValueError(
+                raise InputError(
                     f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(known)}"
                 )
             setattr(self, name, value)

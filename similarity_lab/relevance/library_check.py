@@ -9,6 +9,7 @@ import pandas as pd
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource, as_comparator
+from similarity_lab.errors import InputError
 from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.repeats import close_pairs
@@ -100,7 +101,7 @@ def library_report(
         photos = load_dataset(library, progress=progress)
         embedded = EmbeddedLibrary.of(photos, as_comparator(embedder), progress=progress)
     if not len(embedded.photos):
-        raise ValueError("none of the library's photos could be read")
+        raise InputError("none of the library's photos could be read")
     present, codes = np.unique(embedded.photos.labels, return_inverse=True)
     names = [embedded.photos.classes[label] for label in present]
     paths = [printable(describe(source)) for source in embedded.photos.sources]

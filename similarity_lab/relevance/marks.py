@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import ImageError, InputError
 from similarity_lab.files import skipped_table, whole
-from similarity_lab.images import ImageError
 from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.relevance.decision import SiteRelevance
 
@@ -120,15 +120,15 @@ class Marks:
         try:
             content = json.loads(Path(file).read_text("utf-8"))
             if content["format"] != _FORMAT:
-                raise ValueError(f"its format is {content['format']!r}, this reads {_FORMAT}")
+                raise InputError(f"its format is {content['format']!r}, this reads {_FORMAT}")
             marks = [Mark(**entry) for entry in content["marks"]]
             kinds = {"target": str, "sha256": str, "shows": bool, "path": str}
             for mark in marks:
                 for name, kind in kinds.items():
                     if not isinstance(getattr(mark, name), kind):
-                        raise ValueError(f"{name} of {mark} is not a {kind.__name__}")
+                        raise InputError(f"{name} of {mark} is not a {kind.__name__}")
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{file}: holds no marks that Marks.save wrote: {error}") from None
+            raise InputError(f"{file}: holds no marks that Marks.save wrote: {error}") from None
         return cls({(mark.target, mark.sha256): mark for mark in marks})
 
     def as_library(self, library: ImageDataset, target: str) -> ImageDataset:
@@ -151,7 +151,7 @@ class Marks:
         """
         at = library.class_index(target)
         if library.arrays is not None:
-            raise ValueError("a library made from arrays cannot take files; load it from a folder")
+            raise InputError("a library made from arrays cannot take files; load it from a folder")
         present = {path.resolve() for path in library.paths}
         joined: list[tuple[Path, bool]] = []
         left_out: list[tuple[object, str]] = []
@@ -234,14 +234,14 @@ def _row(result: SiteRelevance, image: int | str) -> int:
     else:
         found = result.images.index[result.images.index == image]
     if not len(found):
-        raise ValueError(
+        raise InputError(
             f"{result.site} has no image {image!r}; pass a row number of result.images, or a path "
             "exactly as it stands there"
         )
     row = int(found[0])
     status = result.images.loc[row, "status"]
     if status != "scored":
-        raise ValueError(
+        raise InputError(
             f"image {image!r} is {status!s} and does not count, so it cannot be marked"
         )
     return row

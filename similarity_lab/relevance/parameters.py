@@ -8,6 +8,7 @@ from similarity_lab.distances.comparators import (
     stored,
 )
 from similarity_lab.embedders import load_embedder
+from similarity_lab.errors import InputError
 from similarity_lab.relevance.clutter import KINDS
 from similarity_lab.relevance.decision import check_thresholds
 from similarity_lab.relevance.rules.learned import QUALITIES
@@ -30,25 +31,25 @@ def check_parameters(
 ) -> None:
     """Raise ValueError at the first parameter that cannot be meant."""
     if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if quality not in QUALITIES:
-        raise ValueError(f"quality must be one of {', '.join(QUALITIES)}, got {quality!r}")
+        raise InputError(f"quality must be one of {', '.join(QUALITIES)}, got {quality!r}")
     given = similarity_threshold
     number = given if isinstance(given, (int, float)) else 0.5
     check_thresholds(number, relevance_threshold)
     if method == "learned" and (isinstance(given, str) or not 0 <= number <= 1):
-        raise ValueError(
+        raise InputError(
             "under the learned rule similarity_threshold is the probability from which an image "
             f"is called a match, 0 to 1; got {given!r}"
         )
     if isinstance(given, str) and given != "from-library":
-        raise ValueError(f'similarity_threshold is a number or "from-library", got {given!r}')
+        raise InputError(f'similarity_threshold is a number or "from-library", got {given!r}')
     if not 0 < prior_share < 1:
-        raise ValueError(f"prior_share must lie between 0 and 1, got {prior_share}")
+        raise InputError(f"prior_share must lie between 0 and 1, got {prior_share}")
     if not 0.5 <= certainty <= 1:
-        raise ValueError(f"certainty is a probability from 0.5 to 1, got {certainty}")
+        raise InputError(f"certainty is a probability from 0.5 to 1, got {certainty}")
     if isinstance(leave_out, str) or set(leave_out) - set(KINDS):  # type: ignore[call-overload]
-        raise ValueError(f"leave_out lists some of {', '.join(KINDS)}; got {leave_out!r}")
+        raise InputError(f"leave_out lists some of {', '.join(KINDS)}; got {leave_out!r}")
 
 
 def chosen_comparator(
@@ -66,7 +67,7 @@ def _chosen(method: str, quality: str, embedder: ComparatorSource | None) -> Com
     if embedder is not None:
         comparator = as_comparator(embedder)
         if method == "learned" and getattr(comparator, "only_distances", False):
-            raise ValueError(
+            raise InputError(
                 f"{comparator!r} gives distances but no vectors to learn on; pass "
                 'method="mean-distance" and a similarity_threshold'
             )

@@ -21,6 +21,7 @@ from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource
 from similarity_lab.embedders import vector_space
+from similarity_lab.errors import SavedFolderError
 from similarity_lab.files import whole
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
@@ -39,10 +40,6 @@ _MANIFEST, _NUMBERS = "scorer.json", "scorer.npz"
 _MAX_BYTES = 2**30
 
 Arrays = dict[str, npt.NDArray[Any]]
-
-
-class ScorerFileError(ValueError):
-    """A folder that holds no usable scorer."""
 
 
 def save_scorer(scorer: "RelevanceScorer", folder: str | PathLike[str]) -> None:
@@ -90,7 +87,7 @@ def load_scorer(
         if embedder is not None:
             scorer.set_params(embedder=embedder)
         elif manifest["embedder_given"]:
-            raise ScorerFileError(
+            raise SavedFolderError(
                 f"{folder} was fitted with an embedder that was passed as an object, "
                 f"{manifest['embedder']!r}; pass it: load(folder, embedder=...)"
             )
@@ -100,15 +97,15 @@ def load_scorer(
         scorer.similarity_threshold_ = scorer.rule_.similarity_threshold
         scorer.fitted_with_, fitted_on = str(manifest["embedder"]), str(manifest["library"])
     except (KeyError, TypeError) as error:
-        raise ScorerFileError(f"{folder}/{_MANIFEST} is incomplete: {error}") from None
+        raise SavedFolderError(f"{folder}/{_MANIFEST} is incomplete: {error}") from None
     scorer.comparator_ = chosen_comparator(scorer.method, scorer.quality, scorer.embedder, store)
     if vector_space(scorer.comparator_.embedder.name) != vector_space(scorer.fitted_with_):
-        raise ScorerFileError(
+        raise SavedFolderError(
             f"{folder} was fitted on vectors of {scorer.fitted_with_!r}; those of "
             f"{scorer.comparator_.embedder.name!r} cannot be scored with it"
         )
     if library is not None and _digest_of(load_dataset(library)) != fitted_on:
-        raise ScorerFileError(
+        raise SavedFolderError(
             f"{folder} was fitted on other photos than this library holds now; fit it again"
         )
     scorer.library_ = None
@@ -120,23 +117,23 @@ def load_scorer(
 def _read(folder: Path) -> tuple[dict[str, Any], Arrays]:
     manifest_file, numbers = folder / _MANIFEST, folder / _NUMBERS
     if not manifest_file.is_file() or not numbers.is_file():
-        raise ScorerFileError(f"{folder} holds no scorer ({_MANIFEST} and {_NUMBERS})")
+        raise SavedFolderError(f"{folder} holds no scorer ({_MANIFEST} and {_NUMBERS})")
     if numbers.stat().st_size > _MAX_BYTES or manifest_file.stat().st_size > _MAX_BYTES:
-        raise ScorerFileError(f"{folder}: a file there is larger than any scorer")
+        raise SavedFolderError(f"{folder}: a file there is larger than any scorer")
     try:
         manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
         kept, written = manifest["format"], manifest["numbers"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ScorerFileError(f"{manifest_file} is no manifest: {error}") from None
+        raise SavedFolderError(f"{manifest_file} is no manifest: {error}") from None
     if kept != _FORMAT:
-        raise ScorerFileError(f"{folder} has format {kept!r}, this version reads {_FORMAT}")
+        raise SavedFolderError(f"{folder} has format {kept!r}, this version reads {_FORMAT}")
     if hashlib.sha256(numbers.read_bytes()).hexdigest() != written:
-        raise ScorerFileError(f"{numbers} is not what was saved; save the scorer again")
+        raise SavedFolderError(f"{numbers} is not what was saved; save the scorer again")
     try:
         with np.load(numbers, allow_pickle=False) as file:
             return manifest, dict(file)
     except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ScorerFileError(f"{numbers} cannot be read: {error}") from None
+        raise SavedFolderError(f"{numbers} cannot be read: {error}") from None
 
 
 def _rule_to(scorer: "RelevanceScorer") -> tuple[Arrays, dict[str, Any]]:

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import Comparator, ComparatorSource
-from similarity_lab.files.archives import ArchiveError
+from similarity_lab.errors import ArchiveError, InputError, NoReferencesError, SiteError
 from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.estimator import Estimator
@@ -24,10 +24,10 @@ from similarity_lab.relevance.rules.mean_distance import (
     needs_counter_examples,
 )
 from similarity_lab.relevance.rules.references import Aggregate, Draw, ReferenceDraw
-from similarity_lab.relevance.scoring import NoReferencesError, check_same, decide
+from similarity_lab.relevance.scoring import check_same, decide
 from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
-from similarity_lab.sites import Site, SiteError, SiteSource, site_name
+from similarity_lab.sites import Site, SiteSource, site_name
 from similarity_lab.store import StoreSource
 
 
@@ -164,7 +164,7 @@ class RelevanceScorer(Estimator):
         """Return a scorer for another product of the same library; nothing is embedded again."""
         self._check_is_fitted()
         if self.library_ is None:
-            raise ValueError(
+            raise InputError(
                 "a scorer that was loaded knows its own target only; fit one on the library"
             )
         parameters = {**self.get_params(deep=False), "target": target}
@@ -257,7 +257,7 @@ class RelevanceScorer(Estimator):
 
         Raises
         ------
-        ScorerFileError
+        SavedFolderError
             If the folder holds no scorer, one that was changed, or one of another embedder or
             library.
         """

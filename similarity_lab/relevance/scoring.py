@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from similarity_lab._version import versions
 from similarity_lab.embedders import vector_space
+from similarity_lab.errors import InputError
 from similarity_lab.relevance.blas import one_thread
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library import EmbeddedLibrary
@@ -11,17 +12,6 @@ from similarity_lab.relevance.site import EmbeddedSite
 
 if TYPE_CHECKING:
     from similarity_lab.relevance.scorer import RelevanceScorer
-
-
-class NoReferencesError(ValueError):
-    """A library that holds no vector of the target."""
-
-    def __init__(self, target: str) -> None:
-        super().__init__(
-            f"no photo of {target!r} is embedded: none could be read (see skipped), or the scorer "
-            "was fitted for another target with a fixed distance, which takes that one's photos "
-            'alone; fit for this target, or with similarity_threshold="from-library"'
-        )
 
 
 @one_thread
@@ -48,7 +38,7 @@ def decide(scorer: "RelevanceScorer", images: EmbeddedSite) -> SiteRelevance:
 def check_same(made: EmbeddedLibrary | EmbeddedSite, embedder: str) -> None:
     """Raise unless vectors may be compared with those of the embedder of this name."""
     if vector_space(made.embedder) != vector_space(embedder):
-        raise ValueError(
+        raise InputError(
             f"these vectors are of {made.embedder!r}, the scorer's are of {embedder!r}; embed the "
             "photos with it, or fit a scorer with the other one"
         )

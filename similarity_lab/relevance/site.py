@@ -8,12 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from similarity_lab.embedders import Embedded, Embedder, embed_readable
+from similarity_lab.errors import SiteError
 from similarity_lab.images import read_image
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.clutter import Clutter, clutter_kind
 from similarity_lab.relevance.decision import IMAGE_COLUMNS
 from similarity_lab.relevance.repeats import repeated
-from similarity_lab.sites import Site, SiteError
+from similarity_lab.sites import Site
 
 _KINDS = {
     **dict.fromkeys(["score", "distance", "probability", "nearest_distance", "influence"], float),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from similarity_lab.errors import InputError
 from similarity_lab.relevance.decision import SITE_COLUMNS, SiteRelevance
 
 
@@ -55,7 +56,7 @@ def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, 
     """
     chance = table["probability"].dropna().astype(float)
     if chance.empty:
-        raise ValueError(
+        raise InputError(
             'no decision here has a probability; score with method="learned" and pass its table'
         )
     right = np.maximum(chance, 1 - chance)

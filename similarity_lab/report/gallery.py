@@ -1,6 +1,6 @@
 """A decision as it shows itself in a notebook: no file, no script, of bounded size."""
 
-from similarity_lab.images import ImageError
+from similarity_lab.errors import ImageError
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.report.rendering import environment
 from similarity_lab.report.thumbnails import Thumbnail, inline

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from similarity_lab.images import ImageError
+from similarity_lab.errors import ImageError, InputError, MissingExtraError
 from similarity_lab.images.sources import Source
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.marks import Marks
@@ -56,9 +56,9 @@ def label(
     listed = [results] if isinstance(results, SiteRelevance) else list(results)
     decided = [result for result in listed if isinstance(result, SiteRelevance)]
     if not decided:
-        raise ValueError(f"expected at least one decision to mark, got {len(listed)} failures")
+        raise InputError(f"expected at least one decision to mark, got {len(listed)} failures")
     if per_page < 1:
-        raise ValueError(f"per_page must be at least 1, got {per_page}")
+        raise InputError(f"per_page must be at least 1, got {per_page}")
     path = None if file is None else Path(file)
     marks = Marks.load(path) if path is not None and path.exists() else Marks()
     return Labelling(decided, marks, path, per_page)
@@ -184,7 +184,7 @@ def _ipywidgets() -> ModuleType:
     try:
         import ipywidgets
     except ImportError:
-        raise ImportError(
+        raise MissingExtraError(
             'marking images needs ipywidgets: pip install "similarity_lab[notebooks]"'
         ) from None
     return ipywidgets

@@ -13,10 +13,11 @@ from typing import cast
 from PIL import Image
 from tqdm.auto import tqdm
 
+from similarity_lab.errors import ImageError
 from similarity_lab.files import whole
 from similarity_lab.images import read_image
 from similarity_lab.images.decoding import map_ahead
-from similarity_lab.images.sources import ImageError, Source, content_digest, read_bytes
+from similarity_lab.images.sources import Source, content_digest, read_bytes
 
 SIDE = 180  # pixels, the longer one
 _QUALITY = 78

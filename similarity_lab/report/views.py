@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from similarity_lab.images import ImageError
+from similarity_lab.errors import ImageError
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.relevance.decision import evidence
 from similarity_lab.report.text import shown_paths

@@ -6,6 +6,8 @@ from zlib import crc32
 
 import numpy as np
 
+from similarity_lab.errors import InputError
+
 from . import _items, _vessels, bottles, fruit, grains, nuts, people, places, prints
 from ._camera import develop
 from ._items import Item
@@ -114,9 +116,9 @@ def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixe
     """
     if subject not in PRODUCTS and subject not in OTHERS:
         known = ", ".join([*PRODUCTS, *OTHERS])
-        raise ValueError(f"nothing known about how {subject!r} looks; choose one of: {known}")
+        raise InputError(f"nothing known about how {subject!r} looks; choose one of: {known}")
     if min(size) < 32 or seed < 0:
-        raise ValueError(
+        raise InputError(
             "expected a (height, width) of at least 32 pixels each and a seed of 0 or more, "
             f"got size={size}, seed={seed}"
         )

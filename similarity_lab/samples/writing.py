@@ -12,6 +12,8 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
+from similarity_lab.errors import InputError
+
 from .._version import __version__
 from ..files import whole
 from .drawing import draw
@@ -81,7 +83,7 @@ def make_samples(
         If the folder holds anything else: it is never written over.
     """
     if photos_per_product < 1 or seed < 0:
-        raise ValueError(
+        raise InputError(
             "expected photos_per_product >= 1 and seed >= 0, "
             f"got photos_per_product={photos_per_product}, seed={seed}"
         )
@@ -109,12 +111,12 @@ def make_samples(
 def _check(folder: Path, settings: dict[str, object]) -> None:
     """Refuse a folder with anything in it but samples of these settings."""
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; name a folder that is new or empty")
+        raise InputError(f"{folder} is a file; name a folder that is new or empty")
     if not folder.exists() or not any(folder.iterdir()):
         return
     marker = folder / MARKER
     if not marker.exists():
-        raise ValueError(
+        raise InputError(
             f"{folder} is not empty and holds no finished samples ({MARKER} is missing); "
             "name a new folder, or empty this one if an earlier run was broken off in it"
         )
@@ -123,7 +125,7 @@ def _check(folder: Path, settings: dict[str, object]) -> None:
     except ValueError:
         found = "an unreadable file"
     if found != settings:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds other samples: {MARKER} says {found}, asked for were {settings}; "
             "name another folder or delete this one"
         )

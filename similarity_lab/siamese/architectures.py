@@ -7,6 +7,7 @@ Both take float32 ``(n, height, width, channels)`` in 0…1. The study fed the b
 from itertools import count
 
 from similarity_lab.backend import keras
+from similarity_lab.errors import InputError
 
 layers = keras.layers
 
@@ -108,12 +109,12 @@ def architecture_2(input_shape: Shape = (128, 128, 1), *, seed: int = 0) -> kera
 def _pixels(shape: Shape, *, smallest: int) -> keras.KerasTensor:
     sizes = tuple(shape)
     if len(sizes) != 3 or sizes[2] not in (1, 3) or not all(isinstance(n, int) for n in sizes):
-        raise ValueError(
+        raise InputError(
             f"input_shape must be (height, width, channels) with 1 or 3 channels, got {shape}; "
             "for 64 × 64 colour photos pass (64, 64, 3)"
         )
     if min(sizes[:2]) < smallest:
-        raise ValueError(
+        raise InputError(
             f"input_shape {shape} is too small: this architecture needs at least "
             f"{smallest} × {smallest} pixels"
         )

@@ -13,6 +13,7 @@ from similarity_lab.backend import keras
 from similarity_lab.distances.comparators import Distances, EmbeddingComparator
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.keras_models import KerasEmbedder
+from similarity_lab.errors import InputError
 from similarity_lab.siamese.heads import build, logit_line, parts
 
 
@@ -109,15 +110,15 @@ class SiameseComparator(EmbeddingComparator):
         """
         self._check_probability()
         if not 0 < probability < 1:
-            raise ValueError(f"probability must lie between 0 and 1, got {probability}")
+            raise InputError(f"probability must lie between 0 and 1, got {probability}")
         if self._slope == 0:
-            raise ValueError("this head gives every pair the same probability; train it first")
+            raise InputError("this head gives every pair the same probability; train it first")
         return float(self._sign * (logit(probability) - self._offset) / self._slope)
 
     def save(self, path: str | Path) -> None:
         """Write the network to a ``.keras`` file, which holds no pickle."""
         if Path(path).suffix != ".keras":
-            raise ValueError(f"expected a path that ends in .keras, got {str(path)!r}")
+            raise InputError(f"expected a path that ends in .keras, got {str(path)!r}")
         self.network.save(path)
 
     @classmethod
@@ -127,7 +128,7 @@ class SiameseComparator(EmbeddingComparator):
 
     def _check_probability(self) -> None:
         if self.head == "distance":
-            raise ValueError(
+            raise InputError(
                 'the head "distance" gives no probability; use distances, or build the network '
                 'with the head "sigmoid"'
             )

@@ -3,6 +3,7 @@
 from typing import Any, Literal, get_args
 
 from similarity_lab.backend import keras
+from similarity_lab.errors import InputError
 
 layers, ops = keras.layers, keras.ops
 
@@ -81,9 +82,9 @@ def build(tower: keras.Model, head: Head = "sigmoid") -> keras.Model:
     (19890, ['is_same'])
     """
     if head not in HEADS:
-        raise ValueError(f"head must be one of {', '.join(HEADS)}; got {head!r}")
+        raise InputError(f"head must be one of {', '.join(HEADS)}; got {head!r}")
     if len(tower.inputs) != 1 or len(tower.output_shape) != 2:
-        raise ValueError(
+        raise InputError(
             f"tower {tower.name!r} takes {tower.input_shape} and gives {tower.output_shape}; "
             "a tower turns one image into one vector: (None, h, w, c) → (None, d)"
         )
@@ -103,7 +104,7 @@ def parts(network: keras.Model) -> tuple[keras.Model, Head]:
     towers = [layer for layer in network.layers if isinstance(layer, keras.Model)]
     names = {layer.name for layer in network.layers}
     if len(towers) != 1 or "distance" not in names:
-        raise ValueError(
+        raise InputError(
             f"model {network.name!r} is no Siamese network; expected one that build(tower) made"
         )
     if "is_same" not in names:

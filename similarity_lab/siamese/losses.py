@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from similarity_lab.backend import keras
+from similarity_lab.errors import InputError
 from similarity_lab.siamese.heads import Head
 
 ops = keras.ops
@@ -42,10 +43,10 @@ def make_loss(name: str, *, head: Head | None, margin: float | None = None) -> k
     ValueError: loss 'contrastive' does not fit head 'sigmoid': it needs 'distance'; ...
     """
     if name not in FITS:
-        raise ValueError(f"loss must be one of {', '.join(FITS)}; got {name!r}")
+        raise InputError(f"loss must be one of {', '.join(FITS)}; got {name!r}")
     if head not in FITS[name]:
         fitting = [loss for loss, heads in FITS.items() if head in heads]
-        raise ValueError(
+        raise InputError(
             f"loss {name!r} does not fit head {head!r}: it needs "
             f"{' or '.join(map(repr, FITS[name]))}; what fits {head!r} is "
             f"{' or '.join(map(repr, fitting)) or 'nothing'}"
@@ -56,7 +57,7 @@ def make_loss(name: str, *, head: Head | None, margin: float | None = None) -> k
     if name == "triplet":
         return TripletSemiHardLoss(**settings)
     if settings:
-        raise ValueError("binary-crossentropy has no margin; leave margin out")
+        raise InputError("binary-crossentropy has no margin; leave margin out")
     return keras.losses.BinaryCrossentropy()
 
 
@@ -65,7 +66,7 @@ class _MarginLoss(keras.losses.Loss):
 
     def __init__(self, margin: float, name: str, **settings: Any) -> None:  # noqa: ANN401
         if not (isinstance(margin, (int, float)) and math.isfinite(margin) and margin > 0):
-            raise ValueError(f"margin must be a number above 0, got {margin!r}")
+            raise InputError(f"margin must be a number above 0, got {margin!r}")
         super().__init__(name=name, **settings)
         self.margin = margin
 

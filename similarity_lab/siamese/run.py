@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import PathNotFoundError
 from similarity_lab.pairs import Augmentation
 from similarity_lab.siamese.comparator import SiameseComparator
 
@@ -80,7 +81,7 @@ class TrainingRun:
         source = Path(folder)
         missing = [n for n in (NETWORK, HISTORY, CONFIGURATION) if not (source / n).is_file()]
         if missing:
-            raise FileNotFoundError(
+            raise PathNotFoundError(
                 f"{source}: holds no finished training run, {', '.join(missing)} missing"
             )
         configuration, made_with = read_configuration(source)

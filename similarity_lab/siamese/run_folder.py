@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from similarity_lab.backend import keras
+from similarity_lab.errors import InputError
 from similarity_lab.files import whole
 from similarity_lab.siamese.run import (
     CONFIGURATION,
@@ -47,7 +48,7 @@ class RunFolder:
                     f"{name} {kept.get(name)!r} there, {configuration.get(name)!r} here"
                     for name in differing
                 )
-                raise ValueError(
+                raise InputError(
                     f"{folder} holds another run ({said}); take another folder, or make the "
                     "tower anew with the same seed to go on with that run"
                 )

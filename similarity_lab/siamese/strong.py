@@ -10,6 +10,7 @@ from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.efficientnet_lite import efficientnet_lite
 from similarity_lab.embedders.keras_models import KerasEmbedder
 from similarity_lab.embedders.lite_variants import VARIANTS
+from similarity_lab.errors import InputError
 
 layers = keras.layers
 
@@ -58,10 +59,10 @@ def strong_tower(
     ((None, 64), ['projection/kernel', 'projection/bias'])
     """
     if embedder not in VARIANTS:
-        raise ValueError(f"embedder must be one of {', '.join(VARIANTS)}, got {embedder!r}")
+        raise InputError(f"embedder must be one of {', '.join(VARIANTS)}, got {embedder!r}")
     base = efficientnet_lite(embedder)
     if not 1 <= dimension <= base.output_shape[1]:
-        raise ValueError(f"dimension must be from 1 to {base.output_shape[1]}, got {dimension}")
+        raise InputError(f"dimension must be from 1 to {base.output_shape[1]}, got {dimension}")
     pixels = keras.Input(base.input_shape[1:], name="pixels")
     # training=False is kept in the graph, and in the file: whatever is unfrozen later, batch
     # normalisation stays in inference mode.
@@ -106,7 +107,7 @@ def unfreeze(tower: keras.Model, blocks: Blocks) -> None:
     base = _base(tower)
     n_blocks = 1 + max(_place(layer.name, after=-1) for layer in base.layers)
     if blocks != "all" and not (isinstance(blocks, int) and 0 <= blocks <= n_blocks):
-        raise ValueError(f'blocks must be from 0 to {n_blocks}, or "all"; got {blocks!r}')
+        raise InputError(f'blocks must be from 0 to {n_blocks}, or "all"; got {blocks!r}')
     first = -1 if blocks == "all" else n_blocks - blocks
     base.trainable = True  # of a frozen model not even its unfrozen layers learn
     for layer in base.layers:
@@ -144,7 +145,7 @@ def fit_projection(tower: keras.Model, images: Images, *, progress: bool = True)
     """
     features = KerasEmbedder(_base(tower)).embed(images, progress=progress).astype(np.float64)
     if not len(features):
-        raise ValueError("expected images to fit the projection to, got none")
+        raise InputError("expected images to fit the projection to, got none")
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     mean = features.mean(axis=0)
     features -= mean
@@ -159,7 +160,7 @@ def _base(tower: keras.Model) -> keras.Model:
     for layer in tower.layers:
         if layer.name in VARIANTS:
             return layer
-    raise ValueError(
+    raise InputError(
         f"tower {tower.name!r} holds no {' or '.join(VARIANTS)}; pass what strong_tower returns"
     )
 

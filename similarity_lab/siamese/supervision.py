@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import InputError
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.images import Color, Pixels
 from similarity_lab.pairs.photos import Photos
@@ -73,7 +74,7 @@ class Supervision(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         if not validation.has_pairs:
-            raise ValueError(
+            raise InputError(
                 "validation photos must be of two classes or more, and at least two of one class: "
                 "the epoch is chosen by how well they are told apart"
             )
@@ -100,7 +101,7 @@ class Supervision(keras.callbacks.Callback):
         """Judge and keep the epoch."""
         logs = {} if logs is None else logs
         if not np.isfinite(logs["loss"]):
-            raise ValueError(
+            raise InputError(
                 f"the loss is {logs['loss']} in epoch {epoch + 1}: training has diverged; "
                 "a lower learning_rate may help"
             )

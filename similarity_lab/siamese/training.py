@@ -13,6 +13,7 @@ import pandas as pd
 from similarity_lab._version import versions
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import InputError
 from similarity_lab.pairs import Augmentation, ClassBalancedStream, MineNegatives, PairStream
 from similarity_lab.siamese.heads import Head, build
 from similarity_lab.siamese.losses import FITS, make_loss
@@ -122,12 +123,12 @@ def train(
     ['epoch', 'loss', 'accuracy', 'train_auc', 'val_auc', 'seconds']
     """
     if keep not in ("best", "last"):
-        raise ValueError(f'keep must be "best" or "last", got {keep!r}')
+        raise InputError(f'keep must be "best" or "last", got {keep!r}')
     if isinstance(loss, str) and head is None and loss in FITS:
         head = FITS[loss][0]
     judge = make_loss(loss, head=head, margin=margin) if isinstance(loss, str) else loss
     if loss == "triplet" and not (mine_from is None and target is None and pairs is PairStream):
-        raise ValueError(
+        raise InputError(
             "the triplet loss works on batches of classes and finds its own negatives; leave "
             "target, pairs and mine_from out"
         )

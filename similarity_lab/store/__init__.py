@@ -2,6 +2,6 @@
 
 from similarity_lab.embedders.cached import StoredEmbedder
 from similarity_lab.store.search import nearest
-from similarity_lab.store.vectors import StoreError, StoreSource, VectorStore, cache_folder
+from similarity_lab.store.vectors import StoreSource, VectorStore, cache_folder
 
-__all__ = ["StoreError", "StoreSource", "StoredEmbedder", "VectorStore", "cache_folder", "nearest"]
+__all__ = ["StoreSource", "StoredEmbedder", "VectorStore", "cache_folder", "nearest"]

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.embedders import Embedder, embed_readable
 from similarity_lab.embedders.base import Images, as_sources
+from similarity_lab.errors import InputError
 from similarity_lab.files import whole
 from similarity_lab.images.sources import describe
 from similarity_lab.store.vectors import Vectors, VectorStore
@@ -67,11 +68,11 @@ def nearest(
         ``attrs["skipped"]``.
     """
     if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+        raise InputError(f"k must be at least 1, got {k}")
     count = store.embedders().get(embedder.name, 0)
     if not count:
         kept = ", ".join(map(repr, store.embedders())) or "nothing"
-        raise ValueError(
+        raise InputError(
             f"{store.folder} holds no vectors of {embedder.name!r}, but of {kept}; score sites or "
             "embed photos with this store first"
         )

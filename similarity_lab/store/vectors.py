@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_dir
 
+from similarity_lab.errors import InputError, StoreError
+
 Vectors = npt.NDArray[np.float32]
 
 _FILE = "vectors.sqlite3"
@@ -35,10 +37,6 @@ CREATE TABLE vectors (
     content BLOB NOT NULL, vector BLOB NOT NULL, path TEXT NOT NULL, checksum BLOB NOT NULL,
     UNIQUE (embedder, content));
 """
-
-
-class StoreError(ValueError):
-    """A store that is damaged, or a file that is none; the message says what to do."""
 
 
 class VectorStore:
@@ -140,7 +138,7 @@ class VectorStore:
         for content, vector in vectors.items():
             values = np.ascontiguousarray(vector, "<f4")
             if values.ndim != 1 or not np.isfinite(values).all():
-                raise ValueError(
+                raise InputError(
                     f"expected one finite float32 vector per picture, got {values.shape}"
                 )
             path, raw = (paths or {}).get(content, ""), values.tobytes()
@@ -158,7 +156,7 @@ class VectorStore:
             )
             number, length = self._embedder(connection, embedder)
             if any(len(raw) != 4 * length for _, raw, _, _ in rows):
-                raise ValueError(f"{embedder!r} has vectors of {length} numbers in {self.file}")
+                raise InputError(f"{embedder!r} has vectors of {length} numbers in {self.file}")
             before = connection.total_changes
             connection.executemany(
                 "INSERT OR IGNORE INTO vectors (embedder, content, vector, path, checksum)"

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import PathNotFoundError
 from similarity_lab.metric_learning.heads import small
 from similarity_lab.metric_learning.index import LOOKUP_COLUMNS
 from similarity_lab.metric_learning.libraries import quietly, tf_keras, tfs
@@ -137,7 +138,7 @@ def _mnist(download: bool) -> ImageDataset:
             "mnist", split="train[:10000]", as_supervised=True, batch_size=-1, download=download
         )
     except Exception as error:  # tensorflow_datasets lets every library's errors through
-        raise FileNotFoundError(
+        raise PathNotFoundError(
             f"no MNIST on this machine ({' '.join(str(error).split())[:120]}); with a network, "
             'run_demo("mnist", download=True) fetches it (11 MB); run_demo("digits") needs none'
         ) from error

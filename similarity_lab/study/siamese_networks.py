@@ -14,6 +14,7 @@ import numpy as np
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.errors import InputError
 from similarity_lab.pairs import PairStream
 from similarity_lab.siamese.architectures import architecture_1, architecture_2
 from similarity_lab.siamese.run import TrainingRun
@@ -92,7 +93,7 @@ def run_experiment(
     progress : bool
     """
     if name not in EXPERIMENTS:
-        raise ValueError(f"no experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
+        raise InputError(f"no experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
     plan = EXPERIMENTS[name]
     first = plan.architecture == 1
     settings: dict[str, Any] = {"head": "sigmoid" if first else "batchnorm-sigmoid"}

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from similarity_lab._lazy import lazy_names
+from similarity_lab.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from similarity_lab.web.collecting import collect
@@ -32,5 +33,7 @@ _attribute, __dir__ = lazy_names(__name__, _HOMES)
 
 def __getattr__(name: str) -> object:
     if name in _HOMES and find_spec("scrapy") is None:
-        raise ImportError('collecting websites needs Scrapy: pip install "similarity_lab[web]"')
+        raise MissingExtraError(
+            'collecting websites needs Scrapy: pip install "similarity_lab[web]"'
+        )
     return _attribute(name)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from similarity_lab.errors import InputError
+
 Addresses = str | Iterable[str] | Mapping[str, str] | pd.DataFrame
 
 
@@ -21,7 +23,7 @@ def named_addresses(urls: Addresses | PathLike[str]) -> list[dict[str, str]]:
         urls = _read(urls)
     if isinstance(urls, pd.DataFrame):
         if "url" not in urls.columns:
-            raise ValueError(f"expected a table with a column url, got {list(urls.columns)}")
+            raise InputError(f"expected a table with a column url, got {list(urls.columns)}")
         texts = urls["url"].fillna("").astype(str)
         names = urls["name"].where(urls["name"].notna(), texts) if "name" in urls.columns else texts
         pairs = list(zip(names.astype(str), texts, strict=True))
@@ -43,4 +45,4 @@ def _read(path: str | PathLike[str]) -> pd.DataFrame:
         separator = ";" if ";" in first and "," not in first else ","  # as some spreadsheets write
         return pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=separator)
     except ValueError as error:  # not text, empty, rows of different lengths
-        raise ValueError(f"{path}: expected a CSV table with a column url ({error})") from error
+        raise InputError(f"{path}: expected a CSV table with a column url ({error})") from error

@@ -16,14 +16,15 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
+from similarity_lab.errors import AddressError, CollectedFolderError, InputError, MissingExtraError
 from similarity_lab.images.sources import one_line
 from similarity_lab.web import folder as layout
 from similarity_lab.web.asked import Addresses, named_addresses
 from similarity_lab.web.collection import SITE_COLUMNS, Collection, summary
 from similarity_lab.web.crawler.jobs import Job
 from similarity_lab.web.crawler.process import Interrupted, Progress, run_crawl
-from similarity_lab.web.folder import FolderError, folder_name
-from similarity_lab.web.policy.addresses import AddressError, check_address, normal_address
+from similarity_lab.web.folder import folder_name
+from similarity_lab.web.policy.addresses import check_address, normal_address
 from similarity_lab.web.policy.limits import Limits
 
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
@@ -100,21 +101,21 @@ def collect(
     '10.0.0.1 is not on the public internet'
     """
     if parallel < 1:
-        raise ValueError(f"parallel must be 1 or more, got {parallel}")
+        raise InputError(f"parallel must be 1 or more, got {parallel}")
     if render not in ("never", "auto", "always"):
-        raise ValueError(f'render must be "never", "auto" or "always", got {render!r}')
+        raise InputError(f'render must be "never", "auto" or "always", got {render!r}')
     if render != "never" and find_spec("playwright") is None:
-        raise ImportError(
+        raise MissingExtraError(
             f'render="{render}" needs a browser: pip install "similarity_lab[browser]", then '
             "playwright install chromium (or a chromium of the system)"
         )
     if not user_agent.strip() or not user_agent.isprintable():
-        raise ValueError(f"user_agent must be one line of text, got {user_agent!r}")
+        raise InputError(f"user_agent must be one line of text, got {user_agent!r}")
     if isinstance(allow, str):
         allow = (allow,)
     rows = named_addresses(urls)
     if not rows:
-        raise ValueError("no addresses to collect; pass at least one")
+        raise InputError("no addresses to collect; pass at least one")
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     results: list[dict] = [{"reason": "", "folder": "", **row} for row in rows]
@@ -195,7 +196,7 @@ def _collect_one(job: Job, told: Progress, stop: threading.Event, *, refresh: bo
         return _crawl(job, told, stop)
     except Interrupted:
         return {"status": "failed", "reason": "interrupted; call again to go on"}
-    except (FolderError, OSError) as error:
+    except (CollectedFolderError, OSError) as error:
         return {"status": "failed", "reason": str(error)}
     except (ValueError, TypeError, KeyError) as error:  # notes that no crawl of ours has written
         reason = f"{job.folder / 'crawl'}: damaged notes, remove them ({one_line(error)})"

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from similarity_lab.errors import CollectedFolderError
 from similarity_lab.files import part_of, whole
 from similarity_lab.web.crawler.jobs import read_lines
 
@@ -32,10 +33,6 @@ PAGE_COLUMNS = ["address", "kind", "status", "reason", "depth", "n_images", "byt
 _NUMBERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
 _STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")
 _OURS = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
-
-
-class FolderError(ValueError):
-    """A folder that nothing is written into; the message says why."""
 
 
 def folder_name(url: str) -> str:
@@ -56,7 +53,7 @@ def folder_name(url: str) -> str:
 def prepare(folder: Path, url: str) -> None:
     """Make a site's folder, or check that it is one that an earlier call has made for this site."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise FolderError(f"{folder}: is not a folder; name another out_dir")
+        raise CollectedFolderError(f"{folder}: is not a folder; name another out_dir")
     if folder.is_dir() and any(path != part_of(folder / MARKER) for path in folder.iterdir()):
         _check_ours(folder, url)
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,14 +68,14 @@ def _check_ours(folder: Path, url: str) -> None:
     marker = read_marker(folder)
     if marker is None or marker.get("url") != url:
         what = "no collected site" if marker is None else f"the images of {marker.get('url')}"
-        raise FolderError(
+        raise CollectedFolderError(
             f"{folder}: holds {what}, nothing is written over it; name another out_dir"
         )
     # A link in it could lead what we write to any other place
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
             if (path := Path(place, name)).is_symlink():
-                raise FolderError(f"{path}: is a link, which no crawl makes; remove it")
+                raise CollectedFolderError(f"{path}: is a link, which no crawl makes; remove it")
 
 
 def read_marker(folder: Path) -> dict | None:

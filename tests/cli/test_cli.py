@@ -100,7 +100,7 @@ def test_fetch_offline(monkeypatch, tmp_path, capsys):
     from similarity_lab.datasets import fetching as fetch
 
     def unreachable(folder):
-        raise fetch.FetchError("cannot reach the server; try again")
+        raise fetch.DownloadError("cannot reach the server; try again")
 
     monkeypatch.setattr(fetch, "fetch_grocery_store", unreachable)
     assert run("fetch", "grocery-store", "--folder", tmp_path) == 2

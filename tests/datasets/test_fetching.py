@@ -13,7 +13,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from similarity_lab.datasets.fetching import FetchError, fetch_grocery_store
+from similarity_lab.datasets.fetching import fetch_grocery_store
+from similarity_lab.errors import DownloadError
 from similarity_lab.files import download
 
 FILES = {
@@ -148,7 +149,9 @@ def test_resumes_within_one_call(server: Server, tmp_path: Path) -> None:
 
 def test_resumes_in_the_next_call(server: Server, tmp_path: Path) -> None:
     server.script = ["cut", "cut", "cut"]
-    with pytest.raises(FetchError, match=r"broke off .*try again .*or download it by hand and put"):
+    with pytest.raises(
+        DownloadError, match=r"broke off .*try again .*or download it by hand and put"
+    ):
         fetch(server, tmp_path)
     assert names(tmp_path) == ["grocery-store.zip.json", "grocery-store.zip.part"]
     kept = (tmp_path / "grocery-store.zip.part").stat().st_size
@@ -172,7 +175,7 @@ def test_starts_again_without_ranges(
 @pytest.mark.parametrize("etags", [('"one"', '"two"'), ('W/"one"', 'W/"two"')])
 def test_does_not_mix_two_versions(server: Server, tmp_path: Path, etags: tuple[str, str]) -> None:
     server.script, server.etag = ["cut", 404], etags[0]
-    with pytest.raises(FetchError):
+    with pytest.raises(DownloadError):
         fetch(server, tmp_path)
     server.body, server.etag = dataset_zip(FILES | {"0.txt": b"new"}), etags[1]
     assert fetch(server, tmp_path).is_dir()
@@ -192,7 +195,7 @@ def test_killed_when_a_new_version_begins(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.script = ["cut", 404]
-    with pytest.raises(FetchError):
+    with pytest.raises(DownloadError):
         fetch(server, tmp_path)
     server.etag = '"two"'
 
@@ -211,14 +214,14 @@ def test_part_of_another_address_is_not_used(server: Server, tmp_path: Path) -> 
     for note in ("no json", json.dumps(["https://example.org/other.zip", '"one"'])):
         (tmp_path / "grocery-store.zip.json").write_text(note)
         server.script = [404]
-        with pytest.raises(FetchError):
+        with pytest.raises(DownloadError):
             fetch(server, tmp_path)
         assert "Range" not in server.requests[-1]
     assert fetch(server, tmp_path).is_dir()
 
 
 def test_wrong_hash_leaves_nothing(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=f"expected tree_digest {'0' * 64}, got {DIGEST}"):
+    with pytest.raises(DownloadError, match=f"expected tree_digest {'0' * 64}, got {DIGEST}"):
         fetch(server, tmp_path, expected="0" * 64)
     assert names(tmp_path) == []
 
@@ -226,7 +229,7 @@ def test_wrong_hash_leaves_nothing(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize("lost", ["val.txt", "classes.csv", "train/Pear/1.jpg", "iconic/Apple.jpg"])
 def test_file_missing_in_the_archive(server: Server, tmp_path: Path, lost: str) -> None:
     server.body = dataset_zip({name: data for name, data in FILES.items() if name != lost})
-    with pytest.raises(FetchError, match=f"1 of [48] files are missing, the first is .*{lost}"):
+    with pytest.raises(DownloadError, match=f"1 of [48] files are missing, the first is .*{lost}"):
         fetch(server, tmp_path)
     assert names(tmp_path) == []
 
@@ -240,18 +243,18 @@ def test_damaged_and_wrong_archives(server: Server, tmp_path: Path) -> None:
         (whole.replace(b"dataset/train.txt", b"dataset/trein.txt"), "has 0 times"),
     ):
         server.body = body
-        with pytest.raises(FetchError, match=message):
+        with pytest.raises(DownloadError, match=message):
             fetch(server, tmp_path)
         assert names(tmp_path) == []
 
 
 def test_errors_of_the_server(server: Server, tmp_path: Path) -> None:
     server.script = [404]
-    with pytest.raises(FetchError, match=f"^{server.url}: .*404 Not Found; try again .*by hand"):
+    with pytest.raises(DownloadError, match=f"^{server.url}: .*404 Not Found; try again .*by hand"):
         fetch(server, tmp_path)
     assert len(server.requests) == 1
     server.script = [500, 503, 429, 500, 503]
-    with pytest.raises(FetchError, match="429"):
+    with pytest.raises(DownloadError, match="429"):
         fetch(server, tmp_path)
     assert fetch(server, tmp_path).is_dir()
     assert len(server.requests) == 1 + 3 + 3
@@ -259,14 +262,14 @@ def test_errors_of_the_server(server: Server, tmp_path: Path) -> None:
 
 def test_offline(server: Server, tmp_path: Path) -> None:
     server.server_close()  # the port is closed now
-    with pytest.raises(FetchError, match=r"could not be reached .*grocery-store\.zip"):
+    with pytest.raises(DownloadError, match=r"could not be reached .*grocery-store\.zip"):
         fetch(server, tmp_path)
 
 
 def test_time_out(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TIMEOUT", 0.1)
     server.script = ["hang", "hang", "stall"]
-    with pytest.raises(FetchError, match=r"broke off \(timed out\)"):
+    with pytest.raises(DownloadError, match=r"broke off \(timed out\)"):
         fetch(server, tmp_path)
     server.script = ["hang"]
     assert fetch(server, tmp_path).is_dir()
@@ -279,7 +282,7 @@ def test_body_over_the_limit(
     monkeypatch.setattr(download, "_BLOCK", 1000)
     monkeypatch.setattr(download, "MAX_BYTES", len(server.body) - 1)
     server.script = [length]
-    with pytest.raises(FetchError, match="bytes, expected at most"):
+    with pytest.raises(DownloadError, match="bytes, expected at most"):
         fetch(server, tmp_path)
     assert (tmp_path / "grocery-store.zip.part").stat().st_size == 0
     monkeypatch.setattr(download, "MAX_BYTES", len(server.body))
@@ -289,7 +292,7 @@ def test_body_over_the_limit(
 def test_redirects(server: Server, tmp_path: Path) -> None:
     for step in ("http://192.0.2.1/a.zip", "http://example.org/a.zip", "ftp://127.0.0.1/a.zip"):
         server.script = [step]
-        with pytest.raises(FetchError, match=f"{step}: refused, expected an https address"):
+        with pytest.raises(DownloadError, match=f"{step}: refused, expected an https address"):
             fetch(server, tmp_path)
     server.script = [server.url.replace("127.0.0.1", "localhost")]
     assert fetch(server, tmp_path).is_dir()

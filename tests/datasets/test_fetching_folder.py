@@ -10,12 +10,8 @@ from zipfile import ZipFile
 import pytest
 
 from similarity_lab.datasets import fetching as fetch
-from similarity_lab.datasets.fetching import (
-    GROCERY_STORE_SHA256,
-    FetchError,
-    fetch_grocery_store,
-    tree_digest,
-)
+from similarity_lab.datasets.fetching import GROCERY_STORE_SHA256, fetch_grocery_store, tree_digest
+from similarity_lab.errors import DownloadError
 
 FILES = {
     "train.txt": b"train/Apple/1.jpg, 0, 0\n",
@@ -30,7 +26,7 @@ FILES = {
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(url: str, target: Path, *, progress: bool) -> None:
-        raise FetchError("network")
+        raise DownloadError("network")
 
     monkeypatch.setattr(fetch, "download", refuse)
 
@@ -101,7 +97,7 @@ def test_zip_put_by_hand(home: Path, data: Path) -> None:
 
 def test_wrong_zip_put_by_hand_stays(data: Path) -> None:
     with pytest.raises(
-        FetchError, match=r"expected tree_digest .* move .*zip away, then try again"
+        DownloadError, match=r"expected tree_digest .* move .*zip away, then try again"
     ):
         fetch_grocery_store(data, expected="0" * 64)
     assert names(data) == ["grocery-store.zip"]
@@ -139,17 +135,19 @@ def test_existing_folder_is_never_touched(home: Path, data: Path) -> None:
     (data / "grocery-store/dataset/val.txt").unlink()
     (data / "grocery-store/mine.txt").write_text("mine")
     message = r"1 of 4 files are missing, .*val\.txt; move .*grocery-store away and try again"
-    with pytest.raises(FetchError, match=message):
+    with pytest.raises(DownloadError, match=message):
         fetch_grocery_store(data)
     (data / "grocery-store/dataset/val.txt").write_bytes(b"\xff")
-    with pytest.raises(FetchError, match="not the complete Grocery Store dataset: 'utf-8' codec"):
+    with pytest.raises(
+        DownloadError, match="not the complete Grocery Store dataset: 'utf-8' codec"
+    ):
         fetch_grocery_store(data)
     assert (data / "grocery-store/mine.txt").read_text() == "mine"
 
 
 def test_link_to_nowhere_is_never_replaced(data: Path) -> None:
     (data / "grocery-store").symlink_to(data / "nowhere")
-    with pytest.raises(FetchError, match=r"move .*grocery-store away and"):
+    with pytest.raises(DownloadError, match=r"move .*grocery-store away and"):
         fetch_grocery_store(data)
     assert (data / "grocery-store").is_symlink()
 
@@ -157,12 +155,12 @@ def test_link_to_nowhere_is_never_replaced(data: Path) -> None:
 def test_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for folder in (tmp_path / "file", tmp_path / "file/data"):
-        with pytest.raises(FetchError, match=r"cannot be written to .*expected a folder"):
+        with pytest.raises(DownloadError, match=r"cannot be written to .*expected a folder"):
             fetch_grocery_store(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
 def test_folder_without_permission(data: Path) -> None:
     data.chmod(0o555)
-    with pytest.raises(FetchError, match="Permission denied"):
+    with pytest.raises(DownloadError, match="Permission denied"):
         fetch_grocery_store(data)

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from similarity_lab import ImageDataset, load_dataset
-from similarity_lab.datasets import UnknownClassError
-from similarity_lab.files.archives import ArchiveError
+from similarity_lab.errors import ArchiveError, UnknownClassError
 
 
 def zipped(folder, archive, prefix=""):

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cosine
 
-from similarity_lab import ImageError, compare
+from similarity_lab import compare
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator, as_comparator
+from similarity_lab.errors import ImageError
 
 
 def test_distances_of_images(stub, make_photo):

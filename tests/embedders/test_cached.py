@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 from sklearn.base import clone
 
-from similarity_lab import ImageError, RelevanceScorer, read_image
+from similarity_lab import RelevanceScorer, read_image
 from similarity_lab.embedders import embed_readable
 from similarity_lab.embedders.base import StreamingEmbedder
+from similarity_lab.errors import ImageError
 from similarity_lab.store import StoredEmbedder, VectorStore
 
 

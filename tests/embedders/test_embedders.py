@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from similarity_lab import ImageError, load_embedder, read_image
+from similarity_lab import load_embedder, read_image
 from similarity_lab.backend import keras
-from similarity_lab.embedders import Embedder, EmbedderError, embed_readable
-from similarity_lab.embedders.tf_hub import HubError
+from similarity_lab.embedders import Embedder, embed_readable
+from similarity_lab.errors import EmbedderError, HubError, ImageError
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "efficientnet_lite.npz"
 STORED = Path(__file__).with_name("features.npz")

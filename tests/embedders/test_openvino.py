@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, load_embedder
-from similarity_lab.embedders import EmbedderError, loading, openvino_lite
+from similarity_lab.embedders import loading, openvino_lite
 from similarity_lab.embedders.int8 import Int8, rounded_weights
 from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.embedders.openvino_graph import lite_graph
 from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
-from similarity_lab.relevance import ScorerFileError
+from similarity_lab.errors import EmbedderError, SavedFolderError
 from similarity_lab.relevance.rules.background import background_photos
 from similarity_lab.relevance.rules.prototypes import unit
 from similarity_lab.samples import draw
@@ -153,7 +153,7 @@ def test_a_scorer_moves_between_machines_with_and_without_openvino(library, site
     openvino = load_embedder(runtime="openvino")
     scorer = RelevanceScorer("almonds", embedder=openvino, progress=False).fit(library)
     scorer.save(tmp_path / "scorer")
-    with pytest.raises(ScorerFileError, match=r"fitted on vectors of .* float32.*int8"):
+    with pytest.raises(SavedFolderError, match=r"fitted on vectors of .* float32.*int8"):
         RelevanceScorer.load(tmp_path / "scorer", embedder="efficientnet-lite0")
     keras = load_embedder(runtime="keras")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=keras).set_params(progress=False)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from similarity_lab.embedders.lite_variants import VARIANTS
-from similarity_lab.embedders.torch_weights import WeightsError, read_pth
+from similarity_lab.embedders.torch_weights import read_pth
+from similarity_lab.errors import WeightsError
 
 
 class Storage:

@@ -14,8 +14,9 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
+from similarity_lab.errors import ArchiveError
 from similarity_lab.files import archives
-from similarity_lab.files.archives import ArchiveError, extract_for_process, extract_zip
+from similarity_lab.files.archives import extract_for_process, extract_zip
 
 # Where a field begins in an entry of the table of contents.
 FIELDS = {"flags": 8, "compress_size": 20, "file_size": 24, "attributes": 38, "header_offset": 42}

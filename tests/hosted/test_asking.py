@@ -7,7 +7,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from similarity_lab.hosted import DEEPAI, HostedError, QuotaError, Service, asking
+from similarity_lab.errors import HostedError, QuotaError
+from similarity_lab.hosted import DEEPAI, Service, asking
 
 from .conftest import KEY
 

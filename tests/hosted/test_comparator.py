@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from similarity_lab import ImageError, RelevanceScorer, compare
+from similarity_lab import RelevanceScorer, compare
 from similarity_lab.distances.comparators import Comparator
-from similarity_lab.hosted import DEEPAI, HostedComparator, Price, QuotaError, rapidapi
+from similarity_lab.errors import ImageError, QuotaError
+from similarity_lab.hosted import DEEPAI, HostedComparator, Price, rapidapi
 
 from .conftest import KEY
 

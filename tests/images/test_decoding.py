@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from similarity_lab.images import ImageError
+from similarity_lab.errors import ImageError
 from similarity_lab.images.decoding import decoded_batches, map_ahead, readable
 
 

@@ -6,7 +6,8 @@ import struct
 import pytest
 from PIL import Image
 
-from similarity_lab.images import ImageError, check_image, read_header, read_image
+from similarity_lab.errors import ImageError
+from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import ExifTags, Image
 
-from similarity_lab.images import ImageError, check_image, read_header, read_image
+from similarity_lab.errors import ImageError
+from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
 
 LOSSLESS = st.sampled_from(["PNG", "BMP", "TIFF", "WEBP"])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from similarity_lab import ImageError, read_image
+from similarity_lab import read_image
+from similarity_lab.errors import ImageError
 from similarity_lab.images import check_image
 from similarity_lab.images.sources import content_digest
 

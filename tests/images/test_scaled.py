@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from similarity_lab import ImageError, read_image
+from similarity_lab import read_image
+from similarity_lab.errors import ImageError
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.samples import draw
 

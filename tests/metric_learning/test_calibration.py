@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from similarity_lab.metric_learning import PromiseWarning, calibrate
+from similarity_lab.errors import PromiseWarning
+from similarity_lab.metric_learning import calibrate
 from similarity_lab.metric_learning.calibration import CURVE_COLUMNS, precision_recall_curve
 
 

@@ -8,8 +8,8 @@ from sklearn.exceptions import NotFittedError
 from similarity_lab import RelevanceScorer, Site, compare
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders import Embedder
-from similarity_lab.images import ImageError
-from similarity_lab.metric_learning import MetricLearner, PromiseWarning, RememberingEmbedder
+from similarity_lab.errors import ImageError, PromiseWarning
+from similarity_lab.metric_learning import MetricLearner, RememberingEmbedder
 
 from .conftest import CLASSES, Colors, coloured
 

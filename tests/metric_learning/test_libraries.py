@@ -28,7 +28,7 @@ def error_of(code, **environment):
 def test_keras_3_is_active_already():
     """A look at tf.keras would not show it: what TensorFlow Similarity is made of does."""
     error = error_of(f"import keras\n{ASK}")
-    assert "MetricLearningUnavailableError" in error and "Start a new process" in error
+    assert "MissingExtraError" in error and "Start a new process" in error
 
 
 def test_the_environment_asks_for_keras_3():

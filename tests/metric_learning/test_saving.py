@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from similarity_lab.metric_learning import MetricLearner, SavedModelError
+from similarity_lab.errors import SavedFolderError
+from similarity_lab.metric_learning import MetricLearner
 from similarity_lab.metric_learning.manifest import MANIFEST
 
 
@@ -87,10 +88,10 @@ def test_a_changed_or_missing_file(saved, name):
     folder = saved[1]
     with (folder / name).open("ab") as file:
         file.write(b"1")
-    with pytest.raises(SavedModelError, match=f"{name} is not the file that was saved"):
+    with pytest.raises(SavedFolderError, match=f"{name} is not the file that was saved"):
         MetricLearner.load(folder)
     (folder / name).unlink()
-    with pytest.raises(SavedModelError, match=f"{name} is missing"):
+    with pytest.raises(SavedFolderError, match=f"{name} is missing"):
         MetricLearner.load(folder)
 
 
@@ -106,7 +107,7 @@ def test_a_manifest_of_something_else(saved, tmp_path):
     ):
         before = (folder / MANIFEST).read_text()
         rewrite(folder, **changes)
-        with pytest.raises(SavedModelError, match=message):
+        with pytest.raises(SavedFolderError, match=message):
             MetricLearner.load(folder)
         (folder / MANIFEST).write_text(before)
     with pytest.raises(FileNotFoundError, match=r"no manifest\.json"):
@@ -121,7 +122,7 @@ def test_other_versions_are_said(saved):
 
 def test_an_embedder_brought_along_is_needed_again(fitted, colors, tmp_path):
     fitted.save(tmp_path)
-    with pytest.raises(SavedModelError, match=r"vectors of 'colours'.*embedder=…"):
+    with pytest.raises(SavedFolderError, match=r"vectors of 'colours'.*embedder=…"):
         MetricLearner.load(tmp_path)
     loaded = MetricLearner.load(tmp_path, embedder=colors)
     assert loaded.embedder_.name == fitted.embedder_.name and not hasattr(loaded, "calibration_")
@@ -129,5 +130,5 @@ def test_an_embedder_brought_along_is_needed_again(fitted, colors, tmp_path):
     class Other:
         name, dimension, input_size, embed = "others", 6, (12, 12), colors.embed
 
-    with pytest.raises(SavedModelError, match="not on those of 'others'"):
+    with pytest.raises(SavedFolderError, match="not on those of 'others'"):
         MetricLearner.load(tmp_path, embedder=Other())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import similarity_lab.pairs
-from similarity_lab.datasets import UnknownClassError
+from similarity_lab.errors import UnknownClassError
 from similarity_lab.pairs import make_pairs, make_pairs_target, pair_indices
 
 NAMES = ["almonds", "dates", "oats"]

@@ -9,7 +9,7 @@ import pytest
 
 import similarity_lab.pairs.photos
 from similarity_lab.datasets import ImageDataset, load_dataset
-from similarity_lab.images import ImageError
+from similarity_lab.errors import ImageError
 from similarity_lab.pairs import Augmentation, ClassBalancedStream, PairStream
 
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer
+from similarity_lab.errors import SiteError
 from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
 from similarity_lab.relevance.rules.shares import SharePosterior
-from similarity_lab.sites import SiteError
 
 
 @pytest.fixture

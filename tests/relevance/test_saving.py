@@ -6,7 +6,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.relevance import ScorerFileError
+from similarity_lab.errors import SavedFolderError
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def test_it_refuses_what_does_not_belong_together(fitted, embedder, shelf, stub,
         RelevanceScorer("almonds").save(tmp_path)
     folder = tmp_path / "scorer"
     fitted.save(folder)
-    with pytest.raises(ScorerFileError, match="passed as an object"):
+    with pytest.raises(SavedFolderError, match="passed as an object"):
         RelevanceScorer.load(folder)
-    with pytest.raises(ScorerFileError, match="vectors of 'written vectors'"):
+    with pytest.raises(SavedFolderError, match="vectors of 'written vectors'"):
         RelevanceScorer.load(folder, embedder=stub)
-    with pytest.raises(ScorerFileError, match="other photos than this library"):
+    with pytest.raises(SavedFolderError, match="other photos than this library"):
         fewer = {**shelf, "figs": shelf["figs"][1:]}
         RelevanceScorer.load(folder, embedder=embedder, library=fewer)
-    with pytest.raises(ScorerFileError, match="holds no scorer"):
+    with pytest.raises(SavedFolderError, match="holds no scorer"):
         RelevanceScorer.load(tmp_path / "nothing", embedder=embedder)
 
 
@@ -72,9 +72,9 @@ def test_changed_files_are_noticed(fitted, embedder, tmp_path):
         (json.dumps({**spoilt, "parameters": {"target": "x", "evil": 1}}), "incomplete"),
     ]:
         manifest.write_text(text)
-        with pytest.raises(ScorerFileError, match=complaint):
+        with pytest.raises(SavedFolderError, match=complaint):
             RelevanceScorer.load(tmp_path, embedder=embedder)
     manifest.write_text(kept)
     (tmp_path / "scorer.npz").write_bytes(numbers[:-9] + b"123456789")
-    with pytest.raises(ScorerFileError, match="not what was saved"):
+    with pytest.raises(SavedFolderError, match="not what was saved"):
         RelevanceScorer.load(tmp_path, embedder=embedder)

@@ -12,13 +12,12 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from similarity_lab import RelevanceScorer, Site, SiteRelevance, compare, load_embedder
-from similarity_lab.datasets import UnknownClassError
 from similarity_lab.distances.comparators import EmbeddingComparator
+from similarity_lab.errors import SiteError, UnknownClassError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import ReferenceDraw
 from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
-from similarity_lab.sites import SiteError
 
 
 def original(target, **parameters):

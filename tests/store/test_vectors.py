@@ -12,7 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from similarity_lab.store import StoreError, VectorStore, cache_folder
+from similarity_lab.errors import StoreError
+from similarity_lab.store import VectorStore, cache_folder
 
 
 def content(number):

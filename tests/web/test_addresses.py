@@ -4,12 +4,13 @@ import sys
 
 import pytest
 
+from similarity_lab.errors import AddressError
+
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab.samples.serving import serve
 from similarity_lab.web.crawler.guard import guard_reactor
 from similarity_lab.web.policy.addresses import (
-    AddressError,
     check_address,
     is_public,
     may_connect,

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, Site, read_image
+from similarity_lab.errors import SiteError
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import IN_PAGE, WAYS, draw_shop
-from similarity_lab.sites import ORIGIN_COLUMNS, SiteError
+from similarity_lab.sites import ORIGIN_COLUMNS
 from similarity_lab.web import Limits, collect
 from similarity_lab.web.crawler.jobs import Job
 from similarity_lab.web.crawler.process import Interrupted, run_crawl

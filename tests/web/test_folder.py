@@ -5,14 +5,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from similarity_lab.errors import CollectedFolderError, SiteError
+
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab import Site
-from similarity_lab.sites import SiteError
 from similarity_lab.web import collect
 from similarity_lab.web.crawler.cache import JsonCacheStorage
 from similarity_lab.web.folder import (
-    FolderError,
     folder_name,
     forget_left_out,
     prepare,
@@ -26,14 +26,14 @@ URL = "https://shop.example/"
 def test_a_folder_of_somebody_else_is_not_touched(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(FolderError, match="holds no collected site"):
+    with pytest.raises(CollectedFolderError, match="holds no collected site"):
         prepare(tmp_path / "mine", URL)
     prepare(tmp_path / "site", URL)
     prepare(tmp_path / "site", URL)
-    with pytest.raises(FolderError, match=r"holds the images of https://shop.example/"):
+    with pytest.raises(CollectedFolderError, match=r"holds the images of https://shop.example/"):
         prepare(tmp_path / "site", "https://other.example/")
     (tmp_path / "file").write_text("")
-    with pytest.raises(FolderError, match="is not a folder"):
+    with pytest.raises(CollectedFolderError, match="is not a folder"):
         prepare(tmp_path / "file", URL)
 
 
@@ -63,10 +63,10 @@ def test_links_that_lead_out_are_refused(tmp_path):
     prepare(tmp_path / "site", URL)
     (tmp_path / "site" / "images").rmdir()
     (tmp_path / "site" / "images").symlink_to(outside)
-    with pytest.raises(FolderError, match="is a link"):
+    with pytest.raises(CollectedFolderError, match="is a link"):
         prepare(tmp_path / "site", URL)
     (tmp_path / "link").symlink_to(outside)
-    with pytest.raises(FolderError, match="is not a folder"):
+    with pytest.raises(CollectedFolderError, match="is not a folder"):
         prepare(tmp_path / "link", URL)
 
 

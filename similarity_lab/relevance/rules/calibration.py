@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
+from similarity_lab.errors import InputError
 from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Vectors, Whitening
 
 Floats = npt.NDArray[np.float64]
@@ -160,7 +161,7 @@ def cross_fit(
     """
     products, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if len(products) < 2:
-        raise ValueError(f"leaving products out takes at least two of them, got {len(products)}")
+        raise InputError(f"leaving products out takes at least two of them, got {len(products)}")
     folds = min(_FOLDS, len(products))
     rng = np.random.default_rng(seed)
     fold_of_product = rng.permutation(len(products)) % folds

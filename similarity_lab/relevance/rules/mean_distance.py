@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
+from similarity_lab.errors import InputError
 from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.prototypes import Vectors
@@ -95,7 +96,7 @@ def _chosen_threshold(
 ) -> float:
     references, others = library.vectors[is_target], library.vectors[~is_target]
     if not len(others) or len(references) < 2:
-        raise ValueError(
+        raise InputError(
             f"no threshold is known for {comparator.embedder.name!r} with "
             f"aggregate={draw.aggregate!r}; pass similarity_threshold, or a library with at "
             "least two photos of the target and photos of other products to choose it on"

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.errors import InputError
+
 Draw = Literal["with-replacement", "without-replacement", "all"]
 Aggregate = Literal["mean", "nearest", "mean-of-nearest"]
 
@@ -48,20 +50,20 @@ class ReferenceDraw:
 
     def __post_init__(self) -> None:
         if self.draw not in DRAWS:
-            raise ValueError(f"draw must be one of {', '.join(DRAWS)}, got {self.draw!r}")
+            raise InputError(f"draw must be one of {', '.join(DRAWS)}, got {self.draw!r}")
         if self.aggregate not in AGGREGATES:
-            raise ValueError(
+            raise InputError(
                 f"aggregate must be one of {', '.join(AGGREGATES)}, got {self.aggregate!r}"
             )
         if self.n < 1 or self.n_nearest < 1:
-            raise ValueError(
+            raise InputError(
                 f"n_references and n_nearest must be at least 1, got {self.n} and {self.n_nearest}"
             )
 
     def check(self, available: int) -> None:
         """Raise unless this draw can be made from so many references."""
         if self.draw == "without-replacement" and self.n > available:
-            raise ValueError(
+            raise InputError(
                 f"cannot draw {self.n} of {available} references without replacement; "
                 f'lower n_references to {available} or use draw="all"'
             )
@@ -74,7 +76,7 @@ class ReferenceDraw:
         available : int
             How many references there are.
         digest : str
-            The image's content digest, hexadecimal (`similarity_lab.images.sources.content_digest`).
+            The image's content digest, hexadecimal (`images.sources.content_digest`).
         """
         if self.draw == "all":
             return np.arange(available)

@@ -13,6 +13,7 @@ from typing import Any
 from scrapy import Request
 from scrapy.crawler import Crawler
 
+from similarity_lab.errors import BrowserError
 from similarity_lab.images.sources import one_line
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -28,10 +29,6 @@ _ALONE = [
     "--disable-background-networking",
 ]
 _PIXEL = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\0\0\0!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
-
-
-class BrowserError(RuntimeError):
-    """A page that could not be drawn; the message says why."""
 
 
 class Browser:

@@ -1,4 +1,4 @@
-"""The crawler's own process: ``python -m similarity_lab.web.crawler.crawl``, a `Job` on standard input.
+"""The crawler's process, ``python -m similarity_lab.web.crawler.crawl``; reads a `Job` on stdin.
 
 A process of its own, because Twisted's reactor starts once per process and not at all beside
 Jupyter's event loop, and because what strangers send is better parsed where nothing else lives.

@@ -15,7 +15,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from similarity_lab.web.policy.addresses import AddressError, endpoint, may_connect
+from similarity_lab.errors import AddressError
+from similarity_lab.web.policy.addresses import endpoint, may_connect
 
 _EVENTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 

@@ -14,7 +14,8 @@ from scrapy.pipelines.files import FilesPipeline
 from scrapy.pipelines.media import FileException, FileInfo, MediaPipeline
 from twisted.python.failure import Failure
 
-from similarity_lab.images import ImageError, read_header
+from similarity_lab.errors import ImageError
+from similarity_lab.images import read_header
 from similarity_lab.web.crawler.jobs import read_lines
 from similarity_lab.web.html.found import Found
 from similarity_lab.web.policy.limits import Limits

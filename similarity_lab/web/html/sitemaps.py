@@ -6,6 +6,8 @@ from io import BytesIO
 
 from lxml import etree
 
+from similarity_lab.errors import InputError
+
 _MAX_ENTRIES = 5_000
 
 
@@ -63,9 +65,9 @@ def read_sitemap(body: bytes, *, max_bytes: int) -> Sitemap:
             if len(result.pages) + len(result.sitemaps) >= _MAX_ENTRIES:
                 break
     except etree.XMLSyntaxError as error:
-        raise ValueError(f"not a sitemap: {error}") from None
+        raise InputError(f"not a sitemap: {error}") from None
     if not (result.pages or result.sitemaps):
-        raise ValueError("not a sitemap: it lists no addresses")
+        raise InputError("not a sitemap: it lists no addresses")
     return result
 
 
@@ -92,7 +94,7 @@ def _unpacked(body: bytes, max_bytes: int) -> bytes:
     try:
         data = unpacker.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        raise ValueError(f"damaged: {error}") from None
+        raise InputError(f"damaged: {error}") from None
     if len(data) > max_bytes:
-        raise ValueError(f"unpacks to more than {max_bytes:,} bytes")
+        raise InputError(f"unpacks to more than {max_bytes:,} bytes")
     return data

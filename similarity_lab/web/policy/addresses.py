@@ -14,6 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from w3lib.url import safe_url_string
 
+from similarity_lab.errors import AddressError
+
 if TYPE_CHECKING:
     from tldextract import TLDExtract
 
@@ -32,10 +34,6 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _RESERVED = tuple(
     map(ipaddress.ip_network, ("192.88.99.0/24", "192.0.0.0/24", "2001::/23", "3fff::/20"))
 )
-
-
-class AddressError(ValueError):
-    """An address that is not asked for; the message says why."""
 
 
 def is_public(address: str | IPAddress) -> bool:
@@ -98,7 +96,7 @@ def check_address(url: str, allow: Collection[str] = ()) -> SplitResult:
     >>> check_address("http://0x7f.1/")
     Traceback (most recent call last):
     ...
-    similarity_lab.web.policy.addresses.AddressError: 0x7f.1 is no host name but a number in disguise
+    similarity_lab.errors.AddressError: 0x7f.1 is no host name but a number in disguise
     """
     if len(url) > _MAX_LENGTH:
         raise AddressError(f"the address has {len(url):,} characters, the limit is {_MAX_LENGTH:,}")

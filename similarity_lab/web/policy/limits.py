@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from similarity_lab.errors import InputError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -56,4 +58,4 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not value > 0:
-                raise ValueError(f"limits must be positive, got {name}={value!r}")
+                raise InputError(f"limits must be positive, got {name}={value!r}")

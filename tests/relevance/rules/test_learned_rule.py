@@ -8,8 +8,8 @@ import pytest
 
 from similarity_lab import load_embedder
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.relevance.rules import background, learned
 from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.rules import background, learned
 from similarity_lab.relevance.rules.calibration import LikelihoodRatio, cross_fit, probability
 from similarity_lab.relevance.rules.learned import LearnedRule
 from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening, unit

@@ -1,0 +1,159 @@
+"""Every exception and warning of the package, in one tree.
+
+    SimilarityLabError
+    ├── InputError (ValueError)                  an argument or a file that cannot be used
+    │   ├── ImageError                           an image that cannot be read: path and reason
+    │   ├── ArchiveError                         a zip that is refused
+    │   ├── UnknownClassError                    a class that the dataset does not have
+    │   ├── SiteError                            a site on which no decision is possible
+    │   ├── NoReferencesError                    a library without a usable image of the target
+    │   ├── EmbedderError                        something that is not an embedder, or cannot run
+    │   ├── WeightsError                         a weights file that is not what it should be
+    │   ├── StoreError                           a folder that is not a store of vectors
+    │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
+    │   ├── AddressError                         an url that may not be requested
+    │   └── CollectedFolderError                 a folder that does not hold a collected site
+    ├── InputTypeError (TypeError)               an argument of the wrong type
+    ├── PathNotFoundError (FileNotFoundError)    no such file or folder
+    ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
+    ├── MissingExtraError (ImportError)          an optional dependency that is not installed
+    ├── DownloadError (OSError)                  a download that failed
+    ├── HubError (OSError)                       a TF-Hub module that cannot be reached or loaded
+    ├── BrowserError (RuntimeError)              a browser that cannot be started
+    └── HostedError (RuntimeError)               a hosted service that failed
+        └── QuotaError                           no more requests: your limit, or the service's
+
+Each also derives from the built-in exception in brackets, so that ``except ValueError`` works.
+Warnings: `PromiseWarning`, a calibration promise that cannot be kept.
+"""
+
+import difflib
+from collections.abc import Sequence
+
+
+class SimilarityLabError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class InputError(SimilarityLabError, ValueError):
+    """An argument or a file that cannot be used; the message says what was expected."""
+
+
+class InputTypeError(SimilarityLabError, TypeError):
+    """An argument of the wrong type."""
+
+
+class PathNotFoundError(SimilarityLabError, FileNotFoundError):
+    """No such file or folder."""
+
+
+class NotAFolderError(SimilarityLabError, NotADirectoryError):
+    """A file where a folder is expected."""
+
+
+class MissingExtraError(SimilarityLabError, ImportError):
+    """An optional dependency that is not installed; the message has the ``pip`` line."""
+
+
+class ImageError(InputError):
+    """An image that cannot be used.
+
+    Parameters
+    ----------
+    path : str
+        Where it came from; ``"<bytes>"``, ``"<array>"`` … for sources without a path.
+    reason : str
+        One line that a person can act on.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class ArchiveError(InputError):
+    """A zip that is refused: damaged, dangerous, or beyond the limits."""
+
+
+class UnknownClassError(InputError):
+    """A class that the dataset does not have; the message lists the classes.
+
+    Parameters
+    ----------
+    name : object
+        What was asked for.
+    classes : sequence of str
+        What there is; the nearest spelling is suggested.
+    """
+
+    def __init__(self, name: object, classes: Sequence[str]) -> None:
+        close = difflib.get_close_matches(str(name), classes, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}")
+
+
+class SiteError(InputError):
+    """A site on which no decision is possible; the message says why."""
+
+
+class NoReferencesError(InputError):
+    """A library that holds no embedded image of the target."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            f"no photo of {target!r} is embedded: none could be read (see skipped), or the scorer "
+            "was fitted for another target with a fixed distance, which takes that one's photos "
+            'alone; fit for this target, or with similarity_threshold="from-library"'
+        )
+
+
+class EmbedderError(InputError):
+    """Something that cannot be made into an embedder, or an embedder that cannot run here."""
+
+
+class WeightsError(InputError):
+    """A file of network weights that is not what it should be."""
+
+
+class StoreError(InputError):
+    """A folder that is not a store of vectors."""
+
+
+class SavedFolderError(InputError):
+    """A folder without a usable saved model: damaged, incomplete, or of another version."""
+
+
+class AddressError(InputError):
+    """An url that may not be requested."""
+
+
+class CollectedFolderError(InputError):
+    """A folder that does not hold a collected site."""
+
+
+class DownloadError(SimilarityLabError, OSError):
+    """A download that failed; the message says what to do."""
+
+
+class HubError(SimilarityLabError, OSError):
+    """A TF-Hub module that cannot be reached or loaded."""
+
+
+class BrowserError(SimilarityLabError, RuntimeError):
+    """A browser that cannot be started or controlled."""
+
+
+class HostedError(SimilarityLabError, RuntimeError):
+    """A hosted service that could not be asked, or whose answer cannot be used."""
+
+
+class QuotaError(HostedError):
+    """No more requests: your own limit, or the service's."""
+
+
+class PromiseWarning(UserWarning):
+    """A calibration promise that cannot be kept on the photos given."""
