@@ -1,6 +1,6 @@
 """The one place where Keras and TensorFlow are imported.
 
-TensorFlow Similarity (extra ``metric``) needs the Keras 2 of the package ``tf_keras`` behind
+TensorFlow Similarity (extra ``train``) needs the Keras 2 of the package ``tf_keras`` behind
 ``tf.keras``, and that is decided by an environment variable when TensorFlow is first imported.
 Whoever needs a network says ``from similarity_lab.backend import keras``, so that the variable is
 set in time whichever part of the package comes first. Our own networks are Keras 3 throughout.

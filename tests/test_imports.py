@@ -57,7 +57,9 @@ BACKEND = "from similarity_lab.backend import keras; keras.ops.ones(2)"
 
 
 def test_network_libraries_start_silently():
-    run = subprocess.run([sys.executable, "-c", BACKEND], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", BACKEND], capture_output=True, text=True, check=True
+    )
     assert run.stderr == ""
 
 

