@@ -14,7 +14,7 @@ from PIL import Image
 from similarity_lab import RelevanceScorer, Site, read_image
 from similarity_lab.errors import SiteError
 from similarity_lab.samples.serving import serve
-from similarity_lab.samples.shops import IN_PAGE, WAYS, draw_shop
+from similarity_lab.samples.shops import IN_PAGE, WAYS, make_shop
 from similarity_lab.sites import ORIGIN_COLUMNS
 from similarity_lab.web import Limits, collect
 from similarity_lab.web.crawler.jobs import Job
@@ -29,7 +29,7 @@ def digests_of_products(shop_server, shop):
 
 
 def test_every_product_image_is_found_whatever_way_it_is_shown(street):
-    shop = draw_shop("Nuts & <Co>", ["almonds", "dates"] * 8, size=(96, 112))
+    shop = make_shop("Nuts & <Co>", ["almonds", "dates"] * 8, size=(96, 112))
     assert len(shop.products) == len(WAYS)
     kept = street.images("nuts").query("status == 'kept'")
     wanted = {hashlib.sha256(shop.files[path][1]).hexdigest(): path for path in shop.products}
