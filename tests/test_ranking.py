@@ -36,8 +36,8 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shops():
     with ExitStack() as stack:
-        nuts = make_shop("Nuts", ["almonds"] * 3 + ["dates"], size=(80, 80))
-        coats = make_shop("Coats", ["clothing"] * 3, size=(80, 80))
+        nuts = make_shop("Nuts", ["almonds"] * 3 + ["dates"], start=4, size=(80, 80))
+        coats = make_shop("Coats", ["clothing"] * 3, start=4, size=(80, 80))
         yield [stack.enter_context(serve(shop)) for shop in (nuts, coats)]
 
 
