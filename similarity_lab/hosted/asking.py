@@ -14,7 +14,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from similarity_lab._version import __version__
 from similarity_lab.errors import HostedError, QuotaError
-from similarity_lab.files.download import TRANSIENT
+from similarity_lab.files.downloads import RETRY_STATUSES
 from similarity_lab.hosted.services import Service
 
 MAX_ANSWER = 2**16  # bytes; one number is expected
@@ -157,7 +157,7 @@ class Asker:
         if 300 <= code < 400:
             return HostedError(f"{name}: redirects ({code}); a key is sent to no other address")
         said = f"answers {code} ({_said(error, key)})"
-        if code in TRANSIENT:
+        if code in RETRY_STATUSES:
             wait = _retry_after(error.headers.get("Retry-After"))
             return _TransientError(said, wait, quota=code in _QUOTA)
         return (QuotaError if code in _QUOTA else HostedError)(f"{name}: {said}")

@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from similarity_lab.errors import InputError
-from similarity_lab.files.download import is_safe
+from similarity_lab.files.downloads import is_secure_url
 from similarity_lab.hosted.costs import Price
 
 
@@ -60,7 +60,7 @@ class Service:
     price: Price | None = None
 
     def __post_init__(self) -> None:
-        if not is_safe(self.url):
+        if not is_secure_url(self.url):
             raise InputError(f"{self.url}: expected an https address")
         if "@" in urlsplit(self.url).netloc:
             raise InputError(

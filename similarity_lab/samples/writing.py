@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from similarity_lab.errors import InputError
 
 from .._version import __version__
-from ..files import whole
+from ..files import atomic_write
 from .drawing import draw
 from .sites import RECIPES, TARGET, Shot, plan_library, plan_site
 
@@ -138,7 +138,7 @@ def _write(folder: Path, shot: Shot) -> None:
     image = Image.fromarray(draw(shot.subject, seed=shot.seed, size=shot.size))
     image.save(buffer, **_ENCODING[path.suffix])  # type: ignore[arg-type]
     data = buffer.getvalue()
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(data[: len(data) // 2] if shot.truncated else data)
 
 
