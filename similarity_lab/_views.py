@@ -6,7 +6,11 @@ depend on what renders them.
 """
 
 import importlib
+from collections.abc import Callable
 from functools import singledispatch
+from typing import TypeVar
+
+Renderer = TypeVar("Renderer", bound=Callable[..., str])
 
 PROVIDERS = ("similarity_lab.report.gallery",)
 
@@ -17,7 +21,10 @@ def _view(result: object) -> str | None:
     return None
 
 
-register_view = _view.register
+def register_view(renderer: Renderer) -> Renderer:
+    """Register a function as the view of the type of its first parameter (decorator)."""
+    _view.register(renderer)
+    return renderer
 
 
 def html_view(result: object) -> str | None:

@@ -94,7 +94,7 @@ def write_report(
 def _with_page_names(results: Sequence[Result]) -> list[tuple[Result, str]]:
     """Return each result with the file name of its page; failures have none (empty)."""
     occurrences: Counter[tuple[str, str]] = Counter()
-    rows = []
+    rows: list[tuple[Result, str]] = []
     for result in results:
         pair = (result.site, result.target)
         if isinstance(result, SiteRelevance):
