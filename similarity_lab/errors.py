@@ -28,7 +28,26 @@ Warnings: `PromiseWarning`, a calibration promise that cannot be kept.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+
+def did_you_mean(name: object, known_names: Iterable[str]) -> str:
+    """Return a suggestion for the message of an error about an unknown name.
+
+    Returns
+    -------
+    str
+        ``" Did you mean 'almonds'?"`` with the most similar known name, ignoring case; an empty
+        string if none is similar.
+
+    Examples
+    --------
+    >>> did_you_mean("almond", ["almonds", "dates"])
+    " Did you mean 'almonds'?"
+    """
+    by_key = {known.casefold(): known for known in known_names}
+    close = difflib.get_close_matches(str(name).casefold(), by_key, n=1)
+    return f" Did you mean {by_key[close[0]]!r}?" if close else ""
 
 
 class SimilarityLabError(Exception):
@@ -85,15 +104,16 @@ class UnknownClassError(InputError):
     Parameters
     ----------
     name : object
-        What was asked for.
+        The unknown class.
     classes : sequence of str
-        What there is; the nearest spelling is suggested.
+        The classes of the dataset; the one with the most similar spelling is suggested.
     """
 
     def __init__(self, name: object, classes: Sequence[str]) -> None:
-        close = difflib.get_close_matches(str(name), classes, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}")
+        super().__init__(
+            f"Unknown class {name!r}.{did_you_mean(name, classes)} "
+            f"The dataset has: {', '.join(classes)}"
+        )
 
 
 class SiteError(InputError):

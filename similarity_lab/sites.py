@@ -9,8 +9,13 @@ from typing import Any, Union
 import pandas as pd
 
 from similarity_lab.errors import InputTypeError, SiteError
-from similarity_lab.files import existing_folder, list_files, skipped_table
-from similarity_lab.files.archives import extract_for_process, folder_for_process
+from similarity_lab.files import (
+    existing_folder,
+    extract_for_process,
+    folder_for_process,
+    list_files,
+    skipped_table,
+)
 from similarity_lab.images.sources import Source, describe, one_line, printable
 
 # the image, the page it was found on, its text there, when it was fetched, digest of its bytes

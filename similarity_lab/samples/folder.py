@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab.errors import InputError
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.samples.shipped import ARCHIVE, TARGET, images_table
 
 MARKER = "samples.json"
@@ -157,7 +157,7 @@ def _unpack(paths: list[str], folder: Path, progress: bool) -> None:
     with ZipFile(ARCHIVE) as archive:
         for path in tqdm(paths, "unpacking samples", disable=not progress or not paths):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            with whole(folder / path) as part:
+            with atomic_write(folder / path) as part:
                 part.write_bytes(archive.read(path))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,31 @@ from similarity_lab.backend import keras
 from similarity_lab.distances.comparators import Distances, EmbeddingComparator
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.keras_models import KerasEmbedder
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, PathNotFoundError
 from similarity_lab.siamese.heads import build, logit_line, parts
+
+
+def load(path: str | PathLike[str]) -> keras.Model:
+    """Read a network from a ``.keras`` file, ready to predict; compile it to train further.
+
+    Parameters
+    ----------
+    path : path
+        What ``network.save(path)`` or `SiameseComparator.save` wrote. A file that brings code of
+        its own is refused.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    PathNotFoundError
+        No such file.
+    """
+    if not Path(path).is_file():
+        raise PathNotFoundError(f"No such file: {path}; expected a network saved as .keras")
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 class SiameseComparator(EmbeddingComparator):
@@ -124,7 +148,7 @@ class SiameseComparator(EmbeddingComparator):
     @classmethod
     def load(cls, path: str | Path) -> "SiameseComparator":
         """Read what `save` wrote; a file that brings code of its own is refused."""
-        return cls(keras.saving.load_model(path, compile=False, safe_mode=True))
+        return cls(load(path))
 
     def _check_probability(self) -> None:
         if self.head == "distance":

@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from PIL import Image
 from tqdm.auto import tqdm
 
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.samples.shipped import ARCHIVE, COLUMNS, TABLE
 
 from .drawing import draw
@@ -45,10 +45,10 @@ def write(shots: Sequence[Shot]) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         files = list(tqdm(pool.map(encoded, shots), "drawing", len(shots)))
     ARCHIVE.parent.mkdir(exist_ok=True)
-    with whole(ARCHIVE) as part, ZipFile(part, "w", ZIP_STORED) as archive:
+    with atomic_write(ARCHIVE) as part, ZipFile(part, "w", ZIP_STORED) as archive:
         for shot, data in zip(shots, files, strict=True):
             archive.writestr(ZipInfo(shot.path), data)  # of 1980: equal on every day
-    with whole(TABLE) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(TABLE) as part, part.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
         for shot in shots:
