@@ -6,13 +6,13 @@
     │   ├── ArchiveError                         a zip that is refused
     │   ├── UnknownClassError                    a class that the dataset does not have
     │   ├── SiteError                            a site on which no decision is possible
+    │   │   └── CollectedFolderError             not a folder of a collected site, or outdated
     │   ├── NoReferencesError                    a library without a usable image of the target
     │   ├── EmbedderError                        something that is not an embedder, or cannot run
     │   ├── WeightsError                         a weights file that is not what it should be
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
-    │   ├── AddressError                         an url that may not be requested
-    │   └── CollectedFolderError                 a folder that does not hold a collected site
+    │   └── AddressError                         a url that may not be requested
     ├── InputTypeError (TypeError)               an argument of the wrong type
     ├── PathNotFoundError (FileNotFoundError)    no such file or folder
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
@@ -148,11 +148,11 @@ class SavedFolderError(InputError):
 
 
 class AddressError(InputError):
-    """An url that may not be requested."""
+    """A url that may not be requested."""
 
 
-class CollectedFolderError(InputError):
-    """A folder that does not hold a collected site."""
+class CollectedFolderError(SiteError):
+    """A folder that is not one of a collected site, or one that version 1 wrote."""
 
 
 class DownloadError(SimilarityLabError, OSError):

@@ -97,7 +97,7 @@ def test_what_is_written_can_be_read_and_shown(ranking):
     scored = images[images["status"] == "scored"]
     assert set(scored["target"]) == {"almonds", "clothing"} and scored["score"].notna().all()
     assert all((result.folder / path).is_file() for path in scored["path"])
-    assert scored["address"].str.startswith("http://127.0.0.1:").all()
+    assert scored["url"].str.startswith("http://127.0.0.1:").all()
     left = images[images["target"] == ""]
     assert len(left) and (left["reason"] != "").all()
 

@@ -26,10 +26,10 @@ from similarity_lab.web.crawler.jobs import read_lines
 
 IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
 IMAGE_COLUMNS = [
-    "path", "address", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
+    "path", "url", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
     "width", "height", "bytes",
 ]  # fmt: skip
-PAGE_COLUMNS = ["address", "kind", "status", "reason", "depth", "n_images", "bytes"]
+PAGE_COLUMNS = ["url", "kind", "status", "reason", "depth", "n_images", "bytes"]
 _NUMBERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
 _STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")
 _OURS = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
@@ -109,8 +109,8 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     images = _notes(folder / "crawl" / "images.jsonl", [*IMAGE_COLUMNS, "priority"])
     images["_rank"] = images["status"].map({status: at for at, status in enumerate(_STATUSES)})
-    images = images.sort_values("_rank", kind="stable").drop_duplicates("address")
-    order = ["_rank", "priority", "address"]
+    images = images.sort_values("_rank", kind="stable").drop_duplicates("url")
+    order = ["_rank", "priority", "url"]
     images = images.sort_values(order, ascending=[True, False, True], ignore_index=True)
     kept = set(images.loc[images["status"] == "kept", "path"])
     for path in (folder / "images").iterdir():

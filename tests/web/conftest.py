@@ -46,13 +46,13 @@ class Street:
 
     def images(self, name):
         table = self.collection.images
-        return table[table["site"] == name].set_index("address")
+        return table[table["site"] == name].set_index("url")
 
     def pages(self, name):
         import pandas as pd
 
         table = pd.read_parquet(Path(self.row(name)["folder"]) / "pages.parquet")
-        return table.assign(path=table["address"].str.replace(r"^\w+://[^/]+", "", regex=True))
+        return table.assign(path=table["url"].str.replace(r"^\w+://[^/]+", "", regex=True))
 
 
 def jpeg(color, size=(80, 80), form="JPEG"):
