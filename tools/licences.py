@@ -2,8 +2,8 @@
 
     python tools/licences.py
 
-The licence of an installed package is its licence expression, else its classifiers, else its licence
-field. It is an error if a licence is unknown or does not go with Apache-2.0, unless it is explained
+The licence of an installed package is its licence expression, else its classifiers, else its
+licence field. It is an error if a licence is unknown or does not go with Apache-2.0, unless it is explained
 here, and if a wheel bundles a library under the GPL.
 """
 
@@ -154,8 +154,8 @@ def licence(package: str) -> Licence:
             spdx = stated(metadata(package))
         except PackageNotFoundError:
             raise LicenceError(
-                f"{package} is locked, but not installed here: run `make env`; look up a package for "
-                "another system and add it to KNOWN"
+                f"{package} is locked, but not installed here: run `make env`; look up a package "
+                "for another system and add it to KNOWN"
             ) from None
     parts = set(re.split(r" (?:AND|OR) |[()]", spdx)) - {""}
     if not parts or parts - PERMISSIVE - PER_FILE:
@@ -188,7 +188,7 @@ def page(licences: list[Licence]) -> str:
 
 _HEAD = """# Licences of others
 
-The package is under the Apache License 2.0, file `LICENSE`. This page is made by `python tools/licences.py`.
+The package is under the Apache License 2.0, file `LICENSE`. Made by `python tools/licences.py`.
 
 ## What the package itself contains of others
 

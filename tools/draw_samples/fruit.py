@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ._items import Hand, Item
-from ._pixels import Rng, blur, fractal, grid, mix, polygon, rgb, step, vary, wrap
-from ._scene import Scene, Sprite
+from .items import Hand, Item
+from .pixels import Rng, blur, fractal, grid, mix, polygon, rgb, step, vary, wrap
+from .scene import Scene, Sprite
 
 
 def date(rng: Rng, pixels: int) -> Sprite:

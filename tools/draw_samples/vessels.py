@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ._glass import ground_contact, stick
-from ._items import Hand, Item, fill, whorl
-from ._pixels import Floats, Rng, fractal, inflate, mix, pick, rgb, step, vary
-from ._print import write
-from ._scene import Scene
+from .glass import ground_contact, stick
+from .items import Hand, Item, fill, whorl
+from .lettering import write
+from .pixels import Floats, Rng, fractal, inflate, mix, pick, rgb, step, vary
+from .scene import Scene
 
 BRANDS = ("GOOD GROVE", "MILLSTONE", "HARVEST & CO", "NORDIC", "FIELD 7", "PURE", "OLD BARN")
 _WARE = ((240, 238, 232), (60, 90, 120), (120, 75, 45), (70, 72, 75), (180, 110, 80),

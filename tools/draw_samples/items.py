@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._pixels import Floats, Rng, fractal, pick, vary
-from ._scene import Scene, Sprite
+from .pixels import Floats, Rng, fractal, pick, vary
+from .scene import Scene, Sprite
 
 
 @dataclass(frozen=True)

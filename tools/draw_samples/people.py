@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ._pixels import Floats, Rng, blur, fractal, grid, inflate, mix, pick, polygon, rgb, step, vary
-from ._print import write
-from ._scene import Scene
+from .lettering import write
+from .pixels import Floats, Rng, blur, fractal, grid, inflate, mix, pick, polygon, rgb, step, vary
+from .scene import Scene
 
 _SKIN = ((244, 208, 180), (224, 172, 132), (172, 116, 80), (110, 72, 50))
 _HAIR = ((40, 28, 22), (90, 58, 34), (190, 150, 90), (140, 140, 140), (120, 50, 30))

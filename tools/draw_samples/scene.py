@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ._pixels import Floats, Rng, blur, resize
+from .pixels import Floats, Rng, blur, resize
 
 
 @dataclass(frozen=True)

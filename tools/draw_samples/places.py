@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ._pixels import Floats, Rng, fractal, grid, mix, pick, polygon, rgb, step, vary
-from ._print import write
+from .lettering import write
+from .pixels import Floats, Rng, fractal, grid, mix, pick, polygon, rgb, step, vary
 
 Shape = tuple[int, int]
 _PAINT = (

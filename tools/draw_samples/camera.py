@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ._pixels import Floats, Pixels, Rng, blur, grid, mix, resize
+from .pixels import Floats, Pixels, Rng, blur, grid, mix, resize
 
 
 def _lean(rng: Rng, picture: Floats) -> Floats:

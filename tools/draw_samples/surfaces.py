@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._pixels import Floats, Rng, blur, fractal, grid, mix, pick, rgb, step, vary
-from ._scene import Scene
+from .pixels import Floats, Rng, blur, fractal, grid, mix, pick, rgb, step, vary
+from .scene import Scene
 
 Shape = tuple[int, int]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ._pixels import Floats, Rng, fractal, grid, mix, polygon, rgb, step, vary
-from ._scene import Scene, Sprite
+from .pixels import Floats, Rng, fractal, grid, mix, polygon, rgb, step, vary
+from .scene import Scene, Sprite
 
 # The right half of a maple leaf, from its tip to its stalk; x, y up
 _LEAF = (

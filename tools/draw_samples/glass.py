@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._pixels import Floats, Rng, blur, mix, pick, step
-from ._scene import Scene
+from .pixels import Floats, Rng, blur, mix, pick, step
+from .scene import Scene
 
 Label = Callable[[Rng, tuple[int, int]], Floats]
 

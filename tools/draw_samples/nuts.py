@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ._pixels import Rng, fractal, grid, mix, rgb, step, vary, wrap
-from ._scene import Sprite
+from .pixels import Rng, fractal, grid, mix, rgb, step, vary, wrap
+from .scene import Sprite
 
 
 def almond(rng: Rng, pixels: int) -> Sprite:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ._items import Item
-from ._pixels import Floats, Rng, fractal, grid, inflate, mix, rgb, step, vary
-from ._scene import Scene, Sprite
-from ._vessels import empty_bowl
+from .items import Item
+from .pixels import Floats, Rng, fractal, grid, inflate, mix, rgb, step, vary
+from .scene import Scene, Sprite
+from .vessels import empty_bowl
 
 POWDER = (88, 50, 32)
 

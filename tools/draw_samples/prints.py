@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ._pixels import Floats, Rng, blur, fractal, grid, mix, pick, polygon, rgb, step
-from ._plants import leaf_mask
-from ._print import write
-from ._surfaces import tabletop
+from .lettering import write
+from .pixels import Floats, Rng, blur, fractal, grid, mix, pick, polygon, rgb, step
+from .plants import leaf_mask
+from .surfaces import tabletop
 
 _SLOGANS = (
     ("FREE SHIPPING", "on orders over 50"), ("SALE -20%", "this week only"),

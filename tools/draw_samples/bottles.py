@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from ._glass import Bottle, ground_contact, stand
-from ._items import Item
-from ._pixels import Floats, Rng, fractal, mix, pick, rgb, step, vary
-from ._plants import leaf, leaf_mask, print_on, sunflower
-from ._print import write
-from ._scene import Scene
+from .glass import Bottle, ground_contact, stand
+from .items import Item
+from .lettering import write
+from .pixels import Floats, Rng, fractal, mix, pick, rgb, step, vary
+from .plants import leaf, leaf_mask, print_on, sunflower
+from .scene import Scene
 
 AMBER = np.array([0.62, 2.0, 4.6], np.float32)
 GOLD = np.array([0.03, 0.32, 3.4], np.float32)

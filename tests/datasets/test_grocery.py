@@ -5,7 +5,7 @@ from similarity_lab import grocery_store
 
 @pytest.fixture
 def store(tmp_path, make_photo):
-    """A Grocery Store layout with three photos of which one is missing."""
+    """Return a Grocery Store layout that lists three images, one of which is missing."""
     root = tmp_path / "grocery-store" / "dataset"
     lines = ["train/a/1.jpg, 0, 0", "train/b/1.jpg, 2, 1", "train/c/1.jpg, 1, 0"]
     for line in lines[:2]:
@@ -19,7 +19,7 @@ def store(tmp_path, make_photo):
     return root.parent
 
 
-def test_levels_and_order(store):
+def test_fine_and_coarse_levels(store):
     fine = grocery_store(store, "train", progress=False)
     assert fine.classes == ("Royal-Gala", "Pink-Lady", "Oatly") and fine.labels.tolist() == [0, 2]
     coarse = grocery_store(store / "dataset", "train", "coarse", progress=False)
@@ -27,18 +27,27 @@ def test_levels_and_order(store):
     assert coarse.skipped.reason.tolist() == ["no such file"]
 
 
-def test_what_is_missing_is_said(store):
-    with pytest.raises(FileNotFoundError, match=r"no val\.txt; .* fetch grocery-store"):
+def test_missing_files(store):
+    with pytest.raises(FileNotFoundError, match=r"val\.txt not found; .*fetch grocery-store"):
         grocery_store(store, "val")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         grocery_store(store / "absent", "train")
-    with pytest.raises(ValueError, match="split must be one of"):
-        grocery_store(store, "dev")
-    with pytest.raises(ValueError, match="level"):
-        grocery_store(store, "train", "medium")
 
 
-def test_the_real_one(real_photos):
-    data = grocery_store(real_photos / "grocery-store", "val", "coarse", progress=False)
-    assert len(data.classes) == 43 and len(data) == 296 and data.skipped.empty
-    assert data.paths[0].parts[-4] == "Fruit" and data.classes[data.labels[0]] == "Apple"
+@pytest.mark.parametrize(
+    ("split", "level", "message"),
+    [
+        ("dev", "fine", "split must be one of train, val, test"),
+        ("tset", "fine", "Did you mean 'test'"),
+        ("train", "medium", 'level must be "fine" or "coarse"'),
+    ],
+)
+def test_unknown_split_or_level(store, split, level, message):
+    with pytest.raises(ValueError, match=message):
+        grocery_store(store, split, level)
+
+
+def test_published_dataset(real_photos):
+    dataset = grocery_store(real_photos / "grocery-store", "val", "coarse", progress=False)
+    assert len(dataset.classes) == 43 and len(dataset) == 296 and dataset.skipped.empty
+    assert dataset.paths[0].parts[-4] == "Fruit" and dataset.classes[dataset.labels[0]] == "Apple"

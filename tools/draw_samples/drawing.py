@@ -7,14 +7,15 @@ from zlib import crc32
 import numpy as np
 
 from similarity_lab.errors import InputError
+from similarity_lab.samples import OTHERS, PRODUCTS
 
-from . import _items, _vessels, bottles, fruit, grains, nuts, people, places, prints
-from ._camera import develop
-from ._items import Item
-from ._pixels import Floats, Pixels, Rng, rgb
-from ._plants import lay_leaves
-from ._scene import Light, Scene
-from ._surfaces import tabletop, wall
+from . import bottles, fruit, grains, items, nuts, people, places, prints, vessels
+from .camera import develop
+from .items import Item
+from .pixels import Floats, Pixels, Rng, rgb
+from .plants import lay_leaves
+from .scene import Light, Scene
+from .surfaces import tabletop, wall
 
 Flat = Callable[[Rng, Scene, Item], None]
 Upright = Callable[[Rng, Scene, Item, float], None]
@@ -39,12 +40,12 @@ class Product:
 
 # Mostly loose: bowls, bags and jars look alike whatever is in them
 _LOOSE: tuple[Flat, ...] = (
-    *3 * (_items.spread, _items.scatter, _items.heap),
-    *2 * (_items.few, _vessels.bowl),
-    _vessels.bag,
+    *3 * (items.spread, items.scatter, items.heap),
+    *2 * (items.few, vessels.bowl),
+    vessels.bag,
 )
 
-_JAR: tuple[Upright, ...] = (_vessels.jar,)
+_JAR: tuple[Upright, ...] = (vessels.jar,)
 
 _PRODUCTS: Mapping[str, Product] = {
     "almonds": Product(Item("ALMONDS", nuts.almond, 0.19, 0.56, rgb(110, 65, 35)), _LOOSE, _JAR),
@@ -79,12 +80,6 @@ _FIGURES: Mapping[str, Callable[[Rng, Scene], None]] = {
     "clothing": people.clothing,
     "person": people.portrait,
 }
-
-PRODUCTS: tuple[str, ...] = tuple(_PRODUCTS)
-"""The nine products that can be drawn."""
-
-OTHERS: tuple[str, ...] = tuple(sorted([*_PRINTS, *_FIGURES]))
-"""What else a shop shows: logos, people, landscapes."""
 
 
 def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixels:

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ._pixels import Floats, mix, resize
+from .pixels import Floats, mix, resize
 
 _SIZE = 48  # letters are drawn once at this size and scaled
 
