@@ -3,8 +3,8 @@
     python tools/licences.py
 
 The licence of an installed package is its licence expression, else its classifiers, else its
-licence field. It is an error if a licence is unknown or does not go with Apache-2.0, unless it is explained
-here, and if a wheel bundles a library under the GPL.
+licence field. It is an error if a licence is unknown or does not go with Apache-2.0, unless it is
+explained here, and if a wheel bundles a library under the GPL.
 """
 
 import re
