@@ -92,7 +92,7 @@ class Augmentation:
     def matrices(
         self, count: int, size: tuple[int, ...], rng: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return one matrix ``(2, 3)`` per image ``(height, width)``: about its centre."""
+        """Return one affine matrix ``(2, 3)`` per image of this height and width."""
         angles = np.deg2rad(rng.uniform(-self.rotation, self.rotation, count))
         zooms = 1 + rng.uniform(-self.zoom, self.zoom, count)
         mirrors = np.where(rng.random(count) < self.flip, -1.0, 1.0)
