@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tqdm.auto import tqdm
 
 from similarity_lab.distances.comparators import Distances
+from similarity_lab.embedders import embed_all
 from similarity_lab.embedders.base import Images
 from similarity_lab.errors import InputError, QuotaError
 from similarity_lab.hosted.answers import Answers, Pair
@@ -173,7 +174,7 @@ class HostedComparator:
             If one of them is no picture.
         """
         return self.between(
-            self.embedder.embed(a, progress=False), self.embedder.embed(b, progress=False)
+            embed_all(self.embedder, a, progress=False), embed_all(self.embedder, b, progress=False)
         )
 
     def between(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Distances:

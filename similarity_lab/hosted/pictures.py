@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from similarity_lab.embedders.base import Images, Vectors, as_sources
+from similarity_lab.embedders.base import Embedded, Images, as_sources
 from similarity_lab.errors import ImageError, InputError
 from similarity_lab.images import check_image, read_image
+from similarity_lab.images.decoding import errors_table
 from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
 
 _WORDS = 16  # of 16 bits: a SHA-256
@@ -38,10 +39,16 @@ class Pictures:
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
-    ) -> Vectors:
-        """Return one vector per image, float32 ``(n, 16)``; `ImageError` for what is no picture."""
-        digests = [self._remember(source) for source in as_sources(images)]
-        return np.array([vector_of(digest) for digest in digests], np.float32).reshape(-1, _WORDS)
+    ) -> Embedded:
+        """Return one vector per readable image, float32 ``(n, 16)``, and list the others."""
+        vectors, kept, errors = [], [], {}
+        for index, source in enumerate(as_sources(images)):
+            try:
+                vectors.append(vector_of(self._remember(source)))
+                kept.append(index)
+            except ImageError as error:
+                errors[index] = error
+        return Embedded(np.reshape(vectors, (-1, _WORDS)), kept, errors_table(errors))
 
     def jpeg(self, digest: str) -> bytes:
         """Return a remembered picture as it is sent: scaled down, without EXIF or other remarks.

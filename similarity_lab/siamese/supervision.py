@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.embedders import embed_all
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.images import Color, Pixels
@@ -48,7 +49,7 @@ class Sample:
         if not self.has_pairs:
             return float("nan")
         comparator = SiameseComparator(network)
-        vectors = comparator.embedder.embed(self.pixels, batch_size=64, progress=False)
+        vectors = embed_all(comparator.embedder, self.pixels, batch_size=64, progress=False)
         return pair_distances(vectors, self.labels, comparator.between).auc
 
 

@@ -148,7 +148,7 @@ def test_pictures_that_cannot_be_sent(hosted, photos, make_photo, tmp_path):
     file = tmp_path / "photo.png"
     make_photo((1, 2, 3)).save(file)
     comparator = hosted()
-    vectors = comparator.embedder.embed([file, photos[0]])
+    vectors = comparator.embedder.embed([file, photos[0]]).vectors
     make_photo((3, 2, 1)).save(file)
     with pytest.raises(ImageError, match="has changed"):
         comparator.between(vectors[:1], vectors[1:])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.embedders import Embedder
+from similarity_lab.embedders import Embedder, embed_all
 from similarity_lab.images import Pixels
 from similarity_lab.relevance.rules.prototypes import Vectors
 from similarity_lab.samples import OTHERS, PRODUCTS, draw
@@ -48,7 +48,7 @@ def background_vectors(embedder: Embedder) -> Vectors:
     kept = _packaged().get(_without_precision(embedder.name))
     if kept is not None:
         return kept.astype(np.float32)
-    return embedder.embed(background_photos(), progress=False)
+    return embed_all(embedder, background_photos(), progress=False)
 
 
 def counter_examples(

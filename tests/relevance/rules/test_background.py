@@ -25,11 +25,11 @@ def test_packaged_vectors_are_those_of_the_photos():
     photos = [
         draw(KINDS[at // PER_KIND], seed=2**30 + at % PER_KIND, size=(300, 300)) for at in some
     ]
-    expected = embedder.embed(photos, progress=False)
+    expected = embedder.embed(photos, progress=False).vectors
     np.testing.assert_allclose(vectors[some], expected, rtol=2e-3, atol=2e-3)
     rounded = load_embedder("efficientnet-lite0", runtime="openvino-int8")
     np.testing.assert_array_equal(background_vectors(rounded), vectors)
-    near = unit(rounded.embed(photos, progress=False))
+    near = unit(rounded.embed(photos, progress=False).vectors)
     assert (near * unit(vectors[some])).sum(1).min() > 0.98
 
 
@@ -38,7 +38,7 @@ def test_packaged_vectors_are_those_of_the_photos():
 def test_all_packaged_vectors_are_those_of_the_photos(quality):
     name, size = QUALITIES[quality]
     embedder = load_embedder(name, input_size=size, runtime="openvino")
-    expected = embedder.embed(background_photos(), progress=False)
+    expected = embedder.embed(background_photos(), progress=False).vectors
     np.testing.assert_allclose(background_vectors(embedder), expected, rtol=2e-3, atol=2e-3)
 
 
