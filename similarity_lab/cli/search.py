@@ -54,9 +54,9 @@ def _search(options: argparse.Namespace) -> None:
     paths = [options.images[index] for index in embedded.kept]
     table["query"] = [paths[query] for query in table["query"]]
     if options.csv:
-        from similarity_lab.report.text import CSV, spreadsheet_safe
+        from similarity_lab.report.text import write_csv
 
-        spreadsheet_safe(table).to_csv(options.csv, **CSV)
+        write_csv(table, options.csv)
     for row in embedded.skipped.itertuples():
         print(f"left out: {row.path}: {row.reason}", file=sys.stderr)
     print(table.to_string(index=False, float_format="{:.3f}".format))

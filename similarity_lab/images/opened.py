@@ -18,6 +18,8 @@ class OpenedImage:
 
     Attributes
     ----------
+    source
+        As given.
     name : str
         What the source is called in messages and tables.
 
@@ -29,7 +31,7 @@ class OpenedImage:
     """
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source
         self.name = describe(source)
 
     def __repr__(self) -> str:
@@ -38,7 +40,7 @@ class OpenedImage:
     @cached_property
     def data(self) -> bytes:
         """The bytes; `ImageError` if they cannot be read."""
-        return read_bytes(self._source)
+        return read_bytes(self.source)
 
     @cached_property
     def digest(self) -> str:

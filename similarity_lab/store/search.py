@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab.errors import InputError
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.store.vectors import Vectors, VectorStore
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _up_to_date(store: VectorStore, embedder: str, dimension: int, *, progress: 
 
 def _keep(index: "Index", file: Path) -> int:
     """Write the index; return how many vectors it holds."""
-    with whole(file, writer=os.getpid()) as part:  # another process may write its own
+    with atomic_write(file, writer=os.getpid()) as part:  # another process may write its own
         index.save(str(part))
     return len(index)
 

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
 
-from similarity_lab.distances import metrics
-from similarity_lab.distances import DISTANCES, Cosine, Euclidean
+from similarity_lab.distances import DISTANCES, Cosine, Euclidean, metrics
 
 VALUES = st.floats(-1e4, 1e4, width=32) | st.integers(-3, 3).map(float)
 ORACLES = {"cosine": "cosine", "euclidean": "euclidean", "dot": lambda u, v: -u @ v}

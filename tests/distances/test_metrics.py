@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from similarity_lab.distances import metrics
-from similarity_lab.distances import Cosine, Distance, Dot, Euclidean, get_distance
+from similarity_lab.distances import Cosine, Distance, Dot, Euclidean, get_distance, metrics
 
 ORACLES = {"cosine": "cosine", "euclidean": "euclidean", "dot": lambda u, v: -u @ v}
 
