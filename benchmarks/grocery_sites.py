@@ -29,7 +29,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab import RelevanceScorer, Site, load_dataset, load_embedder
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
-from similarity_lab.evaluation import calibration_error
+from similarity_lab.evaluation import expected_calibration_error
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.library import EmbeddedLibrary
@@ -151,8 +151,8 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
             np.concatenate([run[name] for run in runs]) for name in ("chance", "is_target")
         )
         figures |= {
-            "image_ece": calibration_error(chance, truth),
-            "site_ece": calibration_error(score, relevant),
+            "image_ece": expected_calibration_error(chance, truth),
+            "site_ece": expected_calibration_error(score, relevant),
             "prior_share": 0.25,
             "true_share": float(truth.mean()),
             "coverage": float(sure.mean()),

@@ -20,7 +20,7 @@ from siamese_runs import EPOCHS, SEED, STEPS, STRONG, trained
 from similarity_lab import ImageDataset, grocery_store
 from similarity_lab.distances import Cosine
 from similarity_lab.embedders import Embedder
-from similarity_lab.evaluation import Between, nearest_labels, pair_distances, retrieval
+from similarity_lab.evaluation import Between, evaluate_retrieval, nearest_labels, pair_distances
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.metric_learning.embedder import HeadEmbedder
 
@@ -52,7 +52,7 @@ def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between)
     """Return the figures of one comparator."""
     test = embedder.embed(data["test coarse"].paths)
     pairs = pair_distances(test, data["test coarse"].labels, between)
-    retrieved = retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
+    retrieved = evaluate_retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
     figures: dict[str, object] = {
         "verification_auc": pairs.auc,
         "verification_auc_interval": pairs.auc_interval(seed=SEED, repeats=REPEATS),

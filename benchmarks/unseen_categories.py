@@ -20,7 +20,7 @@ import pandas as pd
 from common import RESULTS, StoredEmbedder, origin, photos_folder, stored, write_results
 
 from similarity_lab import ImageDataset, grocery_store
-from similarity_lab.evaluation import retrieval
+from similarity_lab.evaluation import evaluate_retrieval
 from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.metric_learning import MetricLearner
 
@@ -49,7 +49,7 @@ def found(
     """Return what each photo finds among the others: Recall@1 and average precision."""
     source = embedder if learner is None else learner.embedder_
     vectors = source.embed(judged.paths, progress=False)
-    queries = retrieval(vectors, judged.labels, k=[1]).queries
+    queries = evaluate_retrieval(vectors, judged.labels, k=[1]).queries
     queries.index = pd.Index([judged.paths[at] for at in queries.index])
     return queries[list(FIGURES)]
 
