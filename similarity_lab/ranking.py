@@ -189,7 +189,7 @@ def _image_rows(result: Result, folder: Path) -> pd.DataFrame:
 def _left_out(collection: "Collection") -> pd.DataFrame:
     """Return the images that were not kept, each once: no target was looked for on them."""
     images = collection.images
-    columns = ["site", "address", "page", "alt", "time", "status", "reason"]
+    columns = ["site", "url", "page", "alt", "time", "status", "reason"]
     return images.loc[images["status"] != "kept", columns].assign(path="", sha256="", target="")
 
 

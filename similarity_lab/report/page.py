@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.report.text import page_filename
 from similarity_lab.report.thumbnails import Pictures, key, write_thumbnails
@@ -70,7 +70,7 @@ def write_report(
     )
     for name in _ASSETS:
         data = files("similarity_lab.report").joinpath("templates", name).read_bytes()
-        with whole(folder / name) as part:
+        with atomic_write(folder / name) as part:
             part.write_bytes(data)
     _write_sites(pages, thumbnails, folder / "sites", title, progress=progress)
     index = folder / "index.html"
@@ -86,7 +86,7 @@ def write_report(
             written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         )
     )
-    with whole(index) as part:
+    with atomic_write(index) as part:
         part.write_text(html, encoding="utf-8")
     return index
 
@@ -118,7 +118,7 @@ def _write_sites(
             before=pages[position - 1] if position else None,
             after=pages[position + 1] if position + 1 < len(pages) else None,
         )
-        with whole(folder / name) as part:
+        with atomic_write(folder / name) as part:
             part.write_text(html, encoding="utf-8")
     current = {name for _, name in pages}
     for path in folder.iterdir():  # pages of an earlier report

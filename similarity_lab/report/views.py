@@ -160,7 +160,7 @@ def _known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
     if origins is None:
         return {}
     row = origins.iloc[index]
-    values = {name: row.get(name) for name in ("address", "page", "alt", "time")}
+    values = {name: row.get(name) for name in ("url", "page", "alt", "time")}
     return {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
 
 

@@ -69,10 +69,10 @@ class SiameseComparator(EmbeddingComparator):
 
     Examples
     --------
-    >>> from similarity_lab.samples import draw
+    >>> from similarity_lab.samples import load_image
     >>> from similarity_lab.siamese import architecture_1, build
     >>> comparator = SiameseComparator(build(architecture_1(), "sigmoid"))
-    >>> photos = [draw("almonds", seed=1), draw("dates", seed=1)]
+    >>> photos = [load_image("almonds", 1), load_image("dates", 1)]
     >>> comparator.distances(photos, photos[:1]).shape
     (2, 1)
     >>> threshold = comparator.distance_at(0.5)  # where the network is undecided
