@@ -1,6 +1,6 @@
 """What fine-tuning the embedder on each task's library brings on the grocery sites.
 
-    python benchmarks/adapting.py [TARGET ...]
+    python -m benchmarks.adapting [TARGET ...]
 
 For each target: Lite0 adapted on the library, then the learned rule on its vectors, beside the same
 with the frozen network. Minutes per target, so each one's figures are kept in
@@ -12,9 +12,16 @@ import json
 import time
 
 import numpy as np
-from common import RESULTS, origin, photos_folder, stored, write_results
-from grocery_sites import Photos, all_paths, load_tasks, summary
 
+from benchmarks.common import (
+    RESULTS,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    stored,
+    write_results,
+)
+from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.embedders import CachedEmbedder, adapt_embedder
 
@@ -43,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", help="default: all")
     wanted = parser.parse_args().targets
+    require_clean_tree()
     tasks = load_tasks(photos_folder())
     frozen = EmbeddingComparator(stored("efficientnet-lite0", "rgb", all_paths(tasks)))
     file = RESULTS / "adapting.json"
@@ -54,7 +62,7 @@ def main() -> None:
         print(task.target, json.dumps(targets[task.target]), flush=True)
         # sorted: a run that went on must leave the same file as one that did not stop
         results = {
-            "origin": origin("python benchmarks/adapting.py", **SETTINGS),
+            "origin": origin("python -m benchmarks.adapting", **SETTINGS),
             "targets": dict(sorted(targets.items())),
         }
         write_results("adapting", results)

@@ -21,6 +21,7 @@ from similarity_lab.embedders import (
 from similarity_lab.images.sources import describe
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 RESULTS = HERE / "results"
 CACHE = HERE / ".cache"
 
@@ -74,11 +75,9 @@ def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
 
 def origin(command: str, **configuration: object) -> dict[str, object]:
     """Return what goes beside every number: command, commit, machine, versions, configuration."""
-    git = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "command": command,
-        "commit": commit or "unknown",
+        "commit": git("rev-parse", "--short", "HEAD").strip(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": {"cores": os.cpu_count(), "processor": processor()},
         "versions": versions(),
@@ -103,8 +102,33 @@ def processor() -> str:
     return " with ".join(filter(None, (fields.get("model name") or platform.processor(), widest)))
 
 
+def git(*arguments: str) -> str:
+    """Return what a git command prints; SystemExit outside of a checkout."""
+    command = ["git", "-C", str(ROOT), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SystemExit(f"results name their commit, but git failed: {run.stderr.strip()}")
+    return run.stdout
+
+
+def require_clean_tree() -> None:
+    """Exit unless the commit describes the code that is measured.
+
+    Files in benchmarks/results/ may differ: one benchmark writes them before the next one starts.
+    """
+    status = git("status", "--porcelain", "--untracked-files=all")
+    changed = [line[3:] for line in status.splitlines()]
+    code = [path for path in changed if not path.startswith("benchmarks/results/")]
+    if code:
+        raise SystemExit(
+            f"uncommitted changes: {', '.join(code[:5])}{' …' if len(code) > 5 else ''}; commit "
+            "them, so that results can name the commit they were measured at"
+        )
+
+
 def write_results(name: str, results: dict[str, object]) -> Path:
-    """Write a benchmark's numbers to results/NAME.json."""
+    """Write a benchmark's numbers to results/NAME.json; SystemExit if the tree is not clean."""
+    require_clean_tree()
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{name}.json"
     file.write_text(json.dumps(results, indent=1) + "\n")
