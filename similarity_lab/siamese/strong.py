@@ -11,7 +11,8 @@ from scipy.linalg import eigh
 from similarity_lab._version import versions
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.embedders.base import Images, embed_all
+from similarity_lab.embedders import embed_all
+from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.efficientnet_lite import efficientnet_lite
 from similarity_lab.embedders.keras_models import KerasEmbedder
 from similarity_lab.embedders.lite_variants import VARIANTS

@@ -17,7 +17,7 @@ from similarity_lab._version import versions
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.datasets.dataset import Labels
-from similarity_lab.embedders.base import embed_all
+from similarity_lab.embedders import embed_all
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.images import Color, Pixels

@@ -78,7 +78,7 @@ def test_site_page_shows_every_image_and_why_others_are_not_counted(index, resul
     for text in (
         "again.jpg", "repeated: the same picture as another one",
         "index.html", "unreadable: is not a picture we read: it holds HTML",
-        f"{result.share:.0%} (95% CI {result.interval[0]:.0%}–{result.interval[1]:.0%})",
+        f"{result.share:.0%} (95% CI {100 * result.interval[0]:.0f}–{result.interval[1]:.0%})",
         f"P(share ≥ 25%) = {result.probability:.1%}", "closest other product:", "distance 0.",
         "prior share 0.25", "embedder directions of colours",
         f"numpy {np.__version__}", "for: odds ×",

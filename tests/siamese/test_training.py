@@ -9,7 +9,7 @@ import pytest
 from similarity_lab import compare
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.embedders.base import embed_all
+from similarity_lab.embedders import embed_all
 from similarity_lab.errors import SavedFolderError
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.siamese import TrainingRun, train
