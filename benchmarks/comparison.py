@@ -40,7 +40,6 @@ from benchmarks.common import (
 )
 from benchmarks.grocery_changes import Task
 from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
-from benchmarks.original_loop import N_REFERENCES, embed_alone, original_distances
 from benchmarks.speed import LOOP_IMAGES, Block, Stopwatch, scoring
 from similarity_lab import RelevanceScorer, grocery_store, load_dataset, load_embedder
 from similarity_lab.distances.comparators import Comparator
@@ -49,6 +48,7 @@ from similarity_lab.evaluation import pair_distances
 from similarity_lab.images.sources import content_digest
 from similarity_lab.metric_learning import MetricLearner
 from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.study.scoring import N_REFERENCES, embed_alone, original_distances
 
 FILE, SEED = RESULTS / "comparison.json", 0
 ADAPTED = "metric learning, on each library"
