@@ -209,9 +209,7 @@ def identify(data: bytes, name: str) -> Image.Image:
     except Exception as error:  # parsers raise anything at all on hostile bytes
         raise ImageError(name, f"damaged header: {one_line(error)}") from error
     if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > _MAX_SCANS:
-        raise ImageError(
-            name, f"{scans:,} JPEG scans (a bomb?), the limit is {_MAX_SCANS}"
-        )
+        raise ImageError(name, f"{scans:,} JPEG scans (a bomb?), the limit is {_MAX_SCANS}")
     return image
 
 
@@ -275,17 +273,13 @@ def _convert(image: Image.Image, color: Color, name: str) -> Image.Image:
     except ImageError:
         raise
     except Exception as error:  # modes that Pillow cannot convert, invalid transparency
-        raise ImageError(
-            name, f"cannot convert {image.mode} pixels: {one_line(error)}"
-        ) from error
+        raise ImageError(name, f"cannot convert {image.mode} pixels: {one_line(error)}") from error
 
 
 def _flatten(image: Image.Image, name: str) -> Image.Image:
     """Return an 8-bit image without transparency."""
     if image.mode == "F":
-        raise ImageError(
-            name, "floating-point pixels have no known range; use 8 or 16 bits"
-        )
+        raise ImageError(name, "floating-point pixels have no known range; use 8 or 16 bits")
     if image.mode == "I" or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.int64)
         return Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
