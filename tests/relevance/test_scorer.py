@@ -129,7 +129,7 @@ def test_sites_on_which_nothing_can_be_said(fitted, sites, tmp_path):
     with pytest.raises(SiteError, match="empty: has no files"):
         fitted.score(tmp_path / "empty")
     with pytest.raises(
-        SiteError, match="none of its 1 files is a readable image .*looks like text"
+        SiteError, match="none of its 1 files is a readable image .*like text"
     ):
         fitted.score(tmp_path / "words")
     bad = [tmp_path / "words", tmp_path / "absent", tmp_path / "half.zip", ["no.jpg"]]
