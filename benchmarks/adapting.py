@@ -23,8 +23,7 @@ from benchmarks.common import (
 )
 from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
 from similarity_lab.distances.comparators import EmbeddingComparator
-from similarity_lab.embedders import adapt_embedder
-from similarity_lab.metric_learning import RememberingEmbedder
+from similarity_lab.embedders import CachedEmbedder, adapt_embedder
 
 SETTINGS = {"blocks": 4, "views": 3, "epochs": 12, "keep": 0.5, "seed": 0}
 FIGURES = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")
@@ -33,7 +32,7 @@ FIGURES = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accura
 def measure(task: object, frozen: EmbeddingComparator) -> dict[str, object]:
     """Return a target's figures, frozen and adapted."""
     start = time.perf_counter()
-    adapted = RememberingEmbedder(adapt_embedder(task.library, progress=False, **SETTINGS))
+    adapted = CachedEmbedder(adapt_embedder(task.library, progress=False, **SETTINGS))
     seconds = time.perf_counter() - start
     rows = {
         name: summary(Photos([task], comparator).decide())

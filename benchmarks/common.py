@@ -1,19 +1,24 @@
 """What the benchmarks share: the photos, vectors kept between runs, results beside their origin."""
 
-import hashlib
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from similarity_lab._version import versions
-from similarity_lab.embedders import Embedded, Embedder, load_embedder
-from similarity_lab.embedders.base import StreamingEmbedder
+from similarity_lab.embedders import (
+    CachedEmbedder,
+    Embedded,
+    Embedder,
+    embed_all,
+    load_embedder,
+)
+from similarity_lab.images.sources import describe
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -43,39 +48,24 @@ class KnownVectors:
     """An embedder that looks vectors up by path."""
 
     def __init__(self, embedder: Embedder, paths: list[Path], vectors: np.ndarray) -> None:
-        self.name, self.color = embedder.name, getattr(embedder, "color", None)
+        self.name = embedder.name
         self.dimension, self.input_size = embedder.dimension, embedder.input_size
         self._row = {path: index for index, path in enumerate(paths)}
         self._vectors = vectors
 
     def embed(
-        self, images: list[Path], *, batch_size: int = 32, progress: bool = True
-    ) -> np.ndarray:
-        """Return the kept vectors of these paths."""
-        return self._vectors[[self._row[path] for path in images]]
-
-    def embed_readable(self, images: list[Path], **_settings: object) -> Embedded:
-        """Return the same as `similarity_lab.embedders` does; all of it could be read before."""
-        nothing = pd.DataFrame(columns=["path", "reason"])
-        return Embedded(self.embed(images), list(range(len(images))), nothing, {})
+        self, images: Sequence[Path], *, batch_size: int | None = None, progress: bool = True
+    ) -> Embedded:
+        """Return the known vectors of these paths."""
+        return Embedded(self._vectors[[self._row[Path(describe(image))] for image in images]])
 
 
 class StoredEmbedder(KnownVectors):
     """Looks vectors up by path; those of new paths are made once and kept on disk."""
 
-    def __init__(self, embedder: StreamingEmbedder, paths: list[Path]) -> None:
-        file = CACHE / f"{hashlib.sha256(embedder.name.encode()).hexdigest()[:16]}.npz"
-        known: list[Path] = []
-        vectors = np.empty((0, embedder.dimension), np.float32)
-        if file.exists():
-            with np.load(file) as kept:
-                known, vectors = [Path(path) for path in kept["paths"]], kept["vectors"]
-        new = sorted(set(paths) - set(known))
-        if new:
-            known, vectors = known + new, np.concatenate([vectors, embedder.embed(new)])
-            CACHE.mkdir(exist_ok=True)
-            np.savez(file, paths=np.array([str(path) for path in known]), vectors=vectors)
-        super().__init__(embedder, known, vectors)
+    def __init__(self, embedder: Embedder, paths: list[Path]) -> None:
+        unique = sorted(set(paths))
+        super().__init__(embedder, unique, embed_all(CachedEmbedder(embedder, CACHE), unique))
 
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:

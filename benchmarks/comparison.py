@@ -105,7 +105,7 @@ class Sites:
         ).fit(task.library)
         distances = []
         for site in task.sites:
-            vectors = comparator.embedder.embed(site.paths)
+            vectors = comparator.embedder.embed(site.paths).vectors
             to_references = comparator.between(vectors, scorer.reference_vectors_)
             digests = [self._digests[path] for path in site.paths]
             distances.append(scorer.rule_.columns(vectors, to_references, digests)["distance"])
@@ -138,7 +138,7 @@ def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     if approach.scoring["method"] == "learned":
         return figures(Photos(sites.tasks, comparator).decide(**approach.scoring)) | row
     runs = [sites.by_distance(task, comparator, **approach.scoring) for task in sites.tasks]
-    vectors = comparator.embedder.embed(sites.test.paths)
+    vectors = comparator.embedder.embed(sites.test.paths).vectors
     pairs = pair_distances(vectors, sites.test.labels, comparator.between)
     return figures(runs) | row | {"verification_auc": pairs.auc}
 
@@ -154,7 +154,7 @@ def on_each_library(sites: Sites) -> dict[str, object]:
         comparator = learner.comparator
         made, shown = comparator.embedder, {path for site in task.sites for path in site.paths}
         paths = sorted({*shown, *task.library.paths})
-        comparator.embedder = KnownVectors(made, paths, made.embed(paths))
+        comparator.embedder = KnownVectors(made, paths, made.embed(paths).vectors)
         runs.append(sites.by_distance(task, comparator, **CHOSEN))
     return figures(runs) | {
         "trained_on": int(np.median([len(task.library) for task in sites.tasks])),

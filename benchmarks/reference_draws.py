@@ -34,7 +34,7 @@ def decisions(task: Task, embedder: object, digests: dict) -> dict[tuple[object,
     ).fit(task.library)
     thresholds = {"0.65": 0.65, "from the library": scorer.similarity_threshold_}
     to_references = [
-        Cosine().pairwise(embedder.embed(site.paths), scorer.reference_vectors_)
+        Cosine().pairwise(embedder.embed(site.paths).vectors, scorer.reference_vectors_)
         for site in task.sites
     ]
     shares: dict[tuple[object, str], list] = {}

@@ -57,7 +57,7 @@ def datasets() -> dict[str, ImageDataset]:
 
 def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between) -> Measured:
     """Return the figures of one comparator."""
-    test = embedder.embed(data["test coarse"].paths)
+    test = embedder.embed(data["test coarse"].paths).vectors
     pairs = pair_distances(test, data["test coarse"].labels, between)
     retrieved = evaluate_retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
     figures: dict[str, object] = {
@@ -75,8 +75,8 @@ def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between)
     }
     for level in ("coarse", "fine"):
         known, asked = data[f"train {level}"], data[f"test {level}"]
-        vectors = embedder.embed(known.paths)
-        queries = embedder.embed(asked.paths)
+        vectors = embedder.embed(known.paths).vectors
+        queries = embedder.embed(asked.paths).vectors
         right = nearest_labels(queries, vectors, known.labels, between) == asked.labels
         found[f"top1_{level}"] = right.astype(float)
         figures[f"top1_{level}"] = float(right.mean())

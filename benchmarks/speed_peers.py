@@ -154,7 +154,7 @@ def embedding_rates(peers: Path, torch: Path, repeats: int) -> dict[str, float]:
             for name, embedder in own.items():
                 for kind, images in (("arrays", pixels), ("files", files)):
                     start = time.perf_counter()
-                    vectors = embedder.embed(images, progress=False)
+                    vectors = embedder.embed(images, progress=False).vectors
                     took[f"{name}, {kind}"] = time.perf_counter() - start
                     if (name, kind) == ("openvino", "arrays"):
                         for theirs in found:

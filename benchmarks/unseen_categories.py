@@ -56,7 +56,7 @@ def found(
 ) -> pd.DataFrame:
     """Return what each photo finds among the others: Recall@1 and average precision."""
     source = embedder if learner is None else learner.embedder_
-    vectors = source.embed(judged.paths, progress=False)
+    vectors = source.embed(judged.paths, progress=False).vectors
     queries = evaluate_retrieval(vectors, judged.labels, k=[1]).queries
     queries.index = pd.Index([judged.paths[at] for at in queries.index])
     return queries[list(FIGURES)]

@@ -180,7 +180,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _embed(options: argparse.Namespace) -> None:
-    from similarity_lab.embedders import embed_readable, load_embedder
+    from similarity_lab.embedders import load_embedder
     from similarity_lab.sites import Site
 
     paths: list[Source] = []
@@ -188,9 +188,7 @@ def _embed(options: argparse.Namespace) -> None:
         is_collection = source.is_dir() or source.suffix.lower() == ".zip"
         paths.extend(Site.of(source).paths if is_collection else [source])
     embedder = load_embedder(options.embedder, color=options.color)
-    result = embed_readable(
-        embedder, paths, batch_size=options.batch_size, progress=not options.quiet
-    )
+    result = embedder.embed(paths, batch_size=options.batch_size, progress=not options.quiet)
     for row in result.skipped.itertuples():
         print(f"left out: {row.path}: {row.reason}", file=sys.stderr)
     if not result.kept:

@@ -10,7 +10,6 @@ from similarity_lab._lazy import lazy_names
 
 if TYPE_CHECKING:
     from similarity_lab.metric_learning.calibration import Calibration, calibrate
-    from similarity_lab.metric_learning.embedder import RememberingEmbedder
     from similarity_lab.metric_learning.index import PhotoIndex
     from similarity_lab.metric_learning.learner import MetricLearner
 
@@ -18,7 +17,6 @@ _HOMES = {
     "Calibration": "calibration",
     "MetricLearner": "learner",
     "PhotoIndex": "index",
-    "RememberingEmbedder": "embedder",
     "calibrate": "calibration",
 }
 
@@ -26,7 +24,6 @@ __all__ = [
     "Calibration",
     "MetricLearner",
     "PhotoIndex",
-    "RememberingEmbedder",
     "calibrate",
 ]
 

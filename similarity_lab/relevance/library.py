@@ -8,7 +8,6 @@ import pandas as pd
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.distances.comparators import Comparator
-from similarity_lab.embedders import embed_readable
 from similarity_lab.images.sources import content_digest, describe
 from similarity_lab.relevance.rules.prototypes import Vectors
 
@@ -37,7 +36,7 @@ class EmbeddedLibrary:
         cls, photos: ImageDataset, comparator: Comparator, *, progress: bool
     ) -> "EmbeddedLibrary":
         """Embed what can be read."""
-        embedded = embed_readable(comparator.embedder, photos.sources, progress=progress)
+        embedded = comparator.embedder.embed(photos.sources, progress=progress)
         skipped = pd.concat([photos.skipped, embedded.skipped], ignore_index=True)
         kept = photos.subset(embedded.kept)
         return cls(kept, embedded.vectors, comparator.embedder.name, skipped)

@@ -171,7 +171,7 @@ def test_changed_file_is_an_error(hosted, photos, make_photo, tmp_path):
     file = tmp_path / "photo.png"
     make_photo((1, 2, 3)).save(file)
     comparator = hosted()
-    vectors = comparator.embedder.embed([file, photos[0]])
+    vectors = comparator.embedder.embed([file, photos[0]]).vectors
     make_photo((3, 2, 1)).save(file)
     with pytest.raises(ImageError, match="has changed"):
         comparator.between(vectors[:1], vectors[1:])
@@ -179,7 +179,7 @@ def test_changed_file_is_an_error(hosted, photos, make_photo, tmp_path):
 
 def test_vectors_of_another_embedder_are_an_error(hosted, photos):
     comparator = hosted()
-    vectors = comparator.embedder.embed(photos)
+    vectors = comparator.embedder.embed(photos).vectors
     with pytest.raises(InputError, match="unknown image"):
         hosted().between(vectors[:1], vectors[1:])
     with pytest.raises(InputError, match="embedder of a hosted comparator"):
