@@ -28,7 +28,7 @@ Warnings: `PromiseWarning`, a calibration promise that cannot be kept.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class SimilarityLabError(Exception):
@@ -79,6 +79,18 @@ class ArchiveError(InputError):
     """A zip that is refused: damaged, dangerous, or beyond the limits."""
 
 
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return a hint at the closest known spelling, with a leading space; empty if none is close.
+
+    Examples
+    --------
+    >>> did_you_mean("lerned", ["learned", "mean-distance"])
+    " Did you mean 'learned'?"
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
 class UnknownClassError(InputError):
     """A class that the dataset does not have; the message lists the classes.
 
@@ -91,8 +103,7 @@ class UnknownClassError(InputError):
     """
 
     def __init__(self, name: object, classes: Sequence[str]) -> None:
-        close = difflib.get_close_matches(str(name), classes, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, classes)
         super().__init__(f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}")
 
 

@@ -15,10 +15,10 @@ from similarity_lab.plots.photos import _thumbnail
 
 @pytest.fixture
 def result(library, sites, stub):
-    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False).fit(
+    scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False).fit(
         library
     )
-    return scorer.score(sites / "nut-shop")
+    return scorer.decide(sites / "nut-shop")
 
 
 def texts(figure):
@@ -57,7 +57,7 @@ def test_site_sheet_is_in_order(result):
 
 def test_site_sheet_shows_probabilities_of_the_learned_rule(library, sites, stub):
     scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
-    result = scorer.score(sites / "nut-shop")
+    result = scorer.decide(sites / "nut-shop")
     figure = plots.site_sheet(result, columns=4, n=2)
     assert all("%" in axis.get_title() for axis in pictures(figure))
 

@@ -46,7 +46,7 @@ class Usage:
 class HostedComparator:
     """Compares two pictures by asking a service that somebody else runs.
 
-    It plugs in where every comparator does, with ``method="mean-distance"`` in `RelevanceScorer`:
+    It plugs in where every comparator does, with ``rule="mean-distance"`` in `RelevanceScorer`:
     a service gives no vectors, so nothing can be learned on it. **Your pictures leave your
     machine**: scaled down to `side` pixels, as JPEGs without EXIF or names. Whether you may send
     them is for you to know.

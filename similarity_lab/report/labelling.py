@@ -148,7 +148,7 @@ class Labelling:
 
     def _show_summary(self) -> None:
         before, now = self._given[self._site.value], self.result
-        marked = now.settings.get("marked", 0)
+        marked = now.settings.n_marked
         changed = f" (was {before.decision})" if before.decision != now.decision else ""
         text = f"{visible(clip(now.summary(), 400))}{changed}; {marked} marked by hand"
         self._summary.value = f"<b>{escape(text)}</b>"

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from os import PathLike
@@ -55,7 +56,7 @@ def write_report(
 
     Examples
     --------
-    >>> results = list(scorer.score_each(sites))                  # doctest: +SKIP
+    >>> results = list(scorer.decide_each(sites))                  # doctest: +SKIP
     >>> write_report(results, "report", title="Who sells almonds?")  # doctest: +SKIP
     PosixPath('report/index.html')
     """
@@ -141,13 +142,6 @@ def _settings(results: list[SiteRelevance]) -> list[SiteRelevance]:
     """Return one decision for each way in which decisions were made."""
     first: dict[str, SiteRelevance] = {}
     for result in results:
-        made_by = (
-            result.method,
-            result.embedder,
-            result.relevance_threshold,
-            result.similarity_threshold,
-            result.versions,
-            {name: value for name, value in result.settings.items() if name != "marked"},
-        )
+        made_by = (result.versions, replace(result.settings, n_marked=0))
         first.setdefault(repr(made_by), result)
     return list(first.values())

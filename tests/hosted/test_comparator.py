@@ -12,6 +12,7 @@ from similarity_lab import RelevanceScorer, compare
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.errors import ImageError, QuotaError
 from similarity_lab.hosted import DEEPAI, HostedComparator, Price, rapidapi
+from similarity_lab.relevance import MeanDistanceRule
 
 from .conftest import KEY
 
@@ -35,7 +36,7 @@ def test_each_pair_is_asked_for_once(server, hosted, photos):
 
 
 def test_the_learned_rule_refuses_what_has_no_vectors(server, hosted, library):
-    with pytest.raises(ValueError, match=r'no vectors to learn on; pass method="mean-distance"'):
+    with pytest.raises(ValueError, match=r"no vectors to learn from; pass rule=MeanDistanceRule"):
         RelevanceScorer("almonds", embedder=hosted(), progress=False).fit(library)
     assert not server.headers, "nothing is asked"
 
@@ -130,14 +131,12 @@ def test_plugs_into_the_scorer(server, hosted, library, sites):
     comparator = hosted(max_requests=200)
     scorer = RelevanceScorer(
         "almonds",
-        method="mean-distance",
+        rule=MeanDistanceRule(20.0, draw="all"),
         embedder=comparator,
-        similarity_threshold=20.0,
-        draw="all",
         progress=False,
     ).fit(library)
     assert not server.headers, "fitting with a threshold asks nothing"
-    results = [scorer.score(sites / name) for name in ("nut-shop", "date-shop")]
+    results = [scorer.decide(sites / name) for name in ("nut-shop", "date-shop")]
     assert [result.relevant for result in results] == [True, False]
     assert results[0].share == pytest.approx(0.4)
     assert len(server.headers) == 6 * 14, "six dates are in both shops, and asked for once"

@@ -61,7 +61,7 @@ def test_importing_loads_no_network_library():
 
 def test_a_command_that_scores_waits_for_no_statistics():
     code = (
-        "import sys, similarity_lab.cli, similarity_lab.relevance.saving\n"
+        "import sys, similarity_lab.cli, similarity_lab.relevance.scorer\n"
         "sys.exit(', '.join({'sklearn', 'scipy.stats', 'scipy.optimize'} & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

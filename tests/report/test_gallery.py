@@ -21,9 +21,9 @@ def test_stays_small_whatever_the_pictures(scorer, make_photo, tmp_path):
         paths.append(path)
     images = [rng.integers(0, 256, (300, 300, 3), dtype=np.uint8) for _ in range(20)]
     for sources in (images, paths):
-        page = gallery(scorer.score(sources), n=40)
+        page = gallery(scorer.decide(sources), n=40)
         assert len(page.encode()) <= MAX_BYTES
-    assert gallery(scorer.score(images), n=40).count("stays small") > 0
+    assert gallery(scorer.decide(images), n=40).count("stays small") > 0
 
 
 def test_hostile_words_stay_words(hostile):

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.embedders import Embedder
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.images import Pixels
-from similarity_lab.relevance.rules.prototypes import Vectors
 from similarity_lab.samples import OTHERS, PRODUCTS, draw
 
 FILE = Path(__file__).with_name("background.npz")

@@ -63,5 +63,5 @@ def test_references_alone_will_do(tmp_path):
     scorer.fit({"almonds": sorted(tmp_path.iterdir())})
     assert all(name.startswith("generated ") for name in scorer.rule_.others)
     shown, other = draw("almonds", seed=99), draw("clothing", seed=99)
-    images = scorer.score(Site.from_paths([shown, other], name="shop")).images
+    images = scorer.decide(Site.from_paths([shown, other], name="shop")).images
     assert images["score"][0] > images["score"][1]
