@@ -66,7 +66,7 @@ def shops(written):
 
 @pytest.mark.parametrize(
     "copy_of",
-    [lambda scorer: pickle.loads(pickle.dumps(scorer)), copy.deepcopy],  # noqa: S301
+    [lambda scorer: pickle.loads(pickle.dumps(scorer)), copy.deepcopy],
     ids=["pickle", "deepcopy"],
 )
 def test_copy_of_a_fitted_scorer_decides_alike(scorer, shops, copy_of):
