@@ -69,12 +69,12 @@ def siamese(name: str, *, faulty: bool = False, photos: int = TRAIN_PHOTOS) -> A
     """Return a Siamese network as a comparator; a faulty one after its last epoch, as published."""
 
     def make() -> Comparator:
-        from siamese_runs import trained
+        from benchmarks.siamese_runs import trained
 
         return trained(name, keep="last" if faulty else "best").comparator
 
     def minutes() -> float:
-        from siamese_runs import trained
+        from benchmarks.siamese_runs import trained
 
         return float(trained(name).history["seconds"].sum()) / 60
 
@@ -85,7 +85,7 @@ def metric_learning() -> Approach:
     """Return the head on features that TensorFlow Similarity trained."""
 
     def precise() -> Comparator:
-        from metric_learning_runs import FEATURES, trained
+        from benchmarks.metric_learning_runs import FEATURES, trained
 
         return trained(FEATURES).comparator
 

@@ -1,6 +1,6 @@
 """How fast sites are collected: an invented shop on this machine, throttling off.
 
-    python benchmarks/collect.py
+    python -m benchmarks.collect
 
 One shop with 240 product pages and as many photos, served by a thread of this very process; then
 four shops of 60 products at a time. The start of the crawler's process is counted in. Writes
@@ -14,11 +14,10 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 
-from common import origin, write_results
-
+from benchmarks.common import origin, require_clean_tree, write_results
 from similarity_lab.samples import PRODUCTS
 from similarity_lab.samples.serving import serve
-from similarity_lab.samples.shops import draw_shop
+from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits, collect
 
 SIZE = (96, 128)
@@ -28,7 +27,7 @@ def measure(n_shops: int, n_products: int, seed: int) -> dict[str, float]:
     """Return the figures of one run."""
     subjects = [PRODUCTS[number % len(PRODUCTS)] for number in range(n_products)]
     with ExitStack() as stack:
-        shops = [draw_shop(f"shop {n}", subjects, seed=seed, size=SIZE) for n in range(n_shops)]
+        shops = [make_shop(f"shop {n}", subjects, start=seed, size=SIZE) for n in range(n_shops)]
         servers = [stack.enter_context(serve(shop)) for shop in shops]
         out = stack.enter_context(tempfile.TemporaryDirectory())
         start = time.perf_counter()
@@ -64,6 +63,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    require_clean_tree()
     figures: dict[str, float] = {}
     for name, shape in (("one shop of 240 products", (1, 240)), ("four shops of 60", (4, 60))):
         runs = [measure(*shape, options.seed) for _ in range(options.repeats)]
@@ -71,7 +71,7 @@ def main() -> None:
             figures[f"{name}: {figure}"] = statistics.median(run[figure] for run in runs)
     results = {
         "origin": origin(
-            "python benchmarks/collect.py", seed=options.seed, repeats=options.repeats
+            "python -m benchmarks.collect", seed=options.seed, repeats=options.repeats
         ),
         "figures": figures,
     }

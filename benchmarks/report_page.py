@@ -1,6 +1,6 @@
 """How long the report takes to write, how large it is, and how quick it is in a browser.
 
-python benchmarks/report_page.py [--sites 1000] [--images 50] [--distinct 4000]
+python -m benchmarks.report_page [--sites 1000] [--images 50] [--distinct 4000]
 
 Decisions and pictures are made up: as many files as images, of which `--distinct` have content of
 their own and are decoded, so that many thumbnails are written; all files are hashed. The browser
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import origin, write_results
 from PIL import Image
 
+from benchmarks.common import origin, require_clean_tree, write_results
 from similarity_lab._version import versions
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.tables import SCORE_COLUMNS
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--distinct", type=int, default=4000)
     options = parser.parse_args()
+    require_clean_tree()
     with tempfile.TemporaryDirectory() as place:
         results = made_up(options.sites, options.images, options.distinct, Path(place) / "photos")
         report = Path(place) / "report"
@@ -45,7 +46,7 @@ def main() -> None:
         figures |= sizes(index) | in_browser(index)
     for name, value in figures.items():
         print(f"{name}: {value}")
-    command = f"python benchmarks/report_page.py --sites {options.sites} --images {options.images}"
+    command = f"python -m benchmarks.report_page --sites {options.sites} --images {options.images}"
     command += f" --distinct {options.distinct}"
     write_results("report_page", {"origin": origin(command, seed=0), "figures": figures})
 

@@ -1,6 +1,6 @@
 """How fast the package is beside the original loop, the machine, and others that do the same work.
 
-    python benchmarks/speed.py [--images N] [--repeats N] [--memory N ...]
+    python -m benchmarks.speed [--images N] [--repeats N] [--memory N ...]
 
 Everything is measured in short blocks that take turns, so that whatever else the machine does
 meets all of them alike; figures are medians of the blocks, ratios medians of ratios within a turn.
@@ -21,10 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import PEAK, origin, photos_folder, write_results
-from grocery_sites import Task, load_tasks
-from original_loop import N_REFERENCES, SEED, embed_alone, original_distances
 
+from benchmarks.common import PEAK, origin, photos_folder, require_clean_tree, write_results
+from benchmarks.grocery_sites import Task, load_tasks
+from benchmarks.original_loop import N_REFERENCES, SEED, embed_alone, original_distances
 from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
 from similarity_lab.embedders.base import StreamingEmbedder
 from similarity_lab.embedders.openvino_lite import usable_cores
@@ -242,6 +242,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="turns")
     parser.add_argument("--memory", type=int, nargs="*", default=[1_000, 10_000, 100_000])
     options = parser.parse_args()
+    require_clean_tree()
     task = load_tasks(photos_folder(), 1)[0]
     unique = dict.fromkeys(path for site in task.sites for path in site.paths)
     images = list(unique)[: options.images]
@@ -256,7 +257,7 @@ def main() -> None:
         answers = first_answer(task, images, folder, options.repeats)
     results = {
         "origin": origin(
-            "python benchmarks/speed.py", images=len(images), repeats=options.repeats, seed=SEED
+            "python -m benchmarks.speed", images=len(images), repeats=options.repeats, seed=SEED
         ),
         "load": {"least": min(loads), "most": max(loads), "cores": usable_cores()},
         "rows": {

@@ -11,7 +11,6 @@ imported on first use, so that ``import similarity_lab`` stays quick and loads n
 from typing import TYPE_CHECKING
 
 from similarity_lab._lazy import lazy_names
-from similarity_lab._notebook import register_view
 from similarity_lab._version import __version__, versions
 
 if TYPE_CHECKING:
@@ -69,12 +68,3 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
-
-
-def _gallery(result: "SiteRelevance") -> str:
-    from similarity_lab.report import gallery  # deferred: needs the template engine
-
-    return gallery(result)
-
-
-register_view("SiteRelevance", _gallery)

@@ -6,13 +6,13 @@
     │   ├── ArchiveError                         a zip that is refused
     │   ├── UnknownClassError                    a class that the dataset does not have
     │   ├── SiteError                            a site on which no decision is possible
+    │   │   └── CollectedFolderError             not a folder of a collected site, or outdated
     │   ├── NoReferencesError                    a library without a usable image of the target
     │   ├── EmbedderError                        something that is not an embedder, or cannot run
     │   ├── WeightsError                         a weights file that is not what it should be
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
-    │   ├── AddressError                         an url that may not be requested
-    │   └── CollectedFolderError                 a folder that does not hold a collected site
+    │   └── AddressError                         a url that may not be requested
     ├── InputTypeError (TypeError)               an argument of the wrong type
     ├── PathNotFoundError (FileNotFoundError)    no such file or folder
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
@@ -29,6 +29,25 @@ Warnings: `PromiseWarning`, a calibration promise that cannot be kept.
 
 import difflib
 from collections.abc import Iterable, Sequence
+
+
+def did_you_mean(name: object, known_names: Iterable[str]) -> str:
+    """Return a suggestion for the message of an error about an unknown name.
+
+    Returns
+    -------
+    str
+        ``" Did you mean 'almonds'?"`` with the most similar known name, ignoring case; an empty
+        string if none is similar.
+
+    Examples
+    --------
+    >>> did_you_mean("almond", ["almonds", "dates"])
+    " Did you mean 'almonds'?"
+    """
+    by_key = {known.casefold(): known for known in known_names}
+    close = difflib.get_close_matches(str(name).casefold(), by_key, n=1)
+    return f" Did you mean {by_key[close[0]]!r}?" if close else ""
 
 
 class SimilarityLabError(Exception):
@@ -79,32 +98,22 @@ class ArchiveError(InputError):
     """A zip that is refused: damaged, dangerous, or beyond the limits."""
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return a hint at the closest known spelling, with a leading space; empty if none is close.
-
-    Examples
-    --------
-    >>> did_you_mean("lerned", ["learned", "mean-distance"])
-    " Did you mean 'learned'?"
-    """
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
 class UnknownClassError(InputError):
     """A class that the dataset does not have; the message lists the classes.
 
     Parameters
     ----------
     name : object
-        What was asked for.
+        The unknown class.
     classes : sequence of str
-        What there is; the nearest spelling is suggested.
+        The classes of the dataset; the one with the most similar spelling is suggested.
     """
 
     def __init__(self, name: object, classes: Sequence[str]) -> None:
-        hint = did_you_mean(name, classes)
-        super().__init__(f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}")
+        super().__init__(
+            f"Unknown class {name!r}.{did_you_mean(name, classes)} "
+            f"The dataset has: {', '.join(classes)}"
+        )
 
 
 class SiteError(InputError):
@@ -139,11 +148,11 @@ class SavedFolderError(InputError):
 
 
 class AddressError(InputError):
-    """An url that may not be requested."""
+    """A url that may not be requested."""
 
 
-class CollectedFolderError(InputError):
-    """A folder that does not hold a collected site."""
+class CollectedFolderError(SiteError):
+    """A folder that is not one of a collected site, or one that version 1 wrote."""
 
 
 class DownloadError(SimilarityLabError, OSError):

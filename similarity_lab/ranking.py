@@ -12,8 +12,7 @@ from similarity_lab.datasets import load_dataset
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
 from similarity_lab.relevance.tables import DECISION_COLUMNS
-from similarity_lab.report import spreadsheet_safe, write_report
-from similarity_lab.report.text import CSV
+from similarity_lab.report import write_csv, write_report
 from similarity_lab.sites import Site
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def rank(
         [*(_image_rows(result, folder) for _, result in results), _left_out(collection)],
         ignore_index=True,
     )
-    spreadsheet_safe(sites).to_csv(folder / "sites.csv", **CSV)
+    write_csv(sites, folder / "sites.csv")
     images.to_parquet(folder / "images.parquet", index=False)
     in_order = tuple(result for _, result in results)
     write_report(in_order, folder / "report", title=f"Who sells {', '.join(names)}?")
@@ -190,7 +189,7 @@ def _image_rows(result: Result, folder: Path) -> pd.DataFrame:
 def _left_out(collection: "Collection") -> pd.DataFrame:
     """Return the images that were not kept, each once: no target was looked for on them."""
     images = collection.images
-    columns = ["site", "address", "page", "alt", "time", "status", "reason"]
+    columns = ["site", "url", "page", "alt", "time", "status", "reason"]
     return images.loc[images["status"] != "kept", columns].assign(path="", sha256="", target="")
 
 

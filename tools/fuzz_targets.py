@@ -10,7 +10,7 @@ import fuzz_inputs
 import numpy as np
 
 from similarity_lab.errors import AddressError, ArchiveError, ImageError
-from similarity_lab.files.archives import extract_zip
+from similarity_lab.files import extract_zip
 from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
 

@@ -4,14 +4,20 @@ import hashlib
 import stat
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Union
 
 import numpy as np
 from PIL import Image
 
 from similarity_lab.errors import ImageError
 
-Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray
+if TYPE_CHECKING:
+    from similarity_lab.images.opened import OpenedImage
+
+Source = Union[
+    str, PathLike[str], bytes, bytearray, memoryview, IO[bytes], "OpenedImage", Image.Image,
+    np.ndarray,
+]  # fmt: skip
 
 MAX_BYTES = 100 * 2**20
 
@@ -94,7 +100,7 @@ def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
         raise ImageError(name, f"cannot be read: {one_line(error)}") from None
 
 
-def _read_at_most(file: IO[bytes], limit: int) -> bytes:
+def _read_at_most(file: "IO[bytes] | OpenedImage", limit: int) -> bytes:
     start = file.tell() if getattr(file, "seekable", bool)() else None
     parts: list[bytes] = []
     while limit > 0 and (part := file.read(min(limit, 2**20))):

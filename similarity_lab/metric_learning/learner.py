@@ -14,7 +14,7 @@ from similarity_lab.embedders import Embedder
 from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.errors import InputError
 from similarity_lab.metric_learning import saving
-from similarity_lab.metric_learning.embedder import HeadEmbedder, with_head
+from similarity_lab.metric_learning.embedder import HeadEmbedder
 from similarity_lab.metric_learning.losses import Loss, make_loss
 from similarity_lab.metric_learning.search import PhotoSearch
 from similarity_lab.metric_learning.towers import Tower, TowerName
@@ -51,13 +51,13 @@ class MetricLearner(PhotoSearch):
     Examples
     --------
     >>> import numpy as np
-    >>> from similarity_lab.samples import draw
-    >>> photos = np.stack([draw(name, seed=n, size=(64, 64))
+    >>> from similarity_lab.samples import load_image
+    >>> photos = np.stack([load_image(name, n, size=(64, 64))
     ...                    for name in ("almonds", "dates") for n in range(6)])
     >>> data = ImageDataset.from_arrays(photos, [0] * 6 + [1] * 6, ["almonds", "dates"])
     >>> learner = MetricLearner(progress=False)
     >>> learner = learner.fit(data, tower="small", size=(16, 16), epochs=1).index(data)
-    >>> learner.lookup([draw("almonds", seed=9)], k=2)[["query", "rank"]]
+    >>> learner.lookup([load_image("almonds", 9)], k=2)[["query", "rank"]]
        query  rank
     0      0     1
     1      0     2
@@ -161,7 +161,7 @@ class MetricLearner(PhotoSearch):
             progress=self.progress,
         )
         self.tower_ = plan
-        self.embedder_ = with_head(base, head)
+        self.embedder_ = HeadEmbedder(base, head)
         return self
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from similarity_lab._notebook import notebook_html
+from similarity_lab._views import html_view
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import describe
@@ -276,10 +276,9 @@ class SiteRelevance:
     def __repr__(self) -> str:
         return f"<{self.summary()}>"
 
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the registered view, or a plain table."""
-        html = notebook_html(self)
-        return pd.DataFrame([self.to_row()]).to_html(index=False) if html is None else html
+    def _repr_html_(self) -> str | None:
+        """Return the notebook view, which `similarity_lab.report` registers."""
+        return html_view(self)
 
 
 @dataclass(frozen=True, eq=False)

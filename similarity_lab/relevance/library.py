@@ -9,7 +9,6 @@ import pandas as pd
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.distances.comparators import Comparator
-from similarity_lab.embedders import embed_readable
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.images.sources import content_digest, describe
 
@@ -39,7 +38,7 @@ class EmbeddedLibrary:
         cls, dataset: ImageDataset, comparator: Comparator, *, progress: bool
     ) -> "EmbeddedLibrary":
         """Embed the readable images of a dataset."""
-        embedded = embed_readable(comparator.embedder, dataset.sources, progress=progress)
+        embedded = comparator.embedder.embed(dataset.sources, progress=progress)
         skipped = pd.concat([dataset.skipped, embedded.skipped], ignore_index=True)
         readable = dataset.subset(embedded.kept)
         return cls(readable, embedded.vectors, comparator.embedder.name, skipped)

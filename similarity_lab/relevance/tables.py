@@ -1,6 +1,6 @@
 """Tables of decisions: their columns, and sites on which no decision is possible."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,33 @@ def decisions_table(results: Iterable["SiteRelevance | SiteFailure"]) -> pd.Data
     """
     table = pd.DataFrame([result.to_row() for result in results], columns=DECISION_COLUMNS)
     return table.astype(_NULLABLE)
+
+
+def rank_results(
+    results: Iterable["SiteRelevance | SiteFailure"], targets: Sequence[str] = ()
+) -> list["SiteRelevance | SiteFailure"]:
+    """Return results by target, then most probable first; failures come last.
+
+    The probability decides, or the share under a rule that gives none. Ties and failures keep their
+    order. This is the one order of sites: tables and reports do not sort again.
+
+    Parameters
+    ----------
+    results : iterable of SiteRelevance or SiteFailure
+    targets : sequence of str, optional
+        Order of the targets; default: the order in which they occur.
+    """
+    results = list(results)
+    order = list(dict.fromkeys([*targets, *(result.target for result in results)]))
+
+    def sort_key(result: "SiteRelevance | SiteFailure") -> tuple[int, bool, float]:
+        index = order.index(result.target)
+        if isinstance(result, SiteFailure):
+            return index, True, 0.0
+        value = result.share if result.probability is None else result.probability
+        return index, False, -value
+
+    return sorted(results, key=sort_key)
 
 
 def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, float]:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from similarity_lab.backend import keras
+from similarity_lab.embedders import embed_all
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.efficientnet_lite import efficientnet_lite
 from similarity_lab.embedders.keras_models import KerasEmbedder
@@ -139,11 +140,11 @@ def fit_projection(tower: keras.Model, images: Images, *, progress: bool = True)
 
     Examples
     --------
-    >>> from similarity_lab.samples import draw
+    >>> from similarity_lab.samples import load_image
     >>> tower = strong_tower(dimension=16)
-    >>> fit_projection(tower, [draw("almonds", seed=n) for n in range(4)], progress=False)
+    >>> fit_projection(tower, [load_image("almonds", n) for n in range(4)], progress=False)
     """
-    features = KerasEmbedder(_base(tower)).embed(images, progress=progress).astype(np.float64)
+    features = embed_all(KerasEmbedder(_base(tower)), images, progress=progress).astype(np.float64)
     if not len(features):
         raise InputError("expected images to fit the projection to, got none")
     features /= np.linalg.norm(features, axis=1, keepdims=True)

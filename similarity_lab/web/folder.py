@@ -21,15 +21,15 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from similarity_lab.errors import CollectedFolderError
-from similarity_lab.files import part_of, whole
+from similarity_lab.files import atomic_write, part_path
 from similarity_lab.web.crawler.jobs import read_lines
 
 IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
 IMAGE_COLUMNS = [
-    "path", "address", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
+    "path", "url", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
     "width", "height", "bytes",
 ]  # fmt: skip
-PAGE_COLUMNS = ["address", "kind", "status", "reason", "depth", "n_images", "bytes"]
+PAGE_COLUMNS = ["url", "kind", "status", "reason", "depth", "n_images", "bytes"]
 _NUMBERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
 _STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")
 _OURS = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
@@ -54,7 +54,7 @@ def prepare(folder: Path, url: str) -> None:
     """Make a site's folder, or check that it is one that an earlier call has made for this site."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise CollectedFolderError(f"{folder}: is not a folder; name another out_dir")
-    if folder.is_dir() and any(path != part_of(folder / MARKER) for path in folder.iterdir()):
+    if folder.is_dir() and any(path != part_path(folder / MARKER) for path in folder.iterdir()):
         _check_ours(folder, url)
     folder.mkdir(parents=True, exist_ok=True)
     if read_marker(folder) is None:  # comes first: it makes the folder ours, should we be killed
@@ -89,7 +89,7 @@ def read_marker(folder: Path) -> dict | None:
 
 def write_marker(folder: Path, marker: dict) -> None:
     """Write `site.json` at once or not at all."""
-    with whole(folder / MARKER) as part:
+    with atomic_write(folder / MARKER) as part:
         part.write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
 
 
@@ -109,8 +109,8 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     images = _notes(folder / "crawl" / "images.jsonl", [*IMAGE_COLUMNS, "priority"])
     images["_rank"] = images["status"].map({status: at for at, status in enumerate(_STATUSES)})
-    images = images.sort_values("_rank", kind="stable").drop_duplicates("address")
-    order = ["_rank", "priority", "address"]
+    images = images.sort_values("_rank", kind="stable").drop_duplicates("url")
+    order = ["_rank", "priority", "url"]
     images = images.sort_values(order, ascending=[True, False, True], ignore_index=True)
     kept = set(images.loc[images["status"] == "kept", "path"])
     for path in (folder / "images").iterdir():
@@ -119,7 +119,7 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     images = images[IMAGE_COLUMNS]
     pages = _notes(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
     for table, name in ((images, IMAGES), (pages, PAGES)):
-        with whole(folder / name) as part:
+        with atomic_write(folder / name) as part:
             table.to_parquet(part, index=False)
     return images, pages
 
@@ -133,7 +133,7 @@ def forget_left_out(folder: Path) -> None:
     """Forget what was left out: with other limits it may come out otherwise."""
     log = folder / "crawl" / "images.jsonl"
     kept = [row for row in read_lines(log) if row["status"] in ("kept", "repeated")]
-    with whole(log) as part:
+    with atomic_write(log) as part:
         part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
 
 

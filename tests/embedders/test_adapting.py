@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab.embedders import adapt_embedder, load_embedder
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 
 CLASSES = ("almonds", "oats")
 
@@ -14,18 +14,18 @@ def library(tmp_path_factory):
     for name in CLASSES:
         for seed in range(4):
             photos[name].append(tmp_path_factory.mktemp(name) / "photo.png")
-            Image.fromarray(draw(name, seed=seed)).save(photos[name][-1])
+            Image.fromarray(load_image(name, seed)).save(photos[name][-1])
     return photos
 
 
 @pytest.fixture(scope="module")
 def others():
-    return [draw(name, seed=seed) for name in CLASSES for seed in (10, 11, 12)]
+    return [load_image(name, seed) for name in CLASSES for seed in (10, 11, 12)]
 
 
 def spread(embedder, photos):
     """How far apart photos of one product are, as a share of how far those of two are."""
-    vectors = embedder.embed(photos, progress=False).astype(np.float64)
+    vectors = embedder.embed(photos, progress=False).vectors.astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     far, half = 1 - vectors @ vectors.T, len(vectors) // 2
     within = (far[:half, :half].sum() + far[half:, half:].sum()) / (2 * half * (half - 1))
@@ -43,7 +43,8 @@ def test_products_move_apart_and_the_file_gives_the_same(library, others, tmp_pa
     loaded = load_embedder(tmp_path / "adapted.keras")
     assert loaded.name == adapted.name
     np.testing.assert_allclose(
-        loaded.embed(others[:2], progress=False), adapted.embed(others[:2], progress=False)
+        loaded.embed(others[:2], progress=False).vectors,
+        adapted.embed(others[:2], progress=False).vectors,
     )
 
 
@@ -57,7 +58,9 @@ def test_keeping_everything_changes_nothing(library, others, tmp_path):
             blocks=1, views=1, epochs=1, keep=1, progress=False,
         )  # fmt: skip
     np.testing.assert_allclose(
-        same.embed(others[:3], progress=False), frozen.embed(others[:3], progress=False), atol=1e-4
+        same.embed(others[:3], progress=False).vectors,
+        frozen.embed(others[:3], progress=False).vectors,
+        atol=1e-4,
     )
 
 

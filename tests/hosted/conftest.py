@@ -1,4 +1,4 @@
-"""A service on this machine that compares mean colours, and misbehaves when it is told to."""
+"""A local service that compares mean colours and misbehaves on request."""
 
 import io
 import json
@@ -8,6 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+
+pytest.importorskip("httpx", reason='needs the extra: pip install "similarity_lab[hosted]"')
+
 from PIL import Image
 
 from similarity_lab.hosted import HostedComparator, Service
@@ -16,7 +19,7 @@ KEY = "k3y-not-to-be-seen"
 
 
 class Server(ThreadingHTTPServer):
-    """Answers from `script`, one step per request, then as a good service would.
+    """Follows `script`, one step per request, then behaves.
 
     A step is a status, ``(status, headers, body)``, or a function handed the request handler.
     """
@@ -25,7 +28,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.script, self.headers, self.pictures = [], [], []
+        self.script, self.headers, self.images = [], [], []
 
     @property
     def url(self):
@@ -44,14 +47,13 @@ class Handler(BaseHTTPRequestHandler):
         elif step is not None:
             self.answer(*((step, {}, b"") if isinstance(step, int) else step))
         elif self.headers["api-key"] != KEY:
-            said = f'{{"err": "no such key: {self.headers["api-key"]}"}}'
-            self.answer(401, {}, said.encode())
+            body = f'{{"err": "no such key: {self.headers["api-key"]}"}}'
+            self.answer(401, {}, body.encode())
         else:
-            pair = [picture for _, picture in files(self.headers, body)]
-            self.server.pictures.append(pair)
-            self.answer(
-                200, {}, json.dumps({"output": {"distance": colour_distance(*pair)}}).encode()
-            )
+            pair = [image for _, image in uploads(self.headers, body)]
+            self.server.images.append(pair)
+            answer = {"output": {"distance": colour_distance(*pair)}}
+            self.answer(200, {}, json.dumps(answer).encode())
 
     do_GET = do_POST
 
@@ -66,8 +68,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def files(headers, body):
-    """Read a form as a server does: the standard library's mail parser knows multipart."""
+def uploads(headers, body):
+    """Parse a multipart form with the standard library's mail parser."""
     head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
     for part in BytesParser().parsebytes(head + body).get_payload():
         assert part.get_content_type() == "image/jpeg"
@@ -75,8 +77,8 @@ def files(headers, body):
         yield name, part.get_payload(decode=True)
 
 
-def colour_distance(*pictures):
-    a, b = (np.asarray(Image.open(io.BytesIO(data))).mean((0, 1)) for data in pictures)
+def colour_distance(*images):
+    a, b = (np.asarray(Image.open(io.BytesIO(data))).mean((0, 1)) for data in images)
     return float(np.abs(a - b).mean())
 
 
@@ -105,11 +107,11 @@ def service(server):
 
 @pytest.fixture
 def hosted(service):
-    """Make a comparator; the test says what is other than usual."""
+    """Return a function that makes a comparator; arguments override the defaults."""
 
     def make(**settings):
-        usual = {"max_requests": 100, "progress": False, "backoff": 0.01, "timeout": 5}
-        return HostedComparator(**{"service": service} | usual | settings)
+        defaults = {"max_requests": 100, "progress": False, "backoff": 0.01, "timeout": 5}
+        return HostedComparator(**{"service": service} | defaults | settings)
 
     return make
 

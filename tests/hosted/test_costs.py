@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from similarity_lab.errors import InputError
 from similarity_lab.hosted import Price, cost_of
 
 
-def paid_month_by_month(price, requests):
-    """Brute force: a subscription each month, then single requests or the next month."""
+def brute_force(price, requests):
+    """Return months and money, counting month by month."""
     months, money = 0, 0.0
     while requests > 0:
         months += 1
@@ -20,23 +21,23 @@ def paid_month_by_month(price, requests):
 
 
 @given(st.integers(0, 500), st.sampled_from([0, 0.25]), st.sampled_from([0, 2]), st.integers(0, 60))
-def test_price(requests, per_request, per_month, included):
+def test_price_equals_brute_force(requests, per_request, per_month, included):
     price = Price(per_request, per_month, included)
-    months, money = paid_month_by_month(price, requests)
+    months, money = brute_force(price, requests)
     assert price.of(requests) == pytest.approx(money)
     assert price.months(requests) == (months if per_month or included else 0)
 
 
-def test_thousand_sites():
+def test_cost_of_a_thousand_sites():
     study = cost_of(price=Price(per_month=1.99, included=6000))
     assert (study.requests, study.months, study.money) == (600_000, 100, 199.0)
     assert study.days == pytest.approx(600_000 / 86_400)
     assert cost_of(sites=0, price=Price(per_month=1.99)).money == 0
 
 
-def test_numbers_that_cannot_be_meant():
-    for wrong in (-1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="0 or more"):
-            cost_of(sites=wrong, price=Price())
-        with pytest.raises(ValueError, match="0 or more"):
-            Price(per_request=wrong)
+@pytest.mark.parametrize("number", [-1, float("nan"), float("inf")])
+def test_invalid_number_is_refused(number):
+    with pytest.raises(InputError, match="0 or more"):
+        cost_of(sites=number, price=Price())
+    with pytest.raises(InputError, match="0 or more"):
+        Price(per_request=number)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity_lab._notebook import notebook_html
+from similarity_lab import _views
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance import DecisionSettings, SiteRelevance, with_marks
@@ -284,12 +284,10 @@ def test_expected_accuracy_needs_probabilities():
         expected_accuracy(pd.DataFrame({"probability": [None]}))
 
 
-def test_notebook_view_is_registered_by_the_front_door(result):
-    result = replace(result, origins=None)
-    html = notebook_html(result)
-    assert html is not None and "bad.jpg" not in html and result._repr_html_() == html
-
-
-def test_notebook_view_falls_back_to_a_table(result, monkeypatch):
-    monkeypatch.setattr("similarity_lab._notebook._VIEWS", {})
-    assert "<table" in result._repr_html_() and notebook_html(result) is None
+def test_notebook_shows_the_view_of_the_report(result):
+    html = replace(result, origins=None)._repr_html_()
+    assert (
+        html is not None
+        and "almonds" in html
+        and html == _views.html_view(replace(result, origins=None))
+    )

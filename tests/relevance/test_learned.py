@@ -89,8 +89,8 @@ def test_a_score_depends_on_the_image_alone(fitted, shop):
 
 def test_scaling_all_vectors_changes_nothing(shelf, shop, embedder, fitted):
     class Louder(type(embedder)):
-        def embed(self, images, **settings):
-            return 7 * super().embed(images, **settings)
+        def vector(self, image):
+            return 7 * super().vector(image)
 
     louder = RelevanceScorer("almonds", embedder=Louder(), progress=False).fit(shelf)
     np.testing.assert_allclose(

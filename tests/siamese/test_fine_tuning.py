@@ -7,7 +7,7 @@ import pytest
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.evaluation import pair_distances
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 from similarity_lab.siamese import TrainingRun, fine_tuning, train_strong
 
 layers = keras.layers
@@ -15,12 +15,12 @@ CLASSES = ("almonds", "sunflower oil", "oats")
 SETTINGS = {"epochs": (2, 2), "steps": 2, "batch_size": 12, "progress": False}
 
 
-def drawn(first):
-    photos = np.stack([draw(c, seed=first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
+def sample(first):
+    photos = np.stack([load_image(c, first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
     return ImageDataset.from_arrays(photos, np.repeat(np.arange(3), 4), CLASSES)
 
 
-TRAIN, VALIDATION = drawn(0), drawn(100)
+TRAIN, VALIDATION = sample(0), sample(8)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_two_phases_in_one_history(tmp_path):
     assert run.history["epoch"].tolist() == [1, 2, 3, 4]
     trainable = [run.configuration["phases"][p]["tower"]["trainable"] for p in fine_tuning.PHASES]
     assert trainable == [8 * 4 + 4, 8 * 4 + 4 + 4 * 4 * 3 * 8 + 8]
-    vectors = run.comparator.embedder.embed(TRAIN.images, progress=False)
+    vectors = run.comparator.embedder.embed(TRAIN.images, progress=False).vectors
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     loaded = TrainingRun.load(tmp_path)
     pd.testing.assert_frame_equal(loaded.history, run.history)
@@ -94,6 +94,6 @@ def test_a_second_phase_that_does_harm_is_taken_back(monkeypatch):
     monkeypatch.setattr(fine_tuning, "train", harmful)
     run = strong()
     assert run.history["phase"][run.best_epoch - 1] == "projection"
-    vectors = run.comparator.embedder.embed(VALIDATION.images, progress=False)
+    vectors = run.comparator.embedder.embed(VALIDATION.images, progress=False).vectors
     auc = pair_distances(vectors, VALIDATION.labels, "euclidean").auc
     assert auc == pytest.approx(run.history["val_auc"].max(), abs=1e-6)

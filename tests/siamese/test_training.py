@@ -68,7 +68,7 @@ def test_every_loss_learns_colours(loss, head):
 
 def test_the_weights_of_the_best_epoch_are_put_back():
     result = run(epochs=6, learning_rate=0.3)  # so fast that it gets worse again
-    vectors = result.comparator.embedder.embed(VALIDATION.images, progress=False)
+    vectors = result.comparator.embedder.embed(VALIDATION.images, progress=False).vectors
     auc = pair_distances(vectors, VALIDATION.labels, result.comparator.between).auc
     assert auc == pytest.approx(result.history["val_auc"].max(), abs=1e-6)
     assert result.history["val_auc"][result.best_epoch - 1] == result.history["val_auc"].max()
@@ -137,7 +137,7 @@ def test_a_finished_run_gives_its_best_or_its_last_epoch(tmp_path):
     best = run(tmp_path, keep="best", **settings)
     assert last.best_epoch < 6  # else this test would show nothing
     for trained, epoch in ((last, 6), (best, best.best_epoch)):
-        vectors = trained.comparator.embedder.embed(VALIDATION.images, progress=False)
+        vectors = trained.comparator.embedder.embed(VALIDATION.images, progress=False).vectors
         auc = pair_distances(vectors, VALIDATION.labels, trained.comparator.between).auc
         assert auc == pytest.approx(trained.history["val_auc"][epoch - 1], abs=1e-6)
     with pytest.raises(ValueError, match='"best" or "last"'):

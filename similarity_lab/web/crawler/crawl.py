@@ -15,7 +15,7 @@ from similarity_lab.web.crawler.guard import guard_process, guard_reactor
 from similarity_lab.web.crawler.jobs import Job
 from similarity_lab.web.crawler.spider import SiteSpider
 
-_PACKAGE = "similarity_lab.web"
+_PACKAGE = "similarity_lab.web.crawler"
 
 
 def settings(job: Job) -> dict[str, object]:
@@ -39,14 +39,14 @@ def settings(job: Job) -> dict[str, object]:
             "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": None,
             "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
             "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": None,
-            f"{_PACKAGE}._gate.Gate": 50,
+            f"{_PACKAGE}.gate.Gate": 50,
         },
-        "ITEM_PIPELINES": {f"{_PACKAGE}._keeping.ImageFiles": 1},
+        "ITEM_PIPELINES": {f"{_PACKAGE}.keeping.ImageFiles": 1},
         "FILES_STORE": str(job.folder),
         "MEDIA_ALLOW_REDIRECTS": True,
         # An unfinished crawl goes on from here
         "HTTPCACHE_ENABLED": True,
-        "HTTPCACHE_STORAGE": f"{_PACKAGE}._cache.JsonCacheStorage",
+        "HTTPCACHE_STORAGE": f"{_PACKAGE}.cache.JsonCacheStorage",
         "HTTPCACHE_DIR": str(crawl / "cache"),
         "HTTPCACHE_EXPIRATION_SECS": 24 * 3600,
         "HTTPCACHE_IGNORE_HTTP_CODES": [*range(400, 600)],
@@ -69,7 +69,7 @@ def settings(job: Job) -> dict[str, object]:
         "REDIRECT_MAX_TIMES": limits.redirects,
         "EXTENSIONS": {
             "scrapy.extensions.memusage.MemoryUsage": None,
-            f"{_PACKAGE}._memory.MemoryNow": 0,
+            f"{_PACKAGE}.memory.MemoryNow": 0,
         },
         "MEMUSAGE_LIMIT_MB": 2048,
         "MEMUSAGE_CHECK_INTERVAL_SECONDS": 2.0,

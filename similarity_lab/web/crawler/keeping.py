@@ -70,7 +70,7 @@ class Keeper:
 
     def known(self) -> set[str]:
         """Return the addresses that need not be asked for again."""
-        return {row["address"] for row in self.rows if row["status"] in DONE}
+        return {row["url"] for row in self.rows if row["status"] in DONE}
 
     def _still_holds(self, row: dict[str, Any]) -> bool:
         return row["status"] != "kept" or (self.folder / row["path"]).is_file()
@@ -87,11 +87,11 @@ class Keeper:
             raise LeftOut(f"an icon: {header.width} x {header.height} pixels")
         digest = hashlib.sha256(body).hexdigest()
         if digest in self.by_digest:
-            raise Repeated(f"the same bytes as {self.by_digest[digest]['address']}")
+            raise Repeated(f"the same bytes as {self.by_digest[digest]['url']}")
         if self.n_kept >= self.limits.images:
             raise Surplus(f"the limit of {self.limits.images} images is reached")
         # From here on nobody else keeps these bytes, also while they are being written
-        self.by_digest[digest] = {"address": shown_address(candidate.found.address)}
+        self.by_digest[digest] = {"url": shown_address(candidate.found.address)}
         return {
             "path": f"images/{digest[:32]}{_ENDINGS[header.format]}",
             "sha256": digest,
@@ -103,9 +103,11 @@ class Keeper:
 
     def note(self, candidate: Candidate, status: str, reason: str = "", **facts: Any) -> None:  # noqa: ANN401
         """Write down what became of an image; `facts` as from `look` if it is kept."""
+        found = asdict(candidate.found)
+        del found["address"]  # a data: url may be megabytes long
         row = {
-            **asdict(candidate.found),
-            "address": shown_address(candidate.found.address),
+            **found,
+            "url": shown_address(candidate.found.address),
             "page": candidate.page,
             "status": status,
             "reason": reason,

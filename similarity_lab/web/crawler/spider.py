@@ -241,7 +241,7 @@ class SiteSpider(scrapy.Spider):
         n_images: int = 0,
     ) -> None:
         row = {
-            "address": url,
+            "url": url,
             "kind": kind,
             "status": status,
             "reason": reason,
