@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from similarity_lab.web.asked import Addresses
     from similarity_lab.web.collection import Collection
 
+__all__ = ["RANKING_COLUMNS", "Ranking", "rank"]
+
 Result = SiteRelevance | SiteFailure
 
 RANKING_COLUMNS = ["rank", "site", "url", *DECISION_COLUMNS[1:], "n_pages", "n_images", "n_found"]

@@ -17,9 +17,7 @@ FittedRule = FittedLearnedRule | FittedMeanDistanceRule
 __all__ = [
     "FittedLearnedRule",
     "FittedMeanDistanceRule",
-    "FittedRule",
     "LearnedRule",
     "MeanDistanceRule",
     "ReferenceDraw",
-    "Rule",
 ]
