@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from similarity_lab.web.asked import Addresses
     from similarity_lab.web.collection import Collection
 
-__all__ = ["RANKING_COLUMNS", "Ranking", "rank"]
+__all__ = ["Ranking", "rank"]
 
 Result = SiteRelevance | SiteFailure
 
