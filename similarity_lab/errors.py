@@ -11,7 +11,7 @@
     │   ├── WeightsError                         a weights file that is not what it should be
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
-    │   ├── AddressError                         an url that may not be requested
+    │   ├── UrlError                             a URL that may not be requested
     │   └── CollectedFolderError                 a folder that does not hold a collected site
     ├── InputTypeError (TypeError)               an argument of the wrong type
     ├── PathNotFoundError (FileNotFoundError)    no such file or folder
@@ -127,8 +127,8 @@ class SavedFolderError(InputError):
     """A folder without a usable saved model: damaged, incomplete, or of another version."""
 
 
-class AddressError(InputError):
-    """An url that may not be requested."""
+class UrlError(InputError):
+    """A URL that may not be requested."""
 
 
 class CollectedFolderError(InputError):
