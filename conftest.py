@@ -74,14 +74,14 @@ def in_a_folder_with_samples(tmp_path_factory):
     """README blocks find samples under the names a user would give: library/, sites/, a table."""
     from similarity_lab import make_samples
     from similarity_lab.samples.serving import serve
-    from similarity_lab.samples.shops import draw_shop
+    from similarity_lab.samples.shops import make_shop
 
     before, folder = os.getcwd(), tmp_path_factory.mktemp("readme")
     os.chdir(folder)
     samples = make_samples("samples", progress=False)
     (folder / "library").symlink_to(samples.library.resolve())
     (folder / "sites").symlink_to(samples.library.resolve().parent / "sites")
-    shop = draw_shop("Nuts", ["almonds", "oats", "almonds", "dates"], size=(160, 160))
+    shop = make_shop("Nuts", ["almonds", "oats", "almonds", "dates"], size=(160, 160))
     with serve(shop) as server:
         (folder / "suppliers.csv").write_text(f"name,url\nNuts,{server.url}\n")
         LOCAL[:] = ["--allow", server.endpoint, "--no-throttle"]
@@ -100,19 +100,19 @@ WARES = {
 
 @pytest.fixture(scope="session")
 def a_few_photos(tmp_path_factory):
-    """Forty small photos of four products in library/, and the images of two shops in sites/."""
+    """Small images of four products in library/, and the images of two shops in sites/."""
     from PIL import Image
 
-    from similarity_lab.samples import draw
+    from similarity_lab.samples import load_image
 
     folder = tmp_path_factory.mktemp("docs")
     for part, groups in WARES.items():
         for group, subjects in groups.items():
             (folder / part / group).mkdir(parents=True)
             for number, subject in enumerate(subjects):
-                seed = number if part == "library" else 100 + number
-                photo = Image.fromarray(draw(subject, seed=seed, size=(112, 112)))
-                photo.save(folder / part / group / f"{number:03}.jpg")
+                index = number if part == "library" else 6 + number
+                image = Image.fromarray(load_image(subject, index, size=(112, 112)))
+                image.save(folder / part / group / f"{number:03}.jpg")
     return folder
 
 

@@ -18,7 +18,7 @@ from common import origin, write_results
 
 from similarity_lab.samples import PRODUCTS
 from similarity_lab.samples.serving import serve
-from similarity_lab.samples.shops import draw_shop
+from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits, collect
 
 SIZE = (96, 128)
@@ -28,7 +28,7 @@ def measure(n_shops: int, n_products: int, seed: int) -> dict[str, float]:
     """Return the figures of one run."""
     subjects = [PRODUCTS[number % len(PRODUCTS)] for number in range(n_products)]
     with ExitStack() as stack:
-        shops = [draw_shop(f"shop {n}", subjects, seed=seed, size=SIZE) for n in range(n_shops)]
+        shops = [make_shop(f"shop {n}", subjects, start=seed, size=SIZE) for n in range(n_shops)]
         servers = [stack.enter_context(serve(shop)) for shop in shops]
         out = stack.enter_context(tempfile.TemporaryDirectory())
         start = time.perf_counter()
@@ -43,7 +43,7 @@ def measure(n_shops: int, n_products: int, seed: int) -> dict[str, float]:
         seconds = time.perf_counter() - start
         table = collection.table
         twice = sum(n - 1 for server in servers for n in Counter(server.asked).values())
-        digests = set(collection.images.query("status == 'kept'")["sha256"])
+        digests = set(collection.images.query("crawl_status == 'kept'")["sha256"])
     pages, images = int(table["n_pages"].sum()), int(table["n_images"].sum())
     products = n_shops * n_products
     return {

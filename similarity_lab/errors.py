@@ -6,13 +6,13 @@
     │   ├── ArchiveError                         a zip that is refused
     │   ├── UnknownClassError                    a class that the dataset does not have
     │   ├── SiteError                            a site on which no decision is possible
+    │   │   └── CollectedFolderError             not a folder of a collected site, or outdated
     │   ├── NoReferencesError                    a library without a usable image of the target
     │   ├── EmbedderError                        something that is not an embedder, or cannot run
     │   ├── WeightsError                         a weights file that is not what it should be
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
-    │   ├── UrlError                             a URL that may not be requested
-    │   └── CollectedFolderError                 a folder that does not hold a collected site
+    │   └── UrlError                             a URL that may not be requested
     ├── InputTypeError (TypeError)               an argument of the wrong type
     ├── PathNotFoundError (FileNotFoundError)    no such file or folder
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
@@ -28,7 +28,26 @@ Warnings: `PromiseWarning`, a calibration promise that cannot be kept.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+
+def did_you_mean(name: object, known_names: Iterable[str]) -> str:
+    """Return a suggestion for the message of an error about an unknown name.
+
+    Returns
+    -------
+    str
+        ``" Did you mean 'almonds'?"`` with the most similar known name, ignoring case; an empty
+        string if none is similar.
+
+    Examples
+    --------
+    >>> did_you_mean("almond", ["almonds", "dates"])
+    " Did you mean 'almonds'?"
+    """
+    by_key = {known.casefold(): known for known in known_names}
+    close = difflib.get_close_matches(str(name).casefold(), by_key, n=1)
+    return f" Did you mean {by_key[close[0]]!r}?" if close else ""
 
 
 class SimilarityLabError(Exception):
@@ -85,15 +104,16 @@ class UnknownClassError(InputError):
     Parameters
     ----------
     name : object
-        What was asked for.
+        The unknown class.
     classes : sequence of str
-        What there is; the nearest spelling is suggested.
+        The classes of the dataset; the one with the most similar spelling is suggested.
     """
 
     def __init__(self, name: object, classes: Sequence[str]) -> None:
-        close = difflib.get_close_matches(str(name), classes, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}")
+        super().__init__(
+            f"Unknown class {name!r}.{did_you_mean(name, classes)} "
+            f"The dataset has: {', '.join(classes)}"
+        )
 
 
 class SiteError(InputError):
@@ -131,8 +151,8 @@ class UrlError(InputError):
     """A URL that may not be requested."""
 
 
-class CollectedFolderError(InputError):
-    """A folder that does not hold a collected site."""
+class CollectedFolderError(SiteError):
+    """A folder that is not one of a collected site, or one that version 1 wrote."""
 
 
 class DownloadError(SimilarityLabError, OSError):

@@ -35,7 +35,7 @@ from similarity_lab.errors import (
     MissingExtraError,
     QuotaError,
 )
-from similarity_lab.files.download import TRANSIENT, is_safe
+from similarity_lab.files.downloads import RETRY_STATUSES, is_secure_url
 from similarity_lab.images import check_image, read_image
 from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
 
@@ -169,7 +169,7 @@ class Service:
     def __post_init__(self) -> None:
         if "@" in urlsplit(self.url).netloc:
             raise InputError(f"{self.name}: no credentials in the URL; use {self.key_variable}")
-        if not is_safe(self.url):
+        if not is_secure_url(self.url):
             raise InputError(f"{self.url}: expected an https URL")
         if self.form not in ("multipart", "json"):
             raise InputError(f'form must be "multipart" or "json", got {self.form!r}')
@@ -496,7 +496,7 @@ class HostedComparator:
             return HostedError(f"{name}: redirects ({status}); the key is sent to no other URL")
         kind = QuotaError if status in (402, 429) else HostedError
         reason = f"status {status} ({said})"
-        if status in TRANSIENT:
+        if status in RETRY_STATUSES:
             return _TransientError(reason, _retry_after(response.headers.get("Retry-After")), kind)
         return kind(f"{name}: {reason}")
 

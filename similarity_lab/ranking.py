@@ -12,14 +12,12 @@ from similarity_lab.datasets import load_dataset
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import SITE_COLUMNS
-from similarity_lab.report import spreadsheet_safe, write_report
-from similarity_lab.report.text import CSV
+from similarity_lab.report import write_csv, write_report
 from similarity_lab.sites import Site
 
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
-    from similarity_lab.web.asked import Addresses
-    from similarity_lab.web.collection import Collection
+    from similarity_lab.web.collection import Collection, UrlSource
 
 Result = SiteRelevance | SiteFailure
 
@@ -61,7 +59,7 @@ class Ranking:
 
 
 def rank(
-    urls: "Addresses | PathLike[str]",
+    urls: "UrlSource",
     library: "DatasetSource",
     targets: str | Sequence[str],
     out_dir: str | PathLike[str],
@@ -121,7 +119,7 @@ def rank(
         [*(_image_rows(result, folder) for _, result in results), _left_out(collection)],
         ignore_index=True,
     )
-    spreadsheet_safe(sites).to_csv(folder / "sites.csv", **CSV)
+    write_csv(sites, folder / "sites.csv")
     images.to_parquet(folder / "images.parquet", index=False)
     in_order = tuple(result for _, result in results)
     write_report(in_order, folder / "report", title=f"Who sells {', '.join(names)}?")
@@ -136,16 +134,17 @@ def _decided(
 ) -> Iterator[tuple[Row, Result]]:
     """Yield each row of the collection with its result, once per target."""
     rows: Sequence[Row] = collection.table.to_dict("records")
-    there = [row for row in rows if row["status"] == "collected"]
+    there = [row for row in rows if row["crawl_status"] == "collected"]
     sites = [Site.from_folder(row["folder"], name=row["name"]) for row in there]
     results = scorer.score_each(sites, targets)
     for row in there:
         for _ in targets:
             yield row, next(results)
     for row in rows:
-        if row["status"] != "collected":
+        if row["crawl_status"] != "collected":
             for target in targets:
-                yield row, SiteFailure(row["name"], target, f"{row['status']}: {row['reason']}")
+                reason = f"{row['crawl_status']}: {row['reason']}"
+                yield row, SiteFailure(row["name"], target, reason)
 
 
 def _ranked(
@@ -183,15 +182,17 @@ def _image_rows(result: Result, folder: Path) -> pd.DataFrame:
     origins = result.origins.reset_index(drop=True)
     paths = [_below(path, folder) for path in result.images["path"]]
     return pd.concat([origins, scores], axis=1).assign(
-        path=paths, site=result.site, target=result.target
+        path=paths, site=result.site, target=result.target, crawl_status="kept"
     )
 
 
 def _left_out(collection: "Collection") -> pd.DataFrame:
     """Return the images that were not kept, each once: no target was looked for on them."""
     images = collection.images
-    columns = ["site", "address", "page", "alt", "time", "status", "reason"]
-    return images.loc[images["status"] != "kept", columns].assign(path="", sha256="", target="")
+    columns = ["site", "url", "page", "alt", "time", "crawl_status", "reason"]
+    return images.loc[images["crawl_status"] != "kept", columns].assign(
+        path="", sha256="", target=""
+    )
 
 
 def _below(path: object, folder: Path) -> str:

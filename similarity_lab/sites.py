@@ -1,24 +1,28 @@
-"""A supplier's website as a set of images: a folder, a zip, a list of paths, or an address."""
+"""A supplier's website as a set of images: from a folder, a zip or a list of paths."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Union
+from typing import Union
 
 import pandas as pd
 
-from similarity_lab.errors import InputTypeError, SiteError
-from similarity_lab.files import existing_folder, list_files, skipped_table
-from similarity_lab.files.archives import extract_for_process, folder_for_process
+from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError
+from similarity_lab.files import existing_folder, extract_for_process, list_files, skipped_table
 from similarity_lab.images.sources import Source, describe, one_line, printable
 
-# the image, the page it was found on, its text there, when it was fetched, digest of its bytes
-ORIGIN_COLUMNS = ["path", "address", "page", "alt", "time", "sha256"]
+__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_name"]
 
-ORIGINS = "images.parquet"  # beside the images of a collected site
+ORIGIN_COLUMNS = ["path", "url", "page", "alt", "time", "sha256"]
+"""Columns of `Site.origins`: the file, the image's url, the url of the page it was found on, its
+alternative text there, when it was fetched (ISO 8601, UTC), and the SHA-256 of its bytes."""
+
+ORIGINS = "images.parquet"
+"""Name of the table of origins in the folder of a collected site."""
 
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
+"""Whatever `Site.of` accepts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +33,14 @@ class Site:
     ----------
     name : str
     paths : tuple
-        One entry per file, exactly as given; also files that may turn out to be no picture, which
-        a decision then lists with its reason.
+        One entry per file, as given, in order. Files that turn out not to be readable images are
+        included; a decision lists them with a reason.
     skipped : DataFrame with columns path, reason
-        What could not even be listed: a folder without permission, a zip member that is refused.
+        What could not even be listed: folders without permission, refused members of a zip.
     root : Path or None
-        The folder the paths lie in; reports show paths relative to it.
+        The folder given, or the temporary folder of a zip; None for a list of paths.
     origins : DataFrame or None
-        Where collected images came from, `ORIGIN_COLUMNS`, one row per path, in order.
+        Where collected images came from: `ORIGIN_COLUMNS`, one row per path, in order.
 
     Examples
     --------
@@ -55,60 +59,48 @@ class Site:
 
     @classmethod
     def from_folder(cls, folder: str | PathLike[str], *, name: str | None = None) -> "Site":
-        """Take all files below a folder, nested folders too; the default name is the folder's.
+        """Return the site of all files below a folder, including nested folders.
 
-        Of a folder that `from_url` or `similarity_lab.web.collect` has made the collected images
-        are taken, and where each came from.
+        If `similarity_lab.web.collect` wrote the folder, the site has the collected images and
+        their origins.
+
+        Parameters
+        ----------
+        folder : path
+        name : str, optional
+            Default: the name of the folder.
+
+        Raises
+        ------
+        PathNotFoundError, NotAFolderError
+            There is no such folder.
+        CollectedFolderError
+            The table of origins is damaged, or was written by version 1.
         """
         path = existing_folder(folder, "a folder with a site's images")
-        collected = (path / ORIGINS).is_file() and (path / "images").is_dir()
-        files, skipped = list_files(path / "images" if collected else path)
-        origins = _origins(path, files) if collected else None
+        is_collected = (path / ORIGINS).is_file() and (path / "images").is_dir()
+        files, skipped = list_files(path / "images" if is_collected else path)
+        origins = _read_origins(path, files) if is_collected else None
         name = name or printable(path.resolve().name)
         return cls(name, tuple(files), skipped_table(skipped), path, origins)
 
     @classmethod
-    def from_url(
-        cls,
-        url: str,
-        out_dir: str | PathLike[str] | None = None,
-        *,
-        name: str | None = None,
-        **options: Any,  # noqa: ANN401
-    ) -> "Site":
-        """Collect a website's images, as `similarity_lab.web.collect` does for many.
+    def from_zip(cls, archive: str | PathLike[str], *, name: str | None = None) -> "Site":
+        """Return the site of all files in a ``.zip``.
+
+        They are extracted to a temporary folder, which is removed when the process exits.
 
         Parameters
         ----------
-        url : str
-        out_dir : path, optional
-            The images come to a folder in it, to be found there again; without it they are kept for
-            as long as the process lives.
+        archive : path
         name : str, optional
-            Default: the address.
-        **options
-            Of `similarity_lab.web.collect`.
+            Default: the name of the archive without ``.zip``.
 
         Raises
         ------
-        SiteError
-            The address is refused, the site cannot be reached, or it shows no image.
-        ImportError
-            The extra ``web`` is missing.
+        ArchiveError
+            The archive is damaged, dangerous or too large.
         """
-        # Collecting stands further left but gives sites: the one import that looks to the right
-        from similarity_lab.web import collect
-
-        folder = out_dir or folder_for_process()
-        collection = collect({name or url: url}, folder, **options)
-        for site in collection.sites:
-            return site
-        row = collection.table.iloc[0]
-        raise SiteError(f"{row['url']}: {row['status']}: {row['reason']}")
-
-    @classmethod
-    def from_zip(cls, archive: str | PathLike[str], *, name: str | None = None) -> "Site":
-        """Take all files of a ``.zip``; they are extracted for as long as the process lives."""
         folder, refused = extract_for_process(archive)
         files, skipped = list_files(folder)
         table = pd.concat([refused, skipped_table(skipped)], ignore_index=True)
@@ -116,16 +108,28 @@ class Site:
 
     @classmethod
     def from_paths(cls, paths: Iterable[Source], *, name: str) -> "Site":
-        """Take these files, in this order."""
+        """Return the site of these image files (or other image sources), in this order."""
         return cls(name, tuple(paths))
 
     @classmethod
     def of(cls, source: SiteSource) -> "Site":
-        """Make a site of a folder, a ``.zip``, a list of paths, an http or https address."""
+        """Return a site as it is, or make one from a folder, a ``.zip`` or a list of paths.
+
+        Raises
+        ------
+        InputError
+            `source` is a url: collect the site first.
+        InputTypeError
+            `source` is none of these.
+        """
         if isinstance(source, Site):
             return source
         if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-            return cls.from_url(source)
+            raise InputError(
+                f"{source}: is a url; collect the site's images first, with "
+                "similarity_lab.web.collect(urls, out_dir) or `similarity-lab collect`, and pass "
+                "the folder"
+            )
         if isinstance(source, (str, PathLike)):
             path = Path(source)
             if path.is_file() and path.suffix.lower() == ".zip":
@@ -134,33 +138,35 @@ class Site:
         if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
             return cls.from_paths(source, name=site_name(source))
         raise InputTypeError(
-            "expected a Site, a folder, a .zip, an address or a list of paths, "
-            f"got {type(source).__name__}"
+            f"expected a Site, a folder, a .zip or a list of paths, got {type(source).__name__}"
         )
-
-    def shown(self, path: object) -> str:
-        """Return a path as reports show it: relative to the site's folder where there is one."""
-        if self.root is not None and isinstance(path, Path) and path.is_relative_to(self.root):
-            return path.relative_to(self.root).as_posix()
-        return str(path)
 
 
 def site_name(source: object) -> str:
-    """Return what a site is called by default, also one that cannot be made."""
+    """Return the default name of a site, even of one that cannot be loaded."""
     if isinstance(source, Site):
         return source.name
     return printable(describe(source)) if isinstance(source, (str, PathLike)) else "site"
 
 
-def _origins(folder: Path, files: list[Path]) -> pd.DataFrame:
-    """Return where each file came from; nothing is known of files that are not in the table."""
+def _read_origins(folder: Path, files: list[Path]) -> pd.DataFrame:
+    """Return one row per file; empty strings for files that are not in the folder's table."""
+    path = folder / ORIGINS
     try:
-        table = pd.read_parquet(folder / ORIGINS, columns=ORIGIN_COLUMNS)
+        table = pd.read_parquet(path)
+        if "address" in table and "url" not in table:
+            raise CollectedFolderError(
+                f"{folder} was collected by version 1 of similarity_lab, whose tables this "
+                "version does not read; collect the site again"
+            )
+        table = table[ORIGIN_COLUMNS]
+    except CollectedFolderError:
+        raise
     except (OSError, ValueError, KeyError) as error:
-        raise SiteError(
-            f"{folder / ORIGINS}: is not the table of a collected site ({one_line(error)}); "
-            "collect it again, or remove the file to use the images alone"
+        raise CollectedFolderError(
+            f"{path}: not the table of a collected site ({one_line(error)}); collect the site "
+            "again, or remove the file to use the images alone"
         ) from error
-    names = pd.Index([path.relative_to(folder).as_posix() for path in files], name="path")
-    known = table.drop_duplicates("path").set_index("path").reindex(names).fillna("")
-    return known.reset_index()[ORIGIN_COLUMNS]
+    names = pd.Index([file.relative_to(folder).as_posix() for file in files], name="path")
+    origins = table.drop_duplicates("path").set_index("path").reindex(names).fillna("")
+    return origins.reset_index()[ORIGIN_COLUMNS]

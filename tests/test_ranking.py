@@ -13,9 +13,9 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from similarity_lab import rank
 from similarity_lab.cli import main
 from similarity_lab.ranking import RANKING_COLUMNS
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 from similarity_lab.samples.serving import serve
-from similarity_lab.samples.shops import draw_shop
+from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits
 
 SCORING = {"method": "mean-distance", "n_references": 4, "similarity_threshold": "from-library"}
@@ -28,7 +28,7 @@ def photos(tmp_path_factory):
     for name in ("almonds", "clothing"):
         (root / name).mkdir()
         for seed in range(4):
-            pixels = draw(name, seed=seed, size=(64, 64))
+            pixels = load_image(name, seed, size=(64, 64))
             Image.fromarray(pixels).save(root / name / f"{seed}.png")
     return root
 
@@ -36,8 +36,8 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shops():
     with ExitStack() as stack:
-        nuts = draw_shop("Nuts", ["almonds"] * 3 + ["dates"], size=(80, 80))
-        coats = draw_shop("Coats", ["clothing"] * 3, size=(80, 80))
+        nuts = make_shop("Nuts", ["almonds"] * 3 + ["dates"], start=4, size=(80, 80))
+        coats = make_shop("Coats", ["clothing"] * 3, start=4, size=(80, 80))
         yield [stack.enter_context(serve(shop)) for shop in (nuts, coats)]
 
 
@@ -97,7 +97,7 @@ def test_what_is_written_can_be_read_and_shown(ranking):
     scored = images[images["status"] == "scored"]
     assert set(scored["target"]) == {"almonds", "clothing"} and scored["score"].notna().all()
     assert all((result.folder / path).is_file() for path in scored["path"])
-    assert scored["address"].str.startswith("http://127.0.0.1:").all()
+    assert scored["url"].str.startswith("http://127.0.0.1:").all()
     left = images[images["target"] == ""]
     assert len(left) and (left["reason"] != "").all()
 
@@ -117,7 +117,7 @@ def test_collect_from_the_command_line(shops, tmp_path, capsys):
     arguments += ["--allow", shops[0].endpoint]
     assert main(["collect", str(file), *arguments, "--images", "3"]) == 0
     shown = capsys.readouterr().out
-    assert "the limit of 3 images is reached" in shown and "expected an http or https" in shown
+    assert "Limit of 3 images reached" in shown and "Expected an http or https" in shown
     (marker,) = (tmp_path / "out").glob("*/site.json")
     assert json.loads(marker.read_text())["settings"]["limits"]["images"] == 3
     assert main(["collect", "ftp://x", *arguments]) == 2

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
-from similarity_lab.samples import draw
-from similarity_lab.samples.shops import WAYS, draw_shop
+from similarity_lab.samples import load_image
+from similarity_lab.samples.shops import WAYS, make_shop
 
 Rng = np.random.Generator
 
@@ -32,7 +32,7 @@ _WORDS = [
 @cache
 def pictures() -> list[bytes]:
     """Draw small photos in all formats and modes that are read."""
-    photo = Image.fromarray(draw("almonds", seed=1, size=(48, 64)))
+    photo = Image.fromarray(load_image("almonds", 1, size=(48, 64)))
     upside = Image.Exif()
     upside[0x0112] = 6
     forms: list[tuple[Image.Image, str, dict]] = [
@@ -80,7 +80,7 @@ def archives() -> list[bytes]:
 def pages() -> list[bytes]:
     """Draw a shop that shows its products in all the ways we know; its pages and sitemaps."""
     subjects = ["almonds", "dates", "oats", "scene"]
-    shop = draw_shop("Nüsse & Co", [subjects[n % 4] for n in range(len(WAYS))], size=(32, 32))
+    shop = make_shop("Nüsse & Co", [subjects[n % 4] for n in range(len(WAYS))], size=(32, 32))
     kinds = ("text/html", "application/xml", "application/gzip", "text/plain")
     found = [body for kind, body in shop.files.values() if kind.startswith(kinds)]
     return [*found, *(body[:400] for body in found if body.startswith(b"<!doctype"))]

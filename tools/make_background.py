@@ -1,30 +1,31 @@
-"""Make similarity_lab/relevance/background.npz, the vectors of the generated background photos.
+"""Make similarity_lab/relevance/rules/background.npz: vectors of generated background images.
 
-    python tools/make_background.py
+    python -m tools.make_background
 
-Equal on every machine up to rounding: the photos are drawn from seeds, the weights are packaged.
+Equal on every machine up to rounding: the images are drawn from seeds, the weights are packaged.
 """
 
 import numpy as np
 
 from similarity_lab.embedders import load_embedder
-from similarity_lab.relevance.rules.background import FILE, background_photos
+from similarity_lab.relevance.rules.background import FILE
 from similarity_lab.relevance.rules.learned import QUALITIES
+from tools.draw_samples.background import background_images
 
 
 def main() -> None:
     """Draw, embed and write."""
-    photos = background_photos()
+    images = background_images()
     embedders = [
         load_embedder(name, input_size=size, runtime="keras") for name, size in QUALITIES.values()
     ]
     vectors = {
-        f"vectors_{number}": embedder.embed(photos).astype(np.float16)
+        f"vectors_{number}": embedder.embed(images).astype(np.float16)
         for number, embedder in enumerate(embedders)
     }
     names = np.array([embedder.name for embedder in embedders])
     np.savez_compressed(FILE, embedders=names, **vectors)
-    print(f"{FILE}: {len(photos)} photos, {FILE.stat().st_size:,} bytes")
+    print(f"{FILE}: {len(images)} images, {FILE.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Make similarity_lab/embedders/int8.npz, the int8 form of the packaged networks.
 
-    python tools/make_int8.py
+    python -m tools.make_int8
 
-Post-training quantisation by NNCF, calibrated on the generated background photos; equal on every
-machine up to rounding, since photos are drawn from seeds and weights are packaged.
+Post-training quantisation by NNCF, calibrated on the generated background images; equal on every
+machine up to rounding: the images are drawn from seeds, the weights are packaged.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from similarity_lab.embedders.int8 import FILE, Int8
 from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.embedders.openvino_graph import lite_graph
 from similarity_lab.images import Pixels
-from similarity_lab.relevance.rules.background import background_photos
+from tools.draw_samples.background import background_images
 
 IN_FLOAT = ["stem.*", "block0_.*"]
 
 
-def quantised(variant: str, photos: Sequence[Pixels]) -> ov.Model:
+def quantised(variant: str, images: Sequence[Pixels]) -> ov.Model:
     """Return NNCF's own int8 model."""
     size = VARIANTS[variant].input_size
-    pixels = [read_image(photo, size=size)[None] for photo in photos]
+    pixels = [read_image(image, size=size)[None] for image in images]
     return nncf.quantize(
         lite_graph(variant, (size, size), 3),
         nncf.Dataset(pixels),
@@ -57,10 +57,10 @@ def int8_form(model: ov.Model) -> Int8:
 
 def main() -> None:
     """Draw, quantise and write."""
-    photos = background_photos()
+    images = background_images()
     arrays: dict[str, np.ndarray] = {}
     for variant in VARIANTS:
-        arrays |= int8_form(quantised(variant, photos)).arrays(variant)
+        arrays |= int8_form(quantised(variant, images)).arrays(variant)
     np.savez_compressed(FILE, **arrays)
     print(f"{FILE}: {len(arrays)} arrays, {FILE.stat().st_size:,} bytes")
 

@@ -150,23 +150,24 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
 
 
 def _score(options: argparse.Namespace) -> None:
-    from similarity_lab.relevance import SiteRelevance, decisions_table
+    from similarity_lab.relevance import SiteRelevance, decisions_table, rank_results
 
     scorer = _scorer(options)
     results = list(scorer.score_each(options.sites))
     decided = [result for result in results if isinstance(result, SiteRelevance)]
     if options.csv or options.images_csv:
-        from similarity_lab.report.text import CSV, spreadsheet_safe
+        from similarity_lab.report.text import write_csv
     if options.csv:
-        spreadsheet_safe(decisions_table(results)).to_csv(options.csv, **CSV)
+        write_csv(decisions_table(results), options.csv)
     if options.images_csv:
         tables = [result.images.assign(site=result.site) for result in decided]
         images = pd.concat(tables or [pd.DataFrame()])
-        spreadsheet_safe(images).to_csv(options.images_csv, **CSV)
+        write_csv(images, options.images_csv)
     if options.report:
         from similarity_lab.report import write_report
 
-        page = write_report(results, options.report, title=f"Who sells {scorer.target}?")
+        title = f"Who sells {scorer.target}?"
+        page = write_report(rank_results(results), options.report, title=title)
         print(f"page: {page}", file=sys.stderr)
     for row in scorer.skipped_.itertuples():
         print(f"left out of the library: {row.path}: {row.reason}", file=sys.stderr)

@@ -9,7 +9,7 @@ _SHOPS = {
     "Greenfield Foods": ("almonds", "dates", "almonds", "logo", "almonds", "oats"),
     "Marble Mill": ("oats", "cocoa", "maple syrup", "logo", "dates", "scene"),
 }
-_TARGET, _PRODUCTS, _PHOTO = "almonds", 24, (240, 240)
+_TARGET, _PRODUCTS = "almonds", 24
 _PORT = 8734  # if it is free; a second run then finds the same shops
 
 
@@ -17,7 +17,6 @@ def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     """Add the command to the parser."""
     demo = commands.add_parser("demo", help="collect two invented shops, decide, write a page")
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
-    demo.add_argument("--seed", type=int, default=0, help="of the generated photos")
     demo.set_defaults(run=_demo)
 
 
@@ -26,15 +25,15 @@ def _demo(options: argparse.Namespace) -> None:
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.serving import serve
-    from similarity_lab.samples.shops import draw_shop
+    from similarity_lab.samples.shops import make_shop
 
-    print(f"Drawing photos of products in {options.out}, and two invented web shops ...")
-    samples = make_samples(options.out / "samples", seed=options.seed)
+    print(f"Unpacking the sample to {options.out / 'samples'} and serving two of its shops ...")
+    samples = make_samples(options.out / "samples")
     with ExitStack() as stack:
         servers = {}
         for at, (name, wares) in enumerate(_SHOPS.items()):
             subjects = [wares[number % len(wares)] for number in range(_PRODUCTS)]
-            shop = draw_shop(name, subjects, seed=options.seed, size=_PHOTO)
+            shop = make_shop(name, subjects)
             servers[name] = stack.enter_context(serve(shop, port=_PORT + at))
             print(f"  {name} is served at {servers[name].url}")
         ranking = rank(

@@ -51,9 +51,9 @@ def _search(options: argparse.Namespace) -> None:
     embedder = load_embedder(options.embedder, color=options.color)
     table = nearest(store, embedder, options.images, k=options.k)
     if options.csv:
-        from similarity_lab.report.text import CSV, spreadsheet_safe
+        from similarity_lab.report.text import write_csv
 
-        spreadsheet_safe(table).to_csv(options.csv, **CSV)
+        write_csv(table, options.csv)
     for row in table.attrs["skipped"].itertuples():
         print(f"left out: {row.path}: {row.reason}", file=sys.stderr)
     print(table.to_string(index=False, float_format="{:.3f}".format))

@@ -1,7 +1,7 @@
 """Labelled photos: load, split, and find photos that leaked from one split into the other."""
 
 from similarity_lab.datasets.dataset import ImageDataset
-from similarity_lab.datasets.grocery_store import grocery_store
+from similarity_lab.datasets.grocery import grocery_store
 from similarity_lab.datasets.leaks import find_leaks
 from similarity_lab.datasets.loading import load_dataset
 

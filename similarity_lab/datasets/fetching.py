@@ -1,4 +1,4 @@
-"""Fetch the Grocery Store dataset: download, unpack safely, verify, and only then show it."""
+"""Download, unpack and verify the Grocery Store dataset."""
 
 import csv
 import hashlib
@@ -8,13 +8,12 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 
 from similarity_lab.errors import ArchiveError, DownloadError, InputError, PathNotFoundError
-from similarity_lab.files.archives import extract_zip
-from similarity_lab.files.download import beside, download
+from similarity_lab.files import extract_zip
+from similarity_lab.files.downloads import download, working_files
 
 __all__ = [
     "GROCERY_STORE_SHA256",
     "GROCERY_STORE_URL",
-    "DownloadError",
     "fetch_grocery_store",
     "tree_digest",
 ]
@@ -22,10 +21,10 @@ __all__ = [
 GROCERY_STORE_URL = (
     "https://github.com/marcusklasson/GroceryStoreDataset/archive/refs/heads/master.zip"
 )
-"""Where the publisher keeps the dataset."""
+"""Where its authors publish the dataset."""
 
 GROCERY_STORE_SHA256 = "5dde0c6abab5ff3d6551a8a1403393303fd67e46f3386e4df7c19bd2766f09fd"
-"""What `tree_digest` gives for the dataset as published."""
+"""`tree_digest` of the dataset as published."""
 
 
 def fetch_grocery_store(
@@ -37,34 +36,34 @@ def fetch_grocery_store(
 ) -> Path:
     """Download, unpack and verify the Grocery Store dataset (about 130 MB, MIT licence).
 
-    A verified copy is returned at once, without a request. An interrupted download is kept as
-    ``grocery-store.zip.part`` and continued by the next call if the server sends ranges; GitHub's
-    archive servers usually do not, then it starts again. A zip put by hand at
-    ``grocery-store.zip`` is used instead, and left there. Killed at any moment, the call leaves
-    either no ``grocery-store`` or the verified one. One call at a time per folder.
+    If the dataset is already there and verifies, nothing is requested. An interrupted download is
+    kept as ``grocery-store.zip.part``, and the next call resumes it if the server supports range
+    requests; GitHub's archive servers usually do not, then it starts over. If you put the zip at
+    ``grocery-store.zip`` yourself, it is used and kept. ``grocery-store`` is never incomplete,
+    even if the process is killed. Run one call at a time per folder.
 
     Parameters
     ----------
     folder : path
-        Made if missing; the dataset comes to ``folder/grocery-store``.
+        Created if missing; the dataset is written to ``folder/grocery-store``.
     url : str
-        An https address of a zip with one top folder that holds ``dataset/``.
+        https url of a zip with one top folder that contains ``dataset/``.
     expected : str
-        What `tree_digest` must give: 64 hexadecimal digits.
+        `tree_digest` that the dataset must have: 64 hexadecimal digits.
     progress : bool
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
     Path
-        ``folder/grocery-store``; its ``dataset/train.txt`` and all files named there exist.
+        ``folder/grocery-store``; its ``dataset/train.txt`` and all files listed there exist.
 
     Raises
     ------
     DownloadError
-        No connection, an HTTP error, an address that is not https, more than 1 GiB, other files
-        than expected, a folder that cannot be written to, or an existing ``grocery-store`` that
-        is something else (it is never touched).
+        No connection, an HTTP error, a url that is not https, more than 1 GiB, a wrong digest, a
+        folder that cannot be written to, or an existing ``grocery-store`` with other content
+        (which is never changed).
 
     References
     ----------
@@ -79,37 +78,36 @@ def fetch_grocery_store(
             raise DownloadError(f"{error}; move {home} away and try again") from error
         return home
     archive = home.with_name("grocery-store.zip")
-    part, note = beside(archive)
-    # A note without a part is left by a call that was killed after its download.
-    by_hand = archive.exists() and (part.exists() or not note.exists())
+    part, note = working_files(archive)
+    # A note without a part remains if a call is killed after its download.
+    is_own_zip = archive.exists() and (part.exists() or not note.exists())
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         if not archive.exists():
             download(url, archive, progress=progress)
-        _install(archive, home, expected, by_hand)
+        _install(archive, home, expected, is_own_zip)
     except DownloadError:
         raise
     except OSError as error:
         raise DownloadError(
-            f"{home.parent}: cannot be written to ({error}), expected a folder with 300 MB free; "
-            "name another or make room"
+            f"{home.parent}: cannot be written to ({error}); expected a folder with 300 MB free"
         ) from error
     return home
 
 
 def tree_digest(folder: str | PathLike[str]) -> str:
-    r"""Return one SHA-256 for the files of the Grocery Store dataset that matter.
+    r"""Return one SHA-256 for the relevant files of the Grocery Store dataset.
 
     These are ``dataset/classes.csv``, the lists ``dataset/{train,val,test}.txt`` and every image
-    that these four name. Whatever else lies there (descriptions, lock files of editors, what the
-    repository once had) does not count. For each file there is a line "<its SHA-256>  <its path
-    below `folder`, with slashes>\n"; the digest is that of all lines, sorted: what
-    ``sha256sum FILES | LC_ALL=C sort | sha256sum`` prints.
+    that these four name; other files (descriptions, lock files of editors) do not count. Each file
+    contributes a line "<its SHA-256>  <its path below `folder`, with slashes>\n"; the digest is
+    that of all lines, sorted, as printed by
+    ``sha256sum FILES | LC_ALL=C sort | sha256sum``.
 
     Parameters
     ----------
     folder : path
-        Holds ``dataset/``.
+        Contains ``dataset/``.
 
     Returns
     -------
@@ -118,20 +116,23 @@ def tree_digest(folder: str | PathLike[str]) -> str:
 
     Raises
     ------
-    FileNotFoundError
-        Files are missing: how many, and which is the first.
-    ValueError
+    PathNotFoundError
+        Files are missing: the message says how many, and which is the first.
+    InputError
         A list is not text, or names a file outside `folder`.
     """
     root = Path(folder)
     lists = [f"dataset/{name}" for name in ("train.txt", "val.txt", "test.txt")]
     _require(root, [*lists, "dataset/classes.csv"])
     images: set[str] = set()
-    for name in lists:
-        rows = (root / name).read_text(encoding="utf-8").splitlines()
-        images.update(row.rsplit(",", 2)[0].strip() for row in rows if row.strip())
-    with (root / "dataset/classes.csv").open(encoding="utf-8", newline="") as file:
-        images.update(row.get("Iconic Image Path (str)") or "" for row in csv.DictReader(file))
+    try:
+        for name in lists:
+            rows = (root / name).read_text(encoding="utf-8").splitlines()
+            images.update(row.rsplit(",", 2)[0].strip() for row in rows if row.strip())
+        with (root / "dataset/classes.csv").open(encoding="utf-8", newline="") as file:
+            images.update(row.get("Iconic Image Path (str)") or "" for row in csv.DictReader(file))
+    except UnicodeDecodeError as error:
+        raise InputError(f"a list of the dataset is not UTF-8 text: {error}") from error
     names = [*lists, "dataset/classes.csv"]
     names += sorted(f"dataset/{image.removeprefix('/')}" for image in images)
     _require(root, names)
@@ -142,7 +143,7 @@ def tree_digest(folder: str | PathLike[str]) -> str:
 def _require(root: Path, names: list[str]) -> None:
     for name in names:
         if ".." in PurePosixPath(name).parts:
-            raise InputError(f"{name!r} is named, expected files inside the dataset")
+            raise InputError(f"{name!r} is listed; expected files inside the dataset")
     missing = [name for name in names if not (root / name).is_file()]
     if missing:
         raise PathNotFoundError(
@@ -157,44 +158,44 @@ def _sha256(path: Path) -> str:
 
 def _verify(folder: Path, expected: str, name: Path) -> None:
     try:
-        got = tree_digest(folder)
+        digest = tree_digest(folder)
     except (OSError, ValueError) as error:
         raise DownloadError(f"{name}: not the complete Grocery Store dataset: {error}") from error
-    if got != expected:
+    if digest != expected:
         raise DownloadError(
-            f"{name}: not the Grocery Store dataset as published, expected tree_digest "
-            f"{expected}, got {got}; to use it all the same pass expected={got!r}"
+            f"{name}: not the Grocery Store dataset as published; expected tree_digest "
+            f"{expected}, got {digest}. To use it anyway, pass expected={digest!r}"
         )
 
 
-def _install(archive: Path, home: Path, expected: str, by_hand: bool) -> None:
-    """Unpack beside `home` and rename, so that `home` is never there half."""
+def _install(archive: Path, home: Path, expected: str, is_own_zip: bool) -> None:
+    """Unpack beside `home`, verify, then rename, so that `home` is never incomplete."""
     unpacked = home.with_name(f"{home.name}.unpacking")
     if unpacked.exists():  # left by a call that was killed
         shutil.rmtree(unpacked)
-    left_out = ""
+    skipped_note = ""
     try:
         _, skipped = extract_zip(archive, unpacked)
         for row in skipped.head(1).itertuples():
-            left_out = f"; {len(skipped)} members left out, the first: {row.path}: {row.reason}"
+            skipped_note = f" ({len(skipped)} members skipped, first {row.path}: {row.reason})"
         tops = [path.parents[1] for path in unpacked.glob("*/dataset/train.txt")]
         if len(tops) != 1:
             raise DownloadError(
-                f"{archive}: has {len(tops)} times */dataset/train.txt, expected once"
+                f"{archive}: expected one */dataset/train.txt in it, found {len(tops)}"
             )
         _verify(tops[0], expected, name=archive)
         tops[0].rename(home)
     except (ArchiveError, DownloadError) as error:
-        way_on = f"move {archive} away"
-        if not by_hand:
-            _clean(archive, by_hand)
-            way_on = "the download was removed"
-        raise DownloadError(f"{error}{left_out}; {way_on}, then try again") from error
+        advice = f"move {archive} away and try again"
+        if not is_own_zip:
+            _clean(archive, is_own_zip)
+            advice = "the download was removed; try again"
+        raise DownloadError(f"{error}{skipped_note}; {advice}") from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    _clean(archive, by_hand)
+    _clean(archive, is_own_zip)
 
 
-def _clean(archive: Path, by_hand: bool) -> None:
-    for path in [*beside(archive), *([] if by_hand else [archive])]:
+def _clean(archive: Path, is_own_zip: bool) -> None:
+    for path in [*working_files(archive), *([] if is_own_zip else [archive])]:
         path.unlink(missing_ok=True)

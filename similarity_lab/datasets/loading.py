@@ -10,8 +10,12 @@ import pandas as pd
 
 from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.errors import InputError
-from similarity_lab.files import existing_folder, list_files, skipped_table
-from similarity_lab.files.archives import extract_for_process
+from similarity_lab.files import (
+    existing_folder,
+    extract_for_process,
+    list_files,
+    skipped_table,
+)
 from similarity_lab.images import Color, image_size
 from similarity_lab.images.decoding import errors_table, readable
 from similarity_lab.images.sources import printable

@@ -1,48 +1,62 @@
-"""Unpack a ``.zip`` that a stranger made: it may neither leave its folder nor flood the disk.
+"""Unpack untrusted zip archives: nothing is written outside the folder, and limits hold.
 
-What shows intent (names that climb out, bombs, encryption) refuses the archive as a whole, before
-anything is written. What may be an accident (a damaged photo, a link, a name that is there twice)
-costs only that member, which is listed with its reason.
+Signs of intent (path traversal, zip bombs, encryption) refuse the archive as a whole, before
+anything is written. Likely accidents (a damaged photo, a link, a duplicate name) skip only that
+member, which is listed with its reason.
 """
 
 import atexit
 import copy
 import errno
 import os
+import re
 import shutil
+import stat
 import struct
 import sys
 import tempfile
 import unicodedata
 import zlib
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import chain, takewhile
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import IO
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import pandas as pd
 
 from similarity_lab.errors import ArchiveError, InputTypeError
-from similarity_lab.files import skipped_table
-from similarity_lab.files.zip_checks import (
-    Members,
-    beyond_limits,
-    dangerous_members,
-    overlaps,
-    unusable,
-)
+from similarity_lab.files.listing import skipped_table
+
+__all__ = ["extract_for_process", "extract_zip", "folder_for_process"]
 
 _BLOCK = 2**18
-_DAMAGE = (BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error, EOFError)
-_NAME_TROUBLE = (errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+_DAMAGE_ERRORS = (BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error, EOFError)
+_NAME_ERRNOS = (errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
-Skipped = list[tuple[object, str]]
+_LOCAL_HEADER_BYTES = 30  # without the name that follows it
+_RATIO_FREE_BYTES = 2**20  # below this size a high ratio is harmless, and common in flat images
+# How a name could leave the folder, on any operating system.
+_TRAVERSALS = {
+    r"\0": "contains a NUL character",
+    r"\\": "contains a backslash",
+    r"^/": "is absolute",
+    r"^[A-Za-z]:": "begins with a drive letter",
+    # Windows drops dots and spaces at the end of a name, so that ".. " may be "..".
+    r"(^|/)\.\.[. ]*(/|$)": "leaves the folder with '..'",
+}
+_MAX_NAME_BYTES, _MAX_PART_BYTES = 1024, 255  # in UTF-8; every common file system takes these
+# Only these two: `zipfile` unpacks blocks of bzip2 and LZMA into memory without any limit.
+_METHODS = (ZIP_STORED, ZIP_DEFLATED)
+
+_Members = list[ZipInfo]
+_Skipped = list[tuple[object, str]]
 
 
-class _Skip(Exception):
-    """The reason why one member is left out."""
+class _SkipMember(Exception):
+    """One member cannot be written; the text is the reason."""
 
 
 def extract_zip(
@@ -53,37 +67,38 @@ def extract_zip(
     max_bytes: int = 4 * 2**30,
     max_ratio: float = 200,
 ) -> tuple[list[Path], pd.DataFrame]:
-    """Unpack a ``.zip`` into a folder, safely.
+    """Unpack a ``.zip`` into a folder.
 
     Parameters
     ----------
     source : path or binary file object
         The archive; a file object must be seekable.
     folder : path
-        Where to; made if missing. Nothing that is in it already is overwritten.
+        Created if missing. Existing files are never overwritten.
     max_files : int
-        Most members, folders included.
+        Maximum number of members, folders included.
     max_bytes : int
-        Most bytes that all members together may unpack to.
+        Maximum total size of the unpacked files, in bytes.
     max_ratio : float
-        Most bytes that one compressed byte may unpack to, in members above 1 MiB; photos: near 1.
+        Maximum compression ratio (unpacked to packed bytes) of members above 1 MiB; photos: near 1.
 
     Returns
     -------
     paths : list of Path
-        The files written, below `folder`, sorted by their parts. Empty folders are not made.
-    skipped : pandas.DataFrame
-        Columns ``path`` (the member's name) and ``reason``: links, device nodes, names there twice
-        or equal but for case (the first counts) or too long, damage, rare compression, files that
-        exist already.
+        The files written, below `folder`, sorted by their parts. Empty folders are not created.
+    skipped : DataFrame
+        Columns ``path`` (the member's name) and ``reason``: links, device nodes, names that are
+        too long or already used (ignoring case and Unicode normal form; the first one counts),
+        damage, unsupported compression, files that already exist.
 
     Raises
     ------
     ArchiveError
-        No such file, a folder, no zip or a truncated one; names that leave the folder; encrypted
-        or overlapping members; more than the limits allow, or more than the archive declares.
+        The file does not exist, is a folder, or is not a complete zip; it has members that are
+        encrypted, overlap, or would be written outside the folder; it exceeds the limits, or
+        unpacks to more than its directory declares.
     OSError
-        The folder cannot be written to. Whatever stops the call: what it had written is removed.
+        The folder cannot be written to. Whatever the error, files written so far are removed.
 
     Examples
     --------
@@ -98,7 +113,7 @@ def extract_zip(
     """
     target = Path(folder)
     if target.exists() and not target.is_dir():
-        raise ArchiveError(f"{target}: is a file, expected a folder to unpack into; name another")
+        raise ArchiveError(f"{target}: is a file; expected a folder to unpack into")
     with ExitStack() as stack:
         if isinstance(source, str | PathLike):
             name, file = str(source), stack.enter_context(_open_file(Path(source)))
@@ -106,28 +121,27 @@ def extract_zip(
             name, file = str(getattr(source, "name", "<file object>")), source
         else:
             raise InputTypeError(
-                f"{type(source).__name__}, expected a path or a binary file object"
+                f"expected a path or a binary file object, got {type(source).__name__}"
             )
         archive = stack.enter_context(_open_archive(file, name))
-        archive.filename = name  # None for a file object: no name for messages
+        archive.filename = name  # None for a file object
         members = archive.infolist()
         size = file.seek(0, os.SEEK_END)
-        limits = beyond_limits(members, max_files, max_bytes, max_ratio)
-        for problem in chain(limits, dangerous_members(members), overlaps(members, size)):
+        limits = _exceeded_limits(members, max_files, max_bytes, max_ratio)
+        for problem in chain(limits, _dangerous_members(members), _overlaps(members, size)):
             raise ArchiveError(f"{name}: {problem}")
         wanted, skipped = _plan(members)
-        paths = _write(archive, wanted, target, skipped)
+        paths = _write_members(archive, wanted, target, skipped)
     return sorted(paths, key=lambda path: path.relative_to(target).parts), skipped_table(skipped)
 
 
 def extract_for_process(source: str | PathLike[str] | IO[bytes]) -> tuple[Path, pd.DataFrame]:
-    """Unpack a ``.zip`` as `extract_zip` does, into a folder that is removed at exit.
+    """Unpack a ``.zip`` into a temporary folder that is removed when the process exits.
 
     Returns
     -------
     folder : Path
-        A new temporary folder.
-    skipped : pandas.DataFrame
+    skipped : DataFrame
         As from `extract_zip`.
 
     Raises
@@ -141,7 +155,7 @@ def extract_for_process(source: str | PathLike[str] | IO[bytes]) -> tuple[Path, 
 
 
 def folder_for_process() -> Path:
-    """Return a new temporary folder, only ours, that is removed at exit."""
+    """Create a private temporary folder that is removed when the process exits."""
     folder = Path(tempfile.mkdtemp(prefix="similarity_lab-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -149,100 +163,169 @@ def folder_for_process() -> Path:
 
 def _open_file(path: Path) -> IO[bytes]:
     if path.is_dir():
-        raise ArchiveError(f"{path}: a folder, expected a .zip; a folder can be used as it is")
+        raise ArchiveError(f"{path}: is a folder, expected a .zip")
     try:
         return path.open("rb")
     except OSError as error:
-        raise ArchiveError(f"{path}: {error.strerror}, expected a .zip; check the path") from error
+        raise ArchiveError(f"{path}: {error.strerror}; expected a .zip") from error
 
 
 def _open_archive(file: IO[bytes], name: str) -> ZipFile:
     try:
         return ZipFile(file)
-    except (*_DAMAGE, OSError, ValueError) as error:
-        raise ArchiveError(f"{name}: {_what_came(file)} ({error})") from error
+    except (*_DAMAGE_ERRORS, OSError, ValueError) as error:
+        raise ArchiveError(f"{name}: {_why_not_a_zip(file)} ({error})") from error
 
 
-def _what_came(file: IO[bytes]) -> str:
+def _why_not_a_zip(file: IO[bytes]) -> str:
     if not file.seekable():
-        return "cannot be read in any order, expected a .zip file; save it to disk first"
+        return "not seekable, expected a .zip file; save it to disk first"
     file.seek(0)
     start = file.read(4)
     if start.startswith(b"PK"):
-        return "truncated or damaged, expected a whole .zip; copy or download it again"
-    return f"begins with {start!r}, expected a .zip archive; pack the photos as .zip"
+        return "truncated or damaged .zip; copy or download it again"
+    return f"begins with {start!r}, expected a .zip archive"
 
 
-def _plan(members: Members) -> tuple[Members, Skipped]:
-    """Decide from the table of contents alone which members are written."""
-    wanted: Members = []
-    skipped: Skipped = []
-    taken: dict[str, str] = {}
+# What the table of contents says. The first three yield a problem that refuses the archive.
+
+
+def _exceeded_limits(members: _Members, files: int, size: int, ratio: float) -> Iterator[str]:
+    advice = "if you trust this archive"
+    if len(members) > files:
+        yield f"{len(members):,} members, expected at most {files:,}; raise max_files {advice}"
+    total = sum(member.file_size for member in members)
+    if total > size:
+        yield f"{total:,} bytes unpacked, expected at most {size:,}; raise max_bytes {advice}"
     for member in members:
-        if member.filename.endswith("/"):  # folders are made when a file needs them
+        if member.file_size > max(_RATIO_FREE_BYTES, ratio * member.compress_size):
+            sizes = f"{member.compress_size:,} to {member.file_size:,} bytes"
+            expected = f"expected a ratio of at most {ratio:g} (zip bomb?)"
+            yield f"{member.filename!r} unpacks from {sizes}, {expected}; raise max_ratio {advice}"
+
+
+def _dangerous_members(members: _Members) -> Iterator[str]:
+    for member in members:
+        # Both: `filename` ends at a NUL, and an extra field may have replaced it.
+        danger = _traversal(member.orig_filename) or _traversal(member.filename)
+        if danger:
+            expected = "expected names below the folder; do not trust this archive"
+            yield f"the name {member.orig_filename!r} {danger}, {expected}"
+        if member.flag_bits & 0x1:
+            expected = "expected no password; unpack it yourself and pass the folder"
+            yield f"{member.filename!r} is encrypted, {expected}"
+
+
+def _traversal(name: str) -> str:
+    return next((text for pattern, text in _TRAVERSALS.items() if re.search(pattern, name)), "")
+
+
+def _overlaps(members: _Members, size: int) -> Iterator[str]:
+    """Find members that share bytes (D. Fifield, "A better zip bomb", USENIX WOOT 2019)."""
+    end = 0
+    for member in sorted(members, key=lambda member: member.header_offset):
+        if member.header_offset < end:
+            yield f"{member.filename!r} overlaps another member; a zip bomb, or damaged"
+        end = member.header_offset + _LOCAL_HEADER_BYTES + member.compress_size
+    if end > size:
+        yield f"members reach to byte {end:,} of {size:,}; truncated or damaged, download it again"
+
+
+def _plan(members: _Members) -> tuple[_Members, _Skipped]:
+    """Decide which members to write."""
+    wanted: _Members = []
+    skipped: _Skipped = []
+    used_names: dict[str, str] = {}
+    for member in members:
+        if member.filename.endswith("/"):  # folders are created when a file needs them
             continue
         path = str(PurePosixPath(member.filename))
         key = unicodedata.normalize("NFC", path).casefold()
-        reason = unusable(member)
-        if key in taken:
-            reason = reason or f"duplicate of {taken[key]!r}, or equal but for case or accents"
+        reason = _unusable(member)
+        if key in used_names:
+            reason = reason or f"duplicate of {used_names[key]!r}, or differs only in case or form"
         if reason:
             skipped.append((member.filename, reason))
         else:
-            taken[key] = path
+            used_names[key] = path
             wanted.append(member)
     return wanted, skipped
 
 
-def _write(archive: ZipFile, wanted: Members, folder: Path, skipped: Skipped) -> list[Path]:
-    """Write all members, or remove again whatever this call had written."""
-    written = []
+def _unusable(member: ZipInfo) -> str:
+    """Return why this member cannot be written, or an empty string."""
+    path = PurePosixPath(member.filename)
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "symbolic link"
+    if kind not in (0, stat.S_IFREG):
+        return "device node or other special file"
+    if not path.name:
+        return "has no name"
+    longest = max(len(part.encode()) for part in path.parts)
+    if longest > _MAX_PART_BYTES or len(str(path).encode()) > _MAX_NAME_BYTES:
+        return "name too long"
+    if member.compress_type not in _METHODS:
+        return f"compression method {member.compress_type}, expected stored (0) or deflate (8)"
+    return ""
+
+
+# Writing
+
+
+def _write_members(
+    archive: ZipFile, wanted: _Members, folder: Path, skipped: _Skipped
+) -> list[Path]:
+    """Write all members; on an error remove whatever this call has written."""
+    paths = []
     with ExitStack() as undo:
         _make_folders(folder, undo)
         for member in wanted:
             try:
                 with ExitStack() as attempt:
-                    written.append(_write_member(archive, member, folder, attempt))
+                    paths.append(_write_member(archive, member, folder, attempt))
                     undo.callback(attempt.pop_all().close)
-            except _Skip as reason:
+            except _SkipMember as reason:
                 skipped.append((member.filename, str(reason)))
         undo.pop_all()
-    return written
+    return paths
 
 
 def _write_member(archive: ZipFile, member: ZipInfo, folder: Path, undo: ExitStack) -> Path:
     path = folder / PurePosixPath(member.filename)
     parent = folder.resolve() / PurePosixPath(member.filename).parent
     if Path(os.path.realpath(parent)) != parent:  # Path.resolve would raise on a loop of links
-        raise _Skip("a symbolic link in the folder is in the way")
+        raise _SkipMember("its folder is a symbolic link")
     try:
         _make_folders(path.parent, undo)
         file = path.open("xb")
     except OSError as error:
-        if error.errno not in _NAME_TROUBLE:
+        if error.errno not in _NAME_ERRNOS:
             raise
-        raise _Skip(f"cannot be written under this name: {error.strerror}") from error
+        raise _SkipMember(f"cannot be written under this name: {error.strerror}") from error
     undo.callback(path.unlink, missing_ok=True)
     try:
         with file:
-            _copy(archive, member, file)
-    except (*_DAMAGE, zlib.error) as error:
-        raise _Skip(f"damaged: {str(error) or 'ends early'}") from error
+            _copy_content(archive, member, file)
+    except (*_DAMAGE_ERRORS, zlib.error) as error:
+        raise _SkipMember(f"damaged: {str(error) or 'ends early'}") from error
     return path
 
 
-def _copy(archive: ZipFile, member: ZipInfo, file: IO[bytes]) -> None:
-    # `zipfile` stops at the declared size, so that a lie looks like damage. Ask for all there is
-    # and count: more than declared is no accident.
-    everything = copy.copy(member)
-    everything.file_size = sys.maxsize
+def _copy_content(archive: ZipFile, member: ZipInfo, file: IO[bytes]) -> None:
+    # `zipfile` stops at the declared size, so that a false size looks like damage. Ask for
+    # everything and count: more than declared is not an accident.
+    unlimited = copy.copy(member)
+    unlimited.file_size = sys.maxsize
     count = 0
-    with archive.open(everything) as stream:
+    with archive.open(unlimited) as stream:
         while block := stream.read(_BLOCK):
             count += len(block)
             if count > member.file_size:
-                lie = f"{member.filename!r} holds more than the {member.file_size:,} bytes declared"
-                raise ArchiveError(f"{archive.filename}: {lie}; a zip bomb or damage; get another")
+                raise ArchiveError(
+                    f"{archive.filename}: {member.filename!r} holds more than the "
+                    f"{member.file_size:,} bytes declared; a zip bomb, or damaged"
+                )
             file.write(block)
     if count < member.file_size:
         raise BadZipFile(f"{count:,} bytes, {member.file_size:,} declared")
@@ -256,5 +339,5 @@ def _make_folders(folder: Path, undo: ExitStack) -> None:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # something is in it: not ours to remove
+    with suppress(OSError):  # not empty: somebody else has put something in it
         folder.rmdir()

@@ -1,8 +1,6 @@
-"""Files: listed with a reason for whatever is left out, written whole or not at all."""
+"""List the files of a folder, with a reason for whatever is left out."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -10,86 +8,76 @@ import pandas as pd
 
 from similarity_lab.errors import NotAFolderError, PathNotFoundError
 
+__all__ = ["SKIPPED_COLUMNS", "existing_folder", "list_files", "skipped_table"]
+
 SKIPPED_COLUMNS = ["path", "reason"]
 
 
 def skipped_table(rows: list[tuple[object, str]]) -> pd.DataFrame:
-    """Return the table in which everything that was left out is listed: ``path, reason``."""
-    # object, not str: a file name may hold bytes that are no text
+    """Return the table of skipped files: columns ``path``, ``reason``."""
+    # dtype object: pandas' str type rejects file names with bytes that are not text
     return pd.DataFrame(rows, columns=SKIPPED_COLUMNS, dtype=object)
 
 
-def existing_folder(folder: str | PathLike[str], purpose: str) -> Path:
-    """Return `folder` as a path, or raise an error that says what is there instead."""
+def existing_folder(folder: str | PathLike[str], expected: str) -> Path:
+    """Return `folder` as a path if it is a folder.
+
+    Parameters
+    ----------
+    folder : path
+    expected : str
+        What the folder should hold, for the message of the error.
+
+    Raises
+    ------
+    PathNotFoundError
+        It does not exist.
+    NotAFolderError
+        It is a file.
+    """
     path = Path(folder)
     if not path.exists():
-        raise PathNotFoundError(f"{path}: no such folder; expected {purpose}")
+        raise PathNotFoundError(f"{path}: no such folder; expected {expected}")
     if not path.is_dir():
-        raise NotAFolderError(f"{path}: is a file; expected {purpose}")
+        raise NotAFolderError(f"{path}: is a file; expected {expected}")
     return path
 
 
-def part_of(path: Path, writer: object = "") -> Path:
-    """Return where `whole` has a file written; its suffix stays, which tells writers the format."""
-    return path.with_name(f"part{writer}-{path.name}")
-
-
-@contextmanager
-def whole(path: Path, *, writer: object = "") -> Iterator[Path]:
-    """Give a file beside `path` to write to, which then takes its place at once.
-
-    So `path` is there whole, or as it was before, whenever the writer is killed; what is left then
-    is overwritten by the next one. Threads or processes that may write the same file at once give
-    `writer`, by which their parts differ.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "marks.json"
-    >>> with whole(file) as part:
-    ...     _ = part.write_text("{}")
-    >>> [path.name for path in file.parent.iterdir()]
-    ['marks.json']
-    """
-    part = part_of(path, writer)
-    try:
-        yield part
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
 def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:
-    """List all files below a folder, in nested folders too.
+    """List all files below a folder, including nested folders.
 
-    Links to folders elsewhere are followed, each once. A link that leads back into `folder` is
-    not: what it shows is listed already, and in the right place.
+    Links to folders outside `folder` are followed, each target once. Links to folders inside it
+    are not followed, since their files are listed anyway, under their real path.
+
+    Parameters
+    ----------
+    folder : Path
 
     Returns
     -------
     files : list of Path
         Sorted by their parts, so that equal folders give equal lists on every machine.
     skipped : list of (path, reason)
-        Folders that could not be entered.
+        Folders that could not be read, and links that were not followed.
     """
     files: list[Path] = []
     skipped: list[tuple[object, str]] = []
-    root, entered = folder.resolve(), set[Path]()
-    waiting = [folder]
-    while waiting:
-        here = waiting.pop()
-        real = here.resolve()
-        if real in entered or (here.is_symlink() and here != folder and real.is_relative_to(root)):
-            skipped.append((str(here), "a link to a folder that is listed already"))
+    root, visited = folder.resolve(), set[Path]()
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        target = current.resolve()
+        is_inner_link = current.is_symlink() and current != folder and target.is_relative_to(root)
+        if target in visited or is_inner_link:
+            skipped.append((str(current), "link to a folder that is already listed"))
             continue
-        entered.add(real)
+        visited.add(target)
         try:
-            with os.scandir(here) as entries:
+            with os.scandir(current) as entries:
                 for entry in entries:
-                    (waiting if _is_folder(entry) else files).append(Path(entry.path))
+                    (pending if _is_folder(entry) else files).append(Path(entry.path))
         except OSError as error:
-            skipped.append((str(here), f"cannot be read: {(error.strerror or '').lower()}"))
+            skipped.append((str(current), f"cannot be read: {(error.strerror or '').lower()}"))
     files.sort(key=lambda path: path.relative_to(folder).parts)
     return files, sorted(skipped, key=lambda row: str(row[0]))
 
@@ -97,5 +85,5 @@ def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a looping link: listed as a file, it gets its reason when it is read
+    except OSError:  # a link loop: listed as a file, it gets its reason when it is read
         return False

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from similarity_lab._version import versions
 from similarity_lab.errors import PathNotFoundError, SavedFolderError
-from similarity_lab.files.listing import whole
+from similarity_lab.files.atomic import atomic_write
 
 MANIFEST, FORMAT = "manifest.json", 2
 _OLD_MANIFESTS = ("scorer.json", "run.json")  # what version 1 wrote beside its manifest.json
@@ -90,7 +90,7 @@ def save_folder(
     folder.mkdir(parents=True, exist_ok=True)
     digests = {}
     for name, data in files.items():
-        with whole(folder / name) as part:
+        with atomic_write(folder / name) as part:
             if callable(data):
                 data(part)
             else:
@@ -103,7 +103,7 @@ def save_folder(
         "files": digests,
         "versions": versions(),
     }
-    with whole(folder / MANIFEST) as part:
+    with atomic_write(folder / MANIFEST) as part:
         part.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 

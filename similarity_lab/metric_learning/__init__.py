@@ -1,7 +1,7 @@
 """The TensorFlow Similarity approach: train an embedding, index photos, look up, calibrate, match.
 
 Names are imported on first use (PEP 562): importing this package loads no network library. What
-trains needs the extra ``metric``: ``pip install "similarity_lab[metric]"``.
+trains needs the extra ``train``: ``pip install "similarity_lab[train]"``.
 """
 
 from typing import TYPE_CHECKING

@@ -51,13 +51,13 @@ class MetricLearner(PhotoSearch):
     Examples
     --------
     >>> import numpy as np
-    >>> from similarity_lab.samples import draw
-    >>> photos = np.stack([draw(name, seed=n, size=(64, 64))
+    >>> from similarity_lab.samples import load_image
+    >>> photos = np.stack([load_image(name, n, size=(64, 64))
     ...                    for name in ("almonds", "dates") for n in range(6)])
     >>> data = ImageDataset.from_arrays(photos, [0] * 6 + [1] * 6, ["almonds", "dates"])
     >>> learner = MetricLearner(progress=False)
     >>> learner = learner.fit(data, tower="small", size=(16, 16), epochs=1).index(data)
-    >>> learner.lookup([draw("almonds", seed=9)], k=2)[["query", "rank"]]
+    >>> learner.lookup([load_image("almonds", 9)], k=2)[["query", "rank"]]
        query  rank
     0      0     1
     1      0     2

@@ -12,7 +12,7 @@ from typing import Any
 
 from similarity_lab._version import versions
 from similarity_lab.errors import PathNotFoundError, SavedFolderError
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 
 MANIFEST, FORMAT = "manifest.json", 1
 _COMPARED = ("similarity_lab", "tensorflow", "keras", "numpy")
@@ -26,7 +26,7 @@ def write_manifest(folder: Path, content: dict[str, Any], files: list[str]) -> N
         "files": {name: _digest(folder / name) for name in files},
         "versions": versions(),
     }
-    with whole(folder / MANIFEST) as part:
+    with atomic_write(folder / MANIFEST) as part:
         part.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 

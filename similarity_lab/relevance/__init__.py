@@ -5,7 +5,12 @@ from similarity_lab.relevance.library_check import LibraryReport, library_report
 from similarity_lab.relevance.marks import Marks, with_marks
 from similarity_lab.relevance.rules.references import ReferenceDraw
 from similarity_lab.relevance.scorer import RelevanceScorer
-from similarity_lab.relevance.tables import SiteFailure, decisions_table, expected_accuracy
+from similarity_lab.relevance.tables import (
+    SiteFailure,
+    decisions_table,
+    expected_accuracy,
+    rank_results,
+)
 
 __all__ = [
     "LibraryReport",
@@ -17,5 +22,6 @@ __all__ = [
     "decisions_table",
     "expected_accuracy",
     "library_report",
+    "rank_results",
     "with_marks",
 ]

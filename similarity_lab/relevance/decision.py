@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from similarity_lab._views import html_view
 from similarity_lab.errors import InputError
 from similarity_lab.images.sources import describe
 from similarity_lab.relevance.deciding import Decision, by_distance, by_probability
@@ -244,11 +245,9 @@ class SiteRelevance:
     def __repr__(self) -> str:
         return f"<{self.summary()}>"
 
-    def _repr_html_(self) -> str:
-        """Show the decision and the images that decided it in a notebook."""
-        from similarity_lab.report import gallery  # further right: loaded by who looks, not by us
-
-        return gallery(self)
+    def _repr_html_(self) -> str | None:
+        """Return the notebook view, which `similarity_lab.report` registers."""
+        return html_view(self)
 
 
 def evidence(images: pd.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.errors import ImageError, InputError
-from similarity_lab.files import skipped_table, whole
+from similarity_lab.files import atomic_write, skipped_table
 from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.relevance.decision import SiteRelevance
 
@@ -104,7 +104,7 @@ class Marks:
         path = Path(file)
         marks = [asdict(mark) for _, mark in sorted(self._marks.items())]
         text = json.dumps({"format": _FORMAT, "marks": marks}, indent=1)
-        with whole(path) as part:
+        with atomic_write(path) as part:
             part.write_text(text + "\n", "utf-8")
 
     @classmethod

@@ -22,7 +22,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource
 from similarity_lab.embedders import vector_space
 from similarity_lab.errors import SavedFolderError
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
 from similarity_lab.relevance.rules.calibration import LikelihoodRatio
@@ -64,7 +64,7 @@ def save_scorer(scorer: "RelevanceScorer", folder: str | PathLike[str]) -> None:
         "versions": versions(),
     }
     # the manifest takes its place last, and says which numbers are its own
-    with whole(folder / _MANIFEST) as written, whole(folder / _NUMBERS) as numbers:
+    with atomic_write(folder / _MANIFEST) as written, atomic_write(folder / _NUMBERS) as numbers:
         np.savez(numbers, **arrays)  # type: ignore[arg-type]
         manifest["numbers"] = hashlib.sha256(numbers.read_bytes()).hexdigest()
         written.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """Decisions on many sites, and those on which none is possible, as tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,32 @@ class SiteFailure:
 def decisions_table(results: Iterable[SiteRelevance | SiteFailure]) -> pd.DataFrame:
     """Return decisions and failures as a table, one row per site and target, in order."""
     return pd.DataFrame([result.to_row() for result in results], columns=SITE_COLUMNS)
+
+
+def rank_results(
+    results: Iterable[SiteRelevance | SiteFailure], targets: Sequence[str] = ()
+) -> list[SiteRelevance | SiteFailure]:
+    """Return results by target, then most probable first; failures come last.
+
+    The probability decides, or the share where a rule has no probability. Ties keep their order.
+
+    Parameters
+    ----------
+    results : iterable of SiteRelevance or SiteFailure
+    targets : sequence of str, optional
+        Order of the targets; by default the order in which they occur.
+    """
+    results = list(results)
+    order = list(dict.fromkeys([*targets, *(result.target for result in results)]))
+
+    def place(result: SiteRelevance | SiteFailure) -> tuple[int, bool, float]:
+        index = order.index(result.target)
+        if isinstance(result, SiteFailure):
+            return index, True, 0.0
+        value = result.share if result.probability is None else result.probability
+        return index, False, -value
+
+    return sorted(results, key=place)
 
 
 def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, float]:

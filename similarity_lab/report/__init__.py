@@ -1,7 +1,8 @@
-"""Pages one can send to a colleague: the decisions, and the images that led to them."""
+"""Report decisions to people: static pages, a notebook gallery, a labelling widget, safe CSV."""
 
-from similarity_lab.report.gallery import gallery
+from similarity_lab.report.gallery import render_gallery
+from similarity_lab.report.labelling import Labelling, label
 from similarity_lab.report.page import write_report
-from similarity_lab.report.text import spreadsheet_safe
+from similarity_lab.report.text import escape_formulas, write_csv
 
-__all__ = ["gallery", "spreadsheet_safe", "write_report"]
+__all__ = ["Labelling", "escape_formulas", "label", "render_gallery", "write_csv", "write_report"]

@@ -1,44 +1,47 @@
-"""A decision as it shows itself in a notebook: no file, no script, of bounded size."""
+"""Notebook view of a decision: self-contained HTML of limited size."""
 
+from similarity_lab._views import register_view
 from similarity_lab.errors import ImageError
 from similarity_lab.relevance import SiteRelevance
-from similarity_lab.report.rendering import environment
 from similarity_lab.report.thumbnails import Thumbnail, inline
-from similarity_lab.report.views import site_view
+from similarity_lab.report.views import environment, site_view
 
-MAX_BYTES = 200_000  # of a gallery; notebooks keep every output
-_FOR_WORDS = 60_000
+MAX_BYTES = 200_000  # per gallery; notebooks store every output
+_TEXT_BYTES = 60_000  # reserved for everything but the thumbnails
 _SIDE = 132  # pixels
 
 
-def gallery(result: SiteRelevance, *, n: int = 8) -> str:
-    """Return a decision and the images that decided it as HTML that stands by itself.
+@register_view
+def render_gallery(result: SiteRelevance, *, n_images: int = 8) -> str:
+    """Return a decision and the images that influenced it most as self-contained HTML.
 
     Parameters
     ----------
     result : SiteRelevance
-    n : int
-        Images shown at most; fewer pictures where they would make it larger than `MAX_BYTES`.
+    n_images : int
+        Maximum number of images; fewer thumbnails if the HTML would exceed `MAX_BYTES`.
 
     Returns
     -------
     str
-        HTML of at most `MAX_BYTES` bytes, with the pictures in it; all foreign text escaped.
+        At most `MAX_BYTES` bytes of HTML with embedded thumbnails and without scripts; all
+        untrusted text is escaped.
     """
-    left = MAX_BYTES - _FOR_WORDS
+    remaining = MAX_BYTES - _TEXT_BYTES
 
-    def picture_of(source: object) -> Thumbnail | ImageError:
-        nonlocal left
+    def thumbnail_of(source: object) -> Thumbnail | ImageError:
+        nonlocal remaining
         try:
-            found = inline(source, _SIDE)
+            thumbnail = inline(source, _SIDE)
         except ImageError as error:
             return error
-        left -= len(found.address)
-        return found if left >= 0 else ImageError("", "left out, the notebook stays small")
+        remaining -= len(thumbnail.address)
+        if remaining < 0:
+            return ImageError("", "omitted to limit the size of the notebook")
+        return thumbnail
 
-    view = site_view(result, picture_of, n_deciding=n, only_deciding=True)
-    template = environment().get_template("gallery.html")
-    page = template.render(result=result, view=view)
-    if len(page.encode()) > MAX_BYTES and n > 1:  # words of strangers may be long
-        return gallery(result, n=n // 2)
-    return page
+    view = site_view(result, thumbnail_of, n_deciding=n_images, only_deciding=True)
+    html = environment().get_template("gallery.html").render(result=result, view=view)
+    if len(html.encode()) > MAX_BYTES and n_images > 1:  # untrusted text may be long
+        return render_gallery(result, n_images=n_images // 2)
+    return html

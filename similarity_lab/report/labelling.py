@@ -1,4 +1,4 @@
-"""Mark a site's images in a notebook, and see the decision change; nothing is embedded again."""
+"""Label a site's images by hand in a notebook; the decision is updated without re-embedding."""
 
 from collections.abc import Sequence
 from html import escape
@@ -11,7 +11,7 @@ from similarity_lab.errors import ImageError, InputError, MissingExtraError
 from similarity_lab.images.sources import Source
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.marks import Marks
-from similarity_lab.report.text import clip, shown_paths, visible
+from similarity_lab.report.text import display_names, escape_invisible, shorten
 from similarity_lab.report.thumbnails import encoded
 
 _CHOICES = (("shows it", True), ("does not", False), ("undecided", None))
@@ -24,27 +24,28 @@ def label(
     file: str | PathLike[str] | None = None,
     per_page: int = 24,
 ) -> "Labelling":
-    """Show images with three buttons each: shows the target, does not, undecided.
+    """Return a notebook widget with three buttons per image: shows the target, does not, undecided.
 
     Parameters
     ----------
     results : SiteRelevance, or a sequence of decisions
-        Of a sequence one site is shown at a time; failures have no images and are left out.
+        The sites of a sequence are shown one at a time; failures have no images and are ignored.
     file : path, optional
-        Marks are read from here if it exists, and kept here from then on, click by click.
+        Marks are loaded from this file if it exists, and saved to it after every click.
     per_page : int
+        Images shown at a time, at least 1.
 
     Returns
     -------
     Labelling
-        Shows itself as a notebook cell's last value; `results` and `marks` have what came of it.
+        Displayed as the last value of a notebook cell; `results` and `marks` hold the outcome.
 
     Raises
     ------
-    ImportError
-        Without ipywidgets; the message says how to install it.
-    ValueError
-        If there is no decision to mark.
+    MissingExtraError
+        If ipywidgets is not installed.
+    InputError
+        If there is no decision to label.
 
     Examples
     --------
@@ -53,24 +54,26 @@ def label(
     >>> labelling.results[0].decision                              # doctest: +SKIP
     'relevant'
     """
-    listed = [results] if isinstance(results, SiteRelevance) else list(results)
-    decided = [result for result in listed if isinstance(result, SiteRelevance)]
-    if not decided:
-        raise InputError(f"expected at least one decision to mark, got {len(listed)} failures")
+    all_results = [results] if isinstance(results, SiteRelevance) else list(results)
+    decisions = [result for result in all_results if isinstance(result, SiteRelevance)]
+    if not decisions:
+        raise InputError(
+            f"expected at least one decision to label, got {len(all_results)} failures"
+        )
     if per_page < 1:
         raise InputError(f"per_page must be at least 1, got {per_page}")
     path = None if file is None else Path(file)
     marks = Marks.load(path) if path is not None and path.exists() else Marks()
-    return Labelling(decided, marks, path, per_page)
+    return Labelling(decisions, marks, path, per_page)
 
 
 class Labelling:
-    """Decisions under marks, and the widget to make them; see `label`.
+    """Decisions updated by manual marks, and the widget that sets them; see `label`.
 
     Attributes
     ----------
     marks : Marks
-        Kept by content. ``marks.as_library(library, target)`` is a library to fit on.
+        Keyed by content hash. ``marks.as_library(library, target)`` is a library to fit on.
     widget : ipywidgets.Widget
     """
 
@@ -78,43 +81,44 @@ class Labelling:
         self, results: list[SiteRelevance], marks: Marks, file: Path | None, per_page: int
     ) -> None:
         self.marks = marks
-        self._given = results
+        self._unmarked = results
         self._file = file
         self._per_page = per_page
         self._results = list(results)
-        self._stale = set(range(len(results)))  # where the marks are yet to be laid over
-        self.widget = self._built(_ipywidgets())
+        self._stale = set(range(len(results)))  # indices whose marks are not applied yet
+        self.widget = self._build(_ipywidgets())
 
     @property
     def results(self) -> list[SiteRelevance]:
-        """The decisions with the marks in them, in the order given."""
-        return [self._current(at) for at in range(len(self._given))]
+        """The decisions with all marks applied, in the order of the input."""
+        return [self._current(index) for index in range(len(self._unmarked))]
 
     @property
     def result(self) -> SiteRelevance:
-        """The decision that is shown."""
+        """The decision on the site that is displayed, with all marks applied."""
         return self._current(self._site.value)
 
-    def _current(self, at: int) -> SiteRelevance:
-        if at in self._stale:
-            self._results[at] = self.marks.apply(self._given[at])
-            self._stale.discard(at)
-        return self._results[at]
+    def _current(self, index: int) -> SiteRelevance:
+        if index in self._stale:
+            self._results[index] = self.marks.apply(self._unmarked[index])
+            self._stale.discard(index)
+        return self._results[index]
 
     def mark(self, row: int, shows: bool | None) -> None:
-        """Mark an image of the site that is shown; None takes the mark away.
+        """Mark an image of the displayed site.
 
         Parameters
         ----------
         row : int
-            Of ``result.images``.
+            Row of ``result.images``.
         shows : bool or None
+            Whether the image shows the target; None removes the mark.
         """
-        given = self._given[self._site.value]
-        self.marks.set(cast(Source, given.images.loc[row, "path"]), given.target, shows)
-        # another site may show the picture too; it is decided anew when it is looked at
+        unmarked = self._unmarked[self._site.value]
+        self.marks.set(cast(Source, unmarked.images.loc[row, "path"]), unmarked.target, shows)
+        # other sites may show the same image; they are updated when they are next displayed
         self._stale |= {
-            at for at, result in enumerate(self._given) if result.target == given.target
+            index for index, result in enumerate(self._unmarked) if result.target == unmarked.target
         }
         if self._file is not None:
             self.marks.save(self._file)
@@ -125,10 +129,15 @@ class Labelling:
 
         display(self.widget)
 
-    def _built(self, widgets: ModuleType) -> object:
+    def _build(self, widgets: ModuleType) -> object:
         names = [
-            (visible(f"{at + 1}. {clip(result.site, 60)}: {clip(result.target, 40)}"), at)
-            for at, result in enumerate(self._given)
+            (
+                escape_invisible(
+                    f"{index + 1}. {shorten(result.site, 60)}: {shorten(result.target, 40)}"
+                ),
+                index,
+            )
+            for index, result in enumerate(self._unmarked)
         ]
         self._site = widgets.Dropdown(options=names, description="Site")
         self._page = widgets.BoundedIntText(min=1, max=1, description="Page")
@@ -140,26 +149,29 @@ class Labelling:
         return widgets.VBox([widgets.HBox([self._site, self._page]), self._summary, self._grid])
 
     def _site_changed(self, _change: object = None) -> None:
-        count = self._given[self._site.value].n_scored
+        count = self._unmarked[self._site.value].n_scored
         self._page.max = -(-count // self._per_page)
         self._page.value = 1
         self._show_summary()
         self._show_images()
 
     def _show_summary(self) -> None:
-        before, now = self._given[self._site.value], self.result
-        marked = now.settings.get("marked", 0)
-        changed = f" (was {before.decision})" if before.decision != now.decision else ""
-        text = f"{visible(clip(now.summary(), 400))}{changed}; {marked} marked by hand"
+        before, now = self._unmarked[self._site.value], self.result
+        n_marked = now.settings.get("marked", 0)
+        change = f" (was {before.decision})" if before.decision != now.decision else ""
+        summary = escape_invisible(shorten(now.summary(), 400))
+        text = f"{summary}{change}; {n_marked} marked by hand"
         self._summary.value = f"<b>{escape(text)}</b>"
 
     def _show_images(self, _change: object = None) -> None:
-        given = self._given[self._site.value]
+        unmarked = self._unmarked[self._site.value]
         first = (self._page.value - 1) * self._per_page
-        rows = given.ranked().iloc[first : first + self._per_page]
-        names = dict(zip(given.images.index, shown_paths(given.images["path"]), strict=True))
+        rows = unmarked.ranked().iloc[first : first + self._per_page]
+        names = dict(
+            zip(unmarked.images.index, display_names(unmarked.images["path"]), strict=True)
+        )
         self._grid.children = tuple(
-            self._image(_ipywidgets(), row, source, names[row], given.target)
+            self._image(_ipywidgets(), row, source, names[row], unmarked.target)
             for row, source in rows["path"].items()
         )
 
@@ -170,14 +182,15 @@ class Labelling:
             data, size = encoded(cast(Source, source), _SIDE)
             shows = self.marks.get(cast(Source, source), target)
         except ImageError as error:
-            return widgets.VBox([widgets.Label(visible(f"{clip(name, 40)}: {clip(error.reason)}"))])
-        picture = widgets.Image(value=data, format="jpeg", width=size[0], height=size[1])
+            message = escape_invisible(f"{shorten(name, 40)}: {shorten(error.reason)}")
+            return widgets.VBox([widgets.Label(message)])
+        image = widgets.Image(value=data, format="jpeg", width=size[0], height=size[1])
         buttons = widgets.ToggleButtons(
             options=_CHOICES, value=shows, style={"button_width": "4.6rem"}
         )
         buttons.observe(lambda change: self.mark(row, change["new"]), "value")
-        words = widgets.Label(visible(clip(name, 40)))
-        return widgets.VBox([picture, words, buttons], layout={"width": "16.5rem", "margin": "4px"})
+        caption = widgets.Label(escape_invisible(shorten(name, 40)))
+        return widgets.VBox([image, caption, buttons], layout={"width": "16.5rem", "margin": "4px"})
 
 
 def _ipywidgets() -> ModuleType:
@@ -185,6 +198,6 @@ def _ipywidgets() -> ModuleType:
         import ipywidgets
     except ImportError:
         raise MissingExtraError(
-            'marking images needs ipywidgets: pip install "similarity_lab[notebooks]"'
+            'Labelling images needs ipywidgets: pip install "similarity_lab[notebooks]"'
         ) from None
     return ipywidgets

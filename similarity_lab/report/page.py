@@ -1,4 +1,4 @@
-"""Write decisions as a static folder: a ranked table, a page per decision, thumbnails beside."""
+"""Write decisions as a static folder: a table of sites, a page per decision, thumbnails."""
 
 import re
 from collections import Counter
@@ -10,18 +10,18 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.relevance import SiteFailure, SiteRelevance
-from similarity_lab.report.rendering import SYMBOLS, environment
-from similarity_lab.report.text import page_name
+from similarity_lab.report.text import page_filename
 from similarity_lab.report.thumbnails import Pictures, key, write_thumbnails
-from similarity_lab.report.views import site_view, sources_of
+from similarity_lab.report.views import SYMBOLS, environment, page_sources, site_view
 
-_PAGE = re.compile(r".*[0-9a-f]{10}\.html")
-_BESIDE = ("style.css", "report.js")
+_PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
+_ASSETS = ("style.css", "report.js")
 
 Result = SiteRelevance | SiteFailure
-Paged = list[tuple[SiteRelevance, str]]
+Page = tuple[SiteRelevance, str]
+"""A decision and the file name of its page."""
 
 
 def write_report(
@@ -31,117 +31,111 @@ def write_report(
     title: str = "Which sites sell it?",
     progress: bool = True,
 ) -> Path:
-    """Write decisions with their evidence as pages that open from a disk, without a network.
+    """Write decisions and their evidence as HTML pages that open from disk, without a network.
 
-    ``index.html`` ranks the decisions, the likeliest first; ``sites/`` has a page for each with
-    the images that decided, the others, and what was left out; ``thumbs/`` each picture once.
-    Whatever comes from outside (names, texts, addresses) is escaped and spelt out, no name of a
-    stranger's becomes a name on this disk, and the pages may load nothing but their own files.
+    ``index.html`` lists the decisions in the order given; ``sites/`` has a page per decision with
+    its most influential images, the other images, and what was left out; ``thumbs/`` has each
+    image once. Untrusted text (names, alt texts, URLs) is escaped, file names are generated, and a
+    content security policy keeps the pages from loading anything but their own files.
 
     Parameters
     ----------
     results : sequence of SiteRelevance or SiteFailure
-        A failure is a row with its reason.
+        A failure becomes a row with its reason. `rank_results` sorts them.
     folder : path
-        Made if needed. A report that is there already is written over: thumbnails that still serve
-        are kept, so an interrupted report goes on; pages and thumbnails of other results go.
+        Created if missing. An earlier report is overwritten: thumbnails that are still valid are
+        reused, so an interrupted report resumes; pages and thumbnails of other results are removed.
     title : str
     progress : bool
 
     Returns
     -------
     Path
-        Of ``index.html``.
+        Path of ``index.html``.
 
     Examples
     --------
-    >>> results = list(scorer.score_each(sites))                  # doctest: +SKIP
+    >>> results = rank_results(scorer.score_each(sites))             # doctest: +SKIP
     >>> write_report(results, "report", title="Who sells almonds?")  # doctest: +SKIP
     PosixPath('report/index.html')
     """
     folder = Path(folder)
     (folder / "sites").mkdir(parents=True, exist_ok=True)
-    rows = _with_pages(sorted(results, key=_rank))
-    decided = [(result, name) for result, name in rows if isinstance(result, SiteRelevance)]
-    pictures = write_thumbnails(
-        (source for result, _ in decided for source in sources_of(result)),
+    rows = _with_page_names(results)
+    pages = [(result, name) for result, name in rows if isinstance(result, SiteRelevance)]
+    thumbnails = write_thumbnails(
+        (source for result, _ in pages for source in page_sources(result)),
         folder / "thumbs",
         progress=progress,
     )
-    for name in _BESIDE:
+    for name in _ASSETS:
         data = files("similarity_lab.report").joinpath("templates", name).read_bytes()
-        with whole(folder / name) as part:
+        with atomic_write(folder / name) as part:
             part.write_bytes(data)
-    _write_sites(decided, pictures, folder / "sites", title, progress=progress)
+    _write_sites(pages, thumbnails, folder / "sites", title, progress=progress)
     index = folder / "index.html"
-    page = (
+    html = (
         environment()
         .get_template("index.html")
         .render(
             title=title,
             rows=rows,
-            targets=sorted({result.target for result, _ in rows}),
-            counts=_counts(results),
-            settings=_settings([result for result, _ in decided]),
+            targets=sorted({result.target for result in results}),
+            counts=_decision_counts(results),
+            settings=_distinct_settings([result for result, _ in pages]),
             written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         )
     )
-    with whole(index) as part:
-        part.write_text(page, encoding="utf-8")
+    with atomic_write(index) as part:
+        part.write_text(html, encoding="utf-8")
     return index
 
 
-def _rank(result: Result) -> tuple[bool, float, float]:
-    """Return what decisions are sorted by: likeliest first, failures last."""
-    if isinstance(result, SiteFailure):
-        return True, 0.0, 0.0
-    chance = result.share if result.probability is None else result.probability
-    return False, -chance, -result.share
-
-
-def _with_pages(ordered: list[Result]) -> list[tuple[Result, str]]:
-    """Return each result with the name of its page, empty for a failure, which has none."""
-    seen: Counter[tuple[str, str]] = Counter()
-    named = []
-    for result in ordered:
+def _with_page_names(results: Sequence[Result]) -> list[tuple[Result, str]]:
+    """Return each result with the file name of its page; failures have none (empty)."""
+    occurrences: Counter[tuple[str, str]] = Counter()
+    rows: list[tuple[Result, str]] = []
+    for result in results:
         pair = (result.site, result.target)
-        is_decided = isinstance(result, SiteRelevance)
-        named.append((result, page_name(*pair, seen[pair]) if is_decided else ""))
-        seen[pair] += is_decided
-    return named
+        if isinstance(result, SiteRelevance):
+            rows.append((result, page_filename(*pair, occurrences[pair])))
+            occurrences[pair] += 1
+        else:
+            rows.append((result, ""))
+    return rows
 
 
 def _write_sites(
-    paged: Paged, pictures: Pictures, folder: Path, title: str, *, progress: bool
+    pages: Sequence[Page], thumbnails: Pictures, folder: Path, title: str, *, progress: bool
 ) -> None:
     template = environment().get_template("site.html")
-    bar = tqdm(paged, desc="pages", unit="page", disable=not progress, leave=False)
+    bar = tqdm(pages, desc="pages", unit="page", disable=not progress, leave=False)
     for position, (result, name) in enumerate(bar):
-        page = template.render(
+        html = template.render(
             title=title,
             result=result,
-            view=site_view(result, lambda source: pictures[key(source)]),
-            before=paged[position - 1] if position else None,
-            after=paged[position + 1] if position + 1 < len(paged) else None,
+            view=site_view(result, lambda source: thumbnails[key(source)]),
+            before=pages[position - 1] if position else None,
+            after=pages[position + 1] if position + 1 < len(pages) else None,
         )
-        with whole(folder / name) as part:
-            part.write_text(page, encoding="utf-8")
-    current = {name for _, name in paged}
-    for path in folder.iterdir():  # of an earlier report
-        if _PAGE.fullmatch(path.name) and path.name not in current:
+        with atomic_write(folder / name) as part:
+            part.write_text(html, encoding="utf-8")
+    current = {name for _, name in pages}
+    for path in folder.iterdir():  # pages of an earlier report
+        if _PAGE_NAME.fullmatch(path.name) and path.name not in current:
             path.unlink()
 
 
-def _counts(results: Sequence[Result]) -> dict[str, int]:
-    found = Counter(getattr(result, "decision", "no decision") for result in results)
-    return {name: found[name] for name in SYMBOLS if found[name]}
+def _decision_counts(results: Sequence[Result]) -> dict[str, int]:
+    counts = Counter(getattr(result, "decision", "no decision") for result in results)
+    return {name: counts[name] for name in SYMBOLS if counts[name]}
 
 
-def _settings(results: list[SiteRelevance]) -> list[SiteRelevance]:
-    """Return one decision for each way in which decisions were made."""
+def _distinct_settings(results: list[SiteRelevance]) -> list[SiteRelevance]:
+    """Return the first decision of each combination of settings."""
     first: dict[str, SiteRelevance] = {}
     for result in results:
-        made_by = (
+        settings = (
             result.method,
             result.embedder,
             result.relevance_threshold,
@@ -149,5 +143,5 @@ def _settings(results: list[SiteRelevance]) -> list[SiteRelevance]:
             result.versions,
             {name: value for name, value in result.settings.items() if name != "marked"},
         )
-        first.setdefault(repr(made_by), result)
+        first.setdefault(repr(settings), result)
     return list(first.values())

@@ -1,157 +1,170 @@
-"""Words of strangers, made harmless to show: names of files and sites, alt texts, addresses."""
+"""Sanitise untrusted text for display: file names, site names, alt texts, URLs, table cells."""
 
 import hashlib
 import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from pathlib import PurePath
-from typing import Any
+from pathlib import Path, PurePath
+from typing import TextIO
 from urllib.parse import urlsplit
 
 import pandas as pd
 
 from similarity_lab.images.sources import describe
 
-# Letters are joined by these two in Persian, Hindi and emoji; they move nothing around.
+# Zero-width (non-)joiners are needed by Persian, Hindi and emoji, and cannot reorder text.
 _JOINERS = "\u200c\u200d"
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_LONGEST_ADDRESS = 2000
-# How tables are written: names of files may hold bytes that are no text
-CSV: dict[str, Any] = {"index": False, "errors": "backslashreplace"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_MAX_URL_LENGTH = 2000
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
-def visible(text: str) -> str:
-    r"""Return the text with every character that is not seen, or that turns text round, spelt out.
+def escape_invisible(text: str) -> str:
+    r"""Return the text with invisible and direction-changing characters written as ``[U+XXXX]``.
 
-    File names may hold line breaks, control characters, marks that reverse what follows ("gpj.exe"
-    shown as "exe.jpg") and bytes that are no text; a page must show them and not obey them.
+    File names may contain line breaks, control characters, right-to-left overrides ("gpj.exe"
+    displayed as "exe.jpg") and undecodable bytes. A page must show these, not obey them.
 
     Examples
     --------
-    >>> visible("invoice\u202egpj.exe")
+    >>> escape_invisible("invoice\u202egpj.exe")
     'invoice[U+202E]gpj.exe'
     """
     if text.isascii() and text.isprintable():
         return text
     return "".join(
         f"[U+{ord(letter):04X}]"
-        if unicodedata.category(letter) in _UNSEEN and letter not in _JOINERS
+        if unicodedata.category(letter) in _INVISIBLE_CATEGORIES and letter not in _JOINERS
         else letter
         for letter in text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     )
 
 
-def clip(text: object, longest: int = 160) -> str:
-    """Return a text cut to so many characters, the middle left out: both ends tell something.
+def shorten(text: object, max_length: int = 160) -> str:
+    """Return the text cut to at most `max_length` characters, with an ellipsis in the middle.
 
     Examples
     --------
-    >>> clip("a-very-long-name.jpg", 11)
+    >>> shorten("a-very-long-name.jpg", 11)
     'a-ver…e.jpg'
     """
-    words = str(text)
-    if len(words) <= longest:
-        return words
-    head = longest // 2
-    return f"{words[:head]}…{words[len(words) - (longest - head - 1) :]}"
+    string = str(text)
+    if len(string) <= max_length:
+        return string
+    head = max_length // 2
+    return f"{string[:head]}…{string[len(string) - (max_length - head - 1) :]}"
 
 
-def web_link(address: object) -> str | None:
-    """Return an address that may become a link, or None: http and https only, without passwords.
+def safe_url(url: object) -> str | None:
+    """Return the URL if it may become a link, else None: http(s) only, without credentials.
 
     Examples
     --------
-    >>> web_link("https://shop.example/nuts?page=2")
+    >>> safe_url("https://shop.example/nuts?page=2")
     'https://shop.example/nuts?page=2'
-    >>> web_link("javascript:alert(1)")
+    >>> safe_url("javascript:alert(1)")
     """
-    if not isinstance(address, str) or len(address) > _LONGEST_ADDRESS:
+    if not isinstance(url, str) or len(url) > _MAX_URL_LENGTH:
         return None
-    if visible(address) != address or re.search(r"[\s\\]", address):
-        return None  # browsers drop or turn these, and would go elsewhere than is shown
+    if escape_invisible(url) != url or re.search(r"[\s\\]", url):
+        return None  # browsers drop or rewrite these, and would open another URL than is shown
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         return None
-    plain = parts.scheme in ("http", "https") and host and "@" not in parts.netloc
-    return address if plain else None
+    is_safe = parts.scheme in ("http", "https") and host and "@" not in parts.netloc
+    return url if is_safe else None
 
 
-def shown_paths(sources: Iterable[object]) -> list[str]:
-    """Return what images are called on a page: paths below the folder that they share.
+def display_names(sources: Iterable[object]) -> list[str]:
+    """Return names of images for display: paths relative to their common folder.
 
-    The folder itself is of the machine that wrote the page and says nothing to who reads it.
+    The common folder is dropped because it belongs to the machine that wrote the page.
 
     Examples
     --------
-    >>> shown_paths(["sites/shop/nuts/1.jpg", "sites/shop/2.jpg", b"..."])
+    >>> display_names(["sites/shop/nuts/1.jpg", "sites/shop/2.jpg", b"..."])
     ['nuts/1.jpg', '2.jpg', '<bytes>']
     """
+    sources = list(sources)
     names = [
         PurePath(source).as_posix() if isinstance(source, (str, os.PathLike)) else None
         for source in sources
     ]
     folders = {os.path.dirname(name) for name in names if name}
     try:
-        shared = os.path.commonpath(folders) if folders else ""
-    except ValueError:  # absolute and relative ones mixed
-        shared = ""
+        common = os.path.commonpath(folders) if folders else ""
+    except ValueError:  # a mixture of absolute and relative paths
+        common = ""
     return [
-        describe(source) if name is None else name[len(shared) :].lstrip("/")
+        describe(source) if name is None else name[len(common) :].lstrip("/")
         for source, name in zip(sources, names, strict=True)
     ]
 
 
-def page_name(site: str, target: str, occurrence: int = 0) -> str:
-    """Return the name of a page: readable, of plain letters only, and one for each site and target.
+def page_filename(site: str, target: str, occurrence: int = 0) -> str:
+    """Return a readable, ASCII-only, unique file name for the page of a site and target.
 
     Parameters
     ----------
     site, target : str
     occurrence : int
-        Which one it is of several that have this site and target.
+        Distinguishes several decisions on the same site and target.
 
     Examples
     --------
-    >>> page_name("../../Café <Noix>", "almonds")
+    >>> page_filename("../../Café <Noix>", "almonds")
     'cafe-noix-almonds-f1cd7f1753.html'
     """
     key = f"{site}\0{target}\0{occurrence}".encode("utf-8", "surrogatepass")
-    words = [_plain(site), _plain(target), hashlib.sha256(key).hexdigest()[:10]]
-    return "-".join(filter(None, words)) + ".html"
+    parts = [_slug(site), _slug(target), hashlib.sha256(key).hexdigest()[:10]]
+    return "-".join(filter(None, parts)) + ".html"
 
 
-def _plain(text: str) -> str:
+def _slug(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text[:200]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", letters)[:40].strip("-")
 
 
-def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose texts no spreadsheet takes for a formula; numbers stay as they are.
+def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with text cells that a spreadsheet would evaluate prefixed by ``'``.
 
-    Write this to a CSV that holds names or alt texts of strangers: a cell that starts with ``=``,
-    ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe in front
-    (https://owasp.org/www-community/attacks/CSV_Injection).
+    Cells that start with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return are formulas to a
+    spreadsheet (CSV injection, https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay
+    as they are.
 
     Examples
     --------
-    >>> spreadsheet_safe(pd.DataFrame({"alt": ["=1+1", "nuts"], "share": [-0.5, 1]}))
+    >>> escape_formulas(pd.DataFrame({"alt": ["=1+1", "nuts"], "share": [-0.5, 1]}))
          alt  share
     0  '=1+1   -0.5
     1   nuts    1.0
     """
 
-    def safe(value: object) -> object:
-        text = isinstance(value, (str, os.PathLike)) and str(value).startswith(_FORMULA)
-        return f"'{value}" if text else value
+    def escape(value: object) -> object:
+        is_text = isinstance(value, (str, os.PathLike))
+        return f"'{value}" if is_text and str(value).startswith(_FORMULA_PREFIXES) else value
 
     columns = [
-        name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)
+        name for name, dtype in table.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)
     ]
     texts = {
-        str(name): pd.Series(map(safe, table[name]), table.index, dtype=object) for name in columns
+        str(name): pd.Series(map(escape, table[name]), table.index, dtype=object)
+        for name in columns
     }
     return table.assign(**texts)
+
+
+def write_csv(table: pd.DataFrame, file: Path | TextIO) -> None:
+    """Write a table as CSV that is safe to open in a spreadsheet; see `escape_formulas`.
+
+    Undecodable bytes in file names are written as backslash escapes.
+
+    Parameters
+    ----------
+    table : DataFrame
+    file : path or text file
+    """
+    escape_formulas(table).to_csv(file, index=False, errors="backslashreplace")

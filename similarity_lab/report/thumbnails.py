@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab.errors import ImageError
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.images import read_image
 from similarity_lab.images.decoding import map_ahead
 from similarity_lab.images.sources import Source, content_digest, read_bytes
@@ -103,7 +103,7 @@ def _written(source: Source, folder: Path) -> Thumbnail:
     size = _size(path)
     if size is None:
         data, size = encoded(source)
-        with whole(path, writer=get_ident()) as part:  # another thread may write its copy
+        with atomic_write(path, writer=get_ident()) as part:  # another thread may write its copy
             part.write_bytes(data)
     return Thumbnail(name, *size)
 

@@ -1,18 +1,26 @@
-"""What a page shows of a decision: plain values, ready for a template."""
+"""Render decisions: plain values for the templates, and the Jinja environment that escapes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from math import exp
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from similarity_lab.errors import ImageError
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.relevance.decision import evidence
-from similarity_lab.report.text import shown_paths
+from similarity_lab.report.text import display_names, escape_invisible, safe_url, shorten
 from similarity_lab.report.thumbnails import Thumbnail
 
-PictureOf = Callable[[object], Thumbnail | ImageError]
+SYMBOLS = {"relevant": "✓", "irrelevant": "✕", "unsure": "?", "no decision": "–"}
+_MAX_ODDS_FACTOR = 1000  # larger factors are shown as "over 1000"
+
+ThumbnailOf = Callable[[object], Thumbnail | ImageError]
+"""Returns the thumbnail of an image or of a reference, or the error that explains its absence."""
 
 
 @dataclass(frozen=True)
@@ -22,26 +30,26 @@ class ImageView:
     Attributes
     ----------
     name : str
-    picture : Thumbnail or ImageError
+    thumbnail : Thumbnail or ImageError
     status, reason : str
-        As in the table of images.
+        As in ``SiteRelevance.images``.
     evidence : str
-        Probability or distance, to be read; empty for an image that does not count.
+        Formatted probability or distance; empty for an image that is not scored.
     is_match : bool
     influence : float or None
-        By how much it moves the log-odds of "relevant".
+        Change in the log-odds of "relevant" due to this image.
     confusable : str
-        The other product that it is most like, if known.
+        The closest other product of the library, if known.
     reference : str
-        Name of the nearest reference; empty if there is none.
-    reference_picture : Thumbnail, ImageError or None
+        Name of the nearest reference image; empty if there is none.
+    reference_thumbnail : Thumbnail, ImageError or None
     reference_distance : float
     origin : dict of str to str
-        Those of address, page, alt and time that are known.
+        The known ones of url, page, alt and time.
     """
 
     name: str
-    picture: Thumbnail | ImageError
+    thumbnail: Thumbnail | ImageError
     status: str
     reason: str
     evidence: str
@@ -49,7 +57,7 @@ class ImageView:
     influence: float | None
     confusable: str
     reference: str
-    reference_picture: Thumbnail | ImageError | None
+    reference_thumbnail: Thumbnail | ImageError | None
     reference_distance: float
     origin: dict[str, str]
 
@@ -60,11 +68,14 @@ class SiteView:
 
     Attributes
     ----------
-    deciding, others, not_counted : list of ImageView
-        Those that moved the decision most; the other scored ones, likeliest first; those that were
-        repeated or left out.
+    deciding : list of ImageView
+        The images that influenced the decision most.
+    others : list of ImageView
+        The other scored images, most probable first.
+    not_counted : list of ImageView
+        Repeated images and images left out as clutter.
     skipped : list of (name, reason)
-        What could not be read.
+        Files that could not be read.
     """
 
     deciding: list[ImageView]
@@ -73,85 +84,129 @@ class SiteView:
     skipped: list[tuple[str, str]]
 
 
-def sources_of(result: SiteRelevance) -> list[object]:
-    """Return every picture that a page of this decision shows: its images, nearest references."""
-    seen = result.images[result.images["status"] != "skipped"]
-    nearest = [name for name in seen["nearest_reference"].unique() if isinstance(name, str)]
-    return [*seen["path"], *nearest]
+def page_sources(result: SiteRelevance) -> list[object]:
+    """Return all images that the page of a decision shows: its own and their nearest references."""
+    readable = result.images[result.images["status"] != "skipped"]
+    references = [name for name in readable["nearest_reference"].unique() if isinstance(name, str)]
+    return [*readable["path"], *references]
 
 
 def site_view(
     result: SiteRelevance,
-    picture_of: PictureOf,
+    thumbnail_of: ThumbnailOf,
     *,
     n_deciding: int = 6,
     only_deciding: bool = False,
 ) -> SiteView:
-    """Return what a page shows of the images.
+    """Return the images of a decision, ready for a template.
 
     Parameters
     ----------
     result : SiteRelevance
-    picture_of : callable
-        From an image or the name of a reference to its thumbnail, or the error that says why not.
+    thumbnail_of : callable
+        From an image, or the name of a reference image, to its thumbnail or its error.
     n_deciding : int
     only_deciding : bool
-        Leave the other lists empty, and their pictures alone.
+        Leave the other lists empty and request no thumbnails for them.
     """
-    names = dict(zip(result.images.index, shown_paths(result.images["path"]), strict=True))
-    first = result.deciding(n_deciding)
+    names = dict(zip(result.images.index, display_names(result.images["path"]), strict=True))
+    deciding = result.deciding(n_deciding)
     if only_deciding:
-        return SiteView(_images(first, result, names, picture_of), [], [], [])
-    ranked = result.ranked()
-    status = result.images["status"]
-    set_aside = result.images[status.isin(["repeated", "left out"])]
-    unread = [(str(row.path), str(row.reason)) for row in result.skipped.itertuples()]
+        return SiteView(_image_views(deciding, result, names, thumbnail_of), [], [], [])
+    others = result.ranked().drop(deciding.index)
+    not_counted = result.images[result.images["status"].isin(["repeated", "left out"])]
+    skipped_names = display_names(map(str, result.skipped["path"]))
     return SiteView(
-        deciding=_images(first, result, names, picture_of),
-        others=_images(ranked.drop(first.index), result, names, picture_of),
-        not_counted=_images(set_aside, result, names, picture_of),
-        skipped=[
-            (name, reason)
-            for name, (_, reason) in zip(
-                shown_paths([path for path, _ in unread]), unread, strict=True
-            )
-        ],
+        deciding=_image_views(deciding, result, names, thumbnail_of),
+        others=_image_views(others, result, names, thumbnail_of),
+        not_counted=_image_views(not_counted, result, names, thumbnail_of),
+        skipped=list(zip(skipped_names, map(str, result.skipped["reason"]), strict=True)),
     )
 
 
-def _images(
-    rows: pd.DataFrame, result: SiteRelevance, names: dict[int, str], picture_of: PictureOf
+def _image_views(
+    rows: pd.DataFrame, result: SiteRelevance, names: dict[int, str], thumbnail_of: ThumbnailOf
 ) -> list[ImageView]:
     scored = rows["status"] == "scored"
-    shown = dict(zip(rows.index[scored].tolist(), evidence(rows[scored]), strict=True))
+    evidence_texts = dict(zip(rows.index[scored].tolist(), evidence(rows[scored]), strict=True))
+    influences = rows["influence"].astype(float).tolist()
     views = []
-    moved = rows["influence"].astype(float).tolist()
-    for at, row, influence in zip(rows.index.tolist(), rows.itertuples(), moved, strict=True):
+    for index, row, influence in zip(
+        rows.index.tolist(), rows.itertuples(), influences, strict=True
+    ):
         reference = row.nearest_reference if isinstance(row.nearest_reference, str) else ""
         views.append(
             ImageView(
-                name=names[at],
-                picture=picture_of(row.path),
+                name=names[index],
+                thumbnail=thumbnail_of(row.path),
                 status=str(row.status),
                 reason=str(row.reason),
-                evidence=shown.get(at, "")
+                evidence=evidence_texts.get(index, "")
                 .removesuffix("-inf")
                 .removesuffix("inf"),  # marked by hand
                 is_match=bool(row.is_match),
                 influence=None if np.isnan(influence) else influence,
                 confusable=row.confusable if isinstance(row.confusable, str) else "",
                 reference="/".join(reference.replace("\\", "/").split("/")[-2:]),
-                reference_picture=picture_of(reference) if reference else None,
+                reference_thumbnail=thumbnail_of(reference) if reference else None,
                 reference_distance=float(str(row.nearest_distance)),
-                origin=_origin(result.origins, at),
+                origin=_known_origin(result.origins, index),
             )
         )
     return views
 
 
-def _origin(origins: pd.DataFrame | None, at: int) -> dict[str, str]:
+def _known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
     if origins is None:
         return {}
-    row = origins.iloc[at]
-    known = {name: row.get(name) for name in ("address", "page", "alt", "time")}
-    return {name: str(value) for name, value in known.items() if pd.notna(value) and value != ""}
+    row = origins.iloc[index]
+    values = {name: row.get(name) for name in ("url", "page", "alt", "time")}
+    return {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
+
+
+@cache
+def environment() -> Environment:
+    """Return the Jinja environment: everything is HTML-escaped, invisible characters are shown."""
+    jinja = Environment(
+        loader=PackageLoader("similarity_lab.report"),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters.update(percent=_percent, shorten=shorten, odds=odds, safe_url=safe_url)
+    jinja.globals["symbols"] = SYMBOLS
+    return jinja
+
+
+def _finalize(value: object) -> object:
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return escape_invisible(str(value)) if is_text else value
+
+
+def _percent(value: float, digits: int = 0) -> str:
+    return f"{value:.{digits}%}"
+
+
+def odds(influence: float) -> str:
+    """Return a sentence fragment for the factor by which an image changes the odds of "relevant".
+
+    Parameters
+    ----------
+    influence : float
+        Change of the log-odds (natural logarithm).
+
+    Examples
+    --------
+    >>> odds(1.9), odds(-0.7), odds(0.0)
+    ('for: odds × 6.7', 'against: odds ÷ 2.0', 'no effect on the odds')
+    """
+    factor = exp(min(abs(influence), 50))
+    if factor < 1.05:
+        return "no effect on the odds"
+    if factor > _MAX_ODDS_FACTOR:
+        text = f"over {_MAX_ODDS_FACTOR}"
+    else:
+        text = f"{factor:.0f}" if factor > 20 else f"{factor:.1f}"
+    return f"for: odds × {text}" if influence > 0 else f"against: odds ÷ {text}"

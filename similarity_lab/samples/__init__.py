@@ -1,10 +1,32 @@
-"""Small generated photos of products, for the demo, the tests and the notebooks: no network.
+"""A sample that ships with the package: labelled images of nine products, and ten shops.
 
-`draw` gives one photo as an array; `make_samples` writes a labelled library and the images of
-eight invented shops, with the truth about which of them sell almonds.
+`make_samples` unpacks it into folders; `load_images` decodes some of it. The images are drawn
+(``tools/draw_samples`` in the repository), so that they can be shipped and shown.
 """
 
-from .drawing import OTHERS, PRODUCTS, draw
-from .writing import Samples, make_samples
+from similarity_lab.samples.folder import Samples, make_samples
+from similarity_lab.samples.shipped import (
+    IMAGES_PER_KIND,
+    OTHERS,
+    PRODUCTS,
+    TARGET,
+    background_images,
+    image_bytes,
+    images_table,
+    load_image,
+    load_images,
+)
 
-__all__ = ["OTHERS", "PRODUCTS", "Samples", "draw", "make_samples"]
+__all__ = [
+    "IMAGES_PER_KIND",
+    "OTHERS",
+    "PRODUCTS",
+    "TARGET",
+    "Samples",
+    "background_images",
+    "image_bytes",
+    "images_table",
+    "load_image",
+    "load_images",
+    "make_samples",
+]

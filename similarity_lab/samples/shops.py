@@ -4,15 +4,16 @@ import base64
 import gzip
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from zlib import crc32
 
 import numpy as np
 from PIL import Image, features
 
-from .drawing import OTHERS, draw
+from similarity_lab.images import Pixels
+from similarity_lab.samples.shipped import load_image, subject_count
 
 # Replaced by the server, which knows where the shop and its images are served
 HERE, CDN = "http://shop.invalid", "http://cdn.invalid"
@@ -39,24 +40,25 @@ class Shop:
     products: dict[str, str]
 
 
-def draw_shop(
-    name: str, subjects: Sequence[str], *, seed: int = 0, size: tuple[int, int] = (320, 320)
+def make_shop(
+    name: str, subjects: Sequence[str], *, start: int = 0, size: tuple[int, int] | None = None
 ) -> Shop:
-    """Draw a shop with one product page per subject.
+    """Return a shop with one product page per subject, showing images of the sample.
 
-    Each page shows its product in another way than its neighbours: an ``img``, a ``srcset``, late
-    loading, JSON-LD and so on. Between them are a logo, icons, a tracker and an SVG.
+    Each page embeds its image in another way than its neighbours: an ``img``, a ``srcset``, lazy
+    loading, JSON-LD and so on. Between them are a logo, icons, a tracking pixel and an SVG.
 
     Parameters
     ----------
     name : str
-        What the shop is called; the same name, subjects, seed and size give the same bytes.
+        What the shop is called.
     subjects : sequence of str
-        What the products show, of `PRODUCTS` or `OTHERS`.
-    seed : int
-        0 or more.
-    size : (height, width)
-        Of the photos, in pixels.
+        What the products show, of `PRODUCTS` or `OTHERS`. No image is used twice; where there are
+        more products than images of a subject, they are cropped.
+    start : int
+        Number of the first image of each subject; see `similarity_lab.samples.load_images`.
+    size : (height, width), optional
+        Scale the images.
 
     Returns
     -------
@@ -64,34 +66,42 @@ def draw_shop(
 
     Examples
     --------
-    >>> shop = draw_shop("Nuts & Co", ["almonds", "dates"], size=(64, 64))
+    >>> shop = make_shop("Nuts & Co", ["almonds", "dates"], size=(64, 64))
     >>> sorted(shop.products.values()), sorted(shop.files)[:2]
     (['almonds', 'dates'], ['/', '/about.html'])
     """
-    rng = np.random.default_rng([seed, crc32(name.encode())])
     files: dict[str, tuple[str, bytes]] = {}
     products: dict[str, str] = {}
     pages: dict[str, str] = {}
+    seen: Counter[str] = Counter()
     for number, subject in enumerate(subjects):
         way = WAYS[number % len(WAYS)]
         kind = way.kind if way.kind != ".avif" or features.check("avif") else ".jpg"
-        photo = draw(subject, seed=int(rng.integers(2**31)), size=size)
+        pixels = _image(subject, start + seen[subject], size)
+        seen[subject] += 1
         image = f"/media/photo-{number:02}{kind}{way.query}"
-        files[image] = _TYPES[kind], _encoded(photo, kind)
+        files[image] = _TYPES[kind], _encoded(pixels, kind)
         products[image] = subject
         page = f"/products/{number:02}.html"
         pages[page] = image
-        shown = way.show(image, f"{subject} {number}", files[image][1])
-        files[page] = "text/html; charset=utf-8", _page(name, shown).encode()
-    files |= _rest(name, pages, rng)
+        markup = way.markup(image, f"{subject} {number}", files[image][1])
+        files[page] = "text/html; charset=utf-8", _page(name, markup).encode()
+    files |= _rest(name, pages)
     return Shop(name, files, products)
+
+
+def _image(subject: str, number: int, size: tuple[int, int] | None) -> Pixels:
+    """Return image `number` of a subject; beyond the last one, the first ones cropped."""
+    cycle, number = divmod(number, subject_count(subject))
+    pixels = load_image(subject, number, size=size)
+    return pixels[cycle:, cycle:]
 
 
 @dataclass(frozen=True)
 class Way:
     """A way to show a product: markup for ``(image, alt, bytes)``, its file type, its query."""
 
-    show: Callable[[str, str, bytes], str]
+    markup: Callable[[str, str, bytes], str]
     kind: str = ".jpg"
     query: str = ""
 
@@ -156,12 +166,10 @@ WAYS: tuple[Way, ...] = (
 IN_PAGE, IN_SITEMAP = 14, 15  # the ways whose image is not asked for, or named only in the sitemap
 
 
-def _rest(
-    name: str, pages: dict[str, str], rng: np.random.Generator
-) -> dict[str, tuple[str, bytes]]:
+def _rest(name: str, pages: dict[str, str]) -> dict[str, tuple[str, bytes]]:
     """Return everything that is no product: the way to them, and what only looks like them."""
     html = "text/html; charset=utf-8"
-    logo = draw(OTHERS[2], seed=int(rng.integers(2**31)), size=(80, 200))
+    logo = load_image("logo", size=(80, 200))
     icon = np.full((_ICON, _ICON, 3), 90, np.uint8)
     # A quarter is named by the sitemap only
     listed = list(pages)

@@ -1,15 +1,17 @@
 """Siamese networks: one tower for both images, a head on the distance between their vectors.
 
-Names are imported on first use (PEP 562): importing this package loads no network library.
+Names are imported on first use: importing this package does not import Keras. What Keras must know
+to load a saved network is registered as soon as Keras is imported, before or after this package.
 """
 
 from typing import TYPE_CHECKING
 
 from similarity_lab._lazy import lazy_names
+from similarity_lab.siamese.registration import register_with_keras
 
 if TYPE_CHECKING:
     from similarity_lab.siamese.architectures import architecture_1, architecture_2
-    from similarity_lab.siamese.comparator import SiameseComparator
+    from similarity_lab.siamese.comparator import SiameseComparator, load
     from similarity_lab.siamese.fine_tuning import train_strong
     from similarity_lab.siamese.heads import build
     from similarity_lab.siamese.losses import ContrastiveLoss, TripletSemiHardLoss, make_loss
@@ -26,6 +28,7 @@ _HOMES = {
     "architecture_2": "architectures",
     "build": "heads",
     "fit_projection": "strong",
+    "load": "comparator",
     "make_loss": "losses",
     "strong_tower": "strong",
     "train": "training",
@@ -42,6 +45,7 @@ __all__ = [
     "architecture_2",
     "build",
     "fit_projection",
+    "load",
     "make_loss",
     "strong_tower",
     "train",
@@ -50,3 +54,5 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
+
+register_with_keras()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,31 @@ from similarity_lab.backend import keras
 from similarity_lab.distances.comparators import Distances, EmbeddingComparator
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.keras_models import KerasEmbedder
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, PathNotFoundError
 from similarity_lab.siamese.heads import build, logit_line, parts
+
+
+def load(path: str | PathLike[str]) -> keras.Model:
+    """Read a network from a ``.keras`` file, ready to predict; compile it to train further.
+
+    Parameters
+    ----------
+    path : path
+        What ``network.save(path)`` or `SiameseComparator.save` wrote. A file that brings code of
+        its own is refused.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    PathNotFoundError
+        No such file.
+    """
+    if not Path(path).is_file():
+        raise PathNotFoundError(f"No such file: {path}; expected a network saved as .keras")
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 class SiameseComparator(EmbeddingComparator):
@@ -45,10 +69,10 @@ class SiameseComparator(EmbeddingComparator):
 
     Examples
     --------
-    >>> from similarity_lab.samples import draw
+    >>> from similarity_lab.samples import load_image
     >>> from similarity_lab.siamese import architecture_1, build
     >>> comparator = SiameseComparator(build(architecture_1(), "sigmoid"))
-    >>> photos = [draw("almonds", seed=1), draw("dates", seed=1)]
+    >>> photos = [load_image("almonds", 1), load_image("dates", 1)]
     >>> comparator.distances(photos, photos[:1]).shape
     (2, 1)
     >>> threshold = comparator.distance_at(0.5)  # where the network is undecided
@@ -124,7 +148,7 @@ class SiameseComparator(EmbeddingComparator):
     @classmethod
     def load(cls, path: str | Path) -> "SiameseComparator":
         """Read what `save` wrote; a file that brings code of its own is refused."""
-        return cls(keras.saving.load_model(path, compile=False, safe_mode=True))
+        return cls(load(path))
 
     def _check_probability(self) -> None:
         if self.head == "distance":

@@ -8,7 +8,7 @@ import pandas as pd
 
 from similarity_lab.backend import keras
 from similarity_lab.errors import InputError
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.siamese.run import (
     CONFIGURATION,
     HISTORY,
@@ -70,7 +70,7 @@ class RunFolder:
         if best:
             write_weights(network, self.path / _BEST)
         write_weights(network, self.path / _state(epoch))
-        with whole(self.path / HISTORY) as part:
+        with atomic_write(self.path / HISTORY) as part:
             history.to_csv(part, index=False)
         (self.path / _state(epoch - 1)).unlink(missing_ok=True)
 
@@ -88,7 +88,7 @@ class RunFolder:
 
 def write_weights(network: keras.Model, file: Path) -> None:
     """Write weights (``….weights.h5``), whole or not at all."""
-    with whole(file) as part:
+    with atomic_write(file) as part:
         network.save_weights(part, overwrite=True)
 
 

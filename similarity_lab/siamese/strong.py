@@ -139,9 +139,9 @@ def fit_projection(tower: keras.Model, images: Images, *, progress: bool = True)
 
     Examples
     --------
-    >>> from similarity_lab.samples import draw
+    >>> from similarity_lab.samples import load_image
     >>> tower = strong_tower(dimension=16)
-    >>> fit_projection(tower, [draw("almonds", seed=n) for n in range(4)], progress=False)
+    >>> fit_projection(tower, [load_image("almonds", n) for n in range(4)], progress=False)
     """
     features = KerasEmbedder(_base(tower)).embed(images, progress=progress).astype(np.float64)
     if not len(features):

@@ -13,7 +13,7 @@ from similarity_lab.datasets import ImageDataset
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.images import Color, Pixels
-from similarity_lab.pairs.photos import Photos
+from similarity_lab.pairs.streams import DecodedImages
 from similarity_lab.siamese.comparator import SiameseComparator
 from similarity_lab.siamese.run_folder import RunFolder
 
@@ -34,8 +34,8 @@ class Sample:
         height, width, channels = tower.input_shape[1:]
         chosen = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:SAMPLE])
         color: Color = "gray" if channels == 1 else "rgb"
-        photos = Photos(dataset, (height, width), color, cache=False, cache_limit=0)
-        return cls(photos.pixels(chosen), dataset.labels[chosen])
+        images = DecodedImages(dataset, (height, width), color, cache=False, cache_limit=0)
+        return cls(images.pixels(chosen), dataset.labels[chosen])
 
     @property
     def has_pairs(self) -> bool:

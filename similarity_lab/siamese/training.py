@@ -113,9 +113,9 @@ def train(
 
     Examples
     --------
-    >>> from similarity_lab.samples import draw
+    >>> from similarity_lab.samples import load_image
     >>> from similarity_lab.siamese import architecture_2
-    >>> photos = np.stack([draw(name, seed=n, size=(64, 64)) for n in range(4)
+    >>> photos = np.stack([load_image(name, n, size=(64, 64)) for n in range(4)
     ...                    for name in ("almonds", "dates")])
     >>> data = ImageDataset.from_arrays(photos, [0, 1] * 4, ["almonds", "dates"])
     >>> run = train(architecture_2((64, 64, 1)), data, data, epochs=1, batch_size=4, progress=False)

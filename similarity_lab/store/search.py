@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from similarity_lab.embedders import Embedder, embed_readable
 from similarity_lab.embedders.base import Images, as_sources
 from similarity_lab.errors import InputError
-from similarity_lab.files import whole
+from similarity_lab.files import atomic_write
 from similarity_lab.images.sources import describe
 from similarity_lab.store.vectors import Vectors, VectorStore
 
@@ -160,7 +160,7 @@ def _up_to_date(store: VectorStore, embedder: str, dimension: int, *, progress: 
 
 def _keep(index: "Index", file: Path) -> int:
     """Write the index; return how many vectors it holds."""
-    with whole(file, writer=os.getpid()) as part:  # another process may write its own
+    with atomic_write(file, writer=os.getpid()) as part:  # another process may write its own
         index.save(str(part))
     return len(index)
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from similarity_lab.errors import CollectedFolderError
-from similarity_lab.files import part_of, whole
+from similarity_lab.files import atomic_write, part_path
 from similarity_lab.web.crawler.job import read_log
 
 IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
@@ -61,7 +61,7 @@ def prepare_folder(folder: Path, url: str) -> None:
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise CollectedFolderError(f"{folder} is not a folder; choose another out_dir")
-    if folder.is_dir() and any(path != part_of(folder / MARKER) for path in folder.iterdir()):
+    if folder.is_dir() and any(path != part_path(folder / MARKER) for path in folder.iterdir()):
         _check_owner(folder, url)
     folder.mkdir(parents=True, exist_ok=True)
     if read_marker(folder) is None:  # first of all: it marks the folder as ours if we are killed
@@ -104,7 +104,7 @@ def read_marker(folder: Path) -> dict | None:
 
 def write_marker(folder: Path, marker: dict) -> None:
     """Write `site.json` atomically."""
-    with whole(folder / MARKER) as part:
+    with atomic_write(folder / MARKER) as part:
         text = json.dumps({"format": FORMAT, **marker}, indent=1)
         part.write_text(text + "\n", encoding="utf-8")
 
@@ -136,7 +136,7 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     images = images[COLLECTED_IMAGE_COLUMNS]
     pages = _read_table(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
     for table, name in ((images, IMAGES), (pages, PAGES)):
-        with whole(folder / name) as part:
+        with atomic_write(folder / name) as part:
             table.to_parquet(part, index=False)
     return images, pages
 
@@ -150,7 +150,7 @@ def forget_left_out(folder: Path) -> None:
     """Remove images that were not kept from the log: other limits may keep them."""
     log = folder / "crawl" / "images.jsonl"
     rows = [row for row in read_log(log) if row["crawl_status"] in ("kept", "repeated")]
-    with whole(log) as part:
+    with atomic_write(log) as part:
         part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 

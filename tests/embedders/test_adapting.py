@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab.embedders import adapt_embedder, load_embedder
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 
 CLASSES = ("almonds", "oats")
 
@@ -14,13 +14,13 @@ def library(tmp_path_factory):
     for name in CLASSES:
         for seed in range(4):
             photos[name].append(tmp_path_factory.mktemp(name) / "photo.png")
-            Image.fromarray(draw(name, seed=seed)).save(photos[name][-1])
+            Image.fromarray(load_image(name, seed)).save(photos[name][-1])
     return photos
 
 
 @pytest.fixture(scope="module")
 def others():
-    return [draw(name, seed=seed) for name in CLASSES for seed in (10, 11, 12)]
+    return [load_image(name, seed) for name in CLASSES for seed in (10, 11, 12)]
 
 
 def spread(embedder, photos):

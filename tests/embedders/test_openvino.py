@@ -20,9 +20,8 @@ from similarity_lab.embedders.lite_variants import VARIANTS
 from similarity_lab.embedders.openvino_graph import lite_graph
 from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
 from similarity_lab.errors import EmbedderError, SavedFolderError
-from similarity_lab.relevance.rules.background import background_photos
 from similarity_lab.relevance.rules.prototypes import unit
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 
 STORED = Path(__file__).with_name("features.npz")
 
@@ -208,7 +207,7 @@ def test_without_openvino(monkeypatch):
 def test_int8_is_near_and_says_what_it_is(lite0):
     int8 = load_embedder(runtime="openvino-int8")
     assert int8.name == lite0.name.replace("bicubic openvino float32", "scaled openvino int8")
-    photos = [draw(kind, seed=5, size=(160, 160)) for kind in ("almonds", "dates", "clothing")]
+    photos = [load_image(kind, 5, size=(160, 160)) for kind in ("almonds", "dates", "clothing")]
     exact, near = (unit(e.embed(photos, progress=False)) for e in (lite0, int8))
     cosine = (exact * near).sum(1)
     assert cosine.min() > 0.97 and cosine.max() < 0.99999  # rounded indeed
@@ -243,7 +242,7 @@ def test_the_int8_form_is_nncfs(tool):
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_packaged_int8_form_is_made_by_the_script(tool, variant):
-    form = tool.int8_form(tool.quantised(variant, background_photos()))
+    form = tool.int8_form(tool.quantised(variant, tool.background_images()))
     packaged = Int8.packaged(variant)
     for made, kept in ((form.ranges, packaged.ranges), (form.biases, packaged.biases)):
         assert made.keys() == kept.keys()

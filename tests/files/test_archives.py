@@ -1,4 +1,4 @@
-"""Each rule of `extract_zip` once, with an archive made by hand that breaks it."""
+"""Every rule of `extract_zip`, each with a handmade archive that breaks it."""
 
 import errno
 import io
@@ -10,15 +10,15 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import IO
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
 from similarity_lab.errors import ArchiveError
-from similarity_lab.files import archives
-from similarity_lab.files.archives import extract_for_process, extract_zip
+from similarity_lab.files import extract_for_process, extract_zip
 
-# Where a field begins in an entry of the table of contents.
+# Offsets of the fields of an entry in the table of contents.
 FIELDS = {"flags": 8, "compress_size": 20, "file_size": 24, "attributes": 38, "header_offset": 42}
 
 
@@ -31,13 +31,13 @@ def make_zip(members: dict[str, bytes], method: int = ZIP_STORED) -> bytes:
 
 
 def patch(data: bytes, entry: int = 0, **fields: int) -> bytes:
-    """Change what the table of contents says about its entry number `entry`."""
-    at = -1
+    """Change fields of one entry of the table of contents."""
+    offset = -1
     for _ in range(entry + 1):
-        at = data.index(b"PK\x01\x02", at + 1)
+        offset = data.index(b"PK\x01\x02", offset + 1)
     changed = bytearray(data)
     for name, value in fields.items():
-        struct.pack_into("<H" if name == "flags" else "<L", changed, at + FIELDS[name], value)
+        struct.pack_into("<H" if name == "flags" else "<L", changed, offset + FIELDS[name], value)
     return bytes(changed)
 
 
@@ -48,14 +48,14 @@ def extract(data: bytes, folder: Path, **limits: int) -> tuple[list[str], dict[s
     return names, dict(zip(skipped["path"], skipped["reason"], strict=True))
 
 
-def refused(data: bytes, folder: Path, message: str, **limits: int) -> None:
+def assert_refused(data: bytes, folder: Path, message: str, **limits: int) -> None:
     with pytest.raises(ArchiveError, match=message):
         extract(data, folder, **limits)
     assert not folder.exists()
 
 
 @pytest.mark.parametrize("method", [ZIP_STORED, ZIP_DEFLATED])
-def test_good_archive(tmp_path: Path, method: int) -> None:
+def test_archive_is_unpacked(tmp_path: Path, method: int) -> None:
     members = {"b/2 x.JPG": b"2" * 5000, "a/Äpfel/1.jpg": b"1", "b.jpg": b"", "empty/": b""}
     (tmp_path / "photos.zip").write_bytes(make_zip(members, method))
     paths, skipped = extract_zip(tmp_path / "photos.zip", tmp_path / "out")
@@ -82,19 +82,19 @@ def test_good_archive(tmp_path: Path, method: int) -> None:
         ("a.jpg\0.txt", "NUL"),
     ],
 )
-def test_name_that_leaves_the_folder(tmp_path: Path, name: str, message: str) -> None:
-    stand_in = "q" * len(name)  # `zipfile` would clean some of these up while writing
+def test_traversal_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    stand_in = "q" * len(name)  # `zipfile` would sanitise some of these while writing
     data = make_zip({"good.jpg": b"1", stand_in: b"2"}).replace(stand_in.encode(), name.encode())
-    refused(data, tmp_path / "out", message)
+    assert_refused(data, tmp_path / "out", message)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_dots_in_names_are_fine(tmp_path: Path) -> None:
+def test_dots_in_names_are_accepted(tmp_path: Path) -> None:
     names = ["a..jpg", "b/..c.jpg", "d/.hidden", "e.f/g..h.jpg"]
     assert extract(make_zip(dict.fromkeys(names, b"1")), tmp_path) == (names, {})
 
 
-def test_name_in_an_extra_field(tmp_path: Path) -> None:
+def test_name_in_extra_field_is_checked(tmp_path: Path) -> None:
     """Python 3.12 and later let field 0x7075 replace the name."""
     plain, evil = b"good.jpg", b"../evil.jpg"
     info = ZipInfo(plain.decode())
@@ -103,29 +103,33 @@ def test_name_in_an_extra_field(tmp_path: Path) -> None:
     with ZipFile(file, "w") as archive:
         archive.writestr(info, b"1")
     if sys.version_info >= (3, 12):
-        refused(file.getvalue(), tmp_path / "out", r"\.\.")
+        assert_refused(file.getvalue(), tmp_path / "out", r"\.\.")
     else:
         assert extract(file.getvalue(), tmp_path / "out") == (["good.jpg"], {})
     assert not (tmp_path / "evil.jpg").exists()
 
 
-def test_limits(tmp_path: Path) -> None:
+def test_limits_are_enforced(tmp_path: Path) -> None:
     data = make_zip({"a": b"12345", "b": b"12345"})
-    refused(data, tmp_path / "out", "2 members, expected at most 1; raise max_files", max_files=1)
-    refused(data, tmp_path / "out", "10 bytes unpacked, .* at most 9; .*max_bytes", max_bytes=9)
+    assert_refused(
+        data, tmp_path / "out", "2 members, expected at most 1; raise max_files", max_files=1
+    )
+    assert_refused(
+        data, tmp_path / "out", "10 bytes unpacked, .* at most 9; .*max_bytes", max_bytes=9
+    )
     assert len(extract(data, tmp_path / "out", max_files=2, max_bytes=10)[0]) == 2
 
 
-def test_bomb_that_says_so(tmp_path: Path) -> None:
+def test_declared_bomb_is_refused(tmp_path: Path) -> None:
     data = make_zip({"white.bmp": bytes(2**20 + 1)}, ZIP_DEFLATED)
-    refused(data, tmp_path / "out", "expected at most 200 times as many .*raise max_ratio")
+    assert_refused(data, tmp_path / "out", "expected a ratio of at most 200 .*raise max_ratio")
     assert len(extract(data, tmp_path / "out", max_ratio=2000)[0]) == 1
     icon = make_zip({"icon.bmp": bytes(2**20)}, ZIP_DEFLATED)
     assert extract(icon, tmp_path / "icon")[0] == ["icon.bmp"]
 
 
 @pytest.mark.parametrize("size", [5000, 5 * 2**20])
-def test_bomb_that_lies(tmp_path: Path, size: int) -> None:
+def test_bomb_with_false_size_is_refused(tmp_path: Path, size: int) -> None:
     bomb = make_zip({"good.jpg": b"1", "sub/bomb.jpg": bytes(size)}, ZIP_DEFLATED)
     (tmp_path / "mine.txt").write_text("stays")
     with pytest.raises(ArchiveError, match=r"<file object>: .* more than the 100 bytes"):
@@ -133,40 +137,42 @@ def test_bomb_that_lies(tmp_path: Path, size: int) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["mine.txt"]
 
 
-def test_members_that_overlap_or_reach_beyond_the_end(tmp_path: Path) -> None:
+def test_overlapping_members_are_refused(tmp_path: Path) -> None:
     data = make_zip({"a": b"x" * 999, "b": b"y" * 999})
-    refused(patch(data, 1, header_offset=0), tmp_path / "out", "'b' overlaps")
+    assert_refused(patch(data, 1, header_offset=0), tmp_path / "out", "'b' overlaps")
     big = patch(make_zip({"a": b"x"}), compress_size=2**31, file_size=2**31)
-    refused(big, tmp_path / "out", "members reach to byte 2,147,483,678")
+    assert_refused(big, tmp_path / "out", "members reach to byte 2,147,483,678")
 
 
-def test_encrypted_member(tmp_path: Path) -> None:
+def test_encrypted_member_is_refused(tmp_path: Path) -> None:
     data = patch(make_zip({"a": b"1", "b": b"2"}), 1, flags=1)
-    refused(data, tmp_path / "out", "'b' is encrypted, expected no password")
+    assert_refused(data, tmp_path / "out", "'b' is encrypted, expected no password")
 
 
-def test_not_an_archive(tmp_path: Path) -> None:
-    whole = make_zip({"a.jpg": b"1" * 500, "b.jpg": b"2" * 500})
-    refused(b"<html>not found</html>", tmp_path / "out", "begins with b'<htm', expected a .zip")
-    refused(b"", tmp_path / "out", "begins with b''")
-    for cut in (len(whole) // 2, len(whole) - 10):
-        refused(whole[:cut], tmp_path / "out", "truncated or damaged")
-    refused(whole[100:], tmp_path / "out", "overlaps|damaged")  # the beginning is missing
+def test_other_content_is_refused(tmp_path: Path) -> None:
+    complete = make_zip({"a.jpg": b"1" * 500, "b.jpg": b"2" * 500})
+    assert_refused(
+        b"<html>not found</html>", tmp_path / "out", "begins with b'<htm', expected a .zip"
+    )
+    assert_refused(b"", tmp_path / "out", "begins with b''")
+    for cut in (len(complete) // 2, len(complete) - 10):
+        assert_refused(complete[:cut], tmp_path / "out", "truncated or damaged")
+    assert_refused(complete[100:], tmp_path / "out", "overlaps|damaged")  # the beginning is missing
 
 
-def test_wrong_kind_of_source(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="a folder, expected a"):
+def test_invalid_source(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="is a folder, expected a"):
         extract_zip(tmp_path, tmp_path / "out")
-    with pytest.raises(ArchiveError, match="No such file or directory, expected a"):
+    with pytest.raises(ArchiveError, match="No such file or directory; expected a"):
         extract_zip(str(tmp_path / "none.zip"), tmp_path / "out")
-    with pytest.raises(TypeError, match="bytes, expected a path or a binary file"):
+    with pytest.raises(TypeError, match="expected a path or a binary file object, got bytes"):
         extract_zip(b"PK", tmp_path / "out")  # type: ignore[arg-type]
     reader, writer = os.pipe()
     os.close(writer)
-    with open(reader, "rb") as pipe, pytest.raises(ArchiveError, match="in any order"):
+    with open(reader, "rb") as pipe, pytest.raises(ArchiveError, match="not seekable"):
         extract_zip(pipe, tmp_path / "out")
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(ArchiveError, match="is a file, expected a folder"):
+    with pytest.raises(ArchiveError, match="is a file; expected a folder"):
         extract_zip(io.BytesIO(make_zip({"a": b"1"})), tmp_path / "file")
 
 
@@ -182,7 +188,7 @@ def test_special_members_are_skipped(tmp_path: Path, kind: int, reason: str) -> 
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_names_that_collide(tmp_path: Path) -> None:
+def test_colliding_names_are_skipped(tmp_path: Path) -> None:
     file = io.BytesIO()
     with ZipFile(file, "w") as archive:
         for name in ("a.jpg", "a.jpg", "A.JPG", "./a.jpg", "\u00e9.jpg", "e\u0301.jpg"):
@@ -194,26 +200,26 @@ def test_names_that_collide(tmp_path: Path) -> None:
     assert all(reason.startswith("duplicate of") for reason in skipped.values())
 
 
-def test_file_where_a_folder_is_needed(tmp_path: Path) -> None:
+def test_file_in_place_of_a_folder_is_skipped(tmp_path: Path) -> None:
     names, skipped = extract(make_zip({"a": b"1", "a/b": b"2", "c/d": b"3", "c": b"4"}), tmp_path)
     assert names == ["a", "c/d"]
     assert set(skipped) == {"a/b", "c"}
 
 
-def test_names_too_long(tmp_path: Path) -> None:
+def test_long_names_are_skipped(tmp_path: Path) -> None:
     long, deep, gone, ok = "ä" * 126 + ".jpg", "d/" * 511 + "x.y", ".", "d/" * 511 + "x"
     names, skipped = extract(make_zip({long: b"1", deep: b"2", gone: b"3", ok: b"4"}), tmp_path)
     assert names == [ok]
     assert skipped == {long: "name too long", deep: "name too long", gone: "has no name"}
 
 
-def test_rare_compression_is_skipped(tmp_path: Path) -> None:
+def test_unsupported_compression_is_skipped(tmp_path: Path) -> None:
     names, skipped = extract(make_zip({"a": b"1"}, ZIP_BZIP2), tmp_path)
     assert (names, list(skipped)) == ([], ["a"])
     assert "compression method 12" in skipped["a"]
 
 
-def test_damaged_member_costs_only_itself(tmp_path: Path) -> None:
+def test_damaged_member_is_skipped(tmp_path: Path) -> None:
     data = make_zip({"sub/a.jpg": b"PIXELS" * 99, "b.jpg": b"1"})
     names, skipped = extract(data.replace(b"PIXELS", b"PIXELZ", 1), tmp_path / "crc")
     assert names == ["b.jpg"]
@@ -250,31 +256,34 @@ def test_links_in_the_folder_are_not_followed(tmp_path: Path) -> None:
         make_zip({"link/x.jpg": b"1", "loop/x.jpg": b"2", "a.jpg": b"3", "b.jpg": b"4"}), folder
     )
     assert names == ["b.jpg"]
-    assert "a symbolic link in the folder" in skipped["link/x.jpg"]
+    assert "symbolic link" in skipped["link/x.jpg"]
     assert set(skipped) == {"link/x.jpg", "loop/x.jpg", "a.jpg"}
     assert list(outside.iterdir()) == []
-    (tmp_path / "alias").symlink_to(outside)  # the folder itself may be a link: the caller's choice
+    (tmp_path / "alias").symlink_to(outside)  # the folder itself may be a link
     assert extract(make_zip({"sub/x.jpg": b"1"}), tmp_path / "alias")[0] == ["sub/x.jpg"]
 
 
-def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(archive: ZipFile, member: ZipInfo, file: io.BufferedWriter) -> None:
-        file.write(b"half")
+def test_full_disk_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_member = ZipFile.open
+
+    def fail_at_second(archive: ZipFile, member: ZipInfo) -> IO[bytes]:
         if member.filename == "b/2.jpg":
             raise OSError(errno.ENOSPC, "No space left on device")
+        return open_member(archive, member)
 
-    monkeypatch.setattr(archives, "_copy", full)
+    data = make_zip({"a/1.jpg": b"1", "b/2.jpg": b"2"})
+    monkeypatch.setattr(ZipFile, "open", fail_at_second)
     with pytest.raises(OSError, match="No space left"):
-        extract(make_zip({"a/1.jpg": b"1", "b/2.jpg": b"2"}), tmp_path / "new/out")
+        extract(data, tmp_path / "new/out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damage_anywhere_is_an_archive_error_or_a_reason(tmp_path: Path) -> None:
-    """Archives with random bytes changed never end in another error, nor outside the folder."""
+def test_random_damage_raises_only_archive_errors(tmp_path: Path) -> None:
+    """Random changes of bytes cause no other error and no files outside the folder."""
     random_ = random.Random(1)
-    whole = make_zip({"a/1.jpg": b"1" * 50, "b/Ä.jpg": b"2" * 50}, ZIP_DEFLATED)
+    complete = make_zip({"a/1.jpg": b"1" * 50, "b/Ä.jpg": b"2" * 50}, ZIP_DEFLATED)
     for n in range(400):
-        data = bytearray(whole)
+        data = bytearray(complete)
         for _ in range(random_.randint(1, 4)):
             data[random_.randrange(len(data))] = random_.randrange(256)
         try:
@@ -285,10 +294,10 @@ def test_damage_anywhere_is_an_archive_error_or_a_reason(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_extract_for_process(tmp_path: Path) -> None:
+def test_extract_for_process_removes_its_folder(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(make_zip({"a.jpg": b"1"}))
     code = (
-        "import sys; from similarity_lab.files.archives import extract_for_process as f\n"
+        "import sys; from similarity_lab.files import extract_for_process as f\n"
         f"folder, skipped = f({str(tmp_path / 'a.zip')!r})\n"
         "sys.stdout.write(f'{folder} {[path.name for path in folder.iterdir()]}')"
     )

@@ -2,14 +2,14 @@ import os
 
 import pytest
 
-from similarity_lab.files import existing_folder, list_files, part_of, whole
+from similarity_lab.files import existing_folder, list_files
 
 
 def names(folder, files):
     return [path.relative_to(folder).as_posix() for path in files]
 
 
-def test_listing_is_sorted_and_nested(tmp_path):
+def test_list_files_is_sorted_and_recursive(tmp_path):
     for name in ("b/2.jpg", "b/10.jpg", "a/z/1.jpg", "Ä.jpg", "a.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -18,17 +18,17 @@ def test_listing_is_sorted_and_nested(tmp_path):
     assert skipped == []
 
 
-def test_link_loops_end_and_are_listed(tmp_path):
+def test_link_loop_is_skipped(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "1.jpg").touch()
     (tmp_path / "real" / "up").symlink_to(tmp_path)
     (tmp_path / "a link").symlink_to(tmp_path / "real")
     files, skipped = list_files(tmp_path)
     assert names(tmp_path, files) == ["real/1.jpg"]
-    assert [reason for _, reason in skipped] == ["a link to a folder that is listed already"] * 2
+    assert [reason for _, reason in skipped] == ["link to a folder that is already listed"] * 2
 
 
-def test_links_elsewhere_are_followed_once(tmp_path):
+def test_link_to_outside_is_followed_once(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "1.jpg").touch()
@@ -40,7 +40,7 @@ def test_links_elsewhere_are_followed_once(tmp_path):
     assert len(skipped) == 1
 
 
-def test_folder_without_permission_is_listed(tmp_path, monkeypatch):
+def test_unreadable_folder_is_skipped(tmp_path, monkeypatch):
     (tmp_path / "closed").mkdir()
     (tmp_path / "open.jpg").touch()
     (tmp_path / "closed").chmod(0)
@@ -58,31 +58,9 @@ def test_folder_without_permission_is_listed(tmp_path, monkeypatch):
     assert skipped == [(str(tmp_path / "closed"), "cannot be read: permission denied")]
 
 
-def test_existing_folder_says_what_is_there(tmp_path):
+def test_existing_folder_errors(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FileNotFoundError, match="no such folder; expected photos"):
         existing_folder(tmp_path / "absent", "photos")
     with pytest.raises(NotADirectoryError, match="is a file; expected photos"):
         existing_folder(tmp_path / "file", "photos")
-
-
-def test_a_file_is_there_whole_or_as_it_was(tmp_path):
-    file = tmp_path / "numbers.npz"
-    file.write_text("before")
-    with pytest.raises(KeyboardInterrupt), whole(file) as part:
-        part.write_text("half of it")
-        assert part.suffix == ".npz" and file.read_text() == "before"
-        raise KeyboardInterrupt
-    assert file.read_text() == "before" and os.listdir(tmp_path) == ["numbers.npz"]
-    part_of(file).write_text("left by one who was killed")
-    with whole(file) as part:
-        part.write_text("all of it")
-    assert file.read_text() == "all of it" and os.listdir(tmp_path) == ["numbers.npz"]
-
-
-def test_two_writers_of_one_file_do_not_meet(tmp_path):
-    file = tmp_path / "picture.jpg"
-    with whole(file, writer=1) as one, whole(file, writer=2) as two:
-        one.write_text("a picture")
-        two.write_text("a picture")
-    assert file.read_text() == "a picture" and os.listdir(tmp_path) == ["picture.jpg"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from similarity_lab import RelevanceScorer, cli
+from similarity_lab.cli import app
 from similarity_lab.relevance import library_report
 from similarity_lab.report import write_report
 from similarity_lab.store import VectorStore
@@ -64,7 +65,7 @@ def store_name(store):
 
 
 def test_the_command_line_prints_and_writes_them(scorer, odd, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "_scorer", lambda options: scorer)
+    monkeypatch.setattr(app, "_scorer", lambda options: scorer)
     tables = [tmp_path / "sites.csv", tmp_path / "images.csv"]
     words = ["--csv", str(tables[0]), "--images-csv", str(tables[1]), "--json", "--quiet"]
     folder = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"shop \xff"))

@@ -47,7 +47,7 @@ def test_every_part_changes_something_and_each_photo_on_its_own(name):
 def test_light_equals_its_description_step_by_step(channels):
     parts = {"contrast": 0.5, "brightness": 0.3, "color": 0.4}
     rng = np.random.default_rng(5)
-    Augmentation(**NONE)._moves(6, (9, 7), rng)  # the moves are drawn first
+    Augmentation(**NONE).matrices(6, (9, 7), rng)  # the moves are drawn first
     contrast, brightness = (rng.uniform(-most, most, (6, 1, 1, 1)) for most in (0.5, 0.3))
     values = photos(channels) / 255
     mean = values.mean((1, 2, 3), keepdims=True)
@@ -68,7 +68,7 @@ def test_a_flip_swaps_left_and_right_exactly():
 def test_a_move_turns_zooms_and_mirrors_about_the_middle_and_shifts():
     """Every move of many keeps what is promised, and together they reach all of it."""
     parts = {"rotation": 30, "zoom": 0.2, "shift": 0.1, "flip": 0.25}
-    moves = Augmentation(**parts)._moves(4000, (9, 7), np.random.default_rng(0))
+    moves = Augmentation(**parts).matrices(4000, (9, 7), np.random.default_rng(0))
     turns, height, width = moves[:, :, :2], 9, 7
     middle = np.array([(width - 1) / 2, (height - 1) / 2])  # of pixels 0, 1, … as (x, y)
     shifts = (turns @ middle + moves[:, :, 2] - middle) / [width, height]

@@ -9,12 +9,12 @@ from PIL import Image
 from similarity_lab import read_image
 from similarity_lab.errors import ImageError
 from similarity_lab.images.scaled import read_scaled
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 
 
 @pytest.fixture(scope="module")
 def photo():
-    return Image.fromarray(draw("almonds", seed=3, size=(480, 640)))
+    return Image.fromarray(load_image("almonds", 3, size=(480, 640)))
 
 
 def jpeg(image, **options):

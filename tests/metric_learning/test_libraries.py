@@ -1,7 +1,6 @@
-"""What stands in TensorFlow Similarity's way, and that it gets along with Keras 3."""
+"""TensorFlow Similarity on Keras 2, in one process with Keras 3."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 
@@ -12,39 +11,16 @@ from similarity_lab.backend import keras
 from similarity_lab.metric_learning import libraries
 from similarity_lab.metric_learning.libraries import tf_keras, tfs
 
-ASK = "from similarity_lab.metric_learning import MetricLearner"
 
-
-def error_of(code, **environment):
-    given = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(
-        command, env=given | environment, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 1
-    return run.stderr.strip().splitlines()[-1]
-
-
-def test_keras_3_is_active_already():
-    """A look at tf.keras would not show it: what TensorFlow Similarity is made of does."""
-    error = error_of(f"import keras\n{ASK}")
-    assert "MissingExtraError" in error and "Start a new process" in error
-
-
-def test_the_environment_asks_for_keras_3():
-    error = error_of(ASK, TF_USE_LEGACY_KERAS="0")
-    assert "TF_USE_LEGACY_KERAS=0 asks for Keras 3" in error and "unset it" in error
-
-
-def test_the_extra_is_missing(monkeypatch):
+def test_missing_extra(monkeypatch):
     find = importlib.util.find_spec
     absent = ("nmslib", "tensorflow_similarity")
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in absent else find(name)
     )
-    message = r'needs tensorflow_similarity, nmslib.*pip install "similarity_lab\[metric\]"'
+    message = r'needs tensorflow_similarity, nmslib.*pip install "similarity_lab\[train\]"'
     with pytest.raises(ImportError, match=message):
-        libraries._check_surroundings()
+        libraries.check_installed()
 
 
 def test_importing_the_package_loads_no_network_library():

@@ -11,7 +11,7 @@ from similarity_lab.metric_learning.libraries import tf_keras
 from similarity_lab.metric_learning.losses import make_loss
 from similarity_lab.metric_learning.training import run
 from similarity_lab.metric_learning.trunk import FrontEmbedder, start_projection
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 
 LOSSES = ["multisimilarity", "circle", "triplet", "soft-nearest-neighbour"]
 
@@ -80,7 +80,7 @@ def test_directions_that_few_photos_say_nothing_about_stay_as_they_are():
 
 @pytest.mark.parametrize("blocks", [1, pytest.param(16, marks=pytest.mark.slow)])
 def test_the_trunk_is_our_efficientnet(blocks):
-    photos = [draw("almonds", seed=1), draw("dates", seed=2)]
+    photos = [load_image("almonds", 1), load_image("dates", 2)]
     frozen = load_embedder("efficientnet-lite0", runtime="openvino").embed(photos, progress=False)
     front = FrontEmbedder(blocks)
     head = front.back(dimension=8, seed=0)

@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from similarity_lab import RelevanceScorer, read_image
 from similarity_lab.distances.comparators import EmbeddingComparator
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 
 
 def threads():
@@ -38,7 +38,7 @@ def test_a_site_is_decided_on_one_thread_and_others_keep_theirs(tmp_path):
         for name in ("almonds", "dates", "hazelnuts"):
             (tmp_path / name).mkdir()
             for seed in range(3):
-                photo = Image.fromarray(draw(name, seed=seed, size=(32, 32)))
+                photo = Image.fromarray(load_image(name, seed, size=(32, 32)))
                 photo.save(tmp_path / name / f"{seed}.png")
         comparator = Watched()
         scorer = RelevanceScorer("almonds", embedder=comparator, progress=False).fit(tmp_path)

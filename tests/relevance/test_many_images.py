@@ -9,7 +9,7 @@ from PIL import Image
 
 from similarity_lab import RelevanceScorer
 from similarity_lab.embedders.base import StreamingEmbedder
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 from similarity_lab.store import VectorStore
 
 KINDS = ["almonds", "dates", "hazelnuts", "oats", "scene", "person"]
@@ -32,7 +32,7 @@ def jpegs(per_kind):
     for kind in KINDS:
         for seed in range(per_kind):
             buffer = io.BytesIO()
-            Image.fromarray(draw(kind, seed=seed, size=(64, 64))).save(buffer, "JPEG")
+            Image.fromarray(load_image(kind, seed, size=(64, 64))).save(buffer, "JPEG")
             yield buffer.getvalue()
 
 

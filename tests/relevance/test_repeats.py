@@ -9,16 +9,16 @@ from PIL import Image
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import repeats
 from similarity_lab.relevance.repeats import close_pairs, repeated
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 
 
 def test_saved_again_is_the_same_picture(tmp_path):
-    photo = Image.fromarray(draw("almonds", seed=1))
+    photo = Image.fromarray(load_image("almonds", 1))
     sources = [tmp_path / f"{n}.jpg" for n in range(4)]
     photo.save(sources[0], quality=95)
     photo.save(sources[1], quality=70)
     photo.resize((photo.width // 2, photo.height // 2)).save(sources[2])
-    Image.fromarray(draw("almonds", seed=2)).save(sources[3])
+    Image.fromarray(load_image("almonds", 2)).save(sources[3])
     vectors = np.tile(np.ones(4, np.float32), (4, 1))  # an embedder that tells nothing apart
     digests = [content_digest(path) for path in sources]
     again = repeated(vectors, digests, sources)

@@ -14,7 +14,7 @@ ATTACK = f'"><script>{RUN_ME}</script><img src=x onerror="{RUN_ME}">'
 
 
 class ByColour:
-    """An embedder sure of what it sees: a direction for each colour, some noise of the content."""
+    """An embedder that separates colours well: a direction per colour plus content-seeded noise."""
 
     name, dimension, input_size = "directions of colours", 24, (8, 8)
 
@@ -34,7 +34,7 @@ def scorer(library):
 
 @pytest.fixture
 def results(scorer, sites, tmp_path):
-    """Two sites for two targets each, one with a file that is no picture, and a failure."""
+    """Decisions on two sites for two targets, one site with an unreadable file, and a failure."""
     (sites / "nut-shop" / "index.html").write_text("<html>")
     shutil.copy(sites / "nut-shop" / "00.jpg", sites / "nut-shop" / "again.jpg")
     shops = [sites / "date-shop", sites / "nut-shop"]
@@ -46,7 +46,7 @@ def results(scorer, sites, tmp_path):
 
 @pytest.fixture
 def hostile(scorer, make_photo, tmp_path):
-    """A decision and a failure in which everything that a stranger can name is an attack."""
+    """A decision and a failure in which every untrusted string is an attack."""
     folder = tmp_path / "hostile"
     folder.mkdir()
     names = [ATTACK.replace("/", "\u2215") + ".png", "gpj\u202eexe.png", "line\nbreak.png"]

@@ -1,12 +1,12 @@
-"""The report in a real browser: Debian's Chromium, where there is one."""
+"""The report in a real browser: the system's Chromium, if it is installed."""
 
 import shutil
 
 import pytest
 
-from similarity_lab.report import gallery, write_report
+from similarity_lab.report import render_gallery, write_report
 
-# Every text against what lies behind it; WCAG 2.2, 1.4.3 asks for 4.5 to 1.
+# Contrast of every text against its background; WCAG 2.2, 1.4.3 requires 4.5:1.
 CONTRASTS = """() => {
   const channels = (c) => c.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
@@ -40,35 +40,36 @@ def browser():
     if program is None:
         pytest.skip("no chromium: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api", reason="no playwright: install the extra dev")
-    with api.sync_playwright() as driver:  # the system's browser, nothing is downloaded
-        started = driver.chromium.launch(executable_path=program)
-        yield started
-        started.close()
+    with api.sync_playwright() as driver:  # the system's browser; nothing is downloaded
+        chromium = driver.chromium.launch(executable_path=program)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
 def open_page(browser):
-    """Open a file; whatever goes wrong on the page, or leaves the folder, fails the test."""
-    contexts, complaints, asked = [], [], []
+    """Open a file; any error on the page, or request outside the folder, fails the test."""
+    contexts, errors, requests = [], [], []
 
-    def opened(path, **options):
+    def open_file(path, **options):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(dialog.message))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(path.as_uri())
         page.locator("img").evaluate_all("all => all.forEach((image) => image.loading = 'eager')")
         page.wait_for_load_state("networkidle")
         return page
 
-    yield opened
+    yield open_file
     for context in contexts:
         context.close()
-    assert complaints == []
-    assert asked and all(url.startswith(("file:///", "data:image/jpeg")) for url in asked)
+    assert errors == []
+    assert requests
+    assert all(url.startswith(("file:///", "data:image/jpeg")) for url in requests)
 
 
 @pytest.fixture
@@ -76,10 +77,10 @@ def index(results, tmp_path):
     return write_report(results, tmp_path / "report", progress=False)
 
 
-def test_sorts_by_any_column_with_the_keyboard(index, open_page):
+def test_table_is_sorted_with_the_keyboard(index, results, open_page):
     page = open_page(index)
-    ranked = page.evaluate(ROWS)
-    assert ranked[-1] == "broken.example/almonds" and len(ranked) == 5
+    original = page.evaluate(ROWS)
+    assert original[-1] == "broken.example/almonds" and len(original) == 5
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     head = page.get_by_role("columnheader", name="Site")
@@ -91,15 +92,18 @@ def test_sorts_by_any_column_with_the_keyboard(index, open_page):
     page.keyboard.press("Space")
     assert head.get_attribute("aria-sort") == "descending"
     assert page.evaluate(ROWS)[0].startswith("nut-shop")
-    chance = page.get_by_role("columnheader", name="Probability")
-    chance.get_by_role("button").click()
+    probability = page.get_by_role("columnheader", name="Probability")
+    probability.get_by_role("button").click()
     assert head.get_attribute("aria-sort") is None
-    assert page.evaluate(ROWS) == ranked
-    chance.get_by_role("button").click()  # the other way round; what has none stays last
-    assert page.evaluate(ROWS) == [*ranked[3::-1], ranked[4]]
+    descending = page.evaluate(ROWS)
+    decided = sorted(results[:4], key=lambda result: -result.probability)
+    names = [f"{result.site}/{result.target}" for result in [*decided, results[4]]]
+    assert descending == names
+    probability.get_by_role("button").click()  # ascending; rows without a probability stay last
+    assert page.evaluate(ROWS) == [*descending[3::-1], descending[4]]
 
 
-def test_filters_by_words_decision_and_target(index, open_page):
+def test_table_is_filtered_by_text_decision_and_target(index, open_page):
     page = open_page(index)
     status = page.get_by_role("status")
     assert status.text_content() == "5 rows"
@@ -109,12 +113,12 @@ def test_filters_by_words_decision_and_target(index, open_page):
     page.get_by_label("Target").select_option("almonds")
     assert page.evaluate(ROWS) == ["nut-shop/almonds"]
     page.get_by_label("Find").fill("")
-    page.get_by_label("Find").press("Enter")  # sends nothing anywhere
+    page.get_by_label("Find").press("Enter")  # does not submit the form
     page.locator("#decision").select_option("no decision")
     assert page.evaluate(ROWS) == ["broken.example/almonds"]
 
 
-def test_goes_to_a_site_and_back_with_all_pictures_there(index, open_page):
+def test_site_page_shows_all_thumbnails_and_links_back(index, open_page):
     page = open_page(index)
     page.get_by_role("link", name="nut-shop").first.click()
     page.locator("img").evaluate_all("all => all.forEach((image) => image.loading = 'eager')")
@@ -126,11 +130,11 @@ def test_goes_to_a_site_and_back_with_all_pictures_there(index, open_page):
     assert page.get_by_role("table").count() == 1
 
 
-def test_hostile_words_do_nothing(hostile, open_page, tmp_path):
+def test_untrusted_text_is_not_executed(hostile, open_page, tmp_path):
     index = write_report(hostile, tmp_path / "report", title=hostile[0].site, progress=False)
     (site,) = (index.parent / "sites").iterdir()
     inline = tmp_path / "inline.html"
-    inline.write_text(f"<meta charset=utf-8><title>t</title>{gallery(hostile[0])}", "utf-8")
+    inline.write_text(f"<meta charset=utf-8><title>t</title>{render_gallery(hostile[0])}", "utf-8")
     for path in (index, site, inline):
         page = open_page(path)
         assert page.title() != "ran"
@@ -142,7 +146,7 @@ def test_hostile_words_do_nothing(hostile, open_page, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_is_readable_and_fits_at_every_width(index, open_page, scheme):
+def test_pages_are_readable_at_every_width(index, open_page, scheme):
     (site,) = (index.parent / "sites").glob("nut-shop-almonds-*.html")
     for path in (index, site):
         page = open_page(path, color_scheme=scheme)
@@ -154,7 +158,7 @@ def test_is_readable_and_fits_at_every_width(index, open_page, scheme):
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_prints_without_controls(index, open_page):
+def test_printed_page_has_no_controls(index, open_page):
     page = open_page(index)
     page.emulate_media(media="print")
     assert not page.locator(".filters").is_visible() and page.locator("#sites").is_visible()

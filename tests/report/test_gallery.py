@@ -2,31 +2,32 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from similarity_lab.report.gallery import MAX_BYTES, gallery
+from similarity_lab.report.gallery import MAX_BYTES, render_gallery
 
 
-def test_shows_the_deciding_images_and_needs_no_file(results):
+def test_gallery_shows_the_most_influential_images_without_files(results):
     result = results[0]
     page = result._repr_html_()
+    assert page == render_gallery(result)
     assert result.decision in page and "data:image/jpeg;base64," in page
     assert page.count("<li class=") == min(8, result.n_scored)
     assert 'src="data:' in page and "http" not in page and "<script" not in page
 
 
-def test_stays_small_whatever_the_pictures(scorer, make_photo, tmp_path):
+def test_gallery_size_is_limited(scorer, make_photo, tmp_path):
     rng, paths = np.random.default_rng(0), []
-    for number in range(12):  # noise is what JPEG stores worst
+    for number in range(12):  # noise compresses worst
         path = tmp_path / f"{number}{'x' * 200}.png"
         make_photo((150, 90, 50), number, (400, 400)).save(path)
         paths.append(path)
     images = [rng.integers(0, 256, (300, 300, 3), dtype=np.uint8) for _ in range(20)]
     for sources in (images, paths):
-        page = gallery(scorer.score(sources), n=40)
+        page = render_gallery(scorer.score(sources), n_images=40)
         assert len(page.encode()) <= MAX_BYTES
-    assert gallery(scorer.score(images), n=40).count("stays small") > 0
+    assert render_gallery(scorer.score(images), n_images=40).count("limit the size") > 0
 
 
-def test_hostile_words_stay_words(hostile):
+def test_gallery_escapes_untrusted_text(hostile):
     class Tags(HTMLParser):
         seen = ()
 
@@ -35,5 +36,5 @@ def test_hostile_words_stay_words(hostile):
             assert not any(name.startswith("on") for name, _ in attributes)
 
     tags = Tags()
-    tags.feed(gallery(hostile[0]))
+    tags.feed(render_gallery(hostile[0]))
     assert "script" not in tags.seen and "a" not in tags.seen

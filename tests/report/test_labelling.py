@@ -3,7 +3,7 @@ import pytest
 from similarity_lab import RelevanceScorer
 from similarity_lab.relevance import SiteFailure
 from similarity_lab.relevance.marks import Marks
-from similarity_lab.report.labelling import label
+from similarity_lab.report import label
 
 pytest.importorskip("ipywidgets")
 
@@ -22,7 +22,7 @@ def buttons(labelling):
     return [box.children[2] for box in labelling._grid.children]
 
 
-def test_a_click_decides_again_and_is_kept(results, tmp_path):
+def test_click_updates_the_decision_and_is_saved(results, tmp_path):
     file = tmp_path / "marks.json"
     labelling = label(results, file=file)
     assert len(labelling.results) == 2 and len(buttons(labelling)) == 10
@@ -34,14 +34,14 @@ def test_a_click_decides_again_and_is_kept(results, tmp_path):
     assert labelling.results[0].decision == "irrelevant"
     summary = labelling._summary.value
     assert "(was relevant)" in summary and "10 marked by hand" in summary
-    again = label(results, file=file)  # another day
-    assert [toggle.value for toggle in buttons(again)] == [False] * 10
-    assert again.result.n_matches == 0
-    buttons(again)[0].value = None
+    reopened = label(results, file=file)
+    assert [toggle.value for toggle in buttons(reopened)] == [False] * 10
+    assert reopened.result.n_matches == 0
+    buttons(reopened)[0].value = None
     assert len(Marks.load(file)) == 9
 
 
-def test_sites_and_pages_are_turned(results):
+def test_sites_and_pages_are_navigated(results):
     labelling = label(results, per_page=4)
     assert len(buttons(labelling)) == 4 and labelling._page.max == 3
     labelling._page.value = 3
@@ -52,7 +52,7 @@ def test_sites_and_pages_are_turned(results):
     assert labelling.results[1].n_matches == 1
 
 
-def test_words_of_strangers_are_escaped_and_a_lost_picture_is_said(results, library, sites):
+def test_untrusted_text_is_escaped_and_missing_image_is_reported(results, library, sites):
     from dataclasses import replace
 
     (sites / "nut-shop" / "00.jpg").unlink()
@@ -62,7 +62,7 @@ def test_words_of_strangers_are_escaped_and_a_lost_picture_is_said(results, libr
     assert texts == ["00.jpg: no such file"]
 
 
-def test_what_cannot_be_labelled(results, tmp_path):
+def test_invalid_input_is_refused(results, tmp_path):
     with pytest.raises(ValueError, match="at least one decision"):
         label(results[2:])
     with pytest.raises(ValueError, match="per_page"):

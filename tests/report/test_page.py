@@ -15,15 +15,15 @@ from similarity_lab.sites import ORIGIN_COLUMNS
 
 
 class Page(HTMLParser):
-    """Collects what a browser would load, run or show."""
+    """Collects what a browser would load, run or display."""
 
     def __init__(self, path):
         super().__init__()
         self.path = path
         self.tags, self.images, self.scripts, self.styles, self.links = [], [], [], [], []
-        self.words = []
+        self.texts = []
         self.feed(path.read_text("utf-8"))
-        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+        self.text = re.sub(r"\s+", " ", " ".join(self.texts))
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
@@ -41,7 +41,7 @@ class Page(HTMLParser):
             self.styles.append(values["href"])
 
     def handle_data(self, data):
-        self.words.append(data)
+        self.texts.append(data)
 
 
 def pages(index):
@@ -53,40 +53,41 @@ def index(results, tmp_path):
     return write_report(results, tmp_path / "report", title="Who sells it?", progress=False)
 
 
-def test_the_table_ranks_all_decisions_and_failures(index, results):
+def test_index_keeps_the_order_of_the_results(index, results):
     page = Page(index)
     rows = index.read_text("utf-8").split("<tr ")[1:]
     assert len(rows) == 5
-    chances = [float(row.split('data-value="')[2].split('"')[0]) for row in rows[:4]]
-    assert chances == sorted((r.probability for r in results[:4]), reverse=True)
+    probabilities = [float(row.split('data-value="')[2].split('"')[0]) for row in rows[:4]]
+    assert probabilities == [result.probability for result in results[:4]]
     assert "broken.example" in rows[4] and "no answer within 30 s" in rows[4]
     matches = {f"{r.n_matches} of {r.n_scored}" for r in results[:4]}
-    for words in ("Who sells it?", "nut-shop", "✓ relevant", "– no decision", *matches):
-        assert words in page.text
-    assert page.images == []  # the table of a thousand sites must not load their pictures
+    for text in ("Who sells it?", "nut-shop", "✓ relevant", "– no decision", *matches):
+        assert text in page.text
+    assert page.images == []  # a table of a thousand sites must not load their images
 
 
-def test_a_page_shows_every_image_and_why_others_do_not_count(index, results):
+def test_site_page_shows_every_image_and_why_others_are_not_counted(index, results):
     result = next(r for r in results if (r.site, r.target) == ("nut-shop", "almonds"))
     (path,) = (index.parent / "sites").glob("nut-shop-almonds-*.html")
     page = Page(path)
     scored = result.images[result.images["status"] == "scored"]
     for name in scored["path"].map(lambda path: path.name):
         assert name in page.text
-    # each scored image and its nearest reference, and the repeated one
+    # each scored image with its nearest reference, and the repeated image
     assert len(page.images) == 2 * len(scored) + 1
-    for words in (
+    for text in (
         "again.jpg", "repeated: the same picture as another one",
         "index.html", "unreadable: is not a picture we read: it holds HTML",
-        f"{result.share:.0%} (95 % interval {result.interval[0]:.0%} to {result.interval[1]:.0%})",
+        f"{result.share:.0%} (95% CI {result.interval[0]:.0%}–{result.interval[1]:.0%})",
+        f"P(share ≥ 25%) = {result.probability:.1%}", "closest other product:", "distance 0.",
         "prior share 0.25", "embedder directions of colours",
         f"numpy {np.__version__}", "for: odds ×",
     ):  # fmt: skip
-        assert words in page.text
-    assert str(index.parents[1]) not in path.read_text("utf-8")  # nothing of this machine
+        assert text in page.text
+    assert str(index.parents[1]) not in path.read_text("utf-8")  # no path of this machine
 
 
-def test_pages_load_nothing_but_their_own_files(index):
+def test_pages_load_only_their_own_files(index):
     for page in pages(index):
         assert not {"iframe", "object", "base", "embed", "style"} & set(page.tags)
         for reference in [*page.images, *page.scripts, *page.styles]:
@@ -99,51 +100,51 @@ def test_pages_load_nothing_but_their_own_files(index):
         assert "default-src 'none'" in page.path.read_text("utf-8")
 
 
-def test_each_picture_is_stored_once_and_small(index, results):
-    shown = {source for page in pages(index) for source in page.images}
+def test_each_image_is_stored_once_as_a_thumbnail(index, results):
+    displayed = {source for page in pages(index) for source in page.images}
     thumbs = sorted((index.parent / "thumbs").iterdir())
-    assert {f"../thumbs/{path.name}" for path in thumbs} == shown
+    assert {f"../thumbs/{path.name}" for path in thumbs} == displayed
     assert len(thumbs) < 2 * 21  # 21 images of two sites, for two targets, and references
     for path in thumbs:
-        with Image.open(path) as picture:
-            assert picture.format == "JPEG" and max(picture.size) <= thumbnails_module.SIDE
+        with Image.open(path) as image:
+            assert image.format == "JPEG" and max(image.size) <= thumbnails_module.SIDE
 
 
-def test_writing_again_makes_no_thumbnail_twice_and_clears_what_is_old(index, results, monkeypatch):
+def test_rewriting_reuses_thumbnails_and_removes_outdated_files(index, results, monkeypatch):
     folder = index.parent
     broken = sorted((folder / "thumbs").iterdir())[0]
     broken.write_bytes(b"cut off")
     (folder / "thumbs" / "mine.txt").write_text("not the report's")
-    made = []
+    sources = []
     encoded = thumbnails_module.encoded
     monkeypatch.setattr(
-        thumbnails_module, "encoded", lambda *given: made.append(given[0]) or encoded(*given)
+        thumbnails_module, "encoded", lambda *args: sources.append(args[0]) or encoded(*args)
     )
     write_report(results, folder, progress=False)
-    # sources that hold the same picture may meet at the one that is missing
-    assert len(set(made)) == 1 and Image.open(broken).size
+    # several sources with the same content may be encoded at once
+    assert len(set(sources)) == 1 and Image.open(broken).size
     few = [r for r in results if (r.site, r.target) == ("nut-shop", "dates")]
     write_report(few, folder, progress=False)
     assert len(list((folder / "sites").iterdir())) == 1
-    shown = {source for page in pages(index) for source in page.images}
-    kept = {path.name for path in (folder / "thumbs").iterdir()}
-    assert kept == {source.removeprefix("../thumbs/") for source in shown} | {"mine.txt"}
+    displayed = {source for page in pages(index) for source in page.images}
+    files = {path.name for path in (folder / "thumbs").iterdir()}
+    assert files == {source.removeprefix("../thumbs/") for source in displayed} | {"mine.txt"}
 
 
-def test_a_picture_that_is_gone_is_said_not_fatal(results, sites, tmp_path):
+def test_missing_image_is_reported_on_the_page(results, sites, tmp_path):
     (sites / "nut-shop" / "03.jpg").unlink()
     index = write_report(results, tmp_path / "report", progress=False)
     (path,) = (index.parent / "sites").glob("nut-shop-almonds-*.html")
-    assert "no picture of 03.jpg: no such file" in Page(path).text
+    assert "no thumbnail of 03.jpg: no such file" in Page(path).text
 
 
-def test_sites_of_one_name_have_pages_of_their_own(results, tmp_path):
+def test_sites_with_the_same_name_have_separate_pages(results, tmp_path):
     index = write_report([results[0], results[0]], tmp_path / "report", progress=False)
     assert len(list((index.parent / "sites").iterdir())) == 2
     assert len({link["href"] for link in Page(index).links} - {"#main"}) == 2
 
 
-def test_origins_are_shown_and_only_web_addresses_are_links(results, tmp_path):
+def test_origins_are_shown_and_only_web_urls_are_links(results, tmp_path):
     result = results[0]
     rows = [
         [path, "https://shop.example/a.jpg", "ftp://shop.example/", "Fine nuts", None, ""]
@@ -153,21 +154,21 @@ def test_origins_are_shown_and_only_web_addresses_are_links(results, tmp_path):
     index = write_report([result], tmp_path / "report", progress=False)
     page = pages(index)[1]
     assert "“ Fine nuts ”" in page.text and "ftp://shop.example/" in page.text
-    outside = [link for link in page.links if "://" in link["href"]]
-    assert {link["href"] for link in outside} == {"https://shop.example/a.jpg"}
-    for link in outside:
+    external = [link for link in page.links if "://" in link["href"]]
+    assert {link["href"] for link in external} == {"https://shop.example/a.jpg"}
+    for link in external:
         assert link["rel"] == "noopener noreferrer nofollow"
         assert link["referrerpolicy"] == "no-referrer"
 
 
-def test_the_original_rule_has_distances_and_no_odds(library, sites, stub, tmp_path):
+def test_mean_distance_rule_shows_distances_and_no_odds(library, sites, stub, tmp_path):
     scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False)
     results = [scorer.fit(library).score(sites / "nut-shop")]
     page = pages(write_report(results, tmp_path / "report", progress=False))[1]
     assert "distance at most" in page.text and "odds" not in page.text.lower()
 
 
-def test_hostile_names_are_words(hostile, tmp_path):
+def test_untrusted_text_is_escaped(hostile, tmp_path):
     index = write_report(hostile, tmp_path / "report", title="<b>", progress=False)
     for page in pages(index):
         assert "b" not in page.tags[:12] and "iframe" not in page.tags
@@ -177,13 +178,17 @@ def test_hostile_names_are_words(hostile, tmp_path):
             assert not re.match(r"(javascript|data):", link["href"])
             assert "@" not in link["href"]
         text = page.path.read_text("utf-8")
-        unseen = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs")}
-        assert unseen <= {"\n"}
+        invisible = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs")}
+        assert invisible <= {"\n"}
     names = [path.name for path in index.parent.rglob("*") if path.is_file()]
     assert all(re.fullmatch(r"[a-z0-9.-]{1,120}", name) for name in names)
     assert all(path.resolve().is_relative_to(index.parent.resolve()) for path in
                index.parent.rglob("*"))  # fmt: skip
 
 
-def test_no_result_at_all_is_a_page_too(tmp_path):
-    assert "0" not in Page(write_report([], tmp_path / "report", progress=False)).tags
+def test_report_without_results_is_an_empty_table(tmp_path):
+    index = write_report([], tmp_path / "report", title="Nothing yet", progress=False)
+    page = Page(index)
+    assert page.tags.count("table") == 1 and page.tags.count("tr") == 1  # the header row
+    assert "Nothing yet" in page.text and "Settings" not in page.text
+    assert page.images == [] and list((index.parent / "sites").iterdir()) == []

@@ -1,11 +1,19 @@
 import pandas as pd
 import pytest
 
-from similarity_lab.report.text import page_name, shown_paths, spreadsheet_safe, visible, web_link
+from similarity_lab.report.text import (
+    display_names,
+    escape_formulas,
+    escape_invisible,
+    page_filename,
+    safe_url,
+    shorten,
+    write_csv,
+)
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("text", "expected"),
     [
         ("Café नमस्ते 👩‍🍳 آجیل", "Café नमस्ते 👩‍🍳 آجیل"),
         ("a\u202eb\u2066c", "a[U+202E]b[U+2066]c"),
@@ -14,44 +22,60 @@ from similarity_lab.report.text import page_name, shown_paths, spreadsheet_safe,
         (b"\xff".decode("utf-8", "surrogateescape"), "[U+DCFF]"),
     ],
 )
-def test_visible(given, shown):
-    assert visible(given) == shown
-    visible(given).encode("utf-8")
+def test_escape_invisible_shows_control_characters_and_keeps_scripts(text, expected):
+    assert escape_invisible(text) == expected
+    escape_invisible(text).encode("utf-8")
+
+
+def test_shorten_never_exceeds_the_maximum():
+    for length in range(3, 12):
+        assert len(shorten("abcdefghij", length)) == min(length, 10)
 
 
 @pytest.mark.parametrize(
-    "address",
+    "url",
     [
         "javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//host/x", "/local", "",
         "https://user:secret@host/", "https://a\tb/", "java\nscript:x", "https:\\\\host", "http://",
         "https://[::1", "https://x/\u202e", "https://" + "x" * 3000, None, float("nan"),
     ],
 )  # fmt: skip
-def test_what_is_no_link(address):
-    assert web_link(address) is None
+def test_safe_url_rejects_everything_but_plain_web_urls(url):
+    assert safe_url(url) is None
 
 
-def test_names_of_pages_are_plain_and_apart():
-    given = [("a", "b"), ("A", "b"), ("a b", ""), ("a", "b c"), ("ab", "c"), ("../../x", "CON"),
+def test_page_filenames_are_ascii_and_distinct():
+    pairs = [("a", "b"), ("A", "b"), ("a b", ""), ("a", "b c"), ("ab", "c"), ("../../x", "CON"),
              ("💥", "\0"), ("x" * 500, "y" * 500), ("\udcff", "b")]  # fmt: skip
-    names = [page_name(*pair) for pair in given] + [page_name("a", "b", 1)]
+    names = [page_filename(*pair) for pair in pairs] + [page_filename("a", "b", 1)]
     assert len({name.lower() for name in names}) == len(names)
     for name in names:
         assert name.isascii() and "/" not in name and not name.startswith(".") and len(name) < 110
 
 
-def test_paths_lose_only_what_all_share(tmp_path):
-    assert shown_paths([tmp_path / "a" / "1.jpg", str(tmp_path / "b" / "2.jpg")]) == [
+def test_display_names_drop_only_the_common_folder(tmp_path):
+    assert display_names([tmp_path / "a" / "1.jpg", str(tmp_path / "b" / "2.jpg")]) == [
         "a/1.jpg", "b/2.jpg"]  # fmt: skip
-    assert shown_paths(["one.jpg"]) == ["one.jpg"]
-    assert shown_paths(["/a/1.jpg", "b/2.jpg"]) == ["a/1.jpg", "b/2.jpg"]
-    assert shown_paths([]) == []
+    assert display_names(["one.jpg"]) == ["one.jpg"]
+    assert display_names(["/a/1.jpg", "b/2.jpg"]) == ["a/1.jpg", "b/2.jpg"]
+    assert display_names([]) == []
 
 
-def test_no_cell_starts_a_formula():
+def test_escape_formulas_leaves_no_cell_that_is_a_formula():
     table = pd.DataFrame({"alt": ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "fine", None],
                           "share": [-1.0] * 7})  # fmt: skip
-    safe = spreadsheet_safe(table)
+    safe = escape_formulas(table)
     assert [str(cell)[0] for cell in safe["alt"][:5]] == ["'"] * 5
     assert safe["alt"][5] == "fine" and pd.isna(safe["alt"][6])
     assert safe["share"].equals(table["share"])
+
+
+def test_write_csv_survives_undecodable_names(tmp_path):
+    names = [b"\xff=.jpg".decode("utf-8", "surrogateescape"), "=1"]
+    table = pd.DataFrame({"path": pd.Series(names, dtype=object)})
+    write_csv(table, tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_text("utf-8").splitlines() == [
+        "path",
+        r"\udcff=.jpg",
+        "'=1",
+    ]

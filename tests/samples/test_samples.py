@@ -1,5 +1,6 @@
-"""Generated photos: what `draw` promises, and that the samples on disk are what the truth says."""
+"""The shipped sample: what is in it, and how it is unpacked."""
 
+import io
 import json
 import subprocess
 import sys
@@ -9,126 +10,32 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from similarity_lab.samples import OTHERS, PRODUCTS, draw, make_samples, writing
-from similarity_lab.samples.sites import RECIPES, TARGET, plan_library, plan_site
-
-SMALL = (96, 128)
-
-
-@pytest.mark.parametrize("subject", [*PRODUCTS, *OTHERS])
-def test_every_subject_is_drawn_and_follows_its_seed(subject):
-    photo = draw(subject, seed=3, size=SMALL)
-    assert photo.shape == (*SMALL, 3)
-    assert photo.dtype == np.uint8
-    assert photo.std() > 8  # not flat
-    assert np.array_equal(photo, draw(subject, seed=3, size=SMALL))
-    assert np.abs(photo.astype(int) - draw(subject, seed=4, size=SMALL)).mean() > 5
-
-
-@pytest.mark.parametrize("subject", PRODUCTS)
-def test_every_way_to_show_a_product_can_be_drawn(subject):
-    for seed in range(13):
-        assert draw(subject, seed=seed, size=(40, 32)).shape == (40, 32, 3)
+from similarity_lab.errors import InputError
+from similarity_lab.samples import (
+    IMAGES_PER_KIND,
+    OTHERS,
+    PRODUCTS,
+    TARGET,
+    background_images,
+    image_bytes,
+    images_table,
+    load_image,
+    load_images,
+    make_samples,
+)
+from similarity_lab.samples.shipped import ARCHIVE
 
 
-def test_default_size_is_square():
-    assert draw("logo", seed=0).shape == (320, 320, 3)
-
-
-def test_unknown_subject_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'walnuts'.*almonds.*sunflower oil.*scene"):
-        draw("walnuts", seed=0)
-
-
-@pytest.mark.parametrize("wrong", [{"size": (320, 8)}, {"seed": -1}])
-def test_bad_size_or_seed_is_refused(wrong):
-    with pytest.raises(ValueError, match="at least 32 pixels"):
-        draw("almonds", **{"seed": 0, **wrong})
-
-
-def test_import_is_light():
-    code = (
-        "import sys, similarity_lab.samples;"
-        "sys.exit(any(m in sys.modules for m in ('tensorflow', 'keras', 'matplotlib')))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_plans_keep_their_promises(seed):
-    library = plan_library(seed, 4)
-    sites = {recipe: plan_site(seed, recipe) for recipe in RECIPES}
-    assert sum(recipe.relevant for recipe in RECIPES) * 2 == len(RECIPES) == 8
-    seeds = [shot.seed for shots in [library, *sites.values()] for shot in shots]
-    assert len(set(seeds)) == len(seeds)  # no photo of a site is in the library
-    assert sum(shot.truncated for shots in sites.values() for shot in shots) == 1
-    for recipe, shots in sites.items():
-        shown = [shot.subject for shot in shots if not shot.truncated]
-        share = shown.count(TARGET) / len(shown)
-        assert 14 <= len(shown) <= 24
-        assert (0.30 <= share <= 0.75) if recipe.relevant else (share <= 0.08)
-        stems = [shot.path.split("/")[-1].split(".")[0] for shot in shots]
-        assert stems == [f"{k:03d}" for k in range(1, len(shots) + 1)]
-        assert all(200 <= side <= 480 for shot in shots for side in shot.size)
-    endings = {shot.path.rsplit(".", 1)[1] for shots in sites.values() for shot in shots}
-    assert endings == {"jpg", "png", "webp"}
-    assert any(shot.size[0] != shot.size[1] for shots in sites.values() for shot in shots)
-    by_name = {recipe.name: {s.subject for s in shots} for recipe, shots in sites.items()}
-    assert by_name["hazel-and-shell"] <= {"hazelnuts", "peanuts", *OTHERS}
-    assert by_name["blue-harbour-outfitters"] <= set(OTHERS)
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Replace the drawing by cheap noise and keep what was asked for."""
-    calls = []
-
-    def noise(subject, *, seed, size):
-        calls.append((subject, seed, size))
-        return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8) // 8 * 8
-
-    def smaller(path, subject, seed, size, truncated=False):
-        return writing.Shot(path, subject, seed, (size[0] // 5, size[1] // 5), truncated)
-
-    monkeypatch.setattr(writing, "draw", noise)
-    for name in ("plan_library", "plan_site"):
-        plan = getattr(writing, name)
-        monkeypatch.setattr(
-            writing, name, lambda *a, plan=plan: [smaller(**vars(shot)) for shot in plan(*a)]
-        )
-    return calls
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    return make_samples(tmp_path_factory.mktemp("samples") / "new", progress=False)
 
 
 def contents(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_layout_and_truth(drawn, tmp_path):
-    samples = make_samples(tmp_path / "new", seed=1, photos_per_product=2, progress=False)
-    library = sorted(p.relative_to(samples.library) for p in samples.library.rglob("*.jpg"))
-    names = [f"{name}/{k:03d}.jpg" for name in [*PRODUCTS, "random"] for k in range(2)]
-    assert [p.as_posix() for p in library] == sorted(names)
-    assert samples.target == TARGET == "almonds"
-    assert [site.name for site in samples.sites] == sorted(recipe.name for recipe in RECIPES)
-    truth = samples.truth
-    assert list(truth.columns) == ["site", "target", "n_images", "n_target", "relevant"]
-    assert truth.relevant.dtype == bool
-    pd.testing.assert_frame_equal(truth, pd.read_csv(samples.folder / "sites.csv"))
-    broken = []
-    for row, site in zip(truth.itertuples(), samples.sites, strict=True):
-        assert row.site == site.name
-        files = sorted(site.iterdir())
-        bad = [path for path in files if not loads(path)]
-        broken += bad
-        assert row.n_images == len(files) - len(bad)
-    assert len(broken) == 1
-    assert broken[0].suffix == ".jpg"
-    # The truth, from what was really asked of the drawing: library and truncated image aside
-    asked = [subject for subject, _, _ in drawn].count(TARGET)
-    assert truth.n_target.sum() == asked - 2 - 1
-
-
-def loads(path):
+def is_readable(path):
     try:
         with Image.open(path) as image:
             image.load()
@@ -137,74 +44,145 @@ def loads(path):
     return True
 
 
-def test_same_seed_same_bytes_other_seed_other_bytes(drawn, tmp_path):
-    for name, seed in [("a", 0), ("b", 0), ("c", 7)]:
-        make_samples(tmp_path / name, seed=seed, photos_per_product=1, progress=False)
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    assert contents(tmp_path / "a") != contents(tmp_path / "c")
+def test_shipped_files_are_small():
+    assert sum(path.stat().st_size for path in ARCHIVE.parent.iterdir()) <= 3_000_000
 
 
-def test_finished_samples_are_reused_and_mended(drawn, tmp_path):
-    first = make_samples(tmp_path, photos_per_product=1, progress=False)
-    before = contents(tmp_path)
-    drawn.clear()
-    again = make_samples(tmp_path, photos_per_product=1, progress=False)
-    assert not drawn
-    pd.testing.assert_frame_equal(again.truth, first.truth)
-    next(first.sites[0].iterdir()).unlink()
-    make_samples(tmp_path, photos_per_product=1, progress=False)
-    assert len(drawn) == 1
-    assert contents(tmp_path) == before
+def test_table_lists_the_archive():
+    table = images_table()
+    assert table["path"].is_unique
+    assert set(table["subject"]) == {*PRODUCTS, *OTHERS}
+    readable = [is_readable(io.BytesIO(data)) for data in image_bytes(table["path"])]
+    assert table["readable"].tolist() == readable
+    assert readable.count(False) == 1
 
 
-def test_marker_is_written_last(drawn, tmp_path, monkeypatch):
-    def fails(*_args, **_kwargs):
-        raise RuntimeError("out of paint")
-
-    monkeypatch.setattr(writing, "draw", fails)
-    with pytest.raises(RuntimeError, match="out of paint"):
-        make_samples(tmp_path / "new", photos_per_product=1, progress=False)
-    with pytest.raises(ValueError, match="broken off"):
-        make_samples(tmp_path / "new", photos_per_product=1, progress=False)
+@pytest.mark.parametrize("subject", [*PRODUCTS, *OTHERS])
+def test_load_images_of_every_subject(subject):
+    images = load_images(subject, IMAGES_PER_KIND, size=(48, 64))
+    assert len(images) == IMAGES_PER_KIND
+    assert all(image.shape == (48, 64, 3) and image.dtype == np.uint8 for image in images)
+    assert all(image.std() > 8 for image in images)  # none is flat
+    np.testing.assert_array_equal(load_image(subject, 3, size=(48, 64)), images[3])
 
 
-def test_foreign_folder_is_left_alone(drawn, tmp_path):
+def test_load_images_of_an_unknown_subject():
+    with pytest.raises(InputError, match=r"'walnuts'.*almonds.*sunflower oil.*scene"):
+        load_images("walnuts", 1)
+
+
+@pytest.mark.parametrize(("count", "start"), [(1000, 0), (1, 1000), (1, -1)])
+def test_load_images_out_of_range(count, start):
+    with pytest.raises(InputError, match=f"images of 'dates'; got count={count}, start={start}"):
+        load_images("dates", count, start=start)
+
+
+def test_background_images_are_of_every_kind():
+    assert len(background_images()) == IMAGES_PER_KIND * len([*PRODUCTS, *OTHERS])
+
+
+def test_import_is_light():
+    code = (
+        "import sys, similarity_lab.samples;"
+        "sys.exit(any(m in sys.modules for m in ('tensorflow', 'keras', 'matplotlib', 'cv2')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_layout_of_the_folder(samples):
+    classes = {path.name: len(list(path.iterdir())) for path in samples.library.iterdir()}
+    assert classes.keys() == {*PRODUCTS, "random"}
+    assert min(classes.values()) >= 16
+    assert [site.name for site in samples.sites] == sorted(path.name for path in samples.sites)
+    assert {path.suffix for site in samples.sites for path in site.iterdir()} == {
+        ".jpg", ".png", ".webp", ".gif"
+    }  # fmt: skip
+    assert samples.target == TARGET == "almonds"
+    pd.testing.assert_frame_equal(samples.truth, pd.read_csv(samples.folder / "sites.csv"))
+    files = contents(samples.folder).keys() - {"sites.csv", "images.csv", "samples.json"}
+    assert files == set(samples.images["path"])
+
+
+def test_truth_counts_readable_images(samples):
+    assert list(samples.truth.columns) == [
+        "site", "target", "n_images", "n_target", "share", "offered", "relevant"
+    ]  # fmt: skip
+    for row, site in zip(samples.truth.itertuples(), samples.sites, strict=True):
+        assert row.site == site.name
+        assert row.n_images == sum(map(is_readable, site.iterdir()))
+        assert row.share == row.n_target / row.n_images
+        assert row.offered == (row.n_target > 0)
+        assert row.relevant == (row.share >= 0.25)
+
+
+def test_truth_answers_both_questions(samples):
+    truth = samples.truth.set_index("site")
+    assert truth.loc[truth["relevant"], "share"].between(0.3, 0.8).all()
+    rare = truth[truth["offered"] & ~truth["relevant"]]
+    assert len(rare) >= 2 and (rare["share"] < 0.1).all()
+    subjects = samples.images.assign(site=samples.images["path"].str.split("/").str[1])
+    by_site = subjects.groupby("site")["subject"].agg(set)
+    assert by_site["hazel-and-shell"] <= {"hazelnuts", "peanuts", *OTHERS}
+    assert by_site["blue-harbour-outfitters"] <= set(OTHERS)
+
+
+def test_no_image_of_a_site_is_in_the_library(samples):
+    library = {path.read_bytes() for path in samples.library.rglob("*.jpg")}
+    assert not any(
+        path.read_bytes() in library for site in samples.sites for path in site.iterdir()
+    )
+
+
+def test_same_folder_is_used_again_and_restored(samples):
+    before = contents(samples.folder)
+    removed = next(samples.sites[0].iterdir())
+    removed.unlink()
+    again = make_samples(samples.folder, progress=False)
+    pd.testing.assert_frame_equal(again.truth, samples.truth)
+    assert contents(samples.folder) == before
+
+
+def test_empty_folder_is_filled(samples, tmp_path):
+    make_samples(tmp_path, progress=False)
+    assert contents(tmp_path) == contents(samples.folder)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "library", "sites", "sites.csv", "images.csv", "samples.json"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_failure_leaves_nothing_behind(exists, tmp_path, monkeypatch):
+    folder = tmp_path / "new"
+    if exists:
+        folder.mkdir()
+
+    def fail(*_args, **_kwargs):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("similarity_lab.samples.folder.site_truth", fail)
+        with pytest.raises(OSError, match="No space left"):
+            make_samples(folder, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"] * exists
+    assert not exists or not list(folder.iterdir())
+    assert make_samples(folder, progress=False).library.is_dir()
+
+
+def test_foreign_folder_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("keep me")
-    with pytest.raises(ValueError, match="not empty.*name a new folder"):
+    with pytest.raises(InputError, match="not empty.*name a new or empty folder"):
         make_samples(tmp_path, progress=False)
-    with pytest.raises(ValueError, match="is a file"):
+    with pytest.raises(InputError, match="is a file"):
         make_samples(tmp_path / "mine.txt", progress=False)
     assert contents(tmp_path) == {"mine.txt": b"keep me"}
-    assert not drawn
 
 
-@pytest.mark.parametrize("marker", ["{", json.dumps({"seed": 5})])
-def test_samples_of_other_settings_are_left_alone(drawn, tmp_path, marker):
+VERSION_1 = {"photos_per_product": 16, "seed": 0, "version": "1.0"}
+
+
+@pytest.mark.parametrize("marker", ["{", "[]", json.dumps(VERSION_1)])
+def test_sample_of_another_version_is_refused(tmp_path, marker):
     (tmp_path / "samples.json").write_text(marker)
-    with pytest.raises(ValueError, match="holds other samples"):
+    with pytest.raises(InputError, match="another version.*call make_samples again"):
         make_samples(tmp_path, progress=False)
-    assert not drawn
-
-
-@pytest.mark.parametrize("wrong", [{"photos_per_product": 0}, {"seed": -1}])
-def test_bad_settings_are_refused(tmp_path, wrong):
-    with pytest.raises(ValueError, match="photos_per_product >= 1 and seed >= 0"):
-        make_samples(tmp_path, **wrong)
-
-
-def test_truncated_photo_cannot_be_read(tmp_path):
-    shots = [shot for recipe in RECIPES for shot in plan_site(0, recipe) if shot.truncated]
-    (tmp_path / shots[0].path).parent.mkdir(parents=True)
-    writing._write(tmp_path, shots[0])
-    with Image.open(tmp_path / shots[0].path) as image, pytest.raises(OSError, match="truncated"):
-        image.load()
-
-
-@pytest.mark.slow
-def test_real_photos_on_disk(tmp_path):
-    samples = make_samples(tmp_path, photos_per_product=1, progress=False)
-    for shot in plan_library(0, 1)[:3]:
-        with Image.open(tmp_path / shot.path) as image:
-            expected = draw(shot.subject, seed=shot.seed, size=shot.size)
-            assert np.abs(np.asarray(image, int) - expected).mean() < 6  # JPEG's own loss
-    assert sum(not loads(path) for site in samples.sites for path in site.iterdir()) == 1
+    assert contents(tmp_path) == {"samples.json": marker.encode()}

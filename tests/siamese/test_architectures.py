@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from similarity_lab.backend import keras
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 from similarity_lab.siamese import (
     SiameseComparator,
     architecture_1,
@@ -35,7 +35,7 @@ def strong():
 @pytest.fixture(scope="module")
 def photos():
     subjects = ("almonds", "dates")
-    return np.stack([draw(what, seed=n, size=(224, 224)) for what in subjects for n in (0, 1)])
+    return np.stack([load_image(what, n, size=(224, 224)) for what in subjects for n in (0, 1)])
 
 
 @pytest.mark.parametrize(

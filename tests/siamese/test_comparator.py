@@ -4,7 +4,7 @@ from scipy.special import expit
 
 from similarity_lab import RelevanceScorer, compare
 from similarity_lab.distances.comparators import Comparator
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 from similarity_lab.siamese import (
     SiameseComparator,
     architecture_1,
@@ -16,7 +16,7 @@ SIZE = (32, 32)
 
 
 def photos(subject, n):
-    return [draw(subject, seed=seed, size=SIZE) for seed in range(n)]
+    return [load_image(subject, seed, size=SIZE) for seed in range(n)]
 
 
 def network(head="sigmoid", slope=-2.0, offset=1.5, **settings):

@@ -7,7 +7,7 @@ import pytest
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.evaluation import pair_distances
-from similarity_lab.samples import draw
+from similarity_lab.samples import load_image
 from similarity_lab.siamese import TrainingRun, fine_tuning, train_strong
 
 layers = keras.layers
@@ -15,12 +15,12 @@ CLASSES = ("almonds", "sunflower oil", "oats")
 SETTINGS = {"epochs": (2, 2), "steps": 2, "batch_size": 12, "progress": False}
 
 
-def drawn(first):
-    photos = np.stack([draw(c, seed=first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
+def sample(first):
+    photos = np.stack([load_image(c, first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
     return ImageDataset.from_arrays(photos, np.repeat(np.arange(3), 4), CLASSES)
 
 
-TRAIN, VALIDATION = drawn(0), drawn(100)
+TRAIN, VALIDATION = sample(0), sample(8)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from PIL import Image
 
 from similarity_lab.samples.serving import ShopServer, serve
-from similarity_lab.samples.shops import CDN, draw_shop
+from similarity_lab.samples.shops import CDN, make_shop
 from similarity_lab.web import Collection, Limits, _process, collect
 
 HTML = "text/html; charset=utf-8"
@@ -46,13 +46,13 @@ class Street:
 
     def images(self, name):
         table = self.collection.images
-        return table[table["site"] == name].set_index("address")
+        return table[table["site"] == name].set_index("url")
 
     def pages(self, name):
         import pandas as pd
 
         table = pd.read_parquet(Path(self.row(name)["folder"]) / "pages.parquet")
-        return table.assign(path=table["address"].str.replace(r"^\w+://[^/]+", "", regex=True))
+        return table.assign(path=table["url"].str.replace(r"^\w+://[^/]+", "", regex=True))
 
 
 def jpeg(color, size=(80, 80), form="JPEG"):
@@ -219,8 +219,8 @@ def broken_shop():
 @pytest.fixture(scope="session")
 def street(tmp_path_factory):
     """Every shop, collected in one call, with proxy variables that lead to the canary."""
-    nuts = draw_shop("Nuts & <Co>", ["almonds", "dates"] * 8, size=(96, 112))
-    clothes = draw_shop("Coats", ["clothing", "person", "logo"], seed=1, size=(96, 112))
+    nuts = make_shop("Nuts & <Co>", ["almonds", "dates"] * 8, size=(96, 112))
+    clothes = make_shop("Coats", ["clothing", "person", "logo"], start=1, size=(96, 112))
     with ExitStack() as stack:
         canary = stack.enter_context(serve({}))
         cdn = stack.enter_context(serve(nuts))

@@ -5,11 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from similarity_lab.errors import CollectedFolderError, SiteError
+from similarity_lab.errors import CollectedFolderError
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
-from similarity_lab import Site
 from similarity_lab.web import collect
 from similarity_lab.web.crawler.cache import JsonCacheStorage
 from similarity_lab.web.folder import (
@@ -80,41 +79,19 @@ def test_folder_names_stay_inside(url):
 
 def test_a_crawl_that_was_killed_leaves_tables_that_can_be_read(tmp_path):
     prepare(tmp_path, URL)
-    kept = {"address": "a", "status": "kept", "path": "images/" + "a" * 32 + ".jpg", "priority": 3}
+    kept = {"url": "a", "status": "kept", "path": "images/" + "a" * 32 + ".jpg", "priority": 3}
     tried = [
-        {"address": "b", "status": "failed", "reason": "slow"},
-        {"address": "b", **kept, "path": "x"},
+        {"url": "b", "status": "failed", "reason": "slow"},
+        {"url": "b", **kept, "path": "x"},
     ]
-    lines = [json.dumps(row) for row in (kept, tried[0], {**tried[1], "address": "b"})]
-    (tmp_path / "crawl" / "images.jsonl").write_text("\n".join([*lines, '{"address": "c", "sta']))
+    lines = [json.dumps(row) for row in (kept, tried[0], {**tried[1], "url": "b"})]
+    (tmp_path / "crawl" / "images.jsonl").write_text("\n".join([*lines, '{"url": "c", "sta']))
     for name in ("a" * 32, "b" * 32):
         (tmp_path / "images" / f"{name}.jpg").write_bytes(b"x")
     images, pages = write_tables(tmp_path)
-    assert images["address"].to_list() == ["a", "b"] and set(images["status"]) == {"kept"}
+    assert images["url"].to_list() == ["a", "b"] and set(images["status"]) == {"kept"}
     assert len(pages) == 0 and [path.name[0] for path in (tmp_path / "images").iterdir()] == ["a"]
     assert pd.read_parquet(tmp_path / "images.parquet")["width"].isna().all()
-
-
-def test_a_broken_table_is_an_error_that_says_what_to_do(tmp_path):
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images.parquet").write_bytes(b"nonsense")
-    with pytest.raises(SiteError, match="is not the table of a collected site"):
-        Site.from_folder(tmp_path)
-    pd.DataFrame({"path": ["a"]}).to_parquet(tmp_path / "images.parquet")
-    with pytest.raises(SiteError, match="collect it again, or remove the file"):
-        Site.from_folder(tmp_path)
-
-
-def test_a_table_cannot_lead_out_of_its_folder(tmp_path, make_photo):
-    (tmp_path / "site" / "images").mkdir(parents=True)
-    make_photo((1, 2, 3)).save(tmp_path / "secret.png")
-    make_photo((1, 2, 3)).save(tmp_path / "site" / "images" / "a.png")
-    row = dict.fromkeys(["path", "address", "page", "alt", "time", "sha256"], "x")
-    rows = [{**row, "path": "../secret.png"}, {**row, "path": "images/b.png"}]
-    pd.DataFrame(rows).to_parquet(tmp_path / "site" / "images.parquet")
-    site = Site.from_folder(tmp_path / "site")
-    assert [path.name for path in site.paths] == ["a.png"]
-    assert site.origins.iloc[0].to_dict() == {**dict.fromkeys(row, ""), "path": "images/a.png"}
 
 
 def test_the_cache_never_unpickles(tmp_path):
@@ -154,7 +131,7 @@ def test_the_cache_never_unpickles(tmp_path):
 def test_other_limits_let_what_was_left_out_try_again(tmp_path):
     prepare(tmp_path, URL)
     log = tmp_path / "crawl" / "images.jsonl"
-    rows = [{"address": name, "status": name} for name in ("kept", "left out", "not fetched")]
+    rows = [{"url": name, "status": name} for name in ("kept", "left out", "not fetched")]
     log.write_text("\n".join(map(json.dumps, [*rows, "text", 3, {"status": 7}])))
     forget_left_out(tmp_path)
     assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == ["kept"]
@@ -164,7 +141,7 @@ def test_a_folder_with_notes_of_somebody_else_costs_only_that_site(tmp_path):
     folder = tmp_path / "shop.example"
     prepare(folder, "http://shop.example/")
     (folder / "site.json").write_text(json.dumps({"url": "http://shop.example/", "complete": True}))
-    note = {"address": "a", "status": "kept", "path": "../../x", "sha256": "s", "width": "wide"}
+    note = {"url": "a", "status": "kept", "path": "../../x", "sha256": "s", "width": "wide"}
     (folder / "crawl" / "images.jsonl").write_text(json.dumps(note))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("similarity_lab.web.collecting.run_crawl", lambda *_: "")

@@ -16,7 +16,7 @@ from scrapy.utils.test import get_crawler
 from twisted.python.failure import Failure
 
 from similarity_lab.samples.serving import serve
-from similarity_lab.samples.shops import draw_shop
+from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits, collect
 from similarity_lab.web.crawler.crawl import settings
 from similarity_lab.web.crawler.jobs import Job
@@ -35,7 +35,7 @@ def collected(server, out):
 
 @pytest.fixture
 def shop():
-    return draw_shop("Nuts", ["almonds", "dates", "oats", "scene"] * 2, size=(64, 64))
+    return make_shop("Nuts", ["almonds", "dates", "oats", "scene"] * 2, size=(64, 64))
 
 
 def children(pid):

@@ -1,9 +1,9 @@
-"""Counter-examples for those who have none: vectors of generated photos.
+"""Counter-examples for libraries that have none: vectors of generated images.
 
-A library without other products says what the target looks like, but not how much like it other
-things are. Photos drawn by `similarity_lab.samples` stand in: ten kinds of goods and scenes. Their
-vectors for the default embedders are in the package (``tools/make_background.py`` makes them);
-for any other embedder the photos are drawn and embedded when needed.
+A library without other products says what the target looks like, but not how much other things
+look like it. Generated images stand in: ten each of nine products and five other things that shops
+show. Their vectors for the default embedders ship with the package (``tools/make_background.py``
+makes them); for any other embedder the images of the sample are embedded when needed.
 """
 
 import re
@@ -14,41 +14,30 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.embedders import Embedder
-from similarity_lab.images import Pixels
 from similarity_lab.relevance.rules.prototypes import Vectors
-from similarity_lab.samples import OTHERS, PRODUCTS, draw
+from similarity_lab.samples import IMAGES_PER_KIND, OTHERS, PRODUCTS, background_images
 
 FILE = Path(__file__).with_name("background.npz")
 KINDS = (*PRODUCTS, *OTHERS)
-PER_KIND = 10
-_SIDE, _SEED = 300, 2**30
 _LEAST_KINDS = 5
 _SLACK = 0.05  # of cosine: a kind must be clearly less like the references
 
 
-def background_photos() -> list[Pixels]:
-    """Draw the photos, `PER_KIND` of each kind, in the order of `KINDS`."""
-    return [
-        draw(kind, seed=_SEED + number, size=(_SIDE, _SIDE))
-        for kind in KINDS
-        for number in range(PER_KIND)
-    ]
-
-
 def background_labels() -> npt.NDArray[np.int64]:
-    """Return which kind each photo is of, as a position in `KINDS`."""
-    return np.repeat(np.arange(len(KINDS)), PER_KIND)
+    """Return what each background image shows, as a position in `KINDS`."""
+    return np.repeat(np.arange(len(KINDS)), IMAGES_PER_KIND)
 
 
 def background_vectors(embedder: Embedder) -> Vectors:
-    """Return the vectors of the background photos, ``(n, dimension)`` float32.
+    """Return the vectors of the background images, ``(n, dimension)`` float32.
 
-    The packaged ones stand in for those of another precision: what is no almond is far from it.
+    The packaged vectors serve every precision of their embedder: rounding moves a vector far less
+    than the distance between an image of the target and one of something else.
     """
-    kept = _packaged().get(_without_precision(embedder.name))
-    if kept is not None:
-        return kept.astype(np.float32)
-    return embedder.embed(background_photos(), progress=False)
+    packaged = _packaged().get(_without_precision(embedder.name))
+    if packaged is not None:
+        return packaged.astype(np.float32)
+    return embedder.embed(background_images(), progress=False)
 
 
 def counter_examples(
@@ -56,13 +45,13 @@ def counter_examples(
 ) -> tuple[Vectors, npt.NDArray[np.int64], list[str]]:
     """Return the background without the kinds that might show the target.
 
-    A kind whose photos are as like the references as these are like each other is left out: drawn
-    almonds are no counter-example to almonds.
+    A kind whose images are as similar to the references as these are to each other is left out:
+    generated almonds are not a counter-example to almonds.
 
     Parameters
     ----------
     references, vectors : ndarray, shapes (n, d) and (m, d)
-        Of length 1; the target's photos, and the background's.
+        Of unit length; the target's images, and the background's.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-// Sorts and filters the table of index.html. Without it the table stands there, ranked.
+// Sorts and filters the table of index.html. Without scripts the table keeps its original order.
 "use strict";
 (() => {
   const table = document.getElementById("sites");
@@ -6,57 +6,57 @@
   const form = document.querySelector(".filters");
   const [find, decision, target] = ["find", "decision", "target"].map((id) => document.getElementById(id));
   const count = document.getElementById("count");
-  const words = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+  const normalise = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
-  // The page is read once; afterwards rows are moved and hidden, never looked into.
+  // The cells are read once; sorting and filtering only move and hide rows.
   const rows = Array.from(body.rows, (row, rank) => ({
     row, rank,
-    text: plain(row.cells[0].textContent),
+    text: normalise(row.cells[0].textContent),
     keys: Array.from(row.cells, (cell) => cell.dataset.value === undefined ? cell.textContent.trim() : Number(cell.dataset.value)),
   }));
 
   function compare(a, b) {
     if (a === "" || b === "") return 0;
-    return typeof a === "number" ? a - b : words.compare(a, b);
+    return typeof a === "number" ? a - b : collator.compare(a, b);
   }
 
   function sort(head, direction) {
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", direction);
-    const at = head.cellIndex;
+    const column = head.cellIndex;
     const sign = direction === "ascending" ? 1 : -1;
     rows.sort((a, b) =>
-      (a.keys[at] === "") - (b.keys[at] === "") ||  // what is not known stays last
-      sign * compare(a.keys[at], b.keys[at]) || a.rank - b.rank);
-    const all = document.createDocumentFragment();
-    for (const { row } of rows) all.append(row);
-    body.append(all);
+      (a.keys[column] === "") - (b.keys[column] === "") ||  // empty cells stay last
+      sign * compare(a.keys[column], b.keys[column]) || a.rank - b.rank);
+    const sorted = document.createDocumentFragment();
+    for (const { row } of rows) sorted.append(row);
+    body.append(sorted);
   }
 
   function filter() {
-    const wanted = plain(find.value).split(/\s+/).filter(Boolean);
-    let shown = 0;
+    const words = normalise(find.value).split(/\s+/).filter(Boolean);
+    let visible = 0;
     for (const { row, text } of rows) {
       const keep = (!decision.value || row.dataset.decision === decision.value) &&
         (!target || !target.value || row.dataset.target === target.value) &&
-        wanted.every((word) => text.includes(word));
+        words.every((word) => text.includes(word));
       row.hidden = !keep;
-      shown += keep;
+      visible += keep;
     }
-    count.textContent = shown === rows.length ? `${shown} rows` : `${shown} of ${rows.length} rows`;
+    count.textContent = visible === rows.length ? `${visible} rows` : `${visible} of ${rows.length} rows`;
   }
 
   for (const button of table.tHead.querySelectorAll("button")) {
     button.addEventListener("click", () => {
       const head = button.closest("th");
-      const turned = { ascending: "descending", descending: "ascending" };
-      sort(head, turned[head.getAttribute("aria-sort")] || button.dataset.first);
+      const opposite = { ascending: "descending", descending: "ascending" };
+      sort(head, opposite[head.getAttribute("aria-sort")] || button.dataset.first);
     });
   }
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", filter);
-  window.addEventListener("pageshow", filter);  // a browser that comes back keeps what was typed
+  window.addEventListener("pageshow", filter);  // browsers restore form values on back navigation
   form.hidden = false;
   filter();
 })();

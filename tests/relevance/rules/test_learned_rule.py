@@ -98,7 +98,7 @@ def test_only_a_single_photo_is_warned_of():
 
 @pytest.mark.parametrize("quality", ["standard", "best"])
 def test_what_every_quality_needs_is_in_the_package(monkeypatch, quality):
-    monkeypatch.setattr(background, "background_photos", None)  # nobody waits for drawing
+    monkeypatch.setattr(background, "background_images", None)  # none is embedded
     name, size = learned.QUALITIES[quality]
     kept = background.background_vectors(load_embedder(name, input_size=size))
     assert len(kept) == len(background.background_labels())

@@ -1,0 +1,71 @@
+"""Figures in the docs are quoted from docs/benchmarks.md; a quote without a match is an error."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = """# Page
+
+## First
+
+| name | a | b |
+| --- | ---: | ---: |
+| one | 1 | 2 |
+| two | 3 | 4 |
+
+`python -m benchmarks.first`, commit 1
+
+## Second
+
+| name | a |
+| --- | ---: |
+| one | 9 |
+"""
+
+
+def test_quote_has_the_requested_rows_and_columns(docs_parts):
+    expected = (
+        "| name | b |\n| --- | ---: |\n| two | 4 |\n\n`python -m benchmarks.first`, commit 1\n"
+    )
+    assert docs_parts.quote(PAGE, docs_parts.Quote("First", ("tw?",), ("name", "b"))) == expected
+    assert "| one | 9 |" in docs_parts.quote(PAGE, docs_parts.Quote("Second"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "complaint"),
+    [
+        (("Third",), "no section 'Third'; there are 'Page', 'First', 'Second'"),
+        (("Page",), "'Page' has no table"),
+        (("First", ("three",)), "no row 'three'; it has 'one', 'two'"),
+        (("First", ("one",), ("c",)), "no column 'c'; it has name, a, b"),
+    ],
+)
+def test_quote_of_a_missing_row_or_column_is_an_error(docs_parts, wanted, complaint):
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        docs_parts.quote(PAGE, docs_parts.Quote(*wanted))
+
+
+def test_every_part_is_included_and_names_its_command(docs_parts, tmp_path):
+    docs_parts.write(tmp_path)
+    pages = "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
+    for path in tmp_path.iterdir():
+        assert f'--8<-- "{path.name}"' in pages, path.name
+        assert path.name == "commands.md" or "`python -m benchmarks." in path.read_text(), path.name
+
+
+def test_readme_results_are_those_of_the_benchmarks(docs_parts):
+    readme = docs_parts.README.read_text("utf-8")
+    renewed = docs_parts.with_results(readme, docs_parts.FIGURES.read_text("utf-8"))
+    assert readme == renewed, "run python tools/docs_parts.py --readme"
+    stale = readme.replace("| learned |", "| learnt |")
+    assert stale != readme == docs_parts.with_results(stale, docs_parts.FIGURES.read_text("utf-8"))
+
+
+def test_command_reference_lists_every_command(docs_parts):
+    text = docs_parts.commands()
+    assert re.findall(r"^## (.*)", text, re.MULTILINE) == [
+        "demo", "score", "embed", "rank", "collect", "search", "fetch",
+    ]  # fmt: skip
+    assert "--relevance-threshold SHARE" in text and "--render {never,auto,always}" in text

@@ -1,0 +1,70 @@
+import pandas as pd
+import pytest
+
+from similarity_lab import Site
+from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS, site_name
+
+
+@pytest.fixture
+def collected(tmp_path, make_photo):
+    """Return the folder of a collected site with one image and no table yet."""
+    (tmp_path / "site" / "images").mkdir(parents=True)
+    make_photo((1, 2, 3)).save(tmp_path / "site" / "images" / "a.png")
+    return tmp_path / "site"
+
+
+def test_origins_of_a_collected_site(collected):
+    row = dict.fromkeys(ORIGIN_COLUMNS, "x")
+    pd.DataFrame([{**row, "path": "images/a.png", "status": "kept"}]).to_parquet(
+        collected / ORIGINS
+    )
+    site = Site.from_folder(collected)
+    assert site.paths == (collected / "images" / "a.png",) and site.root == collected
+    assert list(site.origins.columns) == ORIGIN_COLUMNS
+    assert site.origins.iloc[0].to_dict() == {**row, "path": "images/a.png"}
+
+
+def test_origins_cannot_lead_out_of_the_folder(collected, make_photo):
+    make_photo((1, 2, 3)).save(collected.parent / "secret.png")
+    row = dict.fromkeys(ORIGIN_COLUMNS, "x")
+    rows = [{**row, "path": "../secret.png"}, {**row, "path": "images/b.png"}]
+    pd.DataFrame(rows).to_parquet(collected / ORIGINS)
+    site = Site.from_folder(collected)
+    assert [path.name for path in site.paths] == ["a.png"]
+    assert site.origins.iloc[0].to_dict() == {**dict.fromkeys(row, ""), "path": "images/a.png"}
+
+
+def test_damaged_origins_are_refused(collected):
+    (collected / ORIGINS).write_bytes(b"nonsense")
+    with pytest.raises(CollectedFolderError, match="not the table of a collected site"):
+        Site.from_folder(collected)
+    pd.DataFrame({"path": ["a"]}).to_parquet(collected / ORIGINS)
+    with pytest.raises(CollectedFolderError, match="collect the site again, or remove the file"):
+        Site.from_folder(collected)
+
+
+def test_origins_of_version_1_are_refused(collected):
+    columns = ["path", "address", "page", "alt", "time", "sha256"]
+    pd.DataFrame([dict.fromkeys(columns, "x")]).to_parquet(collected / ORIGINS)
+    with pytest.raises(CollectedFolderError, match="by version 1 .* collect the site again"):
+        Site.from_folder(collected)
+
+
+@pytest.mark.parametrize("url", ["https://shop.example", "HTTP://shop.example/nuts"])
+def test_url_is_not_a_site(url):
+    with pytest.raises(InputError, match=r"is a url; collect .* similarity_lab\.web\.collect"):
+        Site.of(url)
+
+
+@pytest.mark.parametrize("source", [3, b"bytes", None])
+def test_site_of_another_type_is_refused(source):
+    with pytest.raises(InputTypeError, match="expected a Site, a folder, a .zip or a list"):
+        Site.of(source)
+
+
+def test_site_from_a_list_of_paths(tmp_path):
+    site = Site.of([tmp_path / "a.jpg", "b.jpg"])
+    assert site.paths == (tmp_path / "a.jpg", "b.jpg") and site.name == "site"
+    assert Site.of(site) is site
+    assert site_name(tmp_path / "shop") == str(tmp_path / "shop")

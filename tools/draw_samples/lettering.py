@@ -1,0 +1,39 @@
+"""Printed things: lettering and labels, in the font that comes with Pillow."""
+
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .pixels import Floats, mix, resize
+
+_SIZE = 48  # letters are drawn once at this size and scaled
+
+
+@cache
+def _letters(text: str) -> Floats:
+    font = ImageFont.load_default(size=_SIZE)
+    left, top, right, bottom = (round(v) for v in font.getbbox(text))
+    canvas = Image.new("L", (right - left + 4, bottom - top + 4), 0)
+    ImageDraw.Draw(canvas).text((2 - left, 2 - top), text, fill=255, font=font, stroke_width=1)
+    return np.asarray(canvas, np.float32) / 255
+
+
+def write(
+    picture: Floats, text: str, at: tuple[float, float], size: tuple[float, float], ink: Floats
+) -> None:
+    """Print `text` into `picture` (h, w, 3), changing it, centred at `at` (x, y as parts 0…1).
+
+    The letters fill the box `size` (width, height as parts 0…1) as far as their shape allows.
+    """
+    letters = _letters(text)
+    rows, columns = picture.shape[:2]
+    scale = min(size[0] * columns / letters.shape[1], size[1] * rows / letters.shape[0])
+    wanted = [max(1, round(side * scale)) for side in letters.shape]
+    mask = resize(letters, (wanted[0], wanted[1]))
+    top = round(at[1] * rows - wanted[0] / 2)
+    left = round(at[0] * columns - wanted[1] / 2)
+    y0, x0 = max(0, top), max(0, left)
+    window = picture[y0 : top + wanted[0], x0 : left + wanted[1]]
+    mask = mask[y0 - top :, x0 - left :][: window.shape[0], : window.shape[1]]
+    window[...] = mix(window, ink, mask)
