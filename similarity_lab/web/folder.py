@@ -66,7 +66,7 @@ def prepare_folder(folder: Path, url: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if read_marker(folder) is None:  # first of all: it marks the folder as ours if we are killed
         write_marker(folder, {"url": url, "crawl_status": "unfinished"})
-    for path in (folder / "images", folder / "crawl" / "cache"):
+    for path in (folder / "images", folder / "crawl"):
         path.mkdir(parents=True, exist_ok=True)
     (folder / "crawl" / "outcome.json").unlink(missing_ok=True)
 

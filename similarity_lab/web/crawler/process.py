@@ -14,6 +14,7 @@ from similarity_lab.web.crawler.job import Job
 
 # Seconds beyond the limit, at which a crawl ends by itself, for what is in progress then
 GRACE = 30.0
+TERMINATION_SECONDS = (5.0, 2.0)  # to wait after each signal, before the process is killed
 ENVIRONMENT = (
     "PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -88,22 +89,20 @@ def _wait(process: "subprocess.Popen[str]", job: Job, stop: threading.Event) -> 
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
-    """Terminate a process, twice, then kill it with its children."""
-
-    def kill() -> None:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)  # a new session is a new group
-        else:
-            process.kill()
-
-    for action, seconds in ((process.terminate, 5), (process.terminate, 2), (kill, None)):
+    """Terminate a process; if that does not help, kill it with its children."""
+    for seconds in TERMINATION_SECONDS:
         if process.poll() is not None:
             return
-        action()
-        try:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            continue
+    if process.poll() is not None:
+        return
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)  # a new session is a new group
+    else:
+        process.kill()
+    process.wait()
 
 
 def _environment() -> dict[str, str]:
