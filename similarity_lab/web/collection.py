@@ -16,8 +16,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
-from similarity_lab.errors import CollectedFolderError, InputError, MissingExtraError, UrlError
-from similarity_lab.images.sources import one_line
+from similarity_lab.errors import (
+    CollectedFolderError,
+    InputError,
+    MissingExtraError,
+    UrlError,
+    one_line,
+)
 from similarity_lab.sites import Site
 from similarity_lab.web import folder as layout
 from similarity_lab.web.crawler.job import Job

@@ -4,37 +4,17 @@ from typing import TYPE_CHECKING, cast
 
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    IgnoreRequest,
-    ResponseDataLossError,
-)
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
-from scrapy.spidermiddlewares.httperror import HttpError
-from twisted.internet.error import ConnectError, ConnectionLost
-from twisted.internet.error import TimeoutError as ConnectTimeoutError
 
 from similarity_lab.errors import UrlError
-from similarity_lab.images.sources import one_line
+from similarity_lab.web.crawler.reasons import explain
 from similarity_lab.web.policy.urls import check_url, site_key
 
 if TYPE_CHECKING:
     from similarity_lab.web.crawler.spider import SiteSpider
 
 _DISALLOW_ALL = b"User-agent: *\nDisallow: /\n"
-_REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (CannotResolveHostError, "Host not found (only IPv4 is resolved)"),
-    (DownloadConnectionRefusedError, "Connection refused"),
-    (DownloadTimeoutError, "Timed out"),
-    (ConnectTimeoutError, "Connection timed out"),
-    (DownloadCancelledError, "Response larger than the limit"),
-    (ResponseDataLossError, "Response ended early"),
-    (ConnectionLost, "Connection lost"),
-)
 
 
 class PolicyMiddleware:
@@ -93,26 +73,3 @@ class PolicyMiddleware:
 
 def _is_robots(request: Request) -> bool:
     return bool(request.meta.get("dont_obey_robotstxt"))
-
-
-def is_forbidden_by_robots(error: BaseException | None) -> bool:
-    """Tell whether Scrapy dropped a request because of robots.txt."""
-    # Scrapy raises a plain IgnoreRequest, so its text has to tell
-    return isinstance(error, IgnoreRequest) and str(error) == "Forbidden by robots.txt"
-
-
-def explain(error: BaseException | None) -> str:
-    """Return why a request failed, on one line."""
-    if isinstance(error, HttpError):
-        return f"HTTP status {error.response.status}"
-    for kind, reason in _REASONS:
-        if isinstance(error, kind):
-            return reason
-    if isinstance(error, IgnoreRequest) and "DOWNLOAD_MAXSIZE" in str(error):
-        return "Response larger than the limit when decompressed"
-    if isinstance(error, (DownloadFailedError, ConnectError)):
-        text = one_line(error)
-        if "certificate verify failed" in text:
-            return "The server's certificate is not trusted"
-        return f"Connection failed: {text}"
-    return one_line(error) if error else "Unknown error"

@@ -16,13 +16,12 @@ from scrapy.robotstxt import ProtegoRobotParser, RobotParser
 from twisted.python.failure import Failure
 from w3lib.url import canonicalize_url
 
-from similarity_lab.errors import BrowserError, InputError
-from similarity_lab.images.sources import one_line
+from similarity_lab.errors import BrowserError, InputError, one_line
 from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.frontier import ImageFrontier
 from similarity_lab.web.crawler.job import Job
-from similarity_lab.web.crawler.middleware import explain, is_forbidden_by_robots
 from similarity_lab.web.crawler.pipeline import Candidate, ImageStore
+from similarity_lab.web.crawler.reasons import explain, is_forbidden_by_robots
 from similarity_lab.web.html.images import PRIORITY, FoundImage, find_images, skip_reason
 from similarity_lab.web.html.links import find_links, is_page, link_priority, needs_browser
 from similarity_lab.web.html.markup import absolute_url
