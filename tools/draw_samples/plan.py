@@ -182,7 +182,8 @@ def plan_site(recipe: Recipe) -> list[Shot]:
     ]
     shots += [*details, *small, *repeats, *others]
     if recipe.truncated:
-        cut = _shot(rng, TARGET, "detail", 0, TITLES[TARGET][0])
+        whole = next(shot for shot in shots if shot.subject == TARGET)
+        cut = _shot(rng, TARGET, "detail", whole.product, whole.title)
         shots.append(replace(cut, truncated=True))
     endings = [".webp" if k % 9 == 4 and shot.role == "product" else ".jpg"
                for k, shot in enumerate(shots)]  # fmt: skip
