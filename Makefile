@@ -1,44 +1,60 @@
-# `make demo` shows the package deciding; `make test` checks everything that CI checks.
-# Both make the environment first, and only when the lock file has changed.
+# `make demo` shows a decision on generated shops; `make test` checks everything that CI checks.
+# Both create their environment first, and again only when its lock file has changed.
 
 PYTHON ?= python3
 VENV := .venv
+CORE := .venv-core
 BIN := $(VENV)/bin
-# how many processes run tests; a file of tests stays in one of them
+# number of processes that run tests; the tests of one file stay in one process
 JOBS ?= 2
-STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: help env demo docs test lint types unit coverage slow notebooks lock licences clean
+.PHONY: help env core demo docs test lint types imports meta unit coverage slow mutants fuzz \
+	notebooks lock licences clean
 
 help:
-	@echo "make demo       collect two generated shops, decide, and write a page"
-	@echo "make test       lint, types, tests, doctests, README blocks, notebooks in fast mode"
-	@echo "make docs       build the documentation, site/"
-	@echo "make env        only the environment, $(VENV)/"
-	@echo "make notebooks  run the notebooks in full and keep their outputs"
-	@echo "make lock       renew requirements.lock from pyproject.toml"
-	@echo "make licences   renew docs/licences.md from what is installed"
+	@echo "make demo       collect two generated shops, decide, and write a page (small environment)"
+	@echo "make test       lint, types, layers, repository checks, tests, doctests, README, notebooks"
+	@echo "make meta       the checks of the repository itself: docs, locks, release, notebooks"
+	@echo "make slow       the tests marked slow"
+	@echo "make coverage   the tests with line coverage; fails below 90 %"
+	@echo "make mutants    mutation testing of the code that decides (hours)"
+	@echo "make fuzz       fuzz the readers of images, archives and pages (a minute each)"
+	@echo "make docs       build the documentation in site/"
+	@echo "make env        create the full environment, $(VENV)/"
+	@echo "make core       create the small environment, $(CORE)/"
+	@echo "make notebooks  run the notebooks in full and store their outputs"
+	@echo "make lock       update both lock files from pyproject.toml"
+	@echo "make licences   update docs/licences.md from what is installed"
 
-env: $(STAMP)
+env: $(VENV)/.installed
+core: $(CORE)/.installed
 
-$(STAMP): requirements.lock pyproject.toml
-	@echo "==> environment: $(VENV)/ from requirements.lock (once; a few minutes)"
+$(VENV)/.installed: requirements.lock pyproject.toml
+$(CORE)/.installed: requirements-core.lock pyproject.toml
+
+%/.installed:
+	@echo "==> environment: $*/ from $< (once; a few minutes)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("similarity_lab needs Python 3.11 to 3.13, this is %d.%d; use make PYTHON=python3.12" % v)'
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m venv --clear $*
+	@$*/bin/python $(INSTALL) --require-hashes -r $<
+	@$*/bin/python $(INSTALL) --quiet --no-deps --editable .
 	@touch $@
 
-demo: env
+# Uses the full environment if it is up to date; otherwise the small one.
+demo:
+	@$(MAKE) --question env >/dev/null 2>&1 || $(MAKE) --no-print-directory core
 	@echo "==> demo: which of these shops sell almonds?"
-	@$(BIN)/similarity-lab demo --out demo
+	@venv=$(CORE); ! $(MAKE) --question env >/dev/null 2>&1 || venv=$(VENV); \
+		$$venv/bin/similarity-lab demo --out demo
 
 docs: env
 	@echo "==> documentation: site/"
 	@$(BIN)/python tools/docs_parts.py
 	@$(BIN)/zensical build --clean --strict
 
-test: lint types unit
+test: lint types imports unit
 
 lint: env
 	@echo "==> lint (ruff)"
@@ -49,12 +65,20 @@ types: env
 	@echo "==> types (mypy)"
 	@$(BIN)/mypy
 
+imports: env
+	@echo "==> layers (import-linter)"
+	@$(BIN)/lint-imports
+
+meta: env
+	@echo "==> checks of the repository"
+	@$(PYTEST) tests/repo
+
 unit: env
-	@echo "==> tests, doctests, README blocks, notebooks in fast mode"
-	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --durations 10
+	@echo "==> tests, repository checks, doctests, README blocks, notebooks in fast mode"
+	@$(PYTEST) -m "not slow" --durations 10
 
 coverage: env
-	@echo "==> which lines the tests reach; fails below 90 %"
+	@echo "==> line coverage of the tests; fails below 90 %"
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 	@$(BIN)/coverage combine --quiet
@@ -68,15 +92,20 @@ notebooks: env
 	@echo "==> notebooks, full run"
 	@$(BIN)/python tools/run_notebooks.py
 
+# The small lock takes its versions from the large one, so that both agree.
 lock:
 	@$(PYTHON) -m venv $(VENV)-lock
-	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o requirements.lock
+	@$(VENV)-lock/bin/python $(INSTALL) --quiet uv
+	@set -e; compile="$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'"; \
+		eval $$compile --extra all pyproject.toml --output-file requirements.lock; \
+		eval $$compile --extra web --constraints requirements.lock pyproject.toml \
+			--output-file requirements-core.lock
 	@rm -r $(VENV)-lock
 
 licences: env
 	@$(BIN)/python tools/licences.py
 
 clean:
-	rm -rf $(VENV) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(CORE) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .coverage*

@@ -1,6 +1,6 @@
 """What fine-tuning the embedder on each task's library brings on the grocery sites.
 
-    python benchmarks/adapting.py [TARGET ...]
+    python -m benchmarks.adapting [TARGET ...]
 
 For each target: Lite0 adapted on the library, then the learned rule on its vectors, beside the same
 with the frozen network. Minutes per target, so each one's figures are kept in
@@ -12,12 +12,18 @@ import json
 import time
 
 import numpy as np
-from common import RESULTS, origin, photos_folder, stored, write_results
-from grocery_sites import Photos, all_paths, load_tasks, summary
 
+from benchmarks.common import (
+    RESULTS,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    stored,
+    write_results,
+)
+from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
 from similarity_lab.distances.comparators import EmbeddingComparator
-from similarity_lab.embedders import adapt_embedder
-from similarity_lab.metric_learning import RememberingEmbedder
+from similarity_lab.embedders import CachedEmbedder, adapt_embedder
 
 SETTINGS = {"blocks": 4, "views": 3, "epochs": 12, "keep": 0.5, "seed": 0}
 FIGURES = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")
@@ -26,7 +32,7 @@ FIGURES = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accura
 def measure(task: object, frozen: EmbeddingComparator) -> dict[str, object]:
     """Return a target's figures, frozen and adapted."""
     start = time.perf_counter()
-    adapted = RememberingEmbedder(adapt_embedder(task.library, progress=False, **SETTINGS))
+    adapted = CachedEmbedder(adapt_embedder(task.library, progress=False, **SETTINGS))
     seconds = time.perf_counter() - start
     rows = {
         name: summary(Photos([task], comparator).decide())
@@ -44,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", help="default: all")
     wanted = parser.parse_args().targets
+    require_clean_tree()
     tasks = load_tasks(photos_folder())
     frozen = EmbeddingComparator(stored("efficientnet-lite0", "rgb", all_paths(tasks)))
     file = RESULTS / "adapting.json"
@@ -55,7 +62,7 @@ def main() -> None:
         print(task.target, json.dumps(targets[task.target]), flush=True)
         # sorted: a run that went on must leave the same file as one that did not stop
         results = {
-            "origin": origin("python benchmarks/adapting.py", **SETTINGS),
+            "origin": origin("python -m benchmarks.adapting", **SETTINGS),
             "targets": dict(sorted(targets.items())),
         }
         write_results("adapting", results)

@@ -1,6 +1,6 @@
 """What the two constants of the learned rule's calibration owe to the sites that chose them.
 
-    python benchmarks/calibration_choice.py
+    python -m benchmarks.calibration_choice
 
 For both qualities and every pair of constants: log loss and accuracy on the grocery sites. Then
 the constants are chosen anew for each product on the other thirteen, by log loss, and judged on its
@@ -10,14 +10,14 @@ own sites: what a choice like ours is worth on products it has not seen.
 import itertools
 
 import numpy as np
-from common import origin, photos_folder, stored, write_results
-from grocery_sites import SEED, Photos, StoredEmbedder, all_paths, load_tasks
 
+from benchmarks.common import origin, photos_folder, require_clean_tree, stored, write_results
+from benchmarks.grocery_sites import SEED, Photos, StoredEmbedder, all_paths, load_tasks
 from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.evaluation.intervals import wilson_interval
+from similarity_lab.relevance.posterior import SharePosterior
 from similarity_lab.relevance.rules import calibration
-from similarity_lab.relevance.rules.shares import SharePosterior
 
 HARD = (0.8, 0.85, 0.875, 0.9, 0.925, 0.95)
 EDGE = (0.5, 0.75, 0.9, 0.95, 1.0)
@@ -35,7 +35,7 @@ def chances(photos: Photos) -> tuple[list[dict[tuple, Chances]], list[np.ndarray
             task.target, embedder=photos.comparator, seed=SEED, progress=False
         ).fit(photos.libraries[number])
         held, line = scorer.rule_.held_out, scorer.rule_.likelihood
-        tables = [scorer.score(site).images for site in photos.sites[number]]
+        tables = [scorer.decide(site).images for site in photos.sites[number]]
         counted = [table.loc[table["status"] == "scored", "score"].to_numpy() for table in tables]
         scores = [(ratios - line.offset) / line.slope for ratios in counted]
         by_pair = {}
@@ -103,6 +103,7 @@ DEFAULT = (calibration._HARD, calibration._EDGE)
 
 def main() -> None:
     """Measure both qualities and print what was found."""
+    require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
     best = StoredEmbedder(
@@ -114,7 +115,7 @@ def main() -> None:
         for kind, table in tables.items():
             for name, row in table.items():
                 print(f"{quality:9} {kind:7} {name:24} {row['accuracy']:.4f} {row['log_loss']:.4f}")
-    results = {"origin": origin("python benchmarks/calibration_choice.py", seed=SEED), **found}
+    results = {"origin": origin("python -m benchmarks.calibration_choice", seed=SEED), **found}
     print(f"written to {write_results('calibration_choice', results)}")
 
 

@@ -1,6 +1,6 @@
 """How fast sites are collected: an invented shop on this machine, throttling off.
 
-    python benchmarks/collect.py
+    python -m benchmarks.collect
 
 One shop with 240 product pages and as many photos, served by a thread of this very process; then
 four shops of 60 products at a time. The start of the crawler's process is counted in. Writes
@@ -14,8 +14,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 
-from common import origin, write_results
-
+from benchmarks.common import origin, require_clean_tree, write_results
 from similarity_lab.samples import PRODUCTS
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
@@ -64,6 +63,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    require_clean_tree()
     figures: dict[str, float] = {}
     for name, shape in (("one shop of 240 products", (1, 240)), ("four shops of 60", (4, 60))):
         runs = [measure(*shape, options.seed) for _ in range(options.repeats)]
@@ -71,7 +71,7 @@ def main() -> None:
             figures[f"{name}: {figure}"] = statistics.median(run[figure] for run in runs)
     results = {
         "origin": origin(
-            "python benchmarks/collect.py", seed=options.seed, repeats=options.repeats
+            "python -m benchmarks.collect", seed=options.seed, repeats=options.repeats
         ),
         "figures": figures,
     }

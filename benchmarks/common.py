@@ -1,21 +1,27 @@
 """What the benchmarks share: the photos, vectors kept between runs, results beside their origin."""
 
-import hashlib
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from similarity_lab._version import versions
-from similarity_lab.embedders import Embedded, Embedder, load_embedder
-from similarity_lab.embedders.base import StreamingEmbedder
+from similarity_lab.embedders import (
+    CachedEmbedder,
+    Embedded,
+    Embedder,
+    embed_all,
+    load_embedder,
+)
+from similarity_lab.images.sources import describe
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 RESULTS = HERE / "results"
 CACHE = HERE / ".cache"
 
@@ -42,39 +48,24 @@ class KnownVectors:
     """An embedder that looks vectors up by path."""
 
     def __init__(self, embedder: Embedder, paths: list[Path], vectors: np.ndarray) -> None:
-        self.name, self.color = embedder.name, getattr(embedder, "color", None)
+        self.name = embedder.name
         self.dimension, self.input_size = embedder.dimension, embedder.input_size
         self._row = {path: index for index, path in enumerate(paths)}
         self._vectors = vectors
 
     def embed(
-        self, images: list[Path], *, batch_size: int = 32, progress: bool = True
-    ) -> np.ndarray:
-        """Return the kept vectors of these paths."""
-        return self._vectors[[self._row[path] for path in images]]
-
-    def embed_readable(self, images: list[Path], **_settings: object) -> Embedded:
-        """Return the same as `similarity_lab.embedders` does; all of it could be read before."""
-        nothing = pd.DataFrame(columns=["path", "reason"])
-        return Embedded(self.embed(images), list(range(len(images))), nothing, {})
+        self, images: Sequence[Path], *, batch_size: int | None = None, progress: bool = True
+    ) -> Embedded:
+        """Return the known vectors of these paths."""
+        return Embedded(self._vectors[[self._row[Path(describe(image))] for image in images]])
 
 
 class StoredEmbedder(KnownVectors):
     """Looks vectors up by path; those of new paths are made once and kept on disk."""
 
-    def __init__(self, embedder: StreamingEmbedder, paths: list[Path]) -> None:
-        file = CACHE / f"{hashlib.sha256(embedder.name.encode()).hexdigest()[:16]}.npz"
-        known: list[Path] = []
-        vectors = np.empty((0, embedder.dimension), np.float32)
-        if file.exists():
-            with np.load(file) as kept:
-                known, vectors = [Path(path) for path in kept["paths"]], kept["vectors"]
-        new = sorted(set(paths) - set(known))
-        if new:
-            known, vectors = known + new, np.concatenate([vectors, embedder.embed(new)])
-            CACHE.mkdir(exist_ok=True)
-            np.savez(file, paths=np.array([str(path) for path in known]), vectors=vectors)
-        super().__init__(embedder, known, vectors)
+    def __init__(self, embedder: Embedder, paths: list[Path]) -> None:
+        unique = sorted(set(paths))
+        super().__init__(embedder, unique, embed_all(CachedEmbedder(embedder, CACHE), unique))
 
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
@@ -84,11 +75,9 @@ def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
 
 def origin(command: str, **configuration: object) -> dict[str, object]:
     """Return what goes beside every number: command, commit, machine, versions, configuration."""
-    git = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "command": command,
-        "commit": commit or "unknown",
+        "commit": git("rev-parse", "--short", "HEAD").strip(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": {"cores": os.cpu_count(), "processor": processor()},
         "versions": versions(),
@@ -113,8 +102,33 @@ def processor() -> str:
     return " with ".join(filter(None, (fields.get("model name") or platform.processor(), widest)))
 
 
+def git(*arguments: str) -> str:
+    """Return what a git command prints; SystemExit outside of a checkout."""
+    command = ["git", "-C", str(ROOT), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SystemExit(f"results name their commit, but git failed: {run.stderr.strip()}")
+    return run.stdout
+
+
+def require_clean_tree() -> None:
+    """Exit unless the commit describes the code that is measured.
+
+    Files in benchmarks/results/ may differ: one benchmark writes them before the next one starts.
+    """
+    status = git("status", "--porcelain", "--untracked-files=all")
+    changed = [line[3:] for line in status.splitlines()]
+    code = [path for path in changed if not path.startswith("benchmarks/results/")]
+    if code:
+        raise SystemExit(
+            f"uncommitted changes: {', '.join(code[:5])}{' …' if len(code) > 5 else ''}; commit "
+            "them, so that results can name the commit they were measured at"
+        )
+
+
 def write_results(name: str, results: dict[str, object]) -> Path:
-    """Write a benchmark's numbers to results/NAME.json."""
+    """Write a benchmark's numbers to results/NAME.json; SystemExit if the tree is not clean."""
+    require_clean_tree()
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{name}.json"
     file.write_text(json.dumps(results, indent=1) + "\n")

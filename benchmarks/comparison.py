@@ -1,6 +1,6 @@
 """Every approach of the study on the same photos, the same pairs, the same sites.
 
-    python benchmarks/comparison.py [--only NAME ...] [--cost] [--turns N]
+    python -m benchmarks.comparison [--only NAME ...] [--cost] [--turns N]
 
 Quality, one row per approach: image AUC (mean over targets), site AUC and site accuracy on the
 composite grocery sites, verification AUC on all pairs of the Grocery Store's test photos. Every row
@@ -23,23 +23,25 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from approaches import APPROACHES, CHOSEN, DATA, Approach
-from common import (
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.approaches import APPROACHES, CHOSEN, DATA, Approach
+from benchmarks.common import (
     PEAK,
     RESULTS,
+    ROOT,
     KnownVectors,
     StoredEmbedder,
     origin,
     photos_folder,
+    require_clean_tree,
     stored,
     write_results,
 )
-from grocery_changes import Task
-from grocery_sites import Photos, all_paths, load_tasks, summary
-from original_loop import N_REFERENCES, embed_alone, original_distances
-from sklearn.metrics import roc_auc_score
-from speed import LOOP_IMAGES, Block, Stopwatch, scoring
-
+from benchmarks.grocery_changes import Task
+from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
+from benchmarks.original_loop import N_REFERENCES, embed_alone, original_distances
+from benchmarks.speed import LOOP_IMAGES, Block, Stopwatch, scoring
 from similarity_lab import RelevanceScorer, grocery_store, load_dataset, load_embedder
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders.openvino_lite import usable_cores
@@ -63,7 +65,7 @@ MEMORY = f"""{PEAK}
 import json, sys
 import similarity_lab
 before = peak()
-from approaches import score_once
+from benchmarks.approaches import score_once
 score_once(*json.loads(sys.argv[1]))
 print(peak() - before)
 """
@@ -103,11 +105,11 @@ class Sites:
         ).fit(task.library)
         distances = []
         for site in task.sites:
-            vectors = comparator.embedder.embed(site.paths)
+            vectors = comparator.embedder.embed(site.paths).vectors
             to_references = comparator.between(vectors, scorer.reference_vectors_)
             digests = [self._digests[path] for path in site.paths]
             distances.append(scorer.rule_.columns(vectors, to_references, digests)["distance"])
-        cut = scorer.similarity_threshold_
+        cut = scorer.rule_.similarity_threshold
         shares = np.array([(values <= cut).mean() for values in distances])
         is_target = np.concatenate(task.is_target).astype(bool)
         return {
@@ -133,10 +135,10 @@ def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     comparator.embedder = StoredEmbedder(comparator.embedder, sites.paths)
     minutes = approach.minutes and approach.minutes()
     row = {"trained_on": approach.trained_on, "training_minutes": minutes}
-    if approach.scoring["method"] == "learned":
+    if approach.scoring["rule"] == "learned":
         return figures(Photos(sites.tasks, comparator).decide(**approach.scoring)) | row
     runs = [sites.by_distance(task, comparator, **approach.scoring) for task in sites.tasks]
-    vectors = comparator.embedder.embed(sites.test.paths)
+    vectors = comparator.embedder.embed(sites.test.paths).vectors
     pairs = pair_distances(vectors, sites.test.labels, comparator.between)
     return figures(runs) | row | {"verification_auc": pairs.auc}
 
@@ -152,7 +154,7 @@ def on_each_library(sites: Sites) -> dict[str, object]:
         comparator = learner.comparator
         made, shown = comparator.embedder, {path for site in task.sites for path in site.paths}
         paths = sorted({*shown, *task.library.paths})
-        comparator.embedder = KnownVectors(made, paths, made.embed(paths))
+        comparator.embedder = KnownVectors(made, paths, made.embed(paths).vectors)
         runs.append(sites.by_distance(task, comparator, **CHOSEN))
     return figures(runs) | {
         "trained_on": int(np.median([len(task.library) for task in sites.tasks])),
@@ -171,11 +173,10 @@ def few_photos(task: Task) -> dict[str, list[Path]]:
 @cache
 def memory_of(arguments: str) -> float:
     """Run the child once for the same question."""
-    here = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, arguments],
         capture_output=True, text=True, check=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(here)},
+        cwd=ROOT,
     )  # fmt: skip
     return float(run.stdout.splitlines()[-1])
 
@@ -229,7 +230,7 @@ def cost(task: Task, turns: int) -> dict[str, object]:
     photos = sum(map(len, library.values()))
     settings = {"images": IMAGES, "library": photos, "turns": turns}
     return {
-        "origin": origin("python benchmarks/comparison.py --cost", **settings),
+        "origin": origin("python -m benchmarks.comparison --cost", **settings),
         "load": {"least": min(loads), "most": max(loads), "cores": usable_cores()},
         "rows": rows,
     }
@@ -248,6 +249,7 @@ def main() -> None:
     parser.add_argument("--cost", action="store_true", help="measure cost instead of quality")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
+    require_clean_tree()
     if options.cost:
         found = cost(load_tasks(photos_folder(), 1)[0], options.turns)
         write_results("comparison", kept() | {"cost": found})
@@ -260,7 +262,7 @@ def main() -> None:
         results = kept()
         rows = results["rows"] | {name: row}
         results["rows"] = {n: rows[n] for n in (*everything, ADAPTED) if n in rows}
-        command = "python benchmarks/comparison.py"
+        command = "python -m benchmarks.comparison"
         results["origin"] = origin(command, seed=SEED, targets=len(sites.tasks))
         write_results("comparison", results)
         print(f"{name:36}{row['image_auc']:8.3f}{row['site_auc']:8.4f}{row['accuracy']:8.3f}")

@@ -2,7 +2,7 @@
 
 from statistics import mean
 
-from result_tables import load, origin_line, plain, table, with_interval
+from benchmarks.result_tables import load, origin_line, plain, table, with_interval
 
 SITES = """## Decisions on composite grocery sites
 

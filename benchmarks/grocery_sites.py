@@ -1,6 +1,6 @@
 """Decisions on composite supplier websites made of Grocery Store photos (14 targets x 40 sites).
 
-    python benchmarks/grocery_sites.py [--short] [--targets N]
+    python -m benchmarks.grocery_sites [--short] [--targets N]
 
 Prints one row per method: image AUC (mean over targets), site AUC (all sites pooled), accuracy,
 calibration errors and what is decided when "unsure" is allowed, with 95 % intervals; writes them to
@@ -17,20 +17,28 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
-from common import StoredEmbedder, origin, photos_folder, stored, write_results
-from grocery_changes import Change, Task, fewer, references_only, with_background, wrong
-from metric_learning_runs import FEATURES
-from metric_learning_runs import trained as trained_learner
 from scipy.stats import rankdata
-from siamese_runs import STRONG
-from siamese_runs import trained as trained_network
 from sklearn.metrics import roc_auc_score
 from tqdm.auto import tqdm
 
+from benchmarks.common import (
+    StoredEmbedder,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    stored,
+    write_results,
+)
+from benchmarks.grocery_changes import Change, Task, fewer, references_only, with_background, wrong
+from benchmarks.metric_learning_runs import FEATURES
+from benchmarks.metric_learning_runs import trained as trained_learner
+from benchmarks.siamese_runs import STRONG
+from benchmarks.siamese_runs import trained as trained_network
 from similarity_lab import RelevanceScorer, Site, load_dataset, load_embedder
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
-from similarity_lab.evaluation import calibration_error
+from similarity_lab.evaluation import expected_calibration_error
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.site import EmbeddedSite
@@ -93,7 +101,7 @@ class Photos:
                 embedder=self.comparator,
                 **{"seed": SEED, "progress": False} | parameters,
             ).fit(change(number, library) if change else library)
-            results = [scorer.score(site) for site in self.sites[number]]
+            results = [scorer.decide(site) for site in self.sites[number]]
             images = pd.concat([result.images for result in results])
             counted = (images["status"] != "left out").to_numpy()
             probabilities = {"chance": images["probability"].to_numpy(float)}
@@ -110,7 +118,7 @@ class Photos:
                     "decided": np.array([result.relevant for result in results]),
                     "sure": np.array([result.decision != "unsure" for result in results]),
                     "relevant": task.relevant,
-                    "threshold": scorer.similarity_threshold_,
+                    "threshold": scorer.rule_.similarity_threshold,
                     "results": results,
                     **(probabilities if results[0].probability is not None else {}),
                 }
@@ -151,8 +159,8 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
             np.concatenate([run[name] for run in runs]) for name in ("chance", "is_target")
         )
         figures |= {
-            "image_ece": calibration_error(chance, truth),
-            "site_ece": calibration_error(score, relevant),
+            "image_ece": expected_calibration_error(chance, truth),
+            "site_ece": expected_calibration_error(score, relevant),
             "prior_share": 0.25,
             "true_share": float(truth.mean()),
             "coverage": float(sure.mean()),
@@ -212,6 +220,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     limit, short = options.targets, options.short
+    if limit is None:  # results of fewer targets are printed, not written
+        require_clean_tree()
     tasks = load_tasks(photos_folder(), limit)
     paths = all_paths(tasks)
     rows: dict[str, dict[str, object]] = {}
@@ -220,8 +230,8 @@ def main() -> None:
         rows[name] = summary(runs)
         print(f"{name}: {rows[name]['image_auc']:.4f} {rows[name]['accuracy']:.4f}", flush=True)
 
-    original = {"method": "mean-distance"}
-    chosen = original | {"similarity_threshold": "from-library"}
+    original = {"rule": "mean-distance"}
+    chosen = {"rule": MeanDistanceRule("from-library")}
     gray = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "gray", paths)))
     runs = gray.decide(**original)
     add("original rule (gray lite0, 0.65 / 0.25)", runs)
@@ -229,7 +239,7 @@ def main() -> None:
     add("mean distance, gray lite0, threshold from the library", gray.decide(**chosen))
     color = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "rgb", paths)))
     add("mean distance, colour lite0, threshold from the library", color.decide(**chosen))
-    nearest = chosen | {"draw": "all", "aggregate": "mean-of-nearest"}
+    nearest = {"rule": MeanDistanceRule("from-library", draw="all", aggregate="mean-of-nearest")}
     add("mean of 3 nearest, colour lite0, threshold from the library", color.decide(**nearest))
     if not short:
         add_trained(add, tasks, paths, chosen)
@@ -250,7 +260,7 @@ def main() -> None:
     best_photos = Photos(tasks, EmbeddingComparator(StoredEmbedder(best, paths)))
     add("learned, quality best", best_photos.decide())
     add("learned, quality best, references only", best_photos.decide(references_only(tasks)))
-    command = "python benchmarks/grocery_sites.py" + (" --short" if short else "")
+    command = "python -m benchmarks.grocery_sites" + (" --short" if short else "")
     results = {"origin": origin(command, seed=SEED, targets=len(tasks)), "rows": rows}
     columns = ["image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure"]
     print(pd.DataFrame(rows).T.reindex(columns=columns).astype(float).round(4).to_string())

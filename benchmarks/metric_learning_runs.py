@@ -1,6 +1,6 @@
 """Train the metric-learning rows of benchmarks/representation.py, and what notebook 03 reports on.
 
-    python benchmarks/metric_learning_runs.py [--only NAME]
+    python -m benchmarks.metric_learning_runs [--only NAME]
 
 Grocery Store, coarse classes, train split; the validation split chooses the epoch. Each trained
 model is kept under benchmarks/.cache/metric-learning/ with the train photos as its index.
@@ -8,8 +8,7 @@ model is kept under benchmarks/.cache/metric-learning/ with the train photos as 
 
 import argparse
 
-from common import CACHE, photos_folder, stored
-
+from benchmarks.common import CACHE, photos_folder, stored
 from similarity_lab import grocery_store, load_embedder
 from similarity_lab.metric_learning import MetricLearner
 

@@ -2,7 +2,7 @@
 
 Kept as the oracle that the package's scorer is tested against, and as the 1x of the speed table:
 
-    python benchmarks/original_loop.py [--images N]
+    python -m benchmarks.original_loop [--images N]
 
 prints scored images per second of this loop and of the package, on the same Grocery Store photos,
 in one run, and writes them to benchmarks/results/original_loop.json.
@@ -62,9 +62,10 @@ def original_decision(distances: Sequence[float]) -> bool:
 
 def main() -> None:
     """Time the loop and the package on the same images."""
-    from common import origin, photos_folder, write_results
-    from grocery_sites import load_tasks
+    from benchmarks.common import origin, photos_folder, require_clean_tree, write_results
+    from benchmarks.grocery_sites import load_tasks
 
+    require_clean_tree()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=40, help="site images for the slow loop")
     parser.add_argument("--repeats", type=int, default=3)
@@ -82,10 +83,10 @@ def main() -> None:
         expected = original_distances(model, few, references, draw)
         slow.append(len(few) / (time.perf_counter() - start))
         start = time.perf_counter()
-        scorer = RelevanceScorer(task.target, method="mean-distance", seed=SEED, progress=False)
+        scorer = RelevanceScorer(task.target, rule="mean-distance", seed=SEED, progress=False)
         scorer.fit({task.target: references})
         fitted = time.perf_counter()
-        result = scorer.score(Site.from_paths(many, name="all"))
+        result = scorer.decide(Site.from_paths(many, name="all"))
         done = time.perf_counter()
         fast.append(len(many) / (done - fitted))
         cold.append(len(many) / (done - start))
@@ -106,7 +107,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:55} {value:.6g}")
     settings = {"images": [len(few), len(many)], "repeats": options.repeats, "seed": SEED}
-    command = "python benchmarks/original_loop.py"
+    command = "python -m benchmarks.original_loop"
     results = {"origin": origin(command, **settings), "figures": figures}
     print(f"written to {write_results('original_loop', results)}")
 

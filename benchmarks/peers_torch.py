@@ -1,6 +1,6 @@
 """PyTorch with the package's network and weights, and imagededup's CNN encoder (untrained).
 
-    python benchmarks/speed_peers.py        # builds an environment for it and runs this in it
+    python -m benchmarks.speed_peers        # builds an environment for it and runs this in it
 
 For every line that comes in: seconds for the pictures from arrays (PyTorch) and from the files of
 the folder that is named (imagededup, whose MobileNetV3 small is a smaller network than Lite0).
@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 import torch
-from speed_peers import BATCH, IMAGES, pictures
 from torch.nn import functional
+
+from benchmarks.speed_peers import BATCH, IMAGES, pictures
 
 
 class Lite0(torch.nn.Module):

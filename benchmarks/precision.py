@@ -1,6 +1,6 @@
 """What int8 and scaled decoding cost in decisions, on the composite grocery sites.
 
-    python benchmarks/precision.py [--rules RULE ...]
+    python -m benchmarks.precision [--rules RULE ...]
 
 Every rule decides on the vectors of Keras in float32, decoded in full, and on those of OpenVINO in
 int8, decoded by `read_scaled`; nothing else differs. int8 is the default because the areas under
@@ -11,9 +11,15 @@ import argparse
 from functools import cache
 
 import numpy as np
-from common import StoredEmbedder, origin, photos_folder, write_results
-from grocery_sites import Photos, all_paths, load_tasks, references_only, summary
 
+from benchmarks.common import (
+    StoredEmbedder,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    write_results,
+)
+from benchmarks.grocery_sites import Photos, all_paths, load_tasks, references_only, summary
 from similarity_lab import load_embedder
 from similarity_lab.distances.comparators import EmbeddingComparator
 
@@ -33,10 +39,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", nargs="*", default=["learned", "references", "original", "best"])
     chosen = parser.parse_args().rules
+    require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
     lite0, lite2 = "efficientnet-lite0", "efficientnet-lite2"
-    alone, original = references_only(tasks), {"method": "mean-distance"}
+    alone, original = references_only(tasks), {"rule": "mean-distance"}
     rules = {
         "learned": ("learned", lite0, 224, "rgb", None, {}),
         "references": ("learned, references only", lite0, 224, "rgb", alone, {}),
@@ -61,7 +68,7 @@ def main() -> None:
         sites, images = (float((exact == rounded).mean()) for exact, rounded in pairs)
         rows[f"{rule}, int8"] |= {"equal site decisions": sites, "equal image decisions": images}
         print(rule, rows[f"{rule}, float32"], rows[f"{rule}, int8"], flush=True)
-    command = "python benchmarks/precision.py --rules " + " ".join(chosen)
+    command = "python -m benchmarks.precision --rules " + " ".join(chosen)
     results = {"origin": origin(command, targets=len(tasks)), "rows": rows}
     print(f"written to {write_results('precision', results)}")
 

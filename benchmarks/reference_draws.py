@@ -1,6 +1,6 @@
 """What the number of references drawn per image does to the stability of decisions.
 
-    python benchmarks/reference_draws.py
+    python -m benchmarks.reference_draws
 
 The composite grocery sites, grayscale EfficientNet-Lite0, mean distance. For each number of draws,
 every site is decided with twenty seeds, at the study's threshold and at the one chosen on the
@@ -9,14 +9,14 @@ library. Writes benchmarks/results/reference_draws.json.
 
 import numpy as np
 import pandas as pd
-from common import origin, photos_folder, stored, write_results
-from grocery_sites import Task, all_paths, load_tasks
 from tqdm.auto import tqdm
 
+from benchmarks.common import origin, photos_folder, require_clean_tree, stored, write_results
+from benchmarks.grocery_sites import Task, all_paths, load_tasks
 from similarity_lab import RelevanceScorer
 from similarity_lab.distances import Cosine
 from similarity_lab.images.sources import content_digest
-from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 
 DRAWS = (1, 5, 15, 50, "all")
 SEEDS = range(20)
@@ -27,14 +27,13 @@ def decisions(task: Task, embedder: object, digests: dict) -> dict[tuple[object,
     """Return the shares of a task's sites, (seeds, sites), by number of draws and threshold."""
     scorer = RelevanceScorer(
         task.target,
-        method="mean-distance",
+        rule=MeanDistanceRule("from-library"),
         embedder=embedder,
-        similarity_threshold="from-library",
         progress=False,
     ).fit(task.library)
-    thresholds = {"0.65": 0.65, "from the library": scorer.similarity_threshold_}
+    thresholds = {"0.65": 0.65, "from the library": scorer.rule_.similarity_threshold}
     to_references = [
-        Cosine().pairwise(embedder.embed(site.paths), scorer.reference_vectors_)
+        Cosine().pairwise(embedder.embed(site.paths).vectors, scorer.reference_vectors_)
         for site in task.sites
     ]
     shares: dict[tuple[object, str], list] = {}
@@ -52,6 +51,7 @@ def decisions(task: Task, embedder: object, digests: dict) -> dict[tuple[object,
 
 def main() -> None:
     """Decide every site with every seed and print the table."""
+    require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
     embedder = stored("efficientnet-lite0", "gray", paths)
@@ -75,7 +75,7 @@ def main() -> None:
         )
     table = pd.DataFrame(rows).sort_values("threshold", kind="stable")
     print(table.round(4).to_string(index=False))
-    command = "python benchmarks/reference_draws.py"
+    command = "python -m benchmarks.reference_draws"
     results = {
         "origin": origin(command, seeds=len(SEEDS), sites=len(truth)),
         "rows": table.to_dict(orient="records"),

@@ -1,6 +1,6 @@
 """How long the report takes to write, how large it is, and how quick it is in a browser.
 
-python benchmarks/report_page.py [--sites 1000] [--images 50] [--distinct 4000]
+python -m benchmarks.report_page [--sites 1000] [--images 50] [--distinct 4000]
 
 Decisions and pictures are made up: as many files as images, of which `--distinct` have content of
 their own and are decoded, so that many thumbnails are written; all files are hashed. The browser
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import origin, write_results
 from PIL import Image
 
+from benchmarks.common import origin, require_clean_tree, write_results
 from similarity_lab._version import versions
-from similarity_lab.relevance import SiteRelevance
-from similarity_lab.relevance.decision import IMAGE_COLUMNS
+from similarity_lab.relevance import DecisionSettings, SiteRelevance
+from similarity_lab.relevance.tables import SCORE_COLUMNS
 from similarity_lab.report import write_report
 
 _DRAWN = 40  # different drawings; a few bytes behind the end make each file's content its own
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--distinct", type=int, default=4000)
     options = parser.parse_args()
+    require_clean_tree()
     with tempfile.TemporaryDirectory() as place:
         results = made_up(options.sites, options.images, options.distinct, Path(place) / "photos")
         report = Path(place) / "report"
@@ -45,7 +46,7 @@ def main() -> None:
         figures |= sizes(index) | in_browser(index)
     for name, value in figures.items():
         print(f"{name}: {value}")
-    command = f"python benchmarks/report_page.py --sites {options.sites} --images {options.images}"
+    command = f"python -m benchmarks.report_page --sites {options.sites} --images {options.images}"
     command += f" --distinct {options.distinct}"
     write_results("report_page", {"origin": origin(command, seed=0), "figures": figures})
 
@@ -62,7 +63,7 @@ def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRe
     for number in range(sites):
         place = folder / f"site-{number:05}"
         place.mkdir()
-        table = pd.DataFrame(index=range(images), columns=IMAGE_COLUMNS)
+        table = pd.DataFrame(index=range(images), columns=SCORE_COLUMNS)
         paths = [place / f"{at:03}.jpg" for at in range(images)]
         for at, path in enumerate(paths):
             path.write_bytes(
@@ -78,14 +79,10 @@ def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRe
         results.append(
             SiteRelevance.from_images(
                 table,
-                method="learned",
-                similarity_threshold=0.5,
-                relevance_threshold=0.25,
-                settings={"prior_share": 0.25, "certainty": 0.9},
+                settings=DecisionSettings("learned", "none", 0.5, 0.25, 0.9, prior_share=0.25),
                 site=f"shop-{rng.integers(10**6)}.example",
                 target="almonds",
                 skipped=pd.DataFrame(columns=["path", "reason"]),
-                embedder="none",
                 versions=versions(),
             )
         )

@@ -1,6 +1,6 @@
 """How well each comparator represents products: Grocery Store, official split.
 
-    python benchmarks/representation.py
+    python -m benchmarks.representation
 
 For every comparator: verification over all pairs of test photos, retrieval among them, and top-1 of
 the nearest training photo. Networks are trained on the train split's coarse classes and chosen on
@@ -12,15 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from common import StoredEmbedder, origin, photos_folder, stored, write_results
-from metric_learning_runs import SETTINGS as METRIC
-from metric_learning_runs import trained as trained_metric
-from siamese_runs import EPOCHS, SEED, STEPS, STRONG, trained
 
+from benchmarks.common import (
+    StoredEmbedder,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    stored,
+    write_results,
+)
+from benchmarks.metric_learning_runs import SETTINGS as METRIC
+from benchmarks.metric_learning_runs import trained as trained_metric
+from benchmarks.siamese_runs import EPOCHS, SEED, STEPS, STRONG, trained
 from similarity_lab import ImageDataset, grocery_store
 from similarity_lab.distances import Cosine
 from similarity_lab.embedders import Embedder
-from similarity_lab.evaluation import Between, nearest_labels, pair_distances, retrieval
+from similarity_lab.evaluation import Between, evaluate_retrieval, nearest_labels, pair_distances
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.metric_learning.embedder import HeadEmbedder
 
@@ -50,9 +57,9 @@ def datasets() -> dict[str, ImageDataset]:
 
 def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between) -> Measured:
     """Return the figures of one comparator."""
-    test = embedder.embed(data["test coarse"].paths)
+    test = embedder.embed(data["test coarse"].paths).vectors
     pairs = pair_distances(test, data["test coarse"].labels, between)
-    retrieved = retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
+    retrieved = evaluate_retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
     figures: dict[str, object] = {
         "verification_auc": pairs.auc,
         "verification_auc_interval": pairs.auc_interval(seed=SEED, repeats=REPEATS),
@@ -68,8 +75,8 @@ def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between)
     }
     for level in ("coarse", "fine"):
         known, asked = data[f"train {level}"], data[f"test {level}"]
-        vectors = embedder.embed(known.paths)
-        queries = embedder.embed(asked.paths)
+        vectors = embedder.embed(known.paths).vectors
+        queries = embedder.embed(asked.paths).vectors
         right = nearest_labels(queries, vectors, known.labels, between) == asked.labels
         found[f"top1_{level}"] = right.astype(float)
         figures[f"top1_{level}"] = float(right.mean())
@@ -91,6 +98,7 @@ def differences(one: Measured, other: Measured) -> dict[str, tuple[float, float]
 
 def main() -> None:
     """Measure every comparator and print the table."""
+    require_clean_tree()
     data = datasets()
     paths = sorted({path for dataset in data.values() for path in dataset.paths})
     cosine = Cosine().pairwise
@@ -122,7 +130,7 @@ def main() -> None:
         for name, result in measured.items()
     }
     settings = {"seed": SEED, "epochs": EPOCHS, "steps": STEPS, "bootstrap": REPEATS}
-    results = {"origin": origin("python benchmarks/representation.py", **settings), "rows": rows}
+    results = {"origin": origin("python -m benchmarks.representation", **settings), "rows": rows}
     columns = [
         "verification_auc",
         "equal_error_rate",

@@ -1,8 +1,9 @@
 """Results as Markdown: what the sections of docs/benchmarks.md are made with."""
 
 import json
+import re
 
-from common import RESULTS
+from benchmarks.common import RESULTS
 
 
 def load(name: str) -> dict:
@@ -20,8 +21,9 @@ def origin_line(results: dict) -> str:
     """Return where the numbers come from."""
     origin = results["origin"]
     machine, version = origin["machine"], origin["versions"]
+    command = re.sub(r"benchmarks/(\w+)\.py", r"-m benchmarks.\1", origin["command"])  # before 2.0
     return (
-        f"`{origin['command']}`, commit {origin['commit']}, {origin['date']}; "
+        f"`{command}`, commit {origin['commit']}, {origin['date']}; "
         f"{machine['cores']} cores of {machine['processor']}; TensorFlow {version['tensorflow']}, "
         f"Keras {version['keras']}, NumPy {version['numpy']}; "
         + ", ".join(f"{key} {value}" for key, value in origin["configuration"].items())

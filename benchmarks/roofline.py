@@ -1,6 +1,6 @@
 """How close embedding is to what the processor can do, and where the rest goes.
 
-    python benchmarks/roofline.py
+    python -m benchmarks.roofline
 
 Arithmetic is counted from the network's shapes. What the processor can do is what one core reaches
 on the friendliest layer there is, a wide 1 x 1 convolution, under the same runtime and in the same
@@ -11,13 +11,12 @@ processor seconds of one core, so other work on the machine matters little.
 import argparse
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import openvino as ov
-from common import origin, write_results
 from openvino import opset13 as ops
 
+from benchmarks.common import origin, require_clean_tree, write_results
 from similarity_lab.embedders.int8 import Int8, rounded_weights
 from similarity_lab.embedders.lite_variants import HEAD, STEM, VARIANTS
 from similarity_lab.embedders.openvino_graph import lite_graph
@@ -107,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=40)
     repeats = parser.parse_args().repeats
+    require_clean_tree()
     counts = multiplications()
     figures = {"multiplications per image, millions": sum(counts.values())}
     for precision in ("float32", "int8"):
@@ -127,8 +127,10 @@ def main() -> None:
             )
     for label, value in figures.items():
         print(f"{label:75} {value:.4g}")
-    command = f"python {Path(__file__).parent.name}/{Path(__file__).name}"
-    results = {"origin": origin(command, batch=BATCH, repeats=repeats), "figures": figures}
+    results = {
+        "origin": origin("python -m benchmarks.roofline", batch=BATCH, repeats=repeats),
+        "figures": figures,
+    }
     print(f"written to {write_results('roofline', results)}")
 
 

@@ -1,6 +1,6 @@
 """Where an epoch of architecture 2 spends its time: decoding, drawing pairs, arithmetic.
 
-    python benchmarks/siamese_epoch.py
+    python -m benchmarks.siamese_epoch
 
 2,640 photos, 5,280 pairs of 128 x 128 gray in batches of 64. The first epoch decodes every photo
 once; after that, batches are made of pixels kept in memory. "arithmetic" is as many steps on one
@@ -9,8 +9,7 @@ batch that is there already. Writes benchmarks/results/siamese_epoch.json.
 
 import time
 
-from common import origin, photos_folder, write_results
-
+from benchmarks.common import origin, photos_folder, require_clean_tree, write_results
 from similarity_lab import grocery_store
 from similarity_lab.backend import keras
 from similarity_lab.pairs import PairStream
@@ -28,6 +27,7 @@ def seconds(work: object, *arguments: object) -> float:
 
 def main() -> None:
     """Time the parts of an epoch, and a whole one."""
+    require_clean_tree()
     photos = grocery_store(photos_folder() / "grocery-store", "train", "coarse")
     stream = PairStream(photos, size=128, color="gray", seed=SEED)
     network = build(architecture_2(), "batchnorm-sigmoid")
@@ -57,7 +57,7 @@ def main() -> None:
         "arithmetic / whole epoch": steps / whole,
     }
     results = {
-        "origin": origin("python benchmarks/siamese_epoch.py", seed=SEED, pairs=2 * len(photos)),
+        "origin": origin("python -m benchmarks.siamese_epoch", seed=SEED, pairs=2 * len(photos)),
         "figures": figures,
     }
     for name, value in figures.items():

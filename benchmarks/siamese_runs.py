@@ -1,6 +1,6 @@
 """Train what benchmarks/representation.py and notebooks/02_siamese_networks.ipynb report on.
 
-    python benchmarks/siamese_runs.py [--only NAME]
+    python -m benchmarks.siamese_runs [--only NAME]
 
 Grocery Store, coarse classes, train and validation split. Each training is kept under
 benchmarks/.cache/siamese/ and goes on where it stopped; the notebook finds them there.
@@ -9,8 +9,7 @@ benchmarks/.cache/siamese/ and goes on where it stopped; the notebook finds them
 import argparse
 from typing import Literal
 
-from common import CACHE, photos_folder
-
+from benchmarks.common import CACHE, photos_folder
 from similarity_lab import grocery_store
 from similarity_lab.siamese import TrainingRun, train_strong
 from similarity_lab.study.siamese_networks import EXPERIMENTS, run_experiment

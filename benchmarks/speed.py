@@ -1,6 +1,6 @@
 """How fast the package is beside the original loop, the machine, and others that do the same work.
 
-    python benchmarks/speed.py [--images N] [--repeats N] [--memory N ...]
+    python -m benchmarks.speed [--images N] [--repeats N] [--memory N ...]
 
 Everything is measured in short blocks that take turns, so that whatever else the machine does
 meets all of them alike; figures are medians of the blocks, ratios medians of ratios within a turn.
@@ -21,15 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import PEAK, origin, photos_folder, write_results
-from grocery_sites import Task, load_tasks
-from original_loop import N_REFERENCES, SEED, embed_alone, original_distances
 
+from benchmarks.common import PEAK, origin, photos_folder, require_clean_tree, write_results
+from benchmarks.grocery_sites import Task, load_tasks
+from benchmarks.original_loop import N_REFERENCES, SEED, embed_alone, original_distances
 from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
 from similarity_lab.embedders.base import StreamingEmbedder
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.images.scaled import read_scaled
-from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 
 LOOP_IMAGES = 3  # of the original loop in one turn: sixteen predictions each
 SIZE = 224
@@ -74,10 +74,9 @@ def original_rule(task: Task, images: list[Path], runtime: str) -> Block:
     def block() -> int:
         embedder = load_embedder(color="gray", runtime=runtime)
         scorer = RelevanceScorer(
-            task.target, method="mean-distance", embedder=embedder, progress=False,
-            similarity_threshold=0.65, seed=SEED,
+            task.target, rule=MeanDistanceRule(0.65), embedder=embedder, progress=False, seed=SEED,
         )  # fmt: skip
-        scorer.fit(references).score(Site.from_paths(images, name="all"))
+        scorer.fit(references).decide(Site.from_paths(images, name="all"))
         return len(images)
 
     return block
@@ -87,7 +86,7 @@ def scoring(scorer: RelevanceScorer, images: list[Path]) -> Block:
     """Score one site with a scorer that is fitted."""
 
     def block() -> int:
-        scorer.score(Site.from_paths(images, name="all"))
+        scorer.decide(Site.from_paths(images, name="all"))
         return len(images)
 
     return block
@@ -148,7 +147,7 @@ def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
     float32, int8 = (load_embedder(runtime=name) for name in ("openvino", "openvino-int8"))
     learned = RelevanceScorer(task.target, progress=False).fit(task.library)
     kept = RelevanceScorer(task.target, store=folder, progress=False).fit(task.library)
-    kept.score(Site.from_paths(images, name="all"))
+    kept.decide(Site.from_paths(images, name="all"))
     pixels = np.stack([read_image(path, size=SIZE) for path in images[:64]])
     return {
         "original loop": loop,
@@ -243,6 +242,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="turns")
     parser.add_argument("--memory", type=int, nargs="*", default=[1_000, 10_000, 100_000])
     options = parser.parse_args()
+    require_clean_tree()
     task = load_tasks(photos_folder(), 1)[0]
     unique = dict.fromkeys(path for site in task.sites for path in site.paths)
     images = list(unique)[: options.images]
@@ -257,7 +257,7 @@ def main() -> None:
         answers = first_answer(task, images, folder, options.repeats)
     results = {
         "origin": origin(
-            "python benchmarks/speed.py", images=len(images), repeats=options.repeats, seed=SEED
+            "python -m benchmarks.speed", images=len(images), repeats=options.repeats, seed=SEED
         ),
         "load": {"least": min(loads), "most": max(loads), "cores": usable_cores()},
         "rows": {

@@ -1,6 +1,6 @@
 """Peers that need packages of their own, in an environment of their own.
 
-    python benchmarks/speed_peers.py [--counts N ...]    without any N: embedding only
+    python -m benchmarks.speed_peers [--counts N ...]    without any N: embedding only
 
 Builds two environments in benchmarks/.cache, without TensorFlow: peers (LanceDB, FAISS, ONNX
 Runtime, usearch) and torch (PyTorch, imagededup; several GB). Runs ONNX Runtime and PyTorch with
@@ -135,7 +135,8 @@ def embedding_rates(peers: Path, torch: Path, repeats: int) -> dict[str, float]:
         files = [Path(folder) / f"{number:02}.jpg" for number in range(IMAGES)]
         for file, picture in zip(files, pixels, strict=True):
             Image.fromarray(picture).save(file, quality=85)
-        words = [[peers, __file__, "--serve-onnx"], [torch, HERE / "peers_torch.py", folder]]
+        modules = ("benchmarks.speed_peers", "benchmarks.peers_torch")
+        words = [[peers, "-m", modules[0], "--serve-onnx"], [torch, "-m", modules[1], folder]]
         served = [
             subprocess.Popen(
                 one, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -153,7 +154,7 @@ def embedding_rates(peers: Path, torch: Path, repeats: int) -> dict[str, float]:
             for name, embedder in own.items():
                 for kind, images in (("arrays", pixels), ("files", files)):
                     start = time.perf_counter()
-                    vectors = embedder.embed(images, progress=False)
+                    vectors = embedder.embed(images, progress=False).vectors
                     took[f"{name}, {kind}"] = time.perf_counter() - start
                     if (name, kind) == ("openvino", "arrays"):
                         for theirs in found:
@@ -181,8 +182,9 @@ def main() -> None:
     if options.serve_onnx:
         serve_onnx()
         return
-    from common import RESULTS, origin, write_results
+    from benchmarks.common import RESULTS, origin, require_clean_tree, write_results
 
+    require_clean_tree()
     peers, torch = environment("peers", PACKAGES), environment("torch", TORCH)
     before = os.getloadavg()[0]
     rates = embedding_rates(peers, torch, options.repeats)
@@ -190,13 +192,13 @@ def main() -> None:
     few, stores = [count for count in options.counts if count <= LOOKUP_AT_MOST], {}
     kinds = ((peers, [], options.counts), (sys.executable, ["--tensorflow-similarity"], few))
     for python, more, counts in kinds if options.counts else ():
-        words = [python, HERE / "stores.py", *more, "--counts", *map(str, counts)]
+        words = [python, "-m", "benchmarks.stores", *more, "--counts", *map(str, counts)]
         run = subprocess.run(
             words, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
         )
         stores |= json.loads(run.stdout.splitlines()[-1])
     results = {
-        "origin": origin("python benchmarks/speed_peers.py", images=IMAGES, batch=BATCH),
+        "origin": origin("python -m benchmarks.speed_peers", images=IMAGES, batch=BATCH),
         "load": {"before": before, "after": os.getloadavg()[0]},
         "embedding": rates,
         "stores": stores or json.loads((RESULTS / "speed_peers.json").read_text())["stores"],

@@ -1,6 +1,6 @@
 """The sections of docs/benchmarks.md on speed."""
 
-from result_tables import figures, load, origin_line, table
+from benchmarks.result_tables import figures, load, origin_line, table
 
 LOOP = """## The original loop, and the same decisions
 

@@ -1,6 +1,6 @@
 """What could keep vectors: the package's store (SQLite) beside LanceDB, Parquet, usearch, FAISS.
 
-    python benchmarks/speed_peers.py        # builds the peers' environment and runs this in it
+    python -m benchmarks.speed_peers        # builds the peers' environment and runs this in it
 
 Synthetic vectors in clusters, as image features are. Put is done in batches of 128, as a run of the
 package does; get asks for 40 contents by key in a store that was just opened; nearest asks for the

@@ -1,19 +1,19 @@
 """Make docs/benchmarks.md from benchmarks/results/*.json: no figure in it is typed by hand.
 
-python benchmarks/tables.py
+python -m benchmarks.tables
 """
 
 from pathlib import Path
 
-from decision_tables import adapting, choice, draws, sites
-from result_tables import figures, load, origin_line, table, with_interval
-from speed_tables import speed_sections
+from benchmarks.decision_tables import adapting, choice, draws, sites
+from benchmarks.result_tables import figures, load, origin_line, table, with_interval
+from benchmarks.speed_tables import speed_sections
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 HEAD = """# Benchmarks
 
-Made by `python benchmarks/tables.py` from `benchmarks/results/*.json`. The photos are those of the
+Made by `python -m benchmarks.tables` from `benchmarks/results/*.json`. The photos are those of the
 Grocery Store dataset and of other sources (`data/README.md`); they are not part of this repository.
 Intervals are 95 %. Nothing is tuned on what it is reported on, save where it says so.
 """

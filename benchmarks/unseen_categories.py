@@ -1,6 +1,6 @@
 """Metric learning on categories it was not trained on: Grocery Store, coarse labels.
 
-    python benchmarks/unseen_categories.py [--choose]
+    python -m benchmarks.unseen_categories [--choose]
 
 Half of the categories are trained on (train split; the validation split's photos of the same
 categories choose the epoch), then test photos of the *other* half look for each other, with the
@@ -17,10 +17,18 @@ import json
 
 import numpy as np
 import pandas as pd
-from common import RESULTS, StoredEmbedder, origin, photos_folder, stored, write_results
 
+from benchmarks.common import (
+    RESULTS,
+    StoredEmbedder,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    stored,
+    write_results,
+)
 from similarity_lab import ImageDataset, grocery_store
-from similarity_lab.evaluation import retrieval
+from similarity_lab.evaluation import evaluate_retrieval
 from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.metric_learning import MetricLearner
 
@@ -48,8 +56,8 @@ def found(
 ) -> pd.DataFrame:
     """Return what each photo finds among the others: Recall@1 and average precision."""
     source = embedder if learner is None else learner.embedder_
-    vectors = source.embed(judged.paths, progress=False)
-    queries = retrieval(vectors, judged.labels, k=[1]).queries
+    vectors = source.embed(judged.paths, progress=False).vectors
+    queries = evaluate_retrieval(vectors, judged.labels, k=[1]).queries
     queries.index = pd.Index([judged.paths[at] for at in queries.index])
     return queries[list(FIGURES)]
 
@@ -121,6 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--choose", action="store_true", help="compare heads and losses first")
     choosing = parser.parse_args().choose
+    require_clean_tree()
     root = photos_folder() / "grocery-store"
     data = {split: grocery_store(root, split, "coarse") for split in ("train", "val", "test")}
     paths = sorted({path for dataset in data.values() for path in dataset.paths})
@@ -138,7 +147,7 @@ def main() -> None:
     rows["all five"] = summary(pd.concat(all_frozen), pd.concat(all_trained))
     print(pd.DataFrame(rows).T.to_string())
     settings = {"seeds": len(SEEDS), "epochs": EPOCHS, **CHOSEN}
-    command = "python benchmarks/unseen_categories.py" + (" --choose" if choosing else "")
+    command = "python -m benchmarks.unseen_categories" + (" --choose" if choosing else "")
     results = {"origin": origin(command, **settings), "choice": choice, "rows": rows}
     print(f"written to {write_results('unseen_categories', results)}")
 

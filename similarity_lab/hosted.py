@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
 from similarity_lab.distances.comparators import Distances
+from similarity_lab.embedders import Embedded, embed_all
 from similarity_lab.embedders.base import Images, Vectors, as_sources
 from similarity_lab.errors import (
     HostedError,
@@ -37,6 +38,8 @@ from similarity_lab.errors import (
 )
 from similarity_lab.files.downloads import RETRY_STATUSES, is_secure_url
 from similarity_lab.images import check_image, read_image
+from similarity_lab.images.decoding import errors_table
+from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
 
 if TYPE_CHECKING:
@@ -379,7 +382,7 @@ class HostedComparator:
             An image cannot be read.
         """
         return self.between(
-            self.embedder.embed(a, progress=False), self.embedder.embed(b, progress=False)
+            embed_all(self.embedder, a, progress=False), embed_all(self.embedder, b, progress=False)
         )
 
     def between(self, a: Vectors, b: Vectors) -> Distances:
@@ -530,10 +533,16 @@ class ContentEmbedder:
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
-    ) -> Vectors:
-        """Return float32 ``(n, 16)``; `ImageError` for an image that cannot be read."""
-        vectors = [_vector(self._remember(source)) for source in as_sources(images)]
-        return np.array(vectors, np.float32).reshape(-1, _WORDS)
+    ) -> Embedded:
+        """Return one vector per readable image, float32 ``(n, 16)``, and list the others."""
+        vectors, kept, errors = [], [], {}
+        for index, source in enumerate(as_sources(images)):
+            try:
+                vectors.append(_vector(self._remember(source)))
+                kept.append(index)
+            except ImageError as error:
+                errors[index] = error
+        return Embedded(np.reshape(vectors, (-1, _WORDS)), kept, errors_table(errors))
 
     def jpeg(self, digest: str) -> bytes:
         """Return an image as it is sent: scaled down, without EXIF data."""
@@ -554,7 +563,9 @@ class ContentEmbedder:
     def _remember(self, source: Source) -> str:
         if isinstance(source, Image.Image):
             source = read_image(source)  # the digest of a palette image would ignore its palette
-        elif hasattr(source, "read"):
+        elif isinstance(source, OpenedImage):
+            source = source.source  # a file by its path
+        if hasattr(source, "read"):
             source = read_bytes(source)  # a stream can be read only once
         check_image(source)
         digest = content_digest(source)

@@ -11,7 +11,7 @@ import pandas as pd
 from similarity_lab.datasets import load_dataset
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
-from similarity_lab.relevance.decision import SITE_COLUMNS
+from similarity_lab.relevance.tables import DECISION_COLUMNS
 from similarity_lab.report import write_csv, write_report
 from similarity_lab.sites import Site
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from similarity_lab.web.asked import Addresses
     from similarity_lab.web.collection import Collection
 
+__all__ = ["Ranking", "rank"]
+
 Result = SiteRelevance | SiteFailure
 
-RANKING_COLUMNS = ["rank", "site", "url", *SITE_COLUMNS[1:], "n_pages", "n_images", "n_found"]
+RANKING_COLUMNS = ["rank", "site", "url", *DECISION_COLUMNS[1:], "n_pages", "n_images", "n_found"]
 _SCORES = ["status", "reason", "score", "distance", "probability", "nearest_reference", "is_match"]
 
 
@@ -137,7 +139,7 @@ def _decided(
     rows: Sequence[Row] = collection.table.to_dict("records")
     there = [row for row in rows if row["status"] == "collected"]
     sites = [Site.from_folder(row["folder"], name=row["name"]) for row in there]
-    results = scorer.score_each(sites, targets)
+    results = scorer.decide_each(sites, targets)
     for row in there:
         for _ in targets:
             yield row, next(results)

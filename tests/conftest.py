@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, Phase, settings
 from PIL import Image
 
 from similarity_lab import read_image
+from similarity_lab.embedders import Embedded
+from similarity_lab.errors import ImageError
+from similarity_lab.files import skipped_table
 
 # Properties: the same few examples in every run; HYPOTHESIS_PROFILE=long tries many, new ones.
 # A fixture that examples share is only read by them.
@@ -30,18 +33,47 @@ def photo(color, seed=0, size=(40, 30)):
     return Image.fromarray(np.clip(np.array(color) + noise, 0, 255).astype(np.uint8))
 
 
-class MeanColor:
-    """An embedder in one line: the mean colour of an image."""
+class PerImage:
+    """An embedder that computes the vector of each image by itself; `vector` may raise."""
 
-    name, dimension, input_size = "mean colour", 3, (8, 8)
+    name, dimension, input_size = "per image", 3, (8, 8)
 
-    def embed(self, images, *, batch_size=32, progress=True):
-        return np.array([read_image(image).mean((0, 1)) for image in images], np.float32)
+    def embed(self, images, *, batch_size=None, progress=True):
+        vectors, kept, skipped = [], [], []
+        for position, image in enumerate(images):
+            try:
+                vectors.append(self.vector(image))
+                kept.append(position)
+            except ImageError as error:
+                skipped.append((error.path, error.reason))
+        vectors = np.reshape(vectors, (-1, self.dimension))
+        return Embedded(vectors, kept, skipped_table(skipped))
+
+
+class MeanColor(PerImage):
+    """The mean colour of an image."""
+
+    name = "mean colour"
+
+    def vector(self, image):
+        return read_image(image).mean((0, 1))
 
 
 @pytest.fixture
 def stub():
     return MeanColor()
+
+
+@pytest.fixture
+def mean_color():
+    """The class of `stub`, to derive from."""
+    return MeanColor
+
+
+@pytest.fixture(scope="session")
+def per_image():
+    """A base class for embedders: define ``vector(image)``."""
+    return PerImage
 
 
 @pytest.fixture

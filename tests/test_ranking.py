@@ -13,12 +13,13 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from similarity_lab import rank
 from similarity_lab.cli import main
 from similarity_lab.ranking import RANKING_COLUMNS
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.samples import load_image
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits
 
-SCORING = {"method": "mean-distance", "n_references": 4, "similarity_threshold": "from-library"}
+SCORING = {"rule": MeanDistanceRule("from-library", n_references=4)}
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def quote(page: str, wanted: Quote) -> str:
     marks = ["---", *["---:"] * (len(columns) - 1)]
     table = [[row[at] for at in columns] for row in [head, *rows]]
     shown = [f"| {' | '.join(cells)} |" for cells in [table[0], marks, *table[1:]]]
-    origin = [line for line in lines if line.startswith("`python benchmarks/")]
+    origin = [line for line in lines if line.startswith("`python -m benchmarks.")]
     return "\n".join([*shown, "", *origin[:1]]) + "\n"
 
 

@@ -2,14 +2,15 @@
 
     python tools/licences.py
 
-What an installed package says of itself counts: its licence expression, then its classifiers, then
-its licence field. Refuses to write where a licence is unknown, or does not go with Apache-2.0 for a
-package that pip installs beside this one, unless it is explained here.
+The licence of an installed package is its licence expression, else its classifiers, else its
+licence field. It is an error if a licence is unknown or does not go with Apache-2.0, unless it is
+explained here, and if a wheel bundles a library under the GPL.
 """
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
+from fnmatch import fnmatchcase
+from importlib.metadata import PackageMetadata, PackageNotFoundError, distribution, metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ _WORDS = {
 }
 _SPDX = {word.casefold(): spdx for word, spdx in _WORDS.items()}
 
-# What the metadata does not say, or cannot, where the package is not for this system: looked up.
+# Looked up: what the metadata does not say, and packages for other systems.
 KNOWN = {
     "appnope": ("BSD-2-Clause", "macOS only"),
     "brotlicffi": ("MIT", "PyPy only"),
@@ -55,8 +56,8 @@ KNOWN = {
     "namex": ("Apache-2.0", "its file LICENSE"),
     "nmslib": (
         "Apache-2.0",
-        "its file LICENSE speaks of a part under the GPL (LSHKIT); that belongs to builds with "
-        "extras, and the Linux wheel that was looked into has none of it. Extra `metric` only",
+        "its file LICENSE mentions a part under the GPL (LSHKIT); only builds with extras have it, "
+        "and the Linux wheel (examined) does not. Extra `train` only",
     ),
     "pypydispatcher": ("BSD-3-Clause", "PyPy only"),
     "pywinpty": ("MIT", "Windows only"),
@@ -64,10 +65,21 @@ KNOWN = {
 }
 # Worth knowing although the package's own licence is permissive.
 REMARKS = {
-    "opencv-python": "its wheels bundle FFmpeg (LGPL-2.1) and, on some systems, Qt (LGPL-3.0), as "
-    "libraries of their own that can be replaced",
-    "tldextract": "holds a copy of the Public Suffix List (MPL-2.0)",
+    "tldextract": "contains a copy of the Public Suffix List (MPL-2.0)",
 }
+
+# Shared libraries in a wheel that go with Apache-2.0 only because of an exception, or because they
+# are separate files that can be replaced.
+BUNDLED = {
+    "libgfortran": "GPL-3.0 with the GCC runtime exception",
+    "libgomp": "GPL-3.0 with the GCC runtime exception",
+    "libquadmath": "LGPL-2.1",
+    "libavcodec": "LGPL-2.1",  # FFmpeg's other libraries come with it
+    "libQt5Core": "LGPL-3.0",
+}
+# Shared libraries under the GPL; FFmpeg is, if it was built so.
+GPL = {"libx264", "libx265", "libxvidcore", "libpostproc", "libgsl", "libreadline", "libfftw3*"}
+_FFMPEG_UNDER_GPL = b"--enable-gpl"
 
 
 class LicenceError(ValueError):
@@ -95,29 +107,60 @@ def locked(lock: str) -> list[str]:
     return sorted(set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", lock, re.MULTILINE)))
 
 
+def libraries(package: str) -> dict[str, Path]:
+    """Return the shared libraries that an installed package bundles: name without version, path."""
+    try:
+        files = distribution(package).files or []
+    except PackageNotFoundError:
+        return {}
+    suffix = re.compile(r"(-[0-9a-f]{6,})*[-.\d]*\.(so|dylib|dll)\b.*")
+    return {
+        suffix.sub("", file.name): Path(str(file.locate()))
+        for file in files
+        if file.name.startswith("lib") and suffix.search(file.name)
+    }
+
+
+def bundled(package: str) -> str:
+    """Return a remark on the libraries in a package's wheel; empty where there is nothing to say.
+
+    Raises
+    ------
+    LicenceError
+        If one of them is under the GPL.
+    """
+    found = libraries(package)
+    for name, path in found.items():
+        under_gpl = any(fnmatchcase(name, pattern) for pattern in GPL)
+        if under_gpl or (name == "libavcodec" and _FFMPEG_UNDER_GPL in path.read_bytes()):
+            raise LicenceError(f"{package} bundles {name}, which is under the GPL; do without it")
+    known = [f"{name} ({BUNDLED[name]})" for name in sorted(found) if name in BUNDLED]
+    return f"bundles {', '.join(known)}, as separate libraries" if known else ""
+
+
 def licence(package: str) -> Licence:
     """Return a package's licence.
 
     Raises
     ------
     LicenceError
-        If nobody says, or it may not be used beside Apache-2.0; the message says what to do.
+        If it is unknown or does not go with Apache-2.0; the message says what to do.
     """
-    remark = REMARKS.get(package, "")
+    remark = REMARKS.get(package) or bundled(package)
     if package in KNOWN:
         spdx, remark = KNOWN[package]
     else:
         try:
-            spdx = said(metadata(package))
+            spdx = stated(metadata(package))
         except PackageNotFoundError:
             raise LicenceError(
-                f"{package} is locked but not installed here: run `make env`; one for another "
-                "system is looked up and kept in KNOWN"
+                f"{package} is locked, but not installed here: run `make env`; look up a package "
+                "for another system and add it to KNOWN"
             ) from None
     parts = set(re.split(r" (?:AND|OR) |[()]", spdx)) - {""}
     if not parts or parts - PERMISSIVE - PER_FILE:
         raise LicenceError(
-            f"{package} is under {spdx!r}, which is not known to go with Apache-2.0; look at it, "
+            f"{package} is under {spdx!r}, which is not known to go with Apache-2.0; look it up, "
             "then explain it in KNOWN or do without the package"
         )
     if parts & PER_FILE and not remark:
@@ -125,15 +168,15 @@ def licence(package: str) -> Licence:
     return Licence(package, spdx, remark)
 
 
-def said(package: PackageMetadata) -> str:
-    """Return what a package's metadata say, as an SPDX expression; empty if nothing."""
+def stated(package: PackageMetadata) -> str:
+    """Return the licence in a package's metadata as an SPDX expression; empty without one."""
     if expression := package.get("License-Expression"):
         return str(expression)
     kinds = [text.split(" :: ") for text in package.get_all("Classifier") or []]
     names = sorted(kind[-1] for kind in kinds if kind[0] == "License" and len(kind) > 2)
     if names:
         return " AND ".join(_SPDX.get(name.casefold(), name) for name in names)
-    first = (package.get("License") or "").strip().split("\n")[0]  # some put all of the text there
+    first = (package.get("License") or "").strip().split("\n")[0]  # may be the whole text
     return _SPDX.get(first.casefold(), first)
 
 
@@ -147,17 +190,18 @@ _HEAD = """# Licences of others
 
 The package is under the Apache License 2.0, file `LICENSE`. Made by `python tools/licences.py`.
 
-## What the package itself holds of others
+## What the package itself contains of others
 
 --8<-- "NOTICE"
 
-## What it is installed with
+## What is installed beside it
 
 None of these {count} packages is part of this one: pip installs them from where their authors
-publish them, each under its own licence, and most of them for extras, tests or these pages only.
+publish them, each under its own licence, and most of them only for extras, tests or these pages.
 The list is that of `requirements.lock`. All are permissive, or copyleft for their own files only
-(MPL-2.0), and go with Apache-2.0; "BSD" is where a package does not say which of the BSD licences
-it means. Whoever passes them on together, in a container for example, has to keep their notices.
+(MPL-2.0), and go with Apache-2.0; "BSD" is where a package does not say which BSD licence it means.
+No wheel bundles a library under the GPL, other than GCC's runtime with its exception. If you pass
+packages on together, in a container for example, keep their notices.
 
 | package | licence | remark |
 | --- | --- | --- |"""

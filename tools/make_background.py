@@ -20,7 +20,7 @@ def main() -> None:
         load_embedder(name, input_size=size, runtime="keras") for name, size in QUALITIES.values()
     ]
     vectors = {
-        f"vectors_{number}": embedder.embed(images).astype(np.float16)
+        f"vectors_{number}": embedder.embed(images).vectors.astype(np.float16)
         for number, embedder in enumerate(embedders)
     }
     names = np.array([embedder.name for embedder in embedders])

@@ -18,7 +18,7 @@ def add_rank(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     rank = commands.add_parser("rank", help="collect websites, decide, write a page")
     rank.add_argument("--library", required=True, metavar="DIR|ZIP", help="a folder per product")
     rank.add_argument("--targets", required=True, metavar="A,B", help="classes of the library")
-    rank.add_argument("--quality", default="standard", help="standard (default) or best, slower")
+    rank.add_argument("--quality", help="standard (default) or best, slower")
     rank.add_argument("--relevance-threshold", type=float, default=0.25, metavar="SHARE")
     rank.add_argument("--certainty", type=float, default=0.9, metavar="P", help="else unsure")
     add_store_options(rank)

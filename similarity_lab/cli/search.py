@@ -49,11 +49,14 @@ def _search(options: argparse.Namespace) -> None:
     if store is None:
         raise InputError("search looks in a store; leave --no-store out")
     embedder = load_embedder(options.embedder, color=options.color)
-    table = nearest(store, embedder, options.images, k=options.k)
+    embedded = embedder.embed(options.images, progress=False)
+    table = nearest(store, embedder.name, embedded.vectors, k=options.k)
+    paths = [options.images[index] for index in embedded.kept]
+    table["query"] = [paths[query] for query in table["query"]]
     if options.csv:
         from similarity_lab.report.text import write_csv
 
         write_csv(table, options.csv)
-    for row in table.attrs["skipped"].itertuples():
+    for row in embedded.skipped.itertuples():
         print(f"left out: {row.path}: {row.reason}", file=sys.stderr)
     print(table.to_string(index=False, float_format="{:.3f}".format))

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.distances import Distance, get_distance
-from similarity_lab.embedders import Embedder, load_embedder
+from similarity_lab.embedders import CachedEmbedder, Embedder, embed_all, load_embedder
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.loading import NAMES, EmbedderSource
 from similarity_lab.images import Color
 from similarity_lab.images.sources import Source
-from similarity_lab.store import StoredEmbedder, VectorStore
+from similarity_lab.store import VectorStore
 
 Distances = npt.NDArray[np.float32]
 
@@ -75,7 +75,7 @@ class EmbeddingComparator:
     def distances(self, a: Images, b: Images) -> Distances:
         """Return distances of images, float32 ``(len(a), len(b))``, smaller = more alike."""
         return self.between(
-            self.embedder.embed(a, progress=False), self.embedder.embed(b, progress=False)
+            embed_all(self.embedder, a, progress=False), embed_all(self.embedder, b, progress=False)
         )
 
 
@@ -88,7 +88,7 @@ def as_comparator(thing: ComparatorSource, *, color: Color = "rgb") -> Comparato
 
 def stored(comparator: Comparator, store: VectorStore) -> Comparator:
     """Return a comparator like this one whose vectors are kept in a store."""
-    embedder = StoredEmbedder(comparator.embedder, store)
+    embedder = CachedEmbedder(comparator.embedder, store)
     if isinstance(comparator, EmbeddingComparator):
         return EmbeddingComparator(embedder, comparator.distance)
     return _Stored(comparator, embedder)
@@ -103,7 +103,7 @@ class _Stored:
     def distances(self, a: Images, b: Images) -> Distances:
         """Return distances of images, float32 ``(len(a), len(b))``, smaller = more alike."""
         return self.between(
-            self.embedder.embed(a, progress=False), self.embedder.embed(b, progress=False)
+            embed_all(self.embedder, a, progress=False), embed_all(self.embedder, b, progress=False)
         )
 
 

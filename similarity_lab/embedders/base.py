@@ -1,10 +1,10 @@
-"""What every embedder offers, and how pictures stream through one."""
+"""The `Embedder` protocol, and the base class that streams images through a network."""
 
 import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab.errors import ImageError, InputError
+from similarity_lab.files import skipped_table
 from similarity_lab.images import Color, Pixels, read_image
 from similarity_lab.images.decoding import (
     Decoded,
@@ -22,7 +23,6 @@ from similarity_lab.images.decoding import (
     decoded_batches,
     errors_table,
     in_order,
-    readable,
     spans,
 )
 from similarity_lab.images.sources import Source, describe
@@ -31,13 +31,77 @@ Vectors = npt.NDArray[np.float32]
 Images = Sequence[Source] | np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """The vectors of the images that could be read, and why the others could not.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (len(kept), dimension)
+    kept : list of int, optional
+        Position in the input of each vector, ascending; default: 0…n − 1, all were read.
+    skipped : DataFrame with columns path, reason, optional
+        The other images, in input order; default: none.
+
+    Raises
+    ------
+    ValueError
+        If the vectors are not finite numbers, one row per kept image.
+
+    Examples
+    --------
+    >>> Embedded(np.zeros((2, 3))).kept
+    [0, 1]
+    """
+
+    vectors: Vectors
+    kept: list[int] = None  # type: ignore[assignment]  # set below
+    skipped: pd.DataFrame = field(default_factory=lambda: skipped_table([]))
+
+    def __post_init__(self) -> None:
+        vectors = np.asarray(self.vectors, np.float32)
+        kept = list(range(len(vectors))) if self.kept is None else list(self.kept)
+        if vectors.ndim != 2 or len(vectors) != len(kept):
+            raise InputError(
+                f"expected vectors ({len(kept)}, dimension) of {len(kept)} images, "
+                f"got {vectors.shape}"
+            )
+        if not np.isfinite(vectors).all():
+            raise InputError("vectors must be finite; got NaN or infinity")
+        object.__setattr__(self, "vectors", vectors)
+        object.__setattr__(self, "kept", kept)
+
+
 @runtime_checkable
 class Embedder(Protocol):
-    """Turns images into vectors; anything with these members will do."""
+    """Turns images into vectors; any object with these members is an embedder.
+
+    To wrap a function, a scikit-learn transformer or an object with ``encode``, see
+    `load_embedder`.
+
+    Examples
+    --------
+    >>> class MeanColour:
+    ...     name, dimension, input_size = "mean colour", 3, (8, 8)
+    ...
+    ...     def embed(self, images, *, batch_size=None, progress=True):
+    ...         kept, vectors, skipped = [], [], []
+    ...         for position, image in enumerate(images):
+    ...             try:
+    ...                 vectors.append(read_image(image).mean((0, 1)))
+    ...                 kept.append(position)
+    ...             except ImageError as error:
+    ...                 skipped.append((error.path, error.reason))
+    ...         return Embedded(np.reshape(vectors, (-1, 3)), kept, skipped_table(skipped))
+    >>> isinstance(MeanColour(), Embedder)
+    True
+    >>> MeanColour().embed([np.full((8, 8, 3), 7, np.uint8), b"text"]).kept
+    [0]
+    """
 
     @property
     def name(self) -> str:
-        """Identifies weights, preprocessing and runtime precision: equal names, equal vectors."""
+        """Identifies weights, preprocessing, runtime and precision: equal names, equal vectors."""
 
     @property
     def dimension(self) -> int:
@@ -49,34 +113,18 @@ class Embedder(Protocol):
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
-    ) -> Vectors:
-        """Return one vector per image, float32 ``(n, dimension)``.
+    ) -> Embedded:
+        """Return one vector per readable image; list the others, never raise for one.
 
-        `batch_size` must have a default; only where a user gave one is it passed.
+        Parameters
+        ----------
+        images : sequence of paths, bytes, binary file objects, PIL images or arrays
+            Anything `similarity_lab.read_image` takes.
+        batch_size : int, optional
+            Images per call of the network; default: the embedder's own.
+        progress : bool
+            Show a progress bar.
         """
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """The vectors of the pictures that could be read, and what became of the others.
-
-    Attributes
-    ----------
-    vectors : ndarray of float32, shape (len(kept), dimension)
-    kept : list of int
-        Position in the input of each vector.
-    skipped : DataFrame with columns path, reason
-    errors : dict of int to ImageError
-        The same by position in the input.
-    digests : list of str or None
-        Content digest of each vector's picture, where the embedder looked at it.
-    """
-
-    vectors: Vectors
-    kept: list[int]
-    skipped: pd.DataFrame
-    errors: dict[int, ImageError]
-    digests: list[str] | None = None
 
 
 Batch = tuple[Vectors, list[int], list[tuple[int, ImageError]]]
@@ -124,8 +172,8 @@ class StreamingEmbedder(ABC):
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
-    ) -> Vectors:
-        """Embed images.
+    ) -> Embedded:
+        """Embed the images that can be read and list the others.
 
         Parameters
         ----------
@@ -134,31 +182,17 @@ class StreamingEmbedder(ABC):
         batch_size : int, optional
             Images per call of the network; default: the attribute.
         progress : bool
-            Show a bar.
+            Show a progress bar.
 
         Returns
         -------
-        ndarray of float32, shape (n, dimension)
+        Embedded
 
         Raises
         ------
-        ImageError
-            At the first image that cannot be read; `embed_readable` goes on instead.
         ValueError
             For a single image that is not in a list.
         """
-        result = self.embed_readable(images, batch_size=batch_size, progress=progress, strict=True)
-        return result.vectors
-
-    def embed_readable(
-        self,
-        images: Images,
-        *,
-        batch_size: int | None = None,
-        progress: bool = True,
-        strict: bool = False,
-    ) -> Embedded:
-        """Embed what can be read and list the rest; `strict` raises instead of listing."""
         sources = as_sources(images)
         batch_size = self.batch_size if batch_size is None else batch_size
         if batch_size < 1:
@@ -166,19 +200,17 @@ class StreamingEmbedder(ABC):
         vectors = np.empty((len(sources), self.dimension), np.float32)
         kept: list[int] = []
         errors: dict[int, ImageError] = {}
-        # leave=None: a bar inside another one goes away when it is done
+        # leave=None: a nested bar disappears when it is done
         bar = tqdm(
             total=len(sources), desc="embedding", unit="image", disable=not progress, leave=None
         )
         with bar:
-            for batch, indices, bad in self._batches(sources, batch_size):
-                if bad and strict:
-                    raise bad[0][1]
+            for batch, indices, batch_errors in self._batches(sources, batch_size):
                 vectors[len(kept) : len(kept) + len(indices)] = batch
                 kept.extend(indices)
-                errors.update(bad)
-                bar.update(len(indices) + len(bad))
-        return Embedded(vectors[: len(kept)], kept, errors_table(errors), errors)
+                errors.update(batch_errors)
+                bar.update(len(indices) + len(batch_errors))
+        return Embedded(vectors[: len(kept)], kept, errors_table(errors))
 
     def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
         """Yield ``(vectors (b, dimension), their positions, failures)`` in order."""
@@ -204,47 +236,37 @@ class StreamingEmbedder(ABC):
         return (self.forward(pixels) if indices else nothing), indices, bad
 
 
-def embed_readable(
-    embedder: Embedder, images: Images, *, batch_size: int | None = None, progress: bool = True
-) -> Embedded:
-    """Embed what can be read and list the rest, with any object that keeps the protocol.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> class Mean:  # an embedder can be this small
-    ...     name, dimension, input_size = "mean colour", 3, (8, 8)
-    ...     def embed(self, images, *, progress=True):
-    ...         return np.array([image.mean((0, 1)) for image in images], np.float32)
-    >>> photos = [np.full((8, 8, 3), 7, np.uint8), b"no picture"]
-    >>> result = embed_readable(Mean(), photos, progress=False)
-    >>> result.vectors, result.kept
-    (array([[7., 7., 7.]], dtype=float32), [0])
-    >>> result.skipped.reason[0]
-    'is not a picture we read: it holds text'
-    """
-    own = getattr(embedder, "embed_readable", None)
-    if own is not None:
-        return own(images, batch_size=batch_size, progress=progress)
-    sources = as_sources(images)
-    # A stranger's `embed` cannot tell us which picture was bad, so look before.
-    kept, errors = readable(sources, progress=progress)
-    good = [sources[index] for index in kept]
-    if not good:
-        return Embedded(
-            np.empty((0, embedder.dimension), np.float32), [], errors_table(errors), errors
-        )
-    vectors = embed_all(embedder, good, batch_size=batch_size, progress=progress)
-    vectors = checked_vectors(vectors, len(good), embedder)
-    return Embedded(vectors, kept, errors_table(errors), errors)
-
-
 def embed_all(
     embedder: Embedder, images: Images, *, batch_size: int | None = None, progress: bool = True
 ) -> Vectors:
-    """Call `embedder.embed`, which has a batch size of its own unless one is given."""
-    given = {} if batch_size is None else {"batch_size": batch_size}
-    return embedder.embed(images, progress=progress, **given)
+    """Return one vector per image, float32 ``(n, dimension)``.
+
+    Raises
+    ------
+    ImageError
+        For the first image that cannot be read; `Embedder.embed` lists it instead.
+
+    Examples
+    --------
+    >>> from similarity_lab.embedders import load_embedder
+    >>> grey = [np.full((8, 8, 3), 7, np.uint8)]
+    >>> embed_all(load_embedder(), grey, progress=False).shape
+    (1, 1280)
+    """
+    embedded = embedder.embed(images, batch_size=batch_size, progress=progress)
+    if not isinstance(embedded, Embedded):
+        raise InputError(
+            f"embedder {embedder.name!r} returned a {type(embedded).__name__} from embed(); "
+            "expected similarity_lab.embedders.Embedded(vectors)"
+        )
+    if embedded.vectors.shape[1] != embedder.dimension:
+        raise InputError(
+            f"embedder {embedder.name!r} returned vectors {embedded.vectors.shape}, "
+            f"expected ({len(embedded.kept)}, {embedder.dimension})"
+        )
+    for path, reason in embedded.skipped.itertuples(index=False):
+        raise ImageError(path, reason)
+    return embedded.vectors
 
 
 def vector_space(name: str) -> str:
@@ -273,17 +295,4 @@ def as_sources(images: Images) -> Sequence[Source]:
                 f"expected images (n, h, w, c), got {images.shape}; pass a batch: image[None]"
             )
         return list(images)
-    return images if isinstance(images, (list, tuple)) else list(images)
-
-
-def checked_vectors(vectors: object, count: int, embedder: Embedder) -> Vectors:
-    """Return `vectors` as float32 ``(count, dimension)``, or say what the embedder did wrong."""
-    array = np.asarray(vectors)
-    if array.shape != (count, embedder.dimension):
-        raise InputError(
-            f"embedder {embedder.name!r} returned {array.shape} for {count} images, "
-            f"expected ({count}, {embedder.dimension})"
-        )
-    if not np.isfinite(array).all():
-        raise InputError(f"embedder {embedder.name!r} returned vectors that are not finite")
-    return array.astype(np.float32, copy=False)
+    return images if isinstance(images, Sequence) else list(images)

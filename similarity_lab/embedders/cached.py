@@ -1,157 +1,167 @@
-"""An embedder that looks up what it has seen before, by content."""
+"""`CachedEmbedder`: the one cache of vectors, by embedder and content."""
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
 
 import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from similarity_lab.embedders import Embedded, Embedder, embed_readable
-from similarity_lab.embedders.base import Images, StreamingEmbedder, Vectors, as_sources
+from similarity_lab.embedders.base import Embedded, Embedder, Images, Vectors, as_sources
+from similarity_lab.embedders.loading import EmbedderSource, load_embedder
 from similarity_lab.errors import ImageError
 from similarity_lab.images.decoding import errors_table, in_order, spans
-from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
-from similarity_lab.store.vectors import VectorStore
+from similarity_lab.images.opened import OpenedImage
+from similarity_lab.images.sources import Source, content_digest, describe
+from similarity_lab.store import StoreSource, VectorStore
 
-_BLOCK = 128  # pictures read and looked up at once; their bytes are held meanwhile
+__all__ = ["CachedEmbedder"]
+
+_BLOCK = 128  # images read and looked up at once; their bytes are in memory meanwhile
 
 
 @dataclass(frozen=True, eq=False)
-class _Picture:
+class _Entry:
+    """An image and the key of its vector."""
+
     name: str
-    digest: str
     source: Source
-    keepable: bool
-
-    @property
-    def key(self) -> str:
-        """Pictures with equal keys have equal vectors."""
-        return self.digest if self.keepable else f"{self.digest} {id(self.source)}"
+    key: str  # equal keys, equal vectors
+    storable: bool
 
 
-class StoredEmbedder:
-    """Gives another embedder's vectors, and makes only those that the store does not hold.
+class CachedEmbedder:
+    """Looks up vectors in a store, and computes only those it does not hold.
 
-    A picture is known by its bytes (SHA-256), and what is decoded are these same bytes, so neither
-    names nor a file that changes meanwhile bring up a wrong vector. PIL images have no bytes that
-    say all about them and are always embedded. What was made is kept every 128 pictures: an
-    interrupted run goes on from there.
+    An image is identified by its bytes (SHA-256), and these same bytes are decoded, so that neither
+    a name nor a file that changes meanwhile can return a wrong vector. PIL images have no bytes
+    that determine all their pixels and are always embedded. New vectors are stored every 128
+    images: an interrupted run resumes there.
 
     Parameters
     ----------
-    embedder : Embedder
-    store : VectorStore
+    embedder : Embedder, or what `load_embedder` takes
+    store : VectorStore or folder, optional
+        Default: in memory, for as long as this object exists.
 
     Attributes
     ----------
-    dimension, input_size, color
-        The embedder's.
+    name, dimension, input_size
+        Those of the embedder.
+
+    Examples
+    --------
+    >>> def mean_colour(images):
+    ...     print(len(images), "computed")
+    ...     return np.array([image.mean((0, 1)) for image in images])
+    >>> embedder = load_embedder(mean_colour, name="mean colour", input_size=8)
+    1 computed
+    >>> cached, image = CachedEmbedder(embedder), np.full((8, 8, 3), 7, np.uint8)
+    >>> cached.embed([image, image], progress=False).vectors.shape
+    1 computed
+    (2, 3)
+    >>> cached.embed([image], progress=False).vectors
+    array([[7., 7., 7.]], dtype=float32)
     """
 
-    def __init__(self, embedder: Embedder, store: VectorStore) -> None:
-        self.embedder, self.store = embedder, store
-        self.dimension, self.input_size = embedder.dimension, embedder.input_size
-        self.color = getattr(embedder, "color", None)
-        # a stranger's embedder may know pictures by their paths
-        self._takes_bytes = isinstance(embedder, StreamingEmbedder)
+    def __init__(self, embedder: EmbedderSource, store: StoreSource | None = None) -> None:
+        self.embedder: Embedder = load_embedder(embedder)
+        self.store = VectorStore() if store is None else VectorStore.of(store)
 
     @property
     def name(self) -> str:
-        """The embedder's, which may learn only when it starts what computes."""
+        """Name of the embedder, which may change when it falls back to another runtime."""
         return self.embedder.name
 
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self.embedder.dimension
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width in pixels of what the network sees."""
+        return self.embedder.input_size
+
     def __repr__(self) -> str:
-        return f"<{self.embedder!r}, kept in {self.store.folder}>"
+        return f"<{self.embedder!r}, cached in {self.store!r}>"
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
-    ) -> Vectors:
-        """Return one vector per image, float32 ``(n, dimension)``; ImageError at a bad one."""
-        result = self.embed_readable(images, batch_size=batch_size, progress=progress)
-        if result.errors:
-            raise result.errors[min(result.errors)]
-        return result.vectors
-
-    def embed_readable(
-        self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Embedded:
-        """Embed or look up what can be read, and list the rest."""
+        """Look up or embed the images that can be read, and list the others."""
         sources, name = as_sources(images), self.name
         vectors = np.empty((len(sources), self.dimension), np.float32)
-        digests: dict[int, str] = {}
+        kept: list[int] = []
         errors: dict[int, ImageError] = {}
         blocks = spans(len(sources), _BLOCK)
         # the next blocks are read while this one is embedded
-        reads = in_order(lambda span: [self._read(sources[at]) for at in span], blocks, workers=2)
+        reads = in_order(lambda span: [_read(sources[index]) for index in span], blocks, workers=2)
         bar = tqdm(
             total=len(sources), desc="embedding", unit="image", disable=not progress, leave=None
         )
         with bar:
-            for span, pictures in zip(blocks, reads, strict=True):
-                found = self._vectors(pictures, batch_size)
-                for at, picture, result in zip(span, pictures, found, strict=True):
+            for span, entries in zip(blocks, reads, strict=True):
+                results = self._vectors(entries, batch_size)
+                for index, result in zip(span, results, strict=True):
                     if isinstance(result, ImageError):
-                        errors[at] = result
-                    elif isinstance(picture, _Picture):
-                        vectors[len(digests)] = result
-                        digests[at] = picture.digest
+                        errors[index] = result
+                    else:
+                        vectors[len(kept)] = result
+                        kept.append(index)
                 bar.update(len(span))
-        if self.name != name:  # the embedder found out what computes: other vectors are its own
-            return self.embed_readable(images, batch_size=batch_size, progress=progress)
-        kept = list(digests)
-        contents = list(digests.values())
-        return Embedded(vectors[: len(kept)], kept, errors_table(errors), errors, contents)
-
-    def _read(self, source: Source) -> _Picture | ImageError:
-        name = describe(source)
-        if isinstance(source, (np.ndarray, Image.Image)):
-            keepable = isinstance(source, np.ndarray)
-            return _Picture(name, content_digest(source), source, keepable)
-        try:
-            data = read_bytes(source)
-        except ImageError as error:
-            return error
-        by_path = isinstance(source, (str, PathLike)) and not self._takes_bytes
-        digest = hashlib.sha256(data).hexdigest()
-        return _Picture(name, digest, source if by_path else data, keepable=True)
+        if self.name != name:  # it fell back to another runtime: other vectors
+            return self.embed(images, batch_size=batch_size, progress=progress)
+        return Embedded(vectors[: len(kept)], kept, errors_table(errors))
 
     def _vectors(
-        self, pictures: list[_Picture | ImageError], batch_size: int | None
+        self, entries: Sequence[_Entry | ImageError], batch_size: int | None
     ) -> list[Vectors | ImageError]:
-        """Return the vector or the error of each picture."""
-        readable = {picture.key: picture for picture in pictures if isinstance(picture, _Picture)}
-        outcome: dict[str, Vectors | ImageError] = {}
-        outcome |= self.store.get(
-            self.name, [key for key, picture in readable.items() if picture.keepable]
-        )
-        new = [picture for key, picture in readable.items() if key not in outcome]
+        """Return the vector or the error of each image."""
+        readable = {entry.key: entry for entry in entries if isinstance(entry, _Entry)}
+        results: dict[str, Vectors | ImageError] = {}
+        storable = [key for key, entry in readable.items() if entry.storable]
+        results |= self.store.get(self.name, storable)
+        new = [entry for key, entry in readable.items() if key not in results]
         if new:
-            made = embed_readable(
-                self.embedder,
-                [picture.source for picture in new],
-                batch_size=batch_size,
-                progress=False,
+            embedded = self.embedder.embed(
+                [entry.source for entry in new], batch_size=batch_size, progress=False
             )
-            for at, vector in zip(made.kept, made.vectors, strict=True):
-                outcome[new[at].key] = vector
-            for at, error in made.errors.items():
-                outcome[new[at].key] = error
-            lasting = [new[at] for at in made.kept if new[at].keepable]
+            computed = {
+                new[index].key: vector
+                for index, vector in zip(embedded.kept, embedded.vectors, strict=True)
+            }
+            results |= computed
+            failed = [entry for entry in new if entry.key not in computed]
+            for entry, reason in zip(failed, embedded.skipped["reason"], strict=True):
+                results[entry.key] = ImageError(entry.name, reason)
+            lasting = [entry for entry in new if entry.storable and entry.key in computed]
             self.store.put(
                 self.name,
-                {picture.key: outcome[picture.key] for picture in lasting},  # type: ignore[misc]
-                {picture.key: picture.name for picture in lasting},
+                {entry.key: computed[entry.key] for entry in lasting},
+                {entry.key: entry.name for entry in lasting},
             )
-        return [_named(outcome, picture) for picture in pictures]
+        return [_result(results, entry) for entry in entries]
 
 
-def _named(
-    outcome: dict[str, Vectors | ImageError], picture: _Picture | ImageError
+def _read(source: Source) -> _Entry | ImageError:
+    name = describe(source)
+    if isinstance(source, np.ndarray):
+        return _Entry(name, source, content_digest(source), storable=True)
+    if isinstance(source, Image.Image):
+        return _Entry(name, source, f"{id(source)}", storable=False)
+    image = source if isinstance(source, OpenedImage) else OpenedImage(source)
+    try:
+        return _Entry(name, image, image.digest, storable=True)
+    except ImageError as error:
+        return error
+
+
+def _result(
+    results: dict[str, Vectors | ImageError], entry: _Entry | ImageError
 ) -> Vectors | ImageError:
-    """Return what became of a picture; an error under the name that the picture was given by."""
-    if isinstance(picture, ImageError):
-        return picture
-    result = outcome[picture.key]
-    return ImageError(picture.name, result.reason) if isinstance(result, ImageError) else result
+    """Return the result of an image; an error carries the name of this image."""
+    if isinstance(entry, ImageError):
+        return entry
+    result = results[entry.key]
+    return ImageError(entry.name, result.reason) if isinstance(result, ImageError) else result

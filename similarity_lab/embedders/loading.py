@@ -1,11 +1,14 @@
-"""`load_embedder`: from a name, a handle, a folder, a model or an object to an embedder."""
+"""`load_embedder`: from a name, URL, folder, model, function or object to an embedder."""
 
 import importlib.util
 import warnings
+from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from similarity_lab.embedders.base import Embedder
+from similarity_lab.embedders.wrapping import FunctionEmbedder, from_encoder, from_transformer
 from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, image_size
 
@@ -13,15 +16,16 @@ if TYPE_CHECKING:
     import keras
 
 Runtime = Literal["auto", "auto-float32", "keras", "openvino", "openvino-int8"]
-EmbedderSource = Union[str, Path, Embedder, "keras.Model"]
+EmbedderSource = Union[str, Path, Embedder, "keras.Model", Callable[..., Any], object]
 
 NAMES = ("efficientnet-lite0", "efficientnet-lite2")
 _RUNTIMES = ("auto", "auto-float32", "keras", "openvino", "openvino-int8")
 
 
 def load_embedder(
-    name: EmbedderSource = "efficientnet-lite0",
+    source: EmbedderSource = "efficientnet-lite0",
     *,
+    name: str | None = None,
     color: Color = "rgb",
     runtime: Runtime = "auto",
     input_size: int | tuple[int, int] | None = None,
@@ -31,11 +35,21 @@ def load_embedder(
 
     Parameters
     ----------
-    name : str, path, keras.Model or object
-        ``"efficientnet-lite0"`` (224 px) or ``"efficientnet-lite2"`` (260 px), with the official
-        ImageNet weights, loaded without a network; the address of a TF-Hub module or a SavedModel
-        folder; a ``.keras`` file; a Keras 3 model that takes pixels in 0…1; or any object that
-        keeps the `Embedder` protocol, which is returned as it is.
+    source : str, path, keras.Model, callable or object
+        One of:
+
+        - ``"efficientnet-lite0"`` (224 px) or ``"efficientnet-lite2"`` (260 px), with the official
+          ImageNet weights, loaded without a network;
+        - the URL of a TF-Hub module, or a SavedModel folder;
+        - a ``.keras`` file, or a Keras 3 model that takes pixels in 0…1;
+        - an `Embedder`, which is returned unchanged;
+        - a function: list of uint8 RGB arrays ``(h, w, 3)`` → array ``(n, dimension)``;
+        - a fitted scikit-learn transformer of flat pixels, float ``(n, h · w · 3)`` in 0…1;
+        - an object with ``encode``, such as a sentence-transformers model: list of PIL images →
+          array ``(n, dimension)``.
+    name : str, optional
+        Required for a function, a transformer or an object with ``encode``, and only there: it
+        identifies what they compute, and stored vectors are looked up by it.
     color : {"rgb", "gray"}
         ``"gray"`` feeds three equal channels, as the original study did.
     runtime : {"auto", "auto-float32", "keras", "openvino", "openvino-int8"}
@@ -44,15 +58,16 @@ def load_embedder(
         ``"auto"`` is int8 and ``"auto-float32"`` is float32 by OpenVINO, or Keras, with a warning,
         where OpenVINO does not run. Everything else runs on what it was made with.
     input_size : int or (height, width), optional
-        For the packaged networks, larger than their own sees finer things and takes longer; for a
-        TF-Hub module, where it does not state its own.
+        In pixels. For the packaged networks, a larger size than their own resolves finer details
+        and takes longer; for a TF-Hub module, if it does not state its own; for a function or an
+        object, the size of the arrays it gets (default 224, or what a transformer was fitted on).
     threads : int, optional
         That OpenVINO computes in; default: the cores this process may use.
 
     Raises
     ------
     EmbedderError
-        If `name` is none of these; the message lists what is possible.
+        If `source` is none of these, or `name` is missing.
     HubError
         If a TF-Hub module cannot be reached; the message says what to set.
 
@@ -60,31 +75,39 @@ def load_embedder(
     --------
     >>> import numpy as np
     >>> embedder = load_embedder("efficientnet-lite0")
-    >>> embedder.embed([np.zeros((64, 64, 3), np.uint8)], progress=False).shape
+    >>> embedder.embed([np.zeros((64, 64, 3), np.uint8)], progress=False).vectors.shape
     (1, 1280)
+
+    >>> def mean_colour(images):
+    ...     return np.array([image.mean(axis=(0, 1)) for image in images])
+    >>> load_embedder(mean_colour, name="mean colour", input_size=8)
+    <embedder mean colour rgb 8x8 bicubic: 3 numbers per image>
     """
     if runtime not in _RUNTIMES:
         raise EmbedderError(f"runtime must be one of {', '.join(_RUNTIMES)}, got {runtime!r}")
     if color not in ("rgb", "gray"):
         raise EmbedderError(f'color must be "rgb" or "gray", got {color!r}')
-    if not isinstance(name, (str, Path)):
-        return _from_object(name, color)
-    text = str(name)
     size = image_size(input_size) if input_size else None
+    if not isinstance(source, (str, Path)):
+        return _from_object(source, name, color, size)
+    text = str(source)
+    if name is not None:
+        raise EmbedderError(f"name= is for functions and objects; {text!r} has its own name")
     if text in NAMES:
         return _packaged(text, color, runtime, size, threads)
     if text.endswith(".keras") and Path(text).is_file():
         from similarity_lab.backend import keras
 
-        return _from_object(keras.models.load_model(text, safe_mode=True), color)
+        return _from_object(keras.models.load_model(text, safe_mode=True), None, color, size)
     if text.startswith(("http://", "https://")) or (Path(text) / "saved_model.pb").is_file():
         from similarity_lab.embedders.tf_hub import HubEmbedder
 
         return HubEmbedder(text, color, size)
     raise EmbedderError(
-        f"{text!r} is no embedder; expected {' or '.join(map(repr, NAMES))}, the address of a "
-        "TF-Hub module, a folder with saved_model.pb, a .keras file, a Keras model, or an object "
-        "with name, dimension, input_size and embed()"
+        f"Unknown embedder {text!r}; {_suggestion(text)}expected "
+        f"{' or '.join(map(repr, NAMES))}, the URL of a TF-Hub module, a folder with "
+        "saved_model.pb, a .keras file, a Keras model, a function, or an object with name, "
+        "dimension, input_size and embed()"
     )
 
 
@@ -114,16 +137,42 @@ def _packaged(
     )
 
 
-def _from_object(thing: object, color: Color) -> Embedder:
-    if isinstance(thing, Embedder):
-        return thing
-    if any(kind.__module__.startswith("keras.") for kind in type(thing).__mro__):
+def _from_object(
+    source: Any,  # noqa: ANN401 - duck-typed
+    name: str | None,
+    color: Color,
+    size: tuple[int, int] | None,
+) -> Embedder:
+    if isinstance(source, Embedder):
+        return source
+    if any(kind.__module__.startswith("keras.") for kind in type(source).__mro__):
         from similarity_lab.embedders.keras_models import KerasEmbedder
 
-        return KerasEmbedder(thing, color)
+        return KerasEmbedder(source, color)
+    for member, wrap in (("transform", from_transformer), ("encode", from_encoder)):
+        if hasattr(source, member):
+            return wrap(source, _required(name, source), color, size)
+    if callable(source):
+        return FunctionEmbedder(source, _required(name, source), color, size)
     missing = [
         member
         for member in ("name", "dimension", "input_size", "embed")
-        if not hasattr(thing, member)
+        if not hasattr(source, member)
     ]
-    raise EmbedderError(f"a {type(thing).__name__} is no embedder: it has no {', '.join(missing)}")
+    raise EmbedderError(
+        f"a {type(source).__name__} is not an embedder: it has no {', '.join(missing)}"
+    )
+
+
+def _required(name: str | None, source: object) -> str:
+    if not name:
+        raise EmbedderError(
+            f"pass name= with {getattr(source, '__name__', type(source).__name__)}: it identifies "
+            "what is computed, and stored vectors are looked up by it"
+        )
+    return name
+
+
+def _suggestion(name: str) -> str:
+    close = get_close_matches(name.lower(), NAMES, 1)
+    return f"did you mean {close[0]!r}? " if close else ""

@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say?"""
+"""Calibration of probabilities: reliability curve and expected calibration error."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,51 +7,60 @@ import pandas as pd
 from similarity_lab.errors import InputError
 
 
-def reliability(
+def reliability_curve(
     probability: npt.ArrayLike, truth: npt.ArrayLike, *, bins: int = 15
 ) -> pd.DataFrame:
-    """Return the reliability curve: what was said against what was so, in bins of equal mass.
+    """Return predicted probabilities against observed frequencies, in bins of equal mass.
 
     Source: M. Naeini, G. Cooper, M. Hauskrecht, "Obtaining Well Calibrated Probabilities Using
-    Bayesian Binning", AAAI 2015 (there with bins of equal width).
+    Bayesian Binning", AAAI 2015 (with bins of equal width).
 
     Parameters
     ----------
     probability : array of float, shape (n,)
-        0…1.
+        Predicted probabilities, 0…1.
     truth : array of bool, shape (n,)
     bins : int
-        At most n; each holds as many cases as the others, give or take one.
+        Maximum number of bins; their sizes differ by at most one.
 
     Returns
     -------
     DataFrame
-        One row per bin, in order: said (mean probability), so (share that is true), n.
+        One row per bin, by probability: predicted (mean probability), observed (fraction that is
+        true), n (number of cases).
+
+    Raises
+    ------
+    InputError
+        For probabilities outside 0…1, or arrays that do not match.
 
     Examples
     --------
-    >>> reliability([0.1, 0.1, 0.9, 0.9], [False, False, True, False], bins=2)
-       said   so  n
-    0   0.1  0.0  2
-    1   0.9  0.5  2
+    >>> reliability_curve([0.1, 0.1, 0.9, 0.9], [False, False, True, False], bins=2)
+       predicted  observed  n
+    0        0.1       0.0  2
+    1        0.9       0.5  2
     """
-    said, so = np.asarray(probability, np.float64), np.asarray(truth, bool)
-    if said.ndim != 1 or said.shape != so.shape or not said.size:
+    predicted, observed = np.asarray(probability, np.float64), np.asarray(truth, bool)
+    if predicted.ndim != 1 or predicted.shape != observed.shape or not predicted.size:
         raise InputError(
-            f"expected as many probabilities as truths, got {said.shape} and {so.shape}"
+            f"expected one truth value per probability, got shapes {predicted.shape} and "
+            f"{observed.shape}"
         )
-    if not ((said >= 0) & (said <= 1)).all():
-        raise InputError("probabilities lie from 0 to 1")
+    if not ((predicted >= 0) & (predicted <= 1)).all():
+        raise InputError("expected probabilities from 0 to 1")
     if bins < 1:
         raise InputError(f"bins must be at least 1, got {bins}")
-    order = np.argsort(said, kind="stable")
+    order = np.argsort(predicted, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
-    rows = [(said[part].mean(), so[part].mean(), len(part)) for part in parts]
-    return pd.DataFrame(rows, columns=["said", "so", "n"])
+    rows = [(predicted[part].mean(), observed[part].mean(), len(part)) for part in parts]
+    return pd.DataFrame(rows, columns=["predicted", "observed", "n"])
 
 
-def calibration_error(probability: npt.ArrayLike, truth: npt.ArrayLike, *, bins: int = 15) -> float:
-    """Return the expected calibration error: mean distance of `reliability` from the diagonal.
+def expected_calibration_error(
+    probability: npt.ArrayLike, truth: npt.ArrayLike, *, bins: int = 15
+) -> float:
+    """Return the expected calibration error (ECE): mean gap of the reliability curve.
 
     Parameters
     ----------
@@ -62,12 +71,14 @@ def calibration_error(probability: npt.ArrayLike, truth: npt.ArrayLike, *, bins:
     Returns
     -------
     float
-        0…1, 0 = what is said with probability p is so in a share p of the cases.
+        0…1; 0 = perfectly calibrated: events predicted with probability p occur with frequency p.
 
     Examples
     --------
-    >>> round(calibration_error([0.1, 0.1, 0.9, 0.9], [False, False, True, False], bins=2), 2)
+    >>> truth = [False, False, True, False]
+    >>> round(expected_calibration_error([0.1, 0.1, 0.9, 0.9], truth, bins=2), 2)
     0.25
     """
-    curve = reliability(probability, truth, bins=bins)
-    return float(np.average((curve["said"] - curve["so"]).abs(), weights=curve["n"]))
+    curve = reliability_curve(probability, truth, bins=bins)
+    gaps = (curve["predicted"] - curve["observed"]).abs()
+    return float(np.average(gaps, weights=curve["n"]))

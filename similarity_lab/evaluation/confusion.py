@@ -1,4 +1,4 @@
-"""Which classes a distance confuses."""
+"""Confusion between classes: which pairs a distance fails to separate."""
 
 from collections.abc import Sequence
 
@@ -21,25 +21,42 @@ def confused_classes(
     classes: Sequence[str],
     distance: DistanceSource = "cosine",
 ) -> pd.DataFrame:
-    """Rank pairs of classes by how badly distance tells them apart.
+    """Return pairs of classes, worst separated first.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (n, d)
+    labels : ndarray of int, shape (n,)
+    classes : sequence of str
+        Names of the labels.
+    distance : {"cosine", "euclidean", "dot"}, Distance, or a comparator's `between`
 
     Returns
     -------
     DataFrame
-        ``class_a, class_b, auc, mean_within, mean_between``, worst first. `auc` is the chance that
-        two images of `class_a` are closer than one of `class_a` and one of `class_b`.
+        ``class_a, class_b, auc, mean_within, mean_between``. `auc` is the probability that two
+        images of `class_a` are closer than an image of `class_a` and one of `class_b` (0.5 =
+        chance); the means are of distances within `class_a` and between the classes.
+
+    Examples
+    --------
+    >>> vectors = np.array([[1, 0], [1, 0.1], [0.9, 0.3], [0, 1]], np.float32)
+    >>> confused_classes(vectors, np.array([0, 0, 1, 2]), ["a", "b", "c"])[["class_b", "auc"]]
+      class_b  auc
+    0       b  1.0
+    1       c  1.0
     """
     labels = checked_labels(vectors, labels)
-    everything = as_between(distance)(vectors, vectors)
+    distances = as_between(distance)(vectors, vectors)
     rows = []
     for a in range(len(classes)):
-        of_a = np.flatnonzero(labels == a)
-        if len(of_a) < 2:
+        members = np.flatnonzero(labels == a)
+        if len(members) < 2:
             continue
-        block = everything[np.ix_(of_a, of_a)]
-        within = block[np.triu_indices(len(of_a), k=1)]
+        block = distances[np.ix_(members, members)]
+        within = block[np.triu_indices(len(members), k=1)]
         for b in range(len(classes)):
-            between = everything[np.ix_(of_a, np.flatnonzero(labels == b))].ravel()
+            between = distances[np.ix_(members, np.flatnonzero(labels == b))].ravel()
             if a != b and between.size:
                 auc = distance_auc(within, between)
                 rows.append((classes[a], classes[b], auc, within.mean(), between.mean()))

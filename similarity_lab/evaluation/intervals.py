@@ -1,4 +1,4 @@
-"""Intervals around what was measured."""
+"""Confidence intervals: Wilson score and bootstrap."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from similarity_lab.errors import InputError
 
 
 def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a share.
+    """Return the Wilson score interval of a proportion.
 
     Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
     1927, https://doi.org/10.1080/01621459.1927.10502953.
@@ -22,6 +22,11 @@ def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[f
         `total` at least 1.
     confidence : float
         Above 0 and below 1.
+
+    Returns
+    -------
+    low, high : float
+        0…1.
 
     Examples
     --------
@@ -37,7 +42,7 @@ def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[f
     share, spread = count / total, z * z / total
     centre = share + spread / 2
     reach = z * math.sqrt(share * (1 - share) / total + spread / total / 4)
-    # at the ends rounding could leave a trace of what is exactly 0 or 1
+    # exact at the ends, where rounding errors could remain
     low = 0.0 if count == 0 else (centre - reach) / (1 + spread)
     high = 1.0 if count == total else (centre + reach) / (1 + spread)
     return low, high
@@ -51,24 +56,31 @@ def bootstrap_interval(
     repeats: int = 1000,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a statistic of resampled positions.
+    """Return the percentile bootstrap interval of a statistic.
 
     Source: B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 
     Parameters
     ----------
     statistic : callable
-        Takes positions (n,) drawn with replacement from ``range(size)``; a result that is not
-        finite (an area under a curve without positives) is left out.
+        Takes indices (n,) drawn with replacement from ``range(size)`` and returns a float; results
+        that are not finite (for example an AUC of a resample without positives) are left out.
     size : int
+        Number of observations.
     seed : int
     repeats : int
+        Number of resamples.
     confidence : float
+        Above 0 and below 1.
+
+    Returns
+    -------
+    low, high : float
 
     Examples
     --------
     >>> values = np.arange(100)
-    >>> low, high = bootstrap_interval(lambda at: values[at].mean(), 100, seed=0)
+    >>> low, high = bootstrap_interval(lambda index: values[index].mean(), 100, seed=0)
     >>> bool(low < values.mean() < high)
     True
     """

@@ -1,4 +1,4 @@
-"""What every measurement takes: vectors, labels and a way to compare vectors."""
+"""Inputs that all measures share: vectors, labels and a way to compare vectors."""
 
 from collections.abc import Callable
 
@@ -12,28 +12,28 @@ Labels = npt.NDArray[np.integer]
 Vectors = npt.NDArray[np.float32]
 
 Between = Callable[[Vectors, Vectors], npt.NDArray[np.float32]]
-"""Distances of vectors, ``(n, d), (m, d) → (n, m)``, smaller = more alike."""
+"""Distances between vectors, ``(n, d), (m, d) → (n, m)``, smaller = more alike."""
 
 DistanceSource = str | Distance | Between
 """A distance by name, as an object, or as a function of two batches of vectors."""
 
 
 def as_between(distance: DistanceSource) -> Between:
-    """Return the function that compares vectors."""
+    """Return the function that computes the distances between two batches of vectors."""
     if isinstance(distance, (str, Distance)):
         return get_distance(distance).pairwise
     if not callable(distance):
         raise InputTypeError(
-            f"expected a distance, its name or a comparator's between, got {distance!r}"
+            f"expected a distance, its name, or a comparator's between; got {distance!r}"
         )
     return distance
 
 
 def checked_labels(vectors: Vectors, labels: npt.ArrayLike) -> Labels:
-    """Return labels as an array, one per vector."""
-    numbers = np.asarray(labels)
-    if np.ndim(vectors) != 2 or numbers.shape != (len(vectors),):
+    """Return the labels as an array of one label per vector, or raise `InputError`."""
+    array = np.asarray(labels)
+    if np.ndim(vectors) != 2 or array.shape != (len(vectors),):
         raise InputError(
-            f"expected vectors (n, d) and labels (n,), got {np.shape(vectors)} and {numbers.shape}"
+            f"expected vectors (n, d) and labels (n,), got {np.shape(vectors)} and {array.shape}"
         )
-    return numbers
+    return array

@@ -1,4 +1,4 @@
-"""Verification: do two photos show the same product?"""
+"""Verification: do two images show the same product? ROC, AUC and equal error rate."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +19,8 @@ from similarity_lab.evaluation.measures import (
 )
 from similarity_lab.evaluation.thresholds import balanced_threshold
 
-MAX_IMAGES = 5_000  # their pairs, with positions, take about 400 MB
-_BLOCK = 512  # images whose distances to all others are held at once
+MAX_IMAGES = 5_000  # all pairs with their indices take about 400 MB
+_BLOCK = 512  # rows per distance matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class PairDistances:
     values : ndarray of float32, shape (n (n − 1) / 2,)
         In the order of ``np.triu_indices(n, k=1)``; smaller = more alike.
     is_same : ndarray of bool, the same shape
-        Whether both images are of one class.
+        Whether both images belong to the same class.
     n_images : int
     """
 
@@ -52,9 +52,9 @@ class PairDistances:
 
     @cached_property
     def auc(self) -> float:
-        """Verification ROC-AUC: chance that a same-class pair is closer than another; 0.5 = none.
+        """Verification ROC-AUC: P(same-class pair is closer than a different-class pair).
 
-        Ties count half.
+        0…1, 0.5 = chance; ties count half.
         """
         return distance_auc(self.same, self.different)
 
@@ -63,17 +63,17 @@ class PairDistances:
     ) -> tuple[float, float]:
         """Return the percentile bootstrap interval of `auc`, resampling images.
 
-        Pairs that share an image are not independent, so images are drawn, not pairs: one drawn
-        w₁ and another drawn w₂ times give w₁ w₂ pairs; an image is never paired with its own copy.
+        Pairs that share an image are not independent, so images are resampled, not pairs: two
+        images drawn w₁ and w₂ times count as w₁ w₂ pairs. An image is never paired with its copy.
         """
         rows, columns = np.triu_indices(self.n_images, k=1)
         order = np.argsort(self.values, kind="stable")
         rows, columns, is_same = rows[order], columns[order], self.is_same[order]
         starts = np.flatnonzero(np.diff(self.values[order], prepend=-np.inf))
 
-        def auc(at: npt.NDArray[np.intp]) -> float:
-            drawn = np.bincount(at, minlength=self.n_images)
-            weights = (drawn[rows] * drawn[columns]).astype(np.float64)
+        def auc(index: npt.NDArray[np.intp]) -> float:
+            counts = np.bincount(index, minlength=self.n_images)
+            weights = (counts[rows] * counts[columns]).astype(np.float64)
             same = np.add.reduceat(np.where(is_same, weights, 0.0), starts)
             different = np.add.reduceat(np.where(is_same, 0.0, weights), starts)
             closer = np.cumsum(same) - same / 2  # ties count half
@@ -86,42 +86,45 @@ class PairDistances:
 
     @cached_property
     def equal_error_rate(self) -> float:
-        """Error where as many different pairs are accepted as same pairs are rejected, 0…1.
+        """Error rate at which false accept rate and false reject rate are equal, 0…1.
 
-        Where no threshold makes both equal, the ROC curve's straight line between the two
-        thresholds around it does.
+        Interpolated linearly on the ROC curve if no threshold makes them equal.
         """
-        accepted, found, _ = roc_curve(self.is_same, -self.values, drop_intermediate=False)
-        gap = accepted + found - 1  # rises along the curve from -1 to 1
+        false_accepts, true_accepts, _ = roc_curve(
+            self.is_same, -self.values, drop_intermediate=False
+        )
+        gap = false_accepts + true_accepts - 1  # increases along the curve from -1 to 1
         after = int(np.argmax(gap >= 0))
         before = after - 1
         step = -gap[before] / (gap[after] - gap[before])
-        return float(accepted[before] + step * (accepted[after] - accepted[before]))
+        return float(false_accepts[before] + step * (false_accepts[after] - false_accepts[before]))
 
     def best_threshold(self) -> float:
-        """Return the distance that separates best, by balanced accuracy.
+        """Return the distance threshold with the highest balanced accuracy.
 
-        Choose it on validation photos and report `balanced_accuracy` on others.
+        Choose it on validation images and report `balanced_accuracy` on other images.
         """
         return balanced_threshold(self.same, self.different)
 
     def balanced_accuracy(self, threshold: float) -> float:
-        """Return the mean of both kinds' shares decided rightly; "same" = up to `threshold`."""
+        """Return the mean accuracy on same and different pairs; "same" = at most `threshold`."""
         return float(((self.same <= threshold).mean() + (self.different > threshold).mean()) / 2)
 
     def roc(self, points: int = 500) -> pd.DataFrame:
-        """Return the curve as a table of at most `points` rows.
+        """Return the ROC curve as a table of at most `points` rows.
 
         Returns
         -------
         DataFrame
-            ``threshold`` (accept up to it), ``false_accepts`` (share of different pairs accepted),
-            ``true_accepts`` (share of same pairs accepted).
+            ``threshold`` (pairs at most this far apart are accepted), ``false_accepts`` (fraction
+            of different pairs accepted), ``true_accepts`` (fraction of same pairs accepted).
         """
-        accepted, found, cuts = roc_curve(self.is_same, -self.values)
-        at = np.unique(np.linspace(0, len(cuts) - 1, points).round().astype(int))
-        table = {"threshold": -cuts, "false_accepts": accepted, "true_accepts": found}
-        return pd.DataFrame(table).iloc[at].reset_index(drop=True)
+        false_accepts, true_accepts, cuts = roc_curve(self.is_same, -self.values)
+        curve = pd.DataFrame(
+            {"threshold": -cuts, "false_accepts": false_accepts, "true_accepts": true_accepts}
+        )
+        rows = np.unique(np.linspace(0, len(cuts) - 1, points).round().astype(int))
+        return curve.iloc[rows].reset_index(drop=True)
 
 
 def pair_distances(
@@ -132,14 +135,14 @@ def pair_distances(
     Parameters
     ----------
     vectors : ndarray of float32, shape (n, d)
-        At most 5,000; take a seeded sample of more.
-    labels : integers, shape (n,)
+        At most 5,000; take a random sample of larger sets.
+    labels : ndarray of int, shape (n,)
     distance : {"cosine", "euclidean", "dot"}, Distance, or a comparator's `between`
 
     Raises
     ------
-    ValueError
-        Unless there are pairs of one class and pairs of two.
+    InputError
+        Unless there are both same-class and different-class pairs.
 
     Examples
     --------
@@ -151,7 +154,9 @@ def pair_distances(
     labels = checked_labels(vectors, labels)
     count = len(vectors)
     if count > MAX_IMAGES:
-        raise InputError(f"{count:,} images make too many pairs; take a sample of {MAX_IMAGES:,}")
+        raise InputError(
+            f"{count:,} images make too many pairs; pass a sample of at most {MAX_IMAGES:,}"
+        )
     between = as_between(distance)
     values, is_same = [], []
     for start in range(0, count, _BLOCK):
@@ -161,12 +166,12 @@ def pair_distances(
         is_same.append((labels[rows, None] == labels)[later])
     pairs = PairDistances(np.concatenate(values), np.concatenate(is_same), count)
     if pairs.is_same.all() or not pairs.is_same.any():
-        raise InputError("verification needs pairs of one class and pairs of two classes")
+        raise InputError("verification needs same-class and different-class pairs")
     return pairs
 
 
 def distance_auc(near: npt.ArrayLike, far: npt.ArrayLike) -> float:
-    """Return the chance that one of `near` is smaller than one of `far`; ties count half.
+    """Return P(a random value of `near` is smaller than one of `far`); ties count half.
 
     Examples
     --------

@@ -1,12 +1,12 @@
-"""Small seeded changes to training photos that leave their class as it is."""
+"""Augmentation: small random changes to training images that do not change their class."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, MissingExtraError
 from similarity_lab.images import Pixels
 
 Values = npt.NDArray[np.float32]
@@ -14,30 +14,38 @@ Values = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Flip, turn, zoom, shift and light photos a little, each on its own.
+    """Flip, rotate, zoom, shift and recolour images a little, each independently.
 
-    Every parameter is the largest change; each photo gets a uniform draw between none and that, in
-    either direction. 0 turns a change off. What a turn or a shift uncovers is filled with the
-    photo's mirror image, so that no black corners give a class away.
+    Every parameter is the largest change; the change of an image is drawn uniformly between none
+    and that, in either direction. 0 turns a change off. What a rotation or a shift uncovers is
+    filled with the mirror image, so that no black corners give a class away. Needs OpenCV (extra
+    ``train``).
 
     Parameters
     ----------
     flip : float
-        Chance that left and right are swapped, 0…1.
+        Probability that left and right are swapped, 0…1.
     rotation : float
         Degrees, 0…180.
     zoom, shift : float
-        As a share of the photo's size, 0…below 1.
+        As a share of the image size, 0 to below 1.
     brightness : float
         Added to all pixels, on the scale 0…1.
     contrast, color : float
-        Factors 1 ± this: on the difference to the photo's mean; on each channel and on the
-        saturation (nothing for grayscale). 0…below 1.
+        Factors 1 ± this: on the difference to the image's mean; on each channel and on the
+        saturation (not for grayscale). 0 to below 1.
+
+    Raises
+    ------
+    InputError
+        For a value out of range.
+    MissingExtraError
+        Without OpenCV.
 
     Examples
     --------
-    >>> photos = np.full((2, 8, 8, 3), 128, np.uint8)
-    >>> changed = Augmentation()(photos, np.random.default_rng(0))
+    >>> images = np.full((2, 8, 8, 3), 128, np.uint8)
+    >>> changed = Augmentation()(images, np.random.default_rng(0))
     >>> changed.shape, changed.dtype.name, bool((changed[0] != changed[1]).any())
     ((2, 8, 8, 3), 'float32', True)
     """
@@ -51,6 +59,7 @@ class Augmentation:
     color: float = 0.1
 
     def __post_init__(self) -> None:
+        _opencv()
         for each in fields(self):
             value = getattr(self, each.name)
             highest = {"flip": 1.0, "rotation": 180.0, "brightness": 1.0}.get(each.name, 0.99)
@@ -58,7 +67,7 @@ class Augmentation:
                 raise InputError(f"{each.name} must be between 0 and {highest:g}, got {value}")
 
     def __call__(self, pixels: Pixels, rng: np.random.Generator) -> Values:
-        """Return changed photos.
+        """Return augmented images.
 
         Parameters
         ----------
@@ -70,32 +79,34 @@ class Augmentation:
         -------
         ndarray of float32, shape of `pixels`, 0…1
         """
+        cv2 = _opencv()
         moved = np.empty_like(pixels)
-        for index, matrix in enumerate(self._moves(len(pixels), pixels.shape[1:3], rng)):
+        for index, matrix in enumerate(self.matrices(len(pixels), pixels.shape[1:3], rng)):
             height, width, channels = pixels.shape[1:]
             warped = cv2.warpAffine(
                 pixels[index], matrix, (width, height), borderMode=cv2.BORDER_REFLECT
             )
             moved[index] = warped.reshape(height, width, channels)
-        return self._lit(moved, rng)
+        return self._recolour(moved, rng)
 
-    def _moves(
+    def matrices(
         self, count: int, size: tuple[int, ...], rng: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return one matrix ``(2, 3)`` per photo that turns and zooms about its middle."""
+        """Return one affine matrix ``(2, 3)`` per image of this height and width."""
         angles = np.deg2rad(rng.uniform(-self.rotation, self.rotation, count))
         zooms = 1 + rng.uniform(-self.zoom, self.zoom, count)
         mirrors = np.where(rng.random(count) < self.flip, -1.0, 1.0)
         height, width = size
-        middle = np.array([(width - 1) / 2, (height - 1) / 2])
+        centre = np.array([(width - 1) / 2, (height - 1) / 2])
         shifts = rng.uniform(-self.shift, self.shift, (count, 2)) * [width, height]
         cos, sin = zooms * np.cos(angles), zooms * np.sin(angles)
-        turns = np.stack([cos * mirrors, -sin, sin * mirrors, cos], axis=1).reshape(count, 2, 2)
-        offsets = middle + shifts - turns @ middle
-        return np.concatenate([turns, offsets[..., None]], axis=2)
+        rotations = np.stack([cos * mirrors, -sin, sin * mirrors, cos], axis=1).reshape(count, 2, 2)
+        offsets = centre + shifts - rotations @ centre
+        return np.concatenate([rotations, offsets[..., None]], axis=2)
 
-    def _lit(self, pixels: Pixels, rng: np.random.Generator) -> Values:
-        """Light photos; all of it is linear in a pixel's channels, so one matrix each does it."""
+    def _recolour(self, pixels: Pixels, rng: np.random.Generator) -> Values:
+        """Change brightness, contrast and colour: linear per pixel, so one matrix per image."""
+        cv2 = _opencv()
         count, channels = len(pixels), pixels.shape[3]
 
         def draw(largest: float, *shape: int) -> npt.NDArray[np.float64]:
@@ -111,8 +122,18 @@ class Augmentation:
             colors = gains * (saturation * np.eye(3) + (1 - saturation) / 3)
         offsets = level * colors.sum(axis=2, keepdims=True)
         matrices = np.concatenate([colors * contrast / 255, offsets], axis=2)
-        lit = np.empty(pixels.shape, np.float32)
-        for out, photo, matrix in zip(lit, pixels, matrices, strict=True):
-            changed = cv2.transform(photo.astype(np.float32), matrix)
+        values = np.empty(pixels.shape, np.float32)
+        for out, image, matrix in zip(values, pixels, matrices, strict=True):
+            changed = cv2.transform(image.astype(np.float32), matrix)
             np.clip(changed.reshape(out.shape), 0, 1, out=out)
-        return lit
+        return values
+
+
+def _opencv() -> Any:  # noqa: ANN401
+    try:
+        import cv2
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            'Augmentation needs OpenCV, which is not installed; pip install "similarity_lab[train]"'
+        ) from None
+    return cv2

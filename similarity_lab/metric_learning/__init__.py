@@ -1,7 +1,7 @@
 """The TensorFlow Similarity approach: train an embedding, index photos, look up, calibrate, match.
 
 Names are imported on first use (PEP 562): importing this package loads no network library. What
-trains needs the extra ``metric``: ``pip install "similarity_lab[metric]"``.
+trains needs the extra ``train``: ``pip install "similarity_lab[train]"``.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ from similarity_lab._lazy import lazy_names
 
 if TYPE_CHECKING:
     from similarity_lab.metric_learning.calibration import Calibration, calibrate
-    from similarity_lab.metric_learning.embedder import RememberingEmbedder
     from similarity_lab.metric_learning.index import PhotoIndex
     from similarity_lab.metric_learning.learner import MetricLearner
 
@@ -18,7 +17,6 @@ _HOMES = {
     "Calibration": "calibration",
     "MetricLearner": "learner",
     "PhotoIndex": "index",
-    "RememberingEmbedder": "embedder",
     "calibrate": "calibration",
 }
 
@@ -26,7 +24,6 @@ __all__ = [
     "Calibration",
     "MetricLearner",
     "PhotoIndex",
-    "RememberingEmbedder",
     "calibrate",
 ]
 

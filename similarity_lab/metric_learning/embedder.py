@@ -1,24 +1,20 @@
 """A trained head behind a base embedder: together they are an embedder like any other."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
 
-from similarity_lab.embedders import Embedder, load_embedder
-from similarity_lab.embedders.base import (
-    Batch,
-    Images,
-    StreamingEmbedder,
-    Vectors,
-    as_sources,
-    embed_all,
-)
-from similarity_lab.embedders.loading import EmbedderSource
+from similarity_lab.embedders import Embedded, Embedder
+from similarity_lab.embedders.base import Images, StreamingEmbedder, Vectors, as_sources
+from similarity_lab.files import skipped_table
 from similarity_lab.images import Color, Pixels
-from similarity_lab.images.sources import Source, content_digest
+from similarity_lab.images.decoding import spans
 from similarity_lab.metric_learning.libraries import tf_keras
 from similarity_lab.metric_learning.training import run
+
+_BLOCK = 512  # images whose base vectors are in memory at once
 
 
 class PixelEmbedder(StreamingEmbedder):
@@ -33,58 +29,6 @@ class PixelEmbedder(StreamingEmbedder):
     def forward(self, pixels: Pixels) -> Vectors:
         """Flatten uint8 ``(b, h, w, c)`` to float32 ``(b, h · w · c)``."""
         return pixels.reshape(len(pixels), -1).astype(np.float32)
-
-
-class RememberingEmbedder:
-    """Keeps the vectors of a frozen embedder in memory, by what a photo holds.
-
-    Training, indexing, calibrating and looking up the same photos, or training several heads on
-    them, then runs them through the network once.
-
-    Parameters
-    ----------
-    embedder : name, Keras model or embedder
-        As `load_embedder` takes it.
-
-    Attributes
-    ----------
-    name, dimension, input_size
-        The embedder's own: its vectors are these.
-
-    Examples
-    --------
-    >>> class Mean:
-    ...     name, dimension, input_size = "mean colour", 3, (8, 8)
-    ...     def embed(self, images, *, batch_size=32, progress=True):
-    ...         print(len(images), "embedded")
-    ...         return np.array([image.mean((0, 1)) for image in images], np.float32)
-    >>> photo = np.full((8, 8, 3), 7, np.uint8)
-    >>> embedder = RememberingEmbedder(Mean())
-    >>> embedder.embed([photo, photo]).shape, embedder.embed([photo]).shape
-    1 embedded
-    ((2, 3), (1, 3))
-    """
-
-    def __init__(self, embedder: EmbedderSource = "efficientnet-lite0") -> None:
-        self._embedder = load_embedder(embedder)
-        self.name, self.dimension = self._embedder.name, self._embedder.dimension
-        self.input_size = self._embedder.input_size
-        self._known: dict[str, Vectors] = {}
-
-    def embed(
-        self, images: Images, *, batch_size: int | None = None, progress: bool = True
-    ) -> Vectors:
-        """Return one vector per image, float32 ``(n, dimension)``, as the embedder does."""
-        sources = as_sources(images)
-        digests = [content_digest(source) for source in sources]
-        new = {d: s for d, s in zip(digests, sources, strict=True) if d not in self._known}
-        if new:
-            made = embed_all(
-                self._embedder, list(new.values()), batch_size=batch_size, progress=progress
-            )
-            self._known.update(zip(new, made, strict=True))
-        known = [self._known[digest] for digest in digests]
-        return np.array(known, np.float32).reshape(len(known), self.dimension)
 
 
 class HeadEmbedder:
@@ -114,44 +58,33 @@ class HeadEmbedder:
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
-    ) -> Vectors:
-        """Return one vector of length 1 per image, float32 ``(n, dimension)``."""
-        vectors = embed_all(self.base, images, batch_size=batch_size, progress=progress)
+    ) -> Embedded:
+        """Return one vector of length 1 per readable image, and list the others.
+
+        Images go through in blocks, so that all vectors of the base are never in memory at once.
+        """
+        sources = as_sources(images)
+        blocks: list[Vectors] = [np.empty((0, self.dimension), np.float32)]
+        kept: list[int] = []
+        skipped: list[pd.DataFrame] = [skipped_table([])]
+        bar = tqdm(
+            total=len(sources), desc="embedding", unit="image", disable=not progress, leave=None
+        )
+        with bar:
+            for span in spans(len(sources), _BLOCK):
+                embedded = self.base.embed(
+                    [sources[index] for index in span], batch_size=batch_size, progress=False
+                )
+                blocks.append(run(self.head, embedded.vectors))
+                kept.extend(span.start + index for index in embedded.kept)
+                skipped.append(embedded.skipped)
+                bar.update(len(span))
         self.name = self._full_name()
-        return run(self.head, vectors)
+        return Embedded(np.concatenate(blocks), kept, pd.concat(skipped, ignore_index=True))
 
     def _full_name(self) -> str:
         """Return head and base; the base may know only when it has started what computes."""
         return f"{self.head.name} {self._digest} on {self.base.name}"
-
-
-class StreamingHeadEmbedder(HeadEmbedder, StreamingEmbedder):
-    """The same on a base that streams, so that the base's vectors are never held all at once."""
-
-    def __init__(self, base: StreamingEmbedder, head: tf_keras.Model) -> None:
-        HeadEmbedder.__init__(self, base, head)
-        self.base: StreamingEmbedder = base
-        self.color, self.batch_size = base.color, base.batch_size
-
-    def forward(self, pixels: Pixels) -> Vectors:
-        """Return the vectors of one batch of uint8 pixels."""
-        return run(self.head, self.base.forward(pixels))
-
-    def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
-        # the base decodes as it likes, and keeps all cores busy
-        for vectors, indices, bad in self.base._batches(sources, batch_size):
-            yield run(self.head, vectors), indices, bad
-        self.name = self._full_name()
-
-    embed = StreamingEmbedder.embed
-    __repr__ = StreamingEmbedder.__repr__
-
-
-def with_head(base: Embedder, head: tf_keras.Model) -> HeadEmbedder:
-    """Return base and head as one embedder."""
-    if isinstance(base, StreamingEmbedder):
-        return StreamingHeadEmbedder(base, head)
-    return HeadEmbedder(base, head)
 
 
 def weights_digest(head: tf_keras.Model) -> str:

@@ -14,7 +14,7 @@ from similarity_lab.embedders import Embedder
 from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.errors import InputError
 from similarity_lab.metric_learning import saving
-from similarity_lab.metric_learning.embedder import HeadEmbedder, with_head
+from similarity_lab.metric_learning.embedder import HeadEmbedder
 from similarity_lab.metric_learning.losses import Loss, make_loss
 from similarity_lab.metric_learning.search import PhotoSearch
 from similarity_lab.metric_learning.towers import Tower, TowerName
@@ -161,7 +161,7 @@ class MetricLearner(PhotoSearch):
             progress=self.progress,
         )
         self.tower_ = plan
-        self.embedder_ = with_head(base, head)
+        self.embedder_ = HeadEmbedder(base, head)
         return self
 
     @property

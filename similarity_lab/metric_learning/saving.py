@@ -14,7 +14,7 @@ from similarity_lab.embedders import Embedder, load_embedder, vector_space
 from similarity_lab.embedders.loading import NAMES
 from similarity_lab.errors import SavedFolderError
 from similarity_lab.metric_learning.calibration import CURVE_COLUMNS, Calibration
-from similarity_lab.metric_learning.embedder import with_head
+from similarity_lab.metric_learning.embedder import HeadEmbedder
 from similarity_lab.metric_learning.index import PhotoIndex
 from similarity_lab.metric_learning.manifest import read_manifest, write_manifest
 from similarity_lab.metric_learning.towers import Tower
@@ -68,7 +68,7 @@ def load_into(learner: "MetricLearner", folder: Path, embedder: Embedder | None)
     head = learner.tower_.head(base, seed=0)
     with np.load(folder / WEIGHTS, allow_pickle=False) as kept:
         head.set_weights([kept[name] for name in sorted(kept.files)])
-    learner.embedder_ = with_head(base, head)
+    learner.embedder_ = HeadEmbedder(base, head)
     if learner.embedder_.name != manifest["embedder"]:
         raise SavedFolderError(
             f"{folder}: the weights make {learner.embedder_.name!r}, the manifest says "

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.loading import DatasetSource
-from similarity_lab.embedders import Embedder, embed_readable
+from similarity_lab.embedders import Embedder, embed_all
 from similarity_lab.embedders.base import Images, Vectors
 from similarity_lab.errors import InputError
 from similarity_lab.files import skipped_table
@@ -88,7 +88,7 @@ class PhotoSearch(BaseEstimator):
             When k is larger than the index, or the index was made by another model.
         """
         index = self._usable_index()
-        return index.lookup(self.embedder_.embed(images, progress=self.progress), k)
+        return index.lookup(embed_all(self.embedder_, images, progress=self.progress), k)
 
     def calibrate(
         self,
@@ -167,16 +167,15 @@ class PhotoSearch(BaseEstimator):
             raise InputError(
                 f"not calibrated: {self.calibration_.statement}; ask for less, or train better"
             )
-        embedded = embed_readable(self.embedder_, images, progress=self.progress)
+        embedded = self.embedder_.embed(images, progress=self.progress)
         found = index.lookup(embedded.vectors, 1, embedded.kept)
         found = found.rename(columns={"label": "nearest"}).assign(reason="")
         near = found["distance"] <= self.calibration_.threshold
         found["label"] = found["nearest"].where(near, UNKNOWN)
-        bad = {
-            "query": list(embedded.errors),
-            "reason": [e.reason for e in embedded.errors.values()],
-        }
-        rows = pd.concat([found, pd.DataFrame(bad)]) if embedded.errors else found
+        n_images = len(embedded.kept) + len(embedded.skipped)
+        skipped = np.setdiff1d(np.arange(n_images), embedded.kept)
+        unread = pd.DataFrame({"query": skipped, "reason": embedded.skipped["reason"]})
+        rows = pd.concat([found, unread]) if len(unread) else found
         return rows.sort_values("query", ignore_index=True)[MATCH_COLUMNS]
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -200,7 +199,7 @@ class PhotoSearch(BaseEstimator):
 
     def _read(self, embedder: Embedder, photos: ImageDataset) -> tuple[ImageDataset, Vectors]:
         """Return the photos that can be read, and their vectors."""
-        embedded = embed_readable(embedder, photos.sources, progress=self.progress)
+        embedded = embedder.embed(photos.sources, progress=self.progress)
         self._note_skipped(embedded.skipped)
         return photos.subset(embedded.kept), embedded.vectors
 

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from similarity_lab.datasets.dataset import ImageDataset, Labels
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError
-from similarity_lab.evaluation import retrieval
+from similarity_lab.evaluation import evaluate_retrieval
 from similarity_lab.metric_learning.libraries import quietly, tf_keras, tfs
 
 OWN_SHARE = 0.2  # of each class, for validation where none is given
@@ -204,7 +204,7 @@ def own_validation(photos: ImageDataset, seed: int) -> tuple[ImageDataset, Image
 
 
 def _figures(head: tf_keras.Model, validation: tuple[Vectors, Labels]) -> dict[str, float]:
-    found = retrieval(run(head, validation[0]), validation[1], k=[1]).means()
+    found = evaluate_retrieval(run(head, validation[0]), validation[1], k=[1]).means()
     return {"val_recall@1": found["recall@1"], "val_map": found["map"]}
 
 

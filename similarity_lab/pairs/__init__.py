@@ -1,7 +1,7 @@
-"""Pairs of images of the same class and of different classes: as arrays, as indices, as streams.
+"""Pairs of images of the same class and of different classes: arrays, positions, training streams.
 
-`make_pairs`, `make_pairs_target` and `pair_indices` need NumPy only. The streams and the
-callback are Keras's and are imported on first use, so that this package loads no network library.
+`make_pairs`, `make_pairs_target` and `pair_indices` need NumPy only. The streams and the callback
+are Keras's (extra ``train``) and imported on first use: importing this package imports no Keras.
 """
 
 from typing import TYPE_CHECKING
@@ -12,11 +12,9 @@ from similarity_lab.pairs.arrays import make_pairs, make_pairs_target
 from similarity_lab.pairs.indices import pair_indices
 
 if TYPE_CHECKING:
-    from similarity_lab.pairs.balanced import ClassBalancedStream
-    from similarity_lab.pairs.callbacks import MineNegatives
-    from similarity_lab.pairs.streams import PairStream
+    from similarity_lab.pairs.streams import ClassBalancedStream, MineNegatives, PairStream
 
-_HOMES = {"ClassBalancedStream": "balanced", "MineNegatives": "callbacks", "PairStream": "streams"}
+_HOMES = {"ClassBalancedStream": "streams", "MineNegatives": "streams", "PairStream": "streams"}
 
 __all__ = [
     "Augmentation",

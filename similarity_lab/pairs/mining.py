@@ -1,41 +1,36 @@
-"""Semi-hard negatives: other classes' images that the network puts just behind the positive.
+"""Semi-hard negatives: images of other classes only a little farther away than the positive.
 
 Schroff, Kalenichenko, Philbin: FaceNet (CVPR 2015), https://doi.org/10.1109/CVPR.2015.7298682,
 arXiv:1503.03832.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics.pairwise import euclidean_distances
 
-from similarity_lab.errors import InputError
-from similarity_lab.images import Pixels
-from similarity_lab.pairs.members import Indices
-from similarity_lab.pairs.photos import Photos
+from similarity_lab.pairs.indices import Indices
 
 KINDS = ("semi-hard", "hardest farther", "random")
 SEMI_HARD, FARTHER, RANDOM = range(len(KINDS))
 
-_BLOCK = 1024  # anchors whose distances to all candidates are held at once
+_BLOCK = 1024  # anchors whose distances to all candidates are in memory at once
 
-Vectors = npt.NDArray[np.floating]
-Embed = Callable[[Pixels], npt.ArrayLike]
+AnyFloats = npt.NDArray[np.floating]
 
 
-class Embedded(NamedTuple):
+class LabelledVectors(NamedTuple):
     """Vectors ``(n, d)`` and the class ``(n,)`` of each."""
 
-    vectors: Vectors
+    vectors: AnyFloats
     codes: Indices
 
 
 def semi_hard_negatives(
-    anchors: Embedded,
-    positives: Vectors,
-    candidates: Embedded,
+    anchors: LabelledVectors,
+    positives: AnyFloats,
+    candidates: LabelledVectors,
     *,
     margin: float,
     rng: np.random.Generator,
@@ -48,10 +43,10 @@ def semi_hard_negatives(
 
     Parameters
     ----------
-    anchors : Embedded
+    anchors : LabelledVectors
         m of them.
     positives : ndarray, shape (m, d)
-    candidates : Embedded
+    candidates : LabelledVectors
         p of them; memory is 1,024 · p distances, whatever m is.
     margin : float
         Above 0, in the units of the vectors.
@@ -59,62 +54,42 @@ def semi_hard_negatives(
 
     Returns
     -------
-    chosen : ndarray of int64, shape (m,)
+    negatives : ndarray of int64, shape (m,)
         Position among the candidates; -1 for none.
     kinds : ndarray of int64, shape (m,)
-        Position in `KINDS`: how each was chosen; the last one where there was none.
+        How each was chosen, as a position in `KINDS`; the last one where there was none.
 
     Examples
     --------
     >>> line = np.array([[0.0], [1.0], [1.1], [3.0]])
-    >>> chosen, kinds = semi_hard_negatives(
-    ...     Embedded(line[:1], np.array([0])),
+    >>> negatives, kinds = semi_hard_negatives(
+    ...     LabelledVectors(line[:1], np.array([0])),
     ...     line[1:2],
-    ...     Embedded(line, np.array([0, 0, 1, 1])),
+    ...     LabelledVectors(line, np.array([0, 0, 1, 1])),
     ...     margin=0.5,
     ...     rng=np.random.default_rng(0),
     ... )
-    >>> chosen.tolist(), [KINDS[kind] for kind in kinds]
+    >>> negatives.tolist(), [KINDS[kind] for kind in kinds]
     ([2], ['semi-hard'])
     """
-    chosen, kinds = np.empty((2, len(anchors.codes)), np.int64)
+    negatives, kinds = np.empty((2, len(anchors.codes)), np.int64)
     to_positive = np.linalg.norm(anchors.vectors - positives, axis=1)
-    for start in range(0, len(chosen), _BLOCK):
+    for start in range(0, len(negatives), _BLOCK):
         block = slice(start, start + _BLOCK)
         distances = euclidean_distances(anchors.vectors[block], candidates.vectors)
         near = to_positive[block, None]
-        other = anchors.codes[block, None] != candidates.codes
-        farther = other & (distances > near)
-        semi_hard = farther & (distances < near + margin)
-        drawn = np.where(semi_hard, rng.random(distances.shape), -1).argmax(axis=1)
-        nearest = np.where(farther, distances, np.inf).argmin(axis=1)
-        conditions = [semi_hard.any(axis=1), farther.any(axis=1)]
-        chosen[block] = np.select(conditions, [drawn, nearest], -1)
+        is_other = anchors.codes[block, None] != candidates.codes
+        is_farther = is_other & (distances > near)
+        is_semi_hard = is_farther & (distances < near + margin)
+        random = np.where(is_semi_hard, rng.random(distances.shape), -1).argmax(axis=1)
+        nearest = np.where(is_farther, distances, np.inf).argmin(axis=1)
+        conditions = [is_semi_hard.any(axis=1), is_farther.any(axis=1)]
+        negatives[block] = np.select(conditions, [random, nearest], -1)
         kinds[block] = np.select(conditions, [SEMI_HARD, FARTHER], RANDOM)
-    return chosen, kinds
+    return negatives, kinds
 
 
-def shares(kinds: Indices) -> dict[str, float]:
-    """Return which share of the negatives was chosen in which way, 0…1."""
+def kind_shares(kinds: Indices) -> dict[str, float]:
+    """Return the share of the negatives that was chosen in each way, 0…1."""
     counts = np.bincount(kinds, minlength=len(KINDS)) / len(kinds)
     return dict(zip(KINDS, counts.tolist(), strict=True))
-
-
-def embedded(embed: Embed, photos: Photos, positions: Indices, batch_size: int) -> Vectors:
-    """Return the vectors ``(n, d)`` of photos, which are decoded a batch at a time."""
-    parts = []
-    for start in range(0, len(positions), batch_size):
-        pixels = photos.pixels(positions[start : start + batch_size])
-        vectors = np.asarray(embed(pixels))
-        if vectors.ndim != 2 or len(vectors) != len(pixels) or vectors.dtype.kind != "f":
-            raise InputError(
-                f"embed must turn {pixels.shape} uint8 pixels into ({len(pixels)}, d) "
-                f"floating-point vectors, got {vectors.shape} {vectors.dtype}"
-            )
-        if not np.isfinite(vectors).all():
-            raise InputError(
-                "embed gave vectors that are not finite, so no negative can be chosen by distance; "
-                "has training diverged? a lower learning rate may help"
-            )
-        parts.append(vectors)
-    return np.concatenate(parts)

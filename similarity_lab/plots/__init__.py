@@ -1,11 +1,32 @@
-"""Pictures of what the package finds.
+"""Figures: charts of measurements, sheets of images, and value against cost.
 
-Each function returns a matplotlib figure that belongs to the caller; none is shown or saved here.
+Each function returns a matplotlib figure that belongs to the caller; nothing is displayed or saved.
+Needs the extra ``plots``.
 """
 
-from .charts import distance_histogram, embedding_map, lines, roc_curves, training_curves
-from .photos import contact_sheet, neighbour_sheet, reference_neighbours, site_sheet
-from .value import trade_off
+from similarity_lab.errors import MissingExtraError
+
+try:
+    import matplotlib  # noqa: F401  # only to check that it is installed
+except ImportError as error:
+    raise MissingExtraError(
+        'Figures need matplotlib: pip install "similarity_lab[plots]"'
+    ) from error
+
+from similarity_lab.plots.charts import (
+    distance_histogram,
+    embedding_map,
+    lines,
+    roc_curves,
+    training_curves,
+)
+from similarity_lab.plots.images import (
+    contact_sheet,
+    neighbour_sheet,
+    reference_neighbours,
+    site_sheet,
+)
+from similarity_lab.plots.value import trade_off
 
 __all__ = [
     "contact_sheet",

@@ -1,4 +1,4 @@
-"""Charts: how distances spread, how a training went, how well a network separates."""
+"""Charts: distance histograms, curves, training history, ROC curves and embedding maps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
-from sklearn.manifold import TSNE
 
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation import PairDistances
@@ -23,16 +22,16 @@ def distance_histogram(
     label: str = "cosine distance (smaller = more alike)",
     bins: int = 60,
 ) -> Figure:
-    """Show how groups of distances spread, each group scaled to the same area.
+    """Return a histogram of groups of distances, each group normalised to the same area.
 
     Parameters
     ----------
     distances : mapping of str to array
-        A name and its distances; at most eight groups.
+        Distances by name of the group; at most eight groups.
     threshold : float, optional
-        Drawn as a line.
+        Drawn as a vertical line.
     label : str
-        What the distance is.
+        Label of the x axis.
     bins : int
     """
     groups = {name: np.asarray(values, float) for name, values in distances.items()}
@@ -43,8 +42,8 @@ def distance_histogram(
     for (name, values), colour in zip(groups.items(), colours, strict=True):
         style: dict[str, Any] = {"density": True, "color": colour}
         axis.hist(values, edges, alpha=0.25, **style)
-        named = f"{name} ({values.size:,})"
-        axis.hist(values, edges, histtype="step", linewidth=1.5, label=named, **style)
+        entry = f"{name} ({values.size:,})"
+        axis.hist(values, edges, histtype="step", linewidth=1.5, label=entry, **style)
     if threshold is not None:
         axis.axvline(threshold, color=INK, linestyle="--", label=f"threshold {threshold:.3g}")
     axis.set_xlabel(label)
@@ -61,15 +60,15 @@ def lines(
     y_label: str,
     log_x: bool = False,
 ) -> Figure:
-    """Show one or more curves.
+    """Return a line chart of one or more curves.
 
     Parameters
     ----------
     series : mapping of str to (x, y)
-        At most eight.
+        At most eight curves.
     x_label, y_label : str
     log_x : bool
-        On a logarithmic scale, with a tick at each value.
+        Use a logarithmic x axis with a tick at each value.
     """
     figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
     axis = figure.subplots()
@@ -82,64 +81,64 @@ def lines(
         axis.minorticks_off()
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
-    _open(axis)
+    _simplify(axis)
     axis.legend(frameon=False, fontsize=9)
     return figure
 
 
 def training_curves(history: pd.DataFrame, *, best_epoch: int | None = None) -> Figure:
-    """Show loss, and verification AUC on the photos trained on and on validation photos.
+    """Return the loss and the verification AUC on training and validation images, by epoch.
 
     Parameters
     ----------
     history : DataFrame
-        ``epoch, loss, train_auc, val_auc``, as of `similarity_lab.siamese.TrainingRun`.
+        ``epoch, loss, train_auc, val_auc``, as in `similarity_lab.siamese.TrainingRun.history`.
     best_epoch : int, optional
-        Marked by a line.
+        Drawn as a vertical line.
     """
     figure = Figure(figsize=(9, 3), layout="constrained", dpi=100)
-    of_loss, of_auc = figure.subplots(1, 2)
-    of_loss.plot(history["epoch"], history["loss"], color=SERIES[0], marker="o", markersize=3)
-    of_loss.set_ylabel("loss")
+    loss_axis, auc_axis = figure.subplots(1, 2)
+    loss_axis.plot(history["epoch"], history["loss"], color=SERIES[0], marker="o", markersize=3)
+    loss_axis.set_ylabel("loss")
     for name, label, colour in (
-        ("train_auc", "photos trained on", SERIES[4]),
-        ("val_auc", "validation photos", SERIES[0]),
+        ("train_auc", "training images", SERIES[4]),
+        ("val_auc", "validation images", SERIES[0]),
     ):
-        of_auc.plot(
+        auc_axis.plot(
             history["epoch"], history[name], color=colour, marker="o", markersize=3, label=label
         )
-    of_auc.axhline(0.5, color=INK, linewidth=0.8, linestyle=":", label="chance")
+    auc_axis.axhline(0.5, color=INK, linewidth=0.8, linestyle=":", label="chance")
     if best_epoch is not None:
-        of_auc.axvline(best_epoch, color=INK, linestyle="--", label=f"best, epoch {best_epoch}")
-    of_auc.set_ylabel("verification AUC")
-    of_auc.legend(frameon=False, fontsize=9)
-    for axis in (of_loss, of_auc):
+        auc_axis.axvline(best_epoch, color=INK, linestyle="--", label=f"best, epoch {best_epoch}")
+    auc_axis.set_ylabel("verification AUC")
+    auc_axis.legend(frameon=False, fontsize=9)
+    for axis in (loss_axis, auc_axis):
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
-        _open(axis)
+        _simplify(axis)
     return figure
 
 
 def roc_curves(pairs: Mapping[str, PairDistances]) -> Figure:
-    """Show verification as ROC curves, with the area under each.
+    """Return verification ROC curves with the area under each.
 
     Parameters
     ----------
     pairs : mapping of str to PairDistances
-        At most eight.
+        At most eight curves.
     """
     figure = Figure(figsize=(5.2, 4.6), layout="constrained", dpi=100)
     axis = figure.subplots()
-    for (name, measured), colour in zip(pairs.items(), _colours(len(pairs)), strict=True):
-        curve = measured.roc()
-        label = f"{name}: {measured.auc:.3f}"
+    for (name, distances), colour in zip(pairs.items(), _colours(len(pairs)), strict=True):
+        curve = distances.roc()
+        label = f"{name}: {distances.auc:.3f}"
         axis.plot(curve["false_accepts"], curve["true_accepts"], color=colour, label=label)
     axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
     axis.set_xlabel("different pairs accepted")
     axis.set_ylabel("same pairs accepted")
     axis.set_aspect("equal")
     axis.legend(frameon=False, fontsize=8, loc="lower right")
-    _open(axis)
+    _simplify(axis)
     return figure
 
 
@@ -151,36 +150,40 @@ def embedding_map(
     n_classes: int = 8,
     seed: int = 0,
 ) -> Figure:
-    """Show vectors of several embedders as points in the plane, one colour per class.
+    """Return 2-D t-SNE maps of the vectors of several embedders, one colour per class.
 
-    Laid out by t-SNE (L. van der Maaten, G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008):
-    neighbours stay neighbours, distances between groups mean nothing.
+    t-SNE preserves neighbourhoods; distances between groups have no meaning (L. van der Maaten,
+    G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008).
 
     Parameters
     ----------
     vectors : mapping of str to ndarray, shape (n, d)
-        One panel each.
-    labels : integers, shape (n,)
+        One panel per embedder.
+    labels : ndarray of int, shape (n,)
     classes : sequence of str
     n_classes : int
-        Only the classes with most photos are shown, at most eight.
+        Number of classes shown, largest first; at most eight.
     seed : int
     """
+    from sklearn.manifold import TSNE  # deferred: slow import
+
     counts = np.bincount(labels, minlength=len(classes))
-    shown = np.sort(np.argsort(-counts, kind="stable")[: min(n_classes, (counts > 0).sum())])
-    colours = dict(zip(shown.tolist(), _colours(len(shown)), strict=True))
-    chosen = np.flatnonzero(np.isin(labels, shown))
+    largest = np.sort(np.argsort(-counts, kind="stable")[: min(n_classes, (counts > 0).sum())])
+    colours = dict(zip(largest.tolist(), _colours(len(largest)), strict=True))
+    members = np.flatnonzero(np.isin(labels, largest))
     figure = Figure(figsize=(3.6 * len(vectors), 3.9), layout="constrained", dpi=100)
     for axis, (name, values) in zip(
         figure.subplots(1, len(vectors), squeeze=False)[0], vectors.items(), strict=True
     ):
-        perplexity = min(30, (len(chosen) - 1) / 3)
+        perplexity = min(30, (len(members) - 1) / 3)
         points = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(
-            values[chosen]
+            values[members]
         )
         for label, colour in colours.items():
-            at = labels[chosen] == label
-            axis.scatter(*points[at].T, s=6, color=colour, label=classes[label], linewidths=0)
+            is_member = labels[members] == label
+            axis.scatter(
+                *points[is_member].T, s=6, color=colour, label=classes[label], linewidths=0
+            )
         axis.set_title(name, fontsize=9, color=INK)
         axis.set_xticks([])
         axis.set_yticks([])
@@ -199,11 +202,11 @@ def embedding_map(
 
 def _colours(count: int) -> Sequence[str]:
     if not 1 <= count <= len(SERIES):
-        raise InputError(f"expected one to {len(SERIES)} series, got {count}")
+        raise InputError(f"expected 1 to {len(SERIES)} series, got {count}")
     return SERIES[:count]
 
 
-def _open(axis: Axes) -> None:
-    """Take away what a chart does not need."""
+def _simplify(axis: Axes) -> None:
+    """Show a light grid and hide the upper and right spines."""
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""What an approach is worth against what it costs."""
+"""Value against cost: one labelled point per approach."""
 
 from collections.abc import Collection
 from itertools import product
@@ -16,7 +16,7 @@ from similarity_lab.errors import InputError
 from similarity_lab.plots.colours import INK, MATCH
 
 _OTHERS = "#8a8a8a"
-_PLACES = tuple(  # where a name may be beside its point, the best first: (x, ha), (y, va)
+_LABEL_OFFSETS = tuple(  # positions of a label beside its point, best first: (x, ha), (y, va)
     product(
         ((8, "left"), (-8, "right"), (0, "center")),
         (
@@ -37,43 +37,44 @@ def trade_off(
     hollow: Collection[str] = (),
     hollow_label: str = "",
 ) -> Figure:
-    """Show value against cost, one labelled point per row, cheap on the left of a log scale.
+    """Return a chart of value against cost (logarithmic), one labelled point per row.
 
     Parameters
     ----------
     table : DataFrame
-        Indexed by name; columns ``cost`` (above 0), ``value`` (share, 0…1), ``low``, ``high`` (its
-        interval).
+        Indexed by name; columns ``cost`` (above 0), ``value`` (fraction, 0…1), ``low`` and ``high``
+        (interval of the value).
     recommended : str
-        The row that is drawn in colour.
+        The highlighted row.
     x_label, y_label : str
     chance : float, optional
-        What guessing reaches, drawn as a line.
-    hollow : names, optional
-        Rows that do not compare fairly with the others, drawn as rings; `hollow_label` says why.
+        Value at chance level, drawn as a line.
+    hollow : collection of str, optional
+        Rows that are not directly comparable with the others, drawn as rings.
     hollow_label : str
+        Explains the rings in the legend.
 
     Raises
     ------
-    ValueError
-        For a table without these columns or `recommended`, or with a cost that has no logarithm.
+    InputError
+        For a table without these columns or without `recommended`, or with a cost of 0 or less.
 
     Examples
     --------
     >>> rows = {"a": [1.0, 0.9, 0.8, 0.95], "b": [10.0, 0.6, 0.5, 0.7]}
     >>> table = pd.DataFrame.from_dict(rows, "index", columns=["cost", "value", "low", "high"])
-    >>> trade_off(table, recommended="a", x_label="ms", y_label="right").axes[0].get_xscale()
+    >>> trade_off(table, recommended="a", x_label="ms", y_label="accuracy").axes[0].get_xscale()
     'log'
     """
     missing = [name for name in ("cost", "value", "low", "high") if name not in table]
     missing += [] if recommended in table.index else [f"the row {recommended!r}"]
     if missing:
         raise InputError(
-            f"expected columns cost, value, low and high and the recommended row; missing: "
+            "expected columns cost, value, low and high and the recommended row; missing: "
             f"{', '.join(missing)}"
         )
     if not (table["cost"] > 0).all():
-        raise InputError("costs on a logarithmic scale must be above 0")
+        raise InputError("costs must be above 0 for a logarithmic scale")
     figure = Figure(figsize=(9, 5.2), layout="constrained", dpi=100)
     axis = figure.subplots()
     for name, row in table.iterrows():
@@ -89,7 +90,7 @@ def trade_off(
     if chance is not None:
         axis.axhline(chance, color=INK, linewidth=0.8, linestyle=":")
         axis.text(
-            0.01, chance, "guessing", transform=axis.get_yaxis_transform(), va="bottom",
+            0.01, chance, "chance", transform=axis.get_yaxis_transform(), va="bottom",
             fontsize=8, color=INK,
         )  # fmt: skip
     axis.set_xscale("log")
@@ -105,38 +106,39 @@ def trade_off(
 
 
 def _label(figure: Figure, axis: Axes, table: pd.DataFrame, recommended: str) -> None:
-    """Write each name beside its point, where it covers neither points nor other names."""
+    """Label each point where the label overlaps neither points nor other labels."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # only then is it known where points come to lie, and there they stay
+    canvas.draw()  # fixes the layout, so that positions are known
     figure.set_layout_engine("none")
     points = axis.transData.transform(table[["cost", "value"]].to_numpy(float))
-    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    occupied = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     inside = axis.get_window_extent()
 
     renderer = canvas.get_renderer()
 
     def box_of(text: Annotation) -> Bbox:
         text.update_positions(renderer)
-        return Text.get_window_extent(text, renderer)  # without its line to the point
+        return Text.get_window_extent(text, renderer)  # without the line to the point
 
-    def covered(text: Annotation) -> int:
+    def overlap(text: Annotation) -> int:
         box = box_of(text)
         outside = box.x0 < inside.x0 or box.x1 > inside.x1
-        return 3 * outside + sum(box.overlaps(other) for other in taken)
+        return 3 * outside + sum(box.overlaps(other) for other in occupied)
 
     for name in sorted(map(str, table.index), key=lambda name: name != recommended):
-        at = (table.loc[name, "cost"], table.loc[name, "value"])
-        chosen = name == recommended
+        point = (table.loc[name, "cost"], table.loc[name, "value"])
+        is_recommended = name == recommended
         candidates = [
             axis.annotate(
-                name, at, (x, y), textcoords="offset points", ha=ha, va=va, fontsize=9,
-                color=MATCH if chosen else INK, fontweight="bold" if chosen else "normal",
+                name, point, (x, y), textcoords="offset points", ha=ha, va=va, fontsize=9,
+                color=MATCH if is_recommended else INK,
+                fontweight="bold" if is_recommended else "normal",
                 arrowprops={"arrowstyle": "-", "color": _OTHERS, "linewidth": 0.5} if y else None,
             )
-            for (x, ha), (y, va) in _PLACES
+            for (x, ha), (y, va) in _LABEL_OFFSETS
         ]  # fmt: skip
-        best = min(candidates, key=covered)
-        taken.append(box_of(best))
+        best = min(candidates, key=overlap)
+        occupied.append(box_of(best))
         for text in candidates:
             if text is not best:
                 text.remove()

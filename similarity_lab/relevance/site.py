@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.embedders import Embedded, Embedder, embed_readable
+from similarity_lab.embedders import Embedded, Embedder
 from similarity_lab.errors import SiteError
 from similarity_lab.images import read_image
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.clutter import Clutter, clutter_kind
-from similarity_lab.relevance.decision import IMAGE_COLUMNS
 from similarity_lab.relevance.repeats import repeated
+from similarity_lab.relevance.tables import SCORE_COLUMNS
 from similarity_lab.sites import Site
 
 _KINDS = {
@@ -54,9 +54,9 @@ class EmbeddedSite:
         """Embed what can be read; `SiteError` if that is nothing."""
         if not site.paths:
             raise SiteError(f"{site.name}: has no files at all")
-        embedded = embed_readable(embedder, site.paths, progress=progress)
+        embedded = embedder.embed(site.paths, progress=progress)
         if not embedded.kept:
-            first = embedded.errors[0]
+            first = embedded.skipped.iloc[0]
             raise SiteError(
                 f"{site.name}: none of its {len(site.paths)} files is a readable image "
                 f"(the first: {first.path}: {first.reason})"
@@ -69,7 +69,7 @@ class EmbeddedSite:
                 f"{site.name}: all of its {len(sources)} readable images are left out as "
                 f"{', '.join(sorted(set(filter(None, clutter))))}; score it with leave_out=()"
             )
-        digests = embedded.digests or [content_digest(source) for source in sources]
+        digests = [content_digest(source) for source in sources]
         # Among what counts: a picture is not lost because its icon is the one that is kept
         counts = np.flatnonzero([kind is None for kind in clutter])
         again = np.zeros(len(sources), bool)
@@ -112,8 +112,8 @@ class EmbeddedSite:
         for index, kind in zip(kept, self.clutter, strict=True):
             if kind:
                 status[index], reason[index] = "left out", f"one of the {kind}"
-        for index, error in self.embedded.errors.items():
-            reason[index] = error.reason
+        skipped = np.setdiff1d(np.arange(count), kept)
+        reason[skipped] = self.embedded.skipped["reason"]
         of_readable = {
             **columns,
             "nearest_reference": [references[at] for at in to_references.argmin(1)],
@@ -127,7 +127,7 @@ class EmbeddedSite:
                 **{name: _spread(values, kept, count) for name, values in of_readable.items()},
             }
         )
-        return images.reindex(columns=IMAGE_COLUMNS).astype(_KINDS)
+        return images.reindex(columns=SCORE_COLUMNS).astype(_KINDS)
 
 
 def _spread(

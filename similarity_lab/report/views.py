@@ -175,7 +175,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters.update(percent=_percent, shorten=shorten, odds=odds, safe_url=safe_url)
+    jinja.filters.update(percent=_percent, interval=_interval, odds=odds)
+    jinja.filters.update(shorten=shorten, safe_url=safe_url)
     jinja.globals["symbols"] = SYMBOLS
     return jinja
 
@@ -187,6 +188,11 @@ def _finalize(value: object) -> object:
 
 def _percent(value: float, digits: int = 0) -> str:
     return f"{value:.{digits}%}"
+
+
+def _interval(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{100 * low:.0f}–{high:.0%}"
 
 
 def odds(influence: float) -> str:

@@ -12,11 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from similarity_lab.embedders import Embedder, embed_readable
-from similarity_lab.embedders.base import Images, as_sources
 from similarity_lab.errors import InputError
 from similarity_lab.files import atomic_write
-from similarity_lab.images.sources import describe
 from similarity_lab.store.vectors import Vectors, VectorStore
 
 if TYPE_CHECKING:
@@ -34,24 +31,24 @@ Rows = npt.NDArray[np.int64]
 
 def nearest(
     store: VectorStore,
-    embedder: Embedder,
-    images: Images,
+    embedder: str,
+    vectors: npt.ArrayLike,
     *,
     k: int = 5,
     exact: bool | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Return the photos in a store that look most like images.
+    """Return the stored images that are nearest to vectors.
 
     Parameters
     ----------
     store : VectorStore
-    embedder : Embedder
-        Only what it made is searched.
-    images : sequence of images
-        As `Embedder.embed` takes them.
+    embedder : str
+        Name of the embedder of the vectors; only its vectors are searched.
+    vectors : array of float32, shape (n, dimension)
+        Any length; only the direction counts.
     k : int
-        Photos per image.
+        Neighbours per vector.
     exact : bool, optional
         Compare with every vector; default: up to 100,000 of them. Beyond, an index (usearch,
         ``pip install "similarity_lab[search]"``) is made beside the store and kept up to date; what
@@ -64,40 +61,36 @@ def nearest(
     Returns
     -------
     DataFrame with columns query, rank, path, distance
-        Cosine distance, 0 = same direction. Images that could not be read are in
-        ``attrs["skipped"]``.
+        ``query`` is a position in `vectors`, ``rank`` counts from 1, ``distance`` is the cosine
+        distance, 0…2, 0 = same direction.
     """
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}")
-    count = store.embedders().get(embedder.name, 0)
+    count = store.embedders().get(embedder, 0)
     if not count:
-        kept = ", ".join(map(repr, store.embedders())) or "nothing"
+        others = ", ".join(map(repr, store.embedders())) or "nothing"
         raise InputError(
-            f"{store.folder} holds no vectors of {embedder.name!r}, but of {kept}; score sites or "
-            "embed photos with this store first"
+            f"No vectors of {embedder!r} in {store}; it holds {others}. Decide on sites or embed "
+            "images with this store first"
         )
-    sources = as_sources(images)
-    embedded = embed_readable(embedder, sources, progress=False)
-    queries = _unit(embedded.vectors)
+    queries = _unit(np.asarray(vectors, np.float32))
     if exact is None:
-        exact = count <= EXACT_UP_TO or not _index_is_possible(count)
+        exact = store.folder is None or count <= EXACT_UP_TO or not _index_is_possible(count)
     rows, distances = (
-        exactly(store, embedder.name, queries, k)
+        exactly(store, embedder, queries, k)
         if exact
-        else by_index(store, embedder.name, queries, k, progress=progress)
+        else by_index(store, embedder, queries, k, progress=progress)
     )
-    table = pd.DataFrame(
+    return pd.DataFrame(
         [
-            (describe(sources[at]), rank, path, float(distance))
-            for at, found, away in zip(embedded.kept, rows, distances, strict=True)
+            (query, rank, path, float(distance))
+            for query, (found, away) in enumerate(zip(rows, distances, strict=True))
             for rank, (path, distance) in enumerate(
                 zip(store.paths(found.tolist()), away, strict=True), start=1
             )
         ],
         columns=COLUMNS,
     )
-    table.attrs["skipped"] = embedded.skipped
-    return table
 
 
 def exactly(
@@ -136,6 +129,8 @@ def _up_to_date(store: VectorStore, embedder: str, dimension: int, *, progress: 
     from usearch.index import Index
 
     owner = f"{store.identity()} {embedder}".encode()
+    if store.folder is None:
+        raise InputError("an index needs a store on disk; pass exact=True")
     file = store.folder / f"nearest-{hashlib.sha256(owner).hexdigest()[:16]}.usearch"
     index = _restored(file, dimension)
     if index is None:

@@ -48,8 +48,9 @@ class VectorStore:
 
     Parameters
     ----------
-    folder : path
-        Made when first written to.
+    folder : path, optional
+        Created at the first write. Default: in memory, for as long as this object exists; a copy
+        starts empty.
 
     Examples
     --------
@@ -62,9 +63,9 @@ class VectorStore:
     {'abab...abab': array([1., 2.], dtype=float32)}
     """
 
-    def __init__(self, folder: str | PathLike[str]) -> None:
-        self.folder = Path(folder)
-        self.file = self.folder / _FILE
+    def __init__(self, folder: str | PathLike[str] | None = None) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.file = None if self.folder is None else self.folder / _FILE
         self._alone = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
@@ -74,11 +75,19 @@ class VectorStore:
         """Return a store as it is; anything else is its folder."""
         return thing if isinstance(thing, VectorStore) else cls(thing)
 
-    def __reduce__(self) -> tuple[type, tuple[Path]]:
+    def __reduce__(self) -> tuple[type, tuple[Path | None]]:
         return VectorStore, (self.folder,)  # a connection cannot be copied: open another one
 
     def __repr__(self) -> str:
-        return f"VectorStore({str(self.folder)!r})"
+        return f"VectorStore({'' if self.folder is None else repr(str(self.folder))})"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written."""
+        return self._connection is None if self.file is None else not self.file.exists()
+
+    def __str__(self) -> str:
+        return "the store in memory" if self.file is None else str(self.file)
 
     def close(self) -> None:
         """Close the file; it is opened again when needed."""
@@ -103,7 +112,7 @@ class VectorStore:
             If a row's checksum is wrong or the file is damaged.
         """
         found: dict[str, Vectors] = {}
-        if not self.file.exists():
+        if self.is_empty:
             return found
         with self._open() as connection:
             number, dimension = self._embedder(connection, embedder)
@@ -156,7 +165,7 @@ class VectorStore:
             )
             number, length = self._embedder(connection, embedder)
             if any(len(raw) != 4 * length for _, raw, _, _ in rows):
-                raise InputError(f"{embedder!r} has vectors of {length} numbers in {self.file}")
+                raise InputError(f"{embedder!r} has vectors of {length} numbers in {self}")
             before = connection.total_changes
             connection.executemany(
                 "INSERT OR IGNORE INTO vectors (embedder, content, vector, path, checksum)"
@@ -172,7 +181,7 @@ class VectorStore:
 
     def embedders(self) -> dict[str, int]:
         """Return how many vectors there are of each embedder."""
-        if not self.file.exists():
+        if self.is_empty:
             return {}
         with self._open() as connection:
             return dict(
@@ -186,7 +195,7 @@ class VectorStore:
         self, embedder: str, size: int, *, after: int = 0
     ) -> Iterator[tuple[npt.NDArray[np.int64], list[str], Vectors]]:
         """Yield ``(row numbers, paths, vectors (b, dimension))`` of all vectors, in row order."""
-        while self.file.exists():
+        while not self.is_empty:
             with self._open() as connection:
                 number, dimension = self._embedder(connection, embedder)
                 rows = connection.execute(
@@ -223,17 +232,21 @@ class VectorStore:
                     self._connection, self._process = self._connected(), os.getpid()
                 yield self._connection
             except sqlite3.OperationalError as error:
-                raise StoreError(f"{self.file}: cannot be used now: {error}") from error
+                raise StoreError(f"{self}: cannot be used now: {error}") from error
             except sqlite3.DatabaseError as error:
                 raise StoreError(
-                    f"{self.file} is damaged or no store ({error}); move it away or delete it, "
+                    f"{self} is damaged or no store ({error}); move it away or delete it, "
                     "vectors are made again"
                 ) from error
 
     def _connected(self) -> sqlite3.Connection:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
-            self.file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            self.file or ":memory:",
+            timeout=_PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
         )
         connection.text_factory = lambda data: data.decode(*_NAMES)
         try:
@@ -258,10 +271,10 @@ class VectorStore:
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {_FORMAT}")
         elif application != _APPLICATION:
-            raise StoreError(f"{self.file} is another program's database; choose another folder")
+            raise StoreError(f"{self} is another program's database; choose another folder")
         elif version != _FORMAT:
             raise StoreError(
-                f"{self.file} has format {version}, this version reads {_FORMAT}; move it away"
+                f"{self} has format {version}, this version reads {_FORMAT}; move it away"
             )
 
     @staticmethod
@@ -275,7 +288,7 @@ class VectorStore:
     ) -> Vectors:
         if len(raw) != 4 * dimension or _checksum(embedder, content, raw, path) != checksum:
             raise StoreError(
-                f"{self.file} is damaged: the checksum of {path or content.hex()} is wrong; move "
+                f"{self} is damaged: the checksum of {path or content.hex()} is wrong; move "
                 "it away or delete it, vectors are made again"
             )
         return np.frombuffer(raw, "<f4").astype(np.float32, copy=False)

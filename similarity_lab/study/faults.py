@@ -10,7 +10,7 @@ import numpy.typing as npt
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.images import Pixels
 from similarity_lab.pairs import PairStream
-from similarity_lab.pairs.members import Indices, IsSame
+from similarity_lab.pairs.indices import Indices, IsSame
 
 
 class ImageZeroPairs(PairStream):

@@ -60,7 +60,7 @@ class Demo:
         """Show the first `n` queries with their five nearest examples."""
         from similarity_lab import plots
 
-        return plots.neighbour_sheet(self.queries, self.neighbours, self.indexed, n=n)
+        return plots.neighbour_sheet(self.queries, self.neighbours, self.indexed, n_queries=n)
 
 
 def run_demo(

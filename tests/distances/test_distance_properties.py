@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
 
-import similarity_lab.distances
-from similarity_lab.distances import DISTANCES, Cosine, Euclidean
+from similarity_lab.distances import DISTANCES, Cosine, Euclidean, metrics
 
 VALUES = st.floats(-1e4, 1e4, width=32) | st.integers(-3, 3).map(float)
 ORACLES = {"cosine": "cosine", "euclidean": "euclidean", "dot": lambda u, v: -u @ v}
@@ -40,7 +39,7 @@ def test_blocks_symmetry_range_and_order(name, sets, block, data):
     a, b = sets
     distance = DISTANCES[name]()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(similarity_lab.distances, "_BLOCK", block)
+        patch.setattr(metrics, "_BLOCK", block)
         result = distance.pairwise(a, b)
         k = data.draw(st.integers(1, len(b)))
         positions, nearest = distance.closest(a, b, k)

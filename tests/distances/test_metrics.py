@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-import similarity_lab.distances
-from similarity_lab.distances import Cosine, Distance, Dot, Euclidean, get_distance
+from similarity_lab.distances import Cosine, Distance, Dot, Euclidean, get_distance, metrics
 
 ORACLES = {"cosine": "cosine", "euclidean": "euclidean", "dot": lambda u, v: -u @ v}
 
@@ -11,7 +10,7 @@ ORACLES = {"cosine": "cosine", "euclidean": "euclidean", "dot": lambda u, v: -u 
 @pytest.fixture(params=[3, 2048])
 def block(request, monkeypatch):
     """Blocks smaller and larger than the data."""
-    monkeypatch.setattr(similarity_lab.distances, "_BLOCK", request.param)
+    monkeypatch.setattr(metrics, "_BLOCK", request.param)
 
 
 @pytest.mark.usefixtures("block")

@@ -25,7 +25,7 @@ def others():
 
 def spread(embedder, photos):
     """How far apart photos of one product are, as a share of how far those of two are."""
-    vectors = embedder.embed(photos, progress=False).astype(np.float64)
+    vectors = embedder.embed(photos, progress=False).vectors.astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     far, half = 1 - vectors @ vectors.T, len(vectors) // 2
     within = (far[:half, :half].sum() + far[half:, half:].sum()) / (2 * half * (half - 1))
@@ -43,7 +43,8 @@ def test_products_move_apart_and_the_file_gives_the_same(library, others, tmp_pa
     loaded = load_embedder(tmp_path / "adapted.keras")
     assert loaded.name == adapted.name
     np.testing.assert_allclose(
-        loaded.embed(others[:2], progress=False), adapted.embed(others[:2], progress=False)
+        loaded.embed(others[:2], progress=False).vectors,
+        adapted.embed(others[:2], progress=False).vectors,
     )
 
 
@@ -57,7 +58,9 @@ def test_keeping_everything_changes_nothing(library, others, tmp_path):
             blocks=1, views=1, epochs=1, keep=1, progress=False,
         )  # fmt: skip
     np.testing.assert_allclose(
-        same.embed(others[:3], progress=False), frozen.embed(others[:3], progress=False), atol=1e-4
+        same.embed(others[:3], progress=False).vectors,
+        frozen.embed(others[:3], progress=False).vectors,
+        atol=1e-4,
     )
 
 

@@ -1,4 +1,5 @@
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -6,10 +7,10 @@ from PIL import Image
 from sklearn.base import clone
 
 from similarity_lab import RelevanceScorer, read_image
-from similarity_lab.embedders import embed_readable
+from similarity_lab.embedders import CachedEmbedder, embed_all
 from similarity_lab.embedders.base import StreamingEmbedder
 from similarity_lab.errors import ImageError
-from similarity_lab.store import StoredEmbedder, VectorStore
+from similarity_lab.store import VectorStore
 
 
 class Counting(StreamingEmbedder):
@@ -42,59 +43,69 @@ def test_equal_to_the_embedder_and_each_content_once(store, paths, tmp_path):
     bare, inner = Counting(), Counting()
     (tmp_path / "bad.jpg").write_text("no picture")
     images = [*paths, tmp_path / "bad.jpg", paths[5], tmp_path / "absent.png"]
-    embedder = StoredEmbedder(inner, store)
-    expected = bare.embed_readable(images, progress=False)
+    embedder = CachedEmbedder(inner, store)
+    expected = bare.embed(images, progress=False)
     for _ in range(2):
-        result = embed_readable(embedder, images, progress=False)
+        result = embedder.embed(images, progress=False)
         np.testing.assert_array_equal(result.vectors, expected.vectors)
         assert result.kept == expected.kept
         assert result.skipped.equals(expected.skipped)
         assert inner.looked_at == 300
-    with pytest.raises(ImageError, match=r"bad\.jpg: is not a picture"):
-        embedder.embed(images, progress=False)
-    assert embedder.embed([], progress=False).shape == (0, 3)
-    assert (embedder.name, embedder.dimension, embedder.color) == ("counting", 3, "rgb")
+    with pytest.raises(ImageError, match=r"bad\.jpg: unsupported image format"):
+        embed_all(embedder, images, progress=False)
+    assert embedder.embed([], progress=False).vectors.shape == (0, 3)
+    assert (embedder.name, embedder.dimension, embedder.input_size) == ("counting", 3, (8, 8))
 
 
 def test_known_by_content_not_by_name(store, paths):
-    embedder = StoredEmbedder(Counting(), store)
-    before = embedder.embed(paths[:2], progress=False)
+    embedder = CachedEmbedder(Counting(), store)
+    before = embedder.embed(paths[:2], progress=False).vectors
     paths[0].write_bytes(paths[9].read_bytes())  # the file changes, its name stays
-    after = embedder.embed([paths[0], paths[1].read_bytes(), paths[9]], progress=False)
+    after = embedder.embed([paths[0], paths[1].read_bytes(), paths[9]], progress=False).vectors
     np.testing.assert_array_equal(after[0], after[2])
     np.testing.assert_array_equal(after[1], before[1])
-    other = StoredEmbedder(Counting("of other weights"), store)
+    other = CachedEmbedder(Counting("of other weights"), store)
     other.embed(paths[:2], progress=False)
     assert other.embedder.looked_at == 2
 
 
 def test_every_kind_of_source(store, paths):
     inner = Counting()
-    embedder = StoredEmbedder(inner, store)
+    embedder = CachedEmbedder(inner, store)
     picture = Image.open(paths[3])
     sources = [paths[3], str(paths[3]), io.BytesIO(paths[3].read_bytes()), picture]
     sources += [np.asarray(picture), np.asarray(picture) / 255.0]
-    vectors = embedder.embed(sources, progress=False)
+    vectors = embedder.embed(sources, progress=False).vectors
     np.testing.assert_allclose(vectors, vectors[[0] * 6], atol=1)
     assert inner.looked_at == 4  # the file once, two arrays, the PIL image
     embedder.embed([picture, np.asarray(picture)], progress=False)
     assert inner.looked_at == 5  # PIL images are not kept: bytes would not say all about them
     turned = [picture.convert("P"), picture.convert("P")]
     turned[1].putpalette(bytes(reversed(turned[1].getpalette())))
-    seen = embedder.embed(turned, progress=False)
+    seen = embedder.embed(turned, progress=False).vectors
     assert np.abs(seen[0] - seen[1]).max() > 5
 
 
-def test_a_strangers_embedder_gets_what_it_was_given(store, paths, stub):
-    class ByPath:
-        name, dimension, input_size = "by path", 3, (8, 8)
+def test_cached_embedder_gets_file_objects(store, paths, per_image):
+    class Pillow(per_image):
+        def vector(self, image):
+            assert image.name in map(str, paths)
+            with Image.open(image) as opened:
+                return np.asarray(opened).mean((0, 1))
 
-        def embed(self, images, *, batch_size=32, progress=True):
-            assert all(image in paths for image in images)
-            return np.array([read_image(image).mean((0, 1)) for image in images], np.float32)
+    vectors = CachedEmbedder(Pillow(), store).embed(paths[:4], progress=False).vectors
+    expected = [read_image(path).mean((0, 1)) for path in paths[:4]]
+    np.testing.assert_allclose(vectors, expected, rtol=1e-6)
 
-    vectors = StoredEmbedder(ByPath(), store).embed(paths[:4], progress=False)
-    np.testing.assert_allclose(vectors, stub.embed(paths[:4]), atol=1e-5)
+
+def test_cached_embedder_in_memory(paths):
+    embedder = CachedEmbedder(Counting())
+    first = embedder.embed(paths[:5], progress=False).vectors
+    np.testing.assert_array_equal(embedder.embed(paths[:5], progress=False).vectors, first)
+    assert embedder.embedder.looked_at == 5
+    copied = pickle.loads(pickle.dumps(embedder))
+    np.testing.assert_array_equal(copied.embed(paths[:5], progress=False).vectors, first)
+    assert copied.embedder.looked_at == 10  # a copy starts empty
 
 
 def test_an_interrupted_run_goes_on(store, paths):
@@ -105,9 +116,9 @@ def test_an_interrupted_run_goes_on(store, paths):
             return super().forward(pixels)
 
     with pytest.raises(KeyboardInterrupt):
-        StoredEmbedder(Interrupted(), store).embed(paths, progress=False)
+        CachedEmbedder(Interrupted(), store).embed(paths, progress=False)
     rest = Counting()
-    StoredEmbedder(rest, store).embed(paths, progress=False)
+    CachedEmbedder(rest, store).embed(paths, progress=False)
     assert rest.looked_at == 300 - 128
 
 
@@ -119,9 +130,9 @@ def test_an_embedder_that_turns_out_to_be_another(store, paths):
             self.name = "what really computes"
             return super().forward(pixels) + 1
 
-    StoredEmbedder(Counting(), store).embed(paths[:200], progress=False)
-    vectors = StoredEmbedder(Falling(), store).embed(paths, progress=False)
-    np.testing.assert_allclose(vectors, Counting().embed(paths, progress=False) + 1)
+    CachedEmbedder(Counting(), store).embed(paths[:200], progress=False)
+    vectors = CachedEmbedder(Falling(), store).embed(paths, progress=False).vectors
+    np.testing.assert_allclose(vectors, Counting().embed(paths, progress=False).vectors + 1)
     assert store.embedders() == {"counting": 200, "what really computes": 300}
 
 
@@ -132,13 +143,13 @@ def test_scorers_look_up_what_they_know(store, library, sites, tmp_path):
 
     plain, inner = scored(Counting()), Counting()
     first = scored(inner, store=store)
-    expected = plain.score(sites / "nut-shop")
-    assert first.score(sites / "nut-shop").images.equals(expected.images)
+    expected = plain.decide(sites / "nut-shop")
+    assert first.decide(sites / "nut-shop").images.equals(expected.images)
     made = inner.looked_at
-    again = scored(inner, store=str(store.folder)).score(sites / "nut-shop")
+    again = scored(inner, store=str(store.folder)).decide(sites / "nut-shop")
     assert again.images.equals(expected.images) and inner.looked_at == made
     first.save(tmp_path / "scorer")
-    assert str(store.folder) not in (tmp_path / "scorer" / "scorer.json").read_text()
+    assert str(store.folder) not in (tmp_path / "scorer" / "manifest.json").read_text()
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=inner, store=store, library=library)
-    loaded.set_params(progress=False).score(sites / "nut-shop")
+    loaded.set_params(progress=False).decide(sites / "nut-shop")
     assert inner.looked_at == made and loaded.store is store

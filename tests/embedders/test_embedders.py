@@ -11,7 +11,7 @@ from PIL import Image
 
 from similarity_lab import load_embedder, read_image
 from similarity_lab.backend import keras
-from similarity_lab.embedders import Embedder, embed_readable
+from similarity_lab.embedders import Embedded, Embedder, embed_all
 from similarity_lab.errors import EmbedderError, HubError, ImageError
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "efficientnet_lite.npz"
@@ -43,7 +43,7 @@ def test_features_agree_with_an_independent_implementation(name, key, runtime):
         pytest.skip("golden features are not present (../shared/golden)")
     golden = np.load(GOLDEN, allow_pickle=False)
     embedder = load_embedder(f"efficientnet-{name}", runtime=runtime)
-    features = embedder.embed(golden[key], progress=False)
+    features = embedder.embed(golden[key], progress=False).vectors
     np.testing.assert_allclose(features, golden[f"features_{name}"], atol=1e-4)
 
 
@@ -53,7 +53,7 @@ def test_features_agree_with_those_stored(name, size, color):
     """Stored from this network on the day it agreed with the golden features."""
     embedder = load_embedder(f"efficientnet-{name}", color=color, runtime="keras")
     assert embedder.input_size == (size, size) and embedder.dimension == 1280
-    features = embedder.embed(pictures(size), progress=False)
+    features = embedder.embed(pictures(size), progress=False).vectors
     assert features.dtype == np.float32 and features.min() >= 0
     stored = np.load(STORED, allow_pickle=False)[f"{name}_{color}"]
     np.testing.assert_allclose(features, stored, atol=1e-4)
@@ -62,7 +62,7 @@ def test_features_agree_with_those_stored(name, size, color):
 def test_the_model_takes_zero_to_one(lite0):
     pixels = pictures(224)
     features = np.asarray(lite0.model(pixels.astype(np.float32) / 255, training=False))
-    np.testing.assert_allclose(features, lite0.embed(pixels, progress=False), atol=1e-4)
+    np.testing.assert_allclose(features, lite0.embed(pixels, progress=False).vectors, atol=1e-4)
     assert lite0.model.input_shape == (None, 224, 224, 3)
 
 
@@ -71,7 +71,9 @@ def test_gray_is_three_equal_channels(lite0):
     pixels = pictures(224)
     thrice = np.stack([np.repeat(read_image(p, color="gray"), 3, axis=2) for p in pixels])
     np.testing.assert_allclose(
-        gray.embed(pixels, progress=False), lite0.embed(thrice, progress=False), atol=1e-4
+        gray.embed(pixels, progress=False).vectors,
+        lite0.embed(thrice, progress=False).vectors,
+        atol=1e-4,
     )
     assert gray.name != lite0.name and "gray" in gray.name
 
@@ -82,24 +84,24 @@ def test_all_sources_give_the_same_vectors(lite0, tmp_path):
     for number, picture in enumerate(pixels):
         paths.append(tmp_path / f"{number}.png")
         Image.fromarray(picture).save(paths[-1])
-    expected = lite0.embed(pixels, progress=False)
+    expected = lite0.embed(pixels, progress=False).vectors
     for images in (paths, [str(p) for p in paths], [p.read_bytes() for p in paths], list(pixels)):
         np.testing.assert_allclose(
-            lite0.embed(images, batch_size=3, progress=False), expected, atol=1e-4
+            lite0.embed(images, batch_size=3, progress=False).vectors, expected, atol=1e-4
         )
 
 
 def test_bad_images(lite0, tmp_path):
     (tmp_path / "bad.jpg").write_text("no picture")
     images = [pictures(64)[0], tmp_path / "bad.jpg", pictures(64)[1]]
-    with pytest.raises(ImageError, match="holds text"):
-        lite0.embed(images, progress=False)
-    result = embed_readable(lite0, images, progress=False)
+    with pytest.raises(ImageError, match="looks like text"):
+        embed_all(lite0, images, progress=False)
+    result = lite0.embed(images, progress=False)
     assert result.kept == [0, 2] and result.vectors.shape == (2, 1280)
     assert result.skipped.path.tolist() == [str(tmp_path / "bad.jpg")]
-    nothing = embed_readable(lite0, [tmp_path / "bad.jpg"], progress=False)
+    nothing = lite0.embed([tmp_path / "bad.jpg"], progress=False)
     assert nothing.kept == [] and nothing.vectors.shape == (0, 1280)
-    assert lite0.embed([], progress=False).shape == (0, 1280)
+    assert lite0.embed([], progress=False).vectors.shape == (0, 1280)
 
 
 def test_one_image_needs_a_list(lite0, tmp_path):
@@ -138,12 +140,14 @@ def test_any_keras_model(tmp_path):
     embedder = load_embedder(model)
     assert isinstance(embedder, Embedder) and embedder.model is model
     assert embedder.color == "gray" and embedder.input_size == (16, 12)
-    vectors = embedder.embed(pictures(20), progress=False)
+    vectors = embedder.embed(pictures(20), progress=False).vectors
     assert vectors.shape == (4, 5)
     model.save(tmp_path / "tiny.keras")
     again = load_embedder(tmp_path / "tiny.keras")
     assert again.name == embedder.name
-    np.testing.assert_allclose(again.embed(pictures(20), progress=False), vectors, atol=1e-5)
+    np.testing.assert_allclose(
+        again.embed(pictures(20), progress=False).vectors, vectors, atol=1e-5
+    )
     model.set_weights([weight + 1 for weight in model.get_weights()])
     assert load_embedder(model).name != embedder.name
 
@@ -169,8 +173,10 @@ def test_a_saved_model_through_hub_load(lite0, tmp_path):
     model.export(tmp_path / "exported", verbose=False)
     exported = load_embedder(str(tmp_path / "exported"))
     assert exported.input_size == (20, 20) and "savedmodel" in exported.name
-    expected = load_embedder(model).embed(pictures(20), progress=False)
-    np.testing.assert_allclose(exported.embed(pictures(20), progress=False), expected, atol=1e-5)
+    expected = load_embedder(model).embed(pictures(20), progress=False).vectors
+    np.testing.assert_allclose(
+        exported.embed(pictures(20), progress=False).vectors, expected, atol=1e-5
+    )
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
@@ -181,7 +187,7 @@ def test_a_saved_model_through_hub_load(lite0, tmp_path):
     with pytest.raises(ValueError, match="does not state its image size"):
         load_embedder(tmp_path / "called")
     called = load_embedder(tmp_path / "called", input_size=20, color="gray")
-    gray = called.embed(pictures(20), progress=False)
+    gray = called.embed(pictures(20), progress=False).vectors
     np.testing.assert_allclose(gray[:, 0], gray[:, 2])
 
 
@@ -194,7 +200,7 @@ def test_an_address_without_a_network_says_what_to_set(monkeypatch, tmp_path):
 def test_names_that_are_none():
     with pytest.raises(EmbedderError, match="'efficientnet-lite0' or 'efficientnet-lite2'"):
         load_embedder("efficientnet-lite7")
-    with pytest.raises(EmbedderError, match="a dict is no embedder: it has no name, dimension"):
+    with pytest.raises(EmbedderError, match="a dict is not an embedder: it has no name, dimension"):
         load_embedder({})
     with pytest.raises(EmbedderError, match="runtime must be one of"):
         load_embedder(runtime="abacus")
@@ -204,9 +210,27 @@ def test_names_that_are_none():
 
 def test_a_strangers_embedder(stub, tmp_path):
     assert load_embedder(stub) is stub
-    stub.dimension = 4
-    with pytest.raises(ValueError, match=r"returned \(1, 3\) for 1 images, expected \(1, 4\)"):
-        embed_readable(stub, [pictures(8)[0]], progress=False)
+    images = [pictures(8)[0]]
+    stub.dimension = 3
+    stub.embed = lambda images, **settings: np.zeros((1, 3))
+    with pytest.raises(ValueError, match=r"returned a ndarray from embed\(\); expected"):
+        embed_all(stub, images)
+    stub.embed = lambda images, **settings: Embedded(np.zeros((1, 4)))
+    with pytest.raises(ValueError, match=r"returned vectors \(1, 4\), expected \(1, 3\)"):
+        embed_all(stub, images)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "kept", "message"),
+    [
+        (np.zeros(3), None, "expected vectors"),
+        (np.zeros((2, 3)), [0], "of 1 images"),
+        (np.full((1, 3), np.nan), None, "finite"),
+    ],
+)
+def test_embedded_invalid_vectors(vectors, kept, message):
+    with pytest.raises(ValueError, match=message):
+        Embedded(vectors, kept)
 
 
 @pytest.mark.slow
@@ -217,7 +241,7 @@ def test_jax_gives_the_same_features():
         "import json, numpy as np; from similarity_lab import load_embedder;"
         "e = load_embedder(runtime='keras'); y, x = np.mgrid[:224, :224];"
         "p = np.stack([x, y, x], -1).astype(np.uint8)[None];"
-        "print(json.dumps(e.embed(p, progress=False)[0].tolist()))"
+        "print(json.dumps(e.embed(p, progress=False).vectors[0].tolist()))"
     )
     results = []
     for backend in ("tensorflow", "jax"):

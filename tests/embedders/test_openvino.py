@@ -46,7 +46,7 @@ def test_agrees_with_keras(name, size, color):
         load_embedder(name, color=color, runtime=runtime, input_size=size)
         for runtime in ("keras", "openvino")
     ]
-    expected, vectors = (embedder.embed(pictures, progress=False) for embedder in both)
+    expected, vectors = (embedder.embed(pictures, progress=False).vectors for embedder in both)
     np.testing.assert_allclose(vectors, expected, atol=1e-4)
     assert both[0].name.replace("keras", "openvino") == both[1].name
     assert vectors.dtype == np.float32 and both[0].dimension == both[1].dimension
@@ -73,11 +73,11 @@ def test_threads_and_batches_change_nothing(lite0, tmp_path):
         Image.fromarray(picture).save(paths[-1])
     paths.insert(4, tmp_path / "none.png")
     alone = load_embedder(runtime="openvino", threads=1)
-    expected = alone.embed_readable(paths, batch_size=1, progress=False)
+    expected = alone.embed(paths, batch_size=1, progress=False)
     for embedder, batch_size in [(lite0, None), (lite0, 1), (lite0, 5), (lite0, 100), (alone, 3)]:
-        result = embedder.embed_readable(paths, batch_size=batch_size, progress=False)
+        result = embedder.embed(paths, batch_size=batch_size, progress=False)
         np.testing.assert_allclose(result.vectors, expected.vectors, atol=1e-5)
-        assert result.kept == [*range(4), *range(5, 12)] and list(result.errors) == [4]
+        assert result.kept == [*range(4), *range(5, 12)] and len(result.skipped) == 1
     assert lite0.threads == usable_cores()
     with pytest.raises(EmbedderError, match="threads must be at least 1, got 0"):
         load_embedder(runtime="openvino", threads=0)
@@ -104,7 +104,8 @@ INTERRUPTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from similarity_lab import load_embedder
-from similarity_lab.store import StoredEmbedder, VectorStore
+from similarity_lab.embedders import CachedEmbedder
+from similarity_lab.store import VectorStore
 
 class Photos(tuple):  # one photo again and again; says when work is under way
     def __getitem__(self, at):
@@ -115,7 +116,7 @@ class Photos(tuple):  # one photo again and again; says when work is under way
 photo, *folder = sys.argv[1:]
 embedder = load_embedder()
 if folder:
-    embedder = StoredEmbedder(embedder, VectorStore(folder[0]))
+    embedder = CachedEmbedder(embedder, VectorStore(folder[0]))
 embedder.embed(Photos([photo] * 1_000_000), progress=False)
 """
 
@@ -138,7 +139,7 @@ def test_scoring_with_the_default_embedder_needs_no_network_library(library, sit
     code = (
         "import json, sys; from similarity_lab import RelevanceScorer\n"
         f"s = RelevanceScorer('almonds', progress=False).fit({str(library)!r})\n"
-        f"r = s.score({str(sites / 'nut-shop')!r})\n"
+        f"r = s.decide({str(sites / 'nut-shop')!r})\n"
         "heavy = {'tensorflow', 'keras', 'torch'} & set(sys.modules)\n"
         "print(json.dumps([r.embedder, sorted(heavy)]))"
     )
@@ -156,7 +157,7 @@ def test_a_scorer_moves_between_machines_with_and_without_openvino(library, site
         RelevanceScorer.load(tmp_path / "scorer", embedder="efficientnet-lite0")
     keras = load_embedder(runtime="keras")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=keras).set_params(progress=False)
-    here, there = scorer.score(sites / "nut-shop"), loaded.score(sites / "nut-shop")
+    here, there = scorer.decide(sites / "nut-shop"), loaded.decide(sites / "nut-shop")
     assert "openvino" in here.embedder and "keras" in there.embedder
     assert here.decision == there.decision
     np.testing.assert_allclose(here.images["score"], there.images["score"], atol=1e-2)
@@ -170,10 +171,10 @@ def test_falls_back_to_keras_once_with_a_message(monkeypatch):
     pictures = noise(100)
     embedder = load_embedder(input_size=100)
     with pytest.warns(UserWarning, match=r"Keras computes instead.*no such instruction") as caught:
-        vectors = embedder.embed(pictures, progress=False, batch_size=1)
+        vectors = embedder.embed(pictures, progress=False, batch_size=1).vectors
     assert len(caught) == 1
     keras = load_embedder(input_size=100, runtime="keras")
-    np.testing.assert_allclose(vectors, keras.embed(pictures, progress=False), atol=1e-4)
+    np.testing.assert_allclose(vectors, keras.embed(pictures, progress=False).vectors, atol=1e-4)
     assert embedder.name == keras.name  # never vectors under another one's name
     with pytest.raises(EmbedderError, match=r'no such instruction; load_embedder.*"keras"'):
         load_embedder(runtime="openvino").embed(pictures, progress=False)
@@ -193,7 +194,7 @@ def test_a_scorer_never_decides_on_vectors_of_another_network(
         pytest.warns(UserWarning, match="Keras computes instead"),
         pytest.raises(ValueError, match=r"vectors are of .*keras.*scorer's are of .*int8.*fit"),
     ):
-        loaded.score(sites / "nut-shop")
+        loaded.decide(sites / "nut-shop")
 
 
 def test_without_openvino(monkeypatch):
@@ -208,7 +209,7 @@ def test_int8_is_near_and_says_what_it_is(lite0):
     int8 = load_embedder(runtime="openvino-int8")
     assert int8.name == lite0.name.replace("bicubic openvino float32", "scaled openvino int8")
     photos = [load_image(kind, 5, size=(160, 160)) for kind in ("almonds", "dates", "clothing")]
-    exact, near = (unit(e.embed(photos, progress=False)) for e in (lite0, int8))
+    exact, near = (unit(e.embed(photos, progress=False).vectors) for e in (lite0, int8))
     cosine = (exact * near).sum(1)
     assert cosine.min() > 0.97 and cosine.max() < 0.99999  # rounded indeed
 

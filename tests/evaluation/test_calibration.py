@@ -1,25 +1,25 @@
 import numpy as np
 import pytest
 
-from similarity_lab.evaluation import calibration_error, reliability
+from similarity_lab.evaluation import expected_calibration_error, reliability_curve
 
 
-def test_against_a_loop():
+def test_calibration_error_equals_a_loop_over_bins():
     rng = np.random.default_rng(0)
-    said = rng.random(1000)
-    so = rng.random(1000) < said**2
-    order, error = np.argsort(said), 0.0
+    predicted = rng.random(1000)
+    observed = rng.random(1000) < predicted**2
+    order, error = np.argsort(predicted), 0.0
     for part in np.array_split(order, 15):
-        error += len(part) / 1000 * abs(said[part].mean() - so[part].mean())
-    assert calibration_error(said, so) == pytest.approx(error)
-    assert reliability(said, so)["n"].sum() == 1000
-    assert calibration_error(said, rng.random(1000) < said) < error
+        error += len(part) / 1000 * abs(predicted[part].mean() - observed[part].mean())
+    assert expected_calibration_error(predicted, observed) == pytest.approx(error)
+    assert reliability_curve(predicted, observed)["n"].sum() == 1000
+    assert expected_calibration_error(predicted, rng.random(1000) < predicted) < error
 
 
-def test_bad_input():
-    with pytest.raises(ValueError, match="as many probabilities as truths"):
-        reliability([0.1, 0.2], [True])
+def test_invalid_input_is_refused():
+    with pytest.raises(ValueError, match="one truth value per probability"):
+        reliability_curve([0.1, 0.2], [True])
     with pytest.raises(ValueError, match="0 to 1"):
-        reliability([1.1], [True])
+        reliability_curve([1.1], [True])
     with pytest.raises(ValueError, match="at least 1"):
-        reliability([0.1], [True], bins=0)
+        reliability_curve([0.1], [True], bins=0)

@@ -3,19 +3,19 @@ import pytest
 
 from similarity_lab.evaluation import confused_classes
 
-CLEAR = np.array(
+VECTORS = np.array(
     [[1, 0, 0], [1, 0.1, 0], [1, 0.05, 0.02], [1, 0, 0.1], [0, 0, 1], [0, 0.1, 1]], np.float32
 )
 LABELS = np.array([0, 0, 1, 1, 2, 2])
 
 
-def test_confusions_are_ranked():
-    table = confused_classes(CLEAR, LABELS, ["a", "b", "c"])
+def test_confused_classes_are_sorted_by_auc():
+    table = confused_classes(VECTORS, LABELS, ["a", "b", "c"])
     assert {table.class_a[0], table.class_b[0]} == {"a", "b"}
     assert table.auc.is_monotonic_increasing and len(table) == 6
     assert (table[table.class_b == "c"].auc == 1).all()
 
 
-def test_labels_must_fit():
+def test_labels_of_another_length_are_refused():
     with pytest.raises(ValueError, match="labels"):
-        confused_classes(CLEAR, LABELS[:3], ["a", "b", "c"])
+        confused_classes(VECTORS, LABELS[:3], ["a", "b", "c"])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity_lab.evaluation.thresholds import balanced_threshold
+from similarity_lab.evaluation import balanced_threshold
 
 DISTANCES = st.lists(st.integers(0, 12).map(lambda n: n / 8), min_size=1, max_size=12)
 
@@ -13,17 +13,17 @@ def balanced_accuracy(near, far, cut):
 
 
 @given(DISTANCES, DISTANCES)
-def test_no_cut_is_better(near, far):
-    """Oracle: every place where the answer can change, tried one by one."""
+def test_balanced_threshold_is_optimal(near, far):
+    """Oracle: brute force over all cut points."""
     cuts = [-1.0, *sorted({*near, *far})]
     best = max(balanced_accuracy(near, far, cut) for cut in cuts)
     assert balanced_accuracy(near, far, balanced_threshold(near, far)) == pytest.approx(best)
 
 
-def test_the_cut_lies_half_way():
+def test_balanced_threshold_is_the_midpoint_of_the_gap():
     assert balanced_threshold([0.1, 0.2], [0.6, 0.7]) == pytest.approx(0.4)
 
 
-def test_nothing_to_choose_on():
+def test_balanced_threshold_refuses_an_empty_class():
     with pytest.raises(ValueError, match="non-empty"):
         balanced_threshold([], [0.5])

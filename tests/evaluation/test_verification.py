@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cosine, euclidean
 
-from similarity_lab.evaluation import PairDistances, distance_auc, pair_distances
-from similarity_lab.evaluation.intervals import bootstrap_interval
+from similarity_lab.evaluation import (
+    PairDistances,
+    bootstrap_interval,
+    distance_auc,
+    pair_distances,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3])
@@ -23,17 +27,17 @@ def brute_auc(same, different):
 
 
 @pytest.mark.parametrize(("distance", "oracle"), [("cosine", cosine), ("euclidean", euclidean)])
-def test_pairs_are_all_pairs_once_in_order(distance, oracle, monkeypatch):
+def test_pair_distances_has_each_pair_once_in_order(distance, oracle, monkeypatch):
     monkeypatch.setattr("similarity_lab.evaluation.verification._BLOCK", 3)
     pairs = pair_distances(VECTORS, LABELS, distance)
-    every = list(combinations(range(10), 2))
-    expected = [oracle(VECTORS[i], VECTORS[j]) for i, j in every]
+    all_pairs = list(combinations(range(10), 2))
+    expected = [oracle(VECTORS[i], VECTORS[j]) for i, j in all_pairs]
     np.testing.assert_allclose(pairs.values, expected, atol=1e-6)
-    assert pairs.is_same.tolist() == [LABELS[i] == LABELS[j] for i, j in every]
+    assert pairs.is_same.tolist() == [LABELS[i] == LABELS[j] for i, j in all_pairs]
     assert pairs.auc == pytest.approx(brute_auc(pairs.same, pairs.different))
 
 
-def test_a_comparators_between_is_a_distance():
+def test_distance_may_be_a_function():
     by_name = pair_distances(VECTORS, LABELS, "dot")
     by_function = pair_distances(VECTORS, LABELS, lambda a, b: -(a @ b.T))
     np.testing.assert_allclose(by_name.values, by_function.values, atol=1e-6)
@@ -41,18 +45,18 @@ def test_a_comparators_between_is_a_distance():
         pair_distances(VECTORS, LABELS, 7)
 
 
-def test_auc_counts_ties_half():
+def test_distance_auc_counts_ties_half():
     assert distance_auc([0.5, 0.5], [0.5]) == 0.5
     assert distance_auc([0.1], [0.2]) == 1.0
 
 
-def test_the_bootstrap_pairs_resampled_images_but_none_with_its_copy():
+def test_auc_interval_resamples_images_without_pairing_copies():
     vectors = np.round(VECTORS, 1)  # with ties
     pairs = pair_distances(vectors, LABELS, "euclidean")
 
-    def brute(at):
+    def brute(index):
         same, different = [], []
-        for i, j in combinations(at, 2):
+        for i, j in combinations(index, 2):
             if i != j:
                 values = same if LABELS[i] == LABELS[j] else different
                 values.append(np.float32(np.linalg.norm(vectors[i] - vectors[j])))
@@ -63,7 +67,7 @@ def test_the_bootstrap_pairs_resampled_images_but_none_with_its_copy():
     assert rounded.auc_interval(seed=3, repeats=20) == pytest.approx(expected)
 
 
-def test_the_interval_narrows_with_more_images():
+def test_auc_interval_narrows_with_more_images():
     labels = np.arange(120) % 4
     vectors = (np.eye(4)[labels] + np.random.default_rng(0).normal(0, 0.8, (120, 4))).astype("f4")
     width = {}
@@ -76,7 +80,7 @@ def test_the_interval_narrows_with_more_images():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_equal_error_rate_lies_on_the_curve_where_errors_are_equal(seed):
+def test_equal_error_rate_lies_on_the_roc_curve(seed):
     rng = np.random.default_rng(seed)
     pairs = pairs_of(rng.normal(0, 1, 17).round(1), rng.normal(1, 1, 28).round(1))
     cuts = np.unique(pairs.values)
@@ -91,13 +95,13 @@ def test_equal_error_rate_lies_on_the_curve_where_errors_are_equal(seed):
     assert pairs.equal_error_rate == pytest.approx(min(crossings)[1], abs=1e-3)
 
 
-def test_equal_error_rate_of_the_perfect_the_inverted_and_the_constant():
+def test_equal_error_rate_of_perfect_inverted_and_constant_distances():
     assert pairs_of([0.1, 0.2], [0.3]).equal_error_rate == 0
     assert pairs_of([0.8, 0.9], [0.3]).equal_error_rate == 1
     assert pairs_of([0.5, 0.5], [0.5]).equal_error_rate == 0.5
 
 
-def test_a_threshold_is_chosen_on_one_set_and_judged_on_another():
+def test_threshold_is_chosen_on_one_set_and_evaluated_on_another():
     validation = pairs_of([0.1, 0.2, 0.9], [0.5, 0.7, 0.8])
     cut = validation.best_threshold()
     assert 0.2 < cut < 0.5
@@ -105,7 +109,7 @@ def test_a_threshold_is_chosen_on_one_set_and_judged_on_another():
     assert pairs_of([0.1, 0.9], [0.2]).balanced_accuracy(cut) == 0.25
 
 
-def test_the_curve_runs_from_nothing_to_everything_and_holds_the_points():
+def test_roc_runs_from_none_to_all_accepted():
     rng = np.random.default_rng(1)
     pairs = pairs_of(rng.normal(0, 1, 400), rng.normal(1, 1, 595))
     table = pairs.roc(points=50)
@@ -118,11 +122,11 @@ def test_the_curve_runs_from_nothing_to_everything_and_holds_the_points():
     assert area == pytest.approx(pairs.auc, abs=0.01)
 
 
-def test_what_cannot_be_measured(monkeypatch):
-    with pytest.raises(ValueError, match="pairs of one class and pairs of two"):
+def test_invalid_input_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="same-class and different-class pairs"):
         pair_distances(VECTORS, np.zeros(10, int))
     with pytest.raises(ValueError, match="labels"):
         pair_distances(VECTORS, LABELS[:3])
     monkeypatch.setattr("similarity_lab.evaluation.verification.MAX_IMAGES", 9)
-    with pytest.raises(ValueError, match="take a sample of 9"):
+    with pytest.raises(ValueError, match="a sample of at most 9"):
         pair_distances(VECTORS, LABELS)

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from similarity_lab import read_image
 from similarity_lab.datasets import ImageDataset
+
+from ..conftest import PerImage
 
 CLASSES = ("almonds", "dates", "oats", "cocoa")
 COLORS = np.array([(150, 90, 50), (70, 30, 20), (220, 200, 160), (90, 60, 60)])
@@ -29,14 +32,14 @@ def data():
     return coloured(0, 10), coloured(100, 4), coloured(200, 12)
 
 
-class Colors:
+class Colors(PerImage):
     """Mean and spread of each colour, as an embedder."""
 
     name, dimension, input_size = "colours", 6, (12, 12)
 
-    def embed(self, images, *, batch_size=32, progress=True):
-        values = np.stack([np.asarray(image, np.float32) / 255 for image in images])
-        return np.concatenate([values.mean((1, 2)), values.std((1, 2))], axis=1)
+    def vector(self, image):
+        values = read_image(image) / np.float32(255)
+        return np.concatenate([values.mean((0, 1)), values.std((0, 1))])
 
 
 @pytest.fixture(scope="session")

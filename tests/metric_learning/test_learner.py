@@ -7,9 +7,9 @@ from sklearn.exceptions import NotFittedError
 
 from similarity_lab import RelevanceScorer, Site, compare
 from similarity_lab.distances.comparators import Comparator
-from similarity_lab.embedders import Embedder
+from similarity_lab.embedders import CachedEmbedder, Embedded, Embedder, embed_all
 from similarity_lab.errors import ImageError, PromiseWarning
-from similarity_lab.metric_learning import MetricLearner, RememberingEmbedder
+from similarity_lab.metric_learning import MetricLearner
 
 from .conftest import CLASSES, Colors, coloured
 
@@ -22,7 +22,7 @@ def learner(fitted):
 def test_lookup_is_brute_force(learner, data):
     train, _, asked = data
     found = learner.lookup(asked.images, k=3)
-    a, b = (learner.embedder_.embed(photos.images) for photos in (asked, train))
+    a, b = (embed_all(learner.embedder_, photos.images) for photos in (asked, train))
     np.testing.assert_allclose(np.linalg.norm(a, axis=1), 1, rtol=1e-5)
     distances = cdist(a.astype(float), b.astype(float), "cosine")
     order = np.argsort(distances, axis=1, kind="stable")[:, :3]
@@ -87,7 +87,7 @@ def test_match_goes_on_where_an_image_cannot_be_read(learner, data):
     matched = learner.match(images)
     assert matched["query"].tolist() == [0, 1, 2]
     assert matched["label"].isna().tolist() == [False, True, False]
-    assert "holds text" in matched["reason"][1] and matched["reason"][0] == ""
+    assert "looks like text" in matched["reason"][1] and matched["reason"][0] == ""
     assert learner.match([b"no picture"])["label"].isna().all()
 
 
@@ -105,12 +105,14 @@ def test_it_is_a_comparator_like_any_other(learner, data, library, sites):
     comparator = learner.comparator
     assert isinstance(comparator, Comparator)
     a, b = data[2].images[:3], data[0].images[:2]
-    vectors = [comparator.embedder.embed(images) for images in (a, b)]
+    vectors = [embed_all(comparator.embedder, images) for images in (a, b)]
     np.testing.assert_allclose(comparator.distances(a, b), comparator.between(*vectors), atol=1e-6)
     assert compare(a[0], a[0], comparator=comparator) == pytest.approx(0, abs=1e-6)
     trained = MetricLearner(progress=False).fit(library, tower="small", size=(8, 8), epochs=2)
     scorer = RelevanceScorer("almonds", embedder=trained.comparator, progress=False).fit(library)
-    assert scorer.score(Site.from_folder(sites / "nut-shop")).embedder.startswith("small ")
+    assert scorer.decide(Site.from_folder(sites / "nut-shop")).settings.embedder.startswith(
+        "small "
+    )
 
 
 def test_unfitted_use(data):
@@ -155,7 +157,7 @@ def test_what_cannot_be_indexed_or_calibrated_on(learner, data):
 
 def test_lookup_stops_at_an_image_that_cannot_be_read(library):
     learner = MetricLearner(progress=False).fit(library, tower="small", size=(8, 8), epochs=1)
-    with pytest.raises(ImageError, match="holds text"):
+    with pytest.raises(ImageError, match="looks like text"):
         learner.index(library).lookup([b"no picture"], k=1)
 
 
@@ -194,8 +196,8 @@ def test_settings_that_do_not_fit(data):
 class _Six:
     name, dimension, input_size = "six", 6, (4, 4)
 
-    def embed(self, images, *, batch_size=32, progress=True):
-        return np.ones((len(images), 6), np.float32)
+    def embed(self, images, *, batch_size=None, progress=True):
+        return Embedded(np.ones((len(images), 6)))
 
 
 def test_a_remembered_photo_is_embedded_once(data, colors):
@@ -206,13 +208,13 @@ def test_a_remembered_photo_is_embedded_once(data, colors):
             passes.append(len(images))
             return super().embed(images, **settings)
 
-    embedder = RememberingEmbedder(Counting())
+    embedder = CachedEmbedder(Counting())
     assert embedder.name == colors.name and isinstance(embedder, Embedder)
     photos = data[0].images
     twice = np.concatenate([photos[:5], photos[:5]])
-    np.testing.assert_array_equal(embedder.embed(twice), colors.embed(twice))
-    np.testing.assert_array_equal(embedder.embed(photos), colors.embed(photos))
-    assert passes == [5, 35] and embedder.embed(photos[:0]).shape == (0, 6)
+    np.testing.assert_array_equal(embedder.embed(twice).vectors, colors.embed(twice).vectors)
+    np.testing.assert_array_equal(embedder.embed(photos).vectors, colors.embed(photos).vectors)
+    assert passes == [5, 35] and embedder.embed(photos[:0]).vectors.shape == (0, 6)
     learner = MetricLearner(progress=False)
     learner.fit(data[0], validation=data[1], embedder=embedder, epochs=1).index(data[0])
     assert passes == [5, 35, 16]

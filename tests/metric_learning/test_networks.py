@@ -81,10 +81,11 @@ def test_directions_that_few_photos_say_nothing_about_stay_as_they_are():
 @pytest.mark.parametrize("blocks", [1, pytest.param(16, marks=pytest.mark.slow)])
 def test_the_trunk_is_our_efficientnet(blocks):
     photos = [load_image("almonds", 1), load_image("dates", 2)]
-    frozen = load_embedder("efficientnet-lite0", runtime="openvino").embed(photos, progress=False)
+    embedder = load_embedder("efficientnet-lite0", runtime="openvino")
+    frozen = embedder.embed(photos, progress=False).vectors
     front = FrontEmbedder(blocks)
     head = front.back(dimension=8, seed=0)
-    activations = front.embed(photos, progress=False)
+    activations = front.embed(photos, progress=False).vectors
     trunk = tf_keras.Sequential([head.get_layer("picture"), head.get_layer("trunk")])
     np.testing.assert_allclose(run(trunk, activations), frozen, atol=1e-4)
     start_projection(head, activations)

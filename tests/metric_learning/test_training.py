@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.evaluation import retrieval
+from similarity_lab.evaluation import evaluate_retrieval
 from similarity_lab.metric_learning import heads, training
 from similarity_lab.metric_learning.losses import make_loss
 from similarity_lab.metric_learning.training import (
@@ -56,7 +56,7 @@ def test_a_class_with_enough_photos_repeats_none():
 def test_the_best_epoch_is_put_back():
     head, history, (vectors, labels) = trained(Schedule(epochs=6, patience=6, steps=4))
     assert history["epoch"].tolist() == list(range(7)) and np.isnan(history["loss"][0])
-    found = retrieval(run(head, vectors), labels, k=[1]).means()
+    found = evaluate_retrieval(run(head, vectors), labels, k=[1]).means()
     best = history.loc[best_epoch(history)]
     assert found["recall@1"] == pytest.approx(best["val_recall@1"])
     assert found["map"] == pytest.approx(best["val_map"], abs=1e-6)

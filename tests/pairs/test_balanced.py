@@ -75,9 +75,9 @@ def test_epochs_depend_on_seed_and_number(data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes_per_batch": 4}, "from 2 to 3, the classes that have photos, got 4"),
+        ({"classes_per_batch": 4}, "from 2 to 3, the classes that have images, got 4"),
         ({"classes_per_batch": 1}, "got 1"),
-        ({"images_per_class": 1}, "at least 2, so that every photo has a positive, got 1"),
+        ({"images_per_class": 1}, "at least 2, so that every image has a positive, got 1"),
         ({"steps": -1}, "steps must be at least 1"),
     ],
 )

@@ -75,7 +75,7 @@ def test_no_batch_is_carried_over_into_the_next_epoch(siamese, data, workers):
     assert fit(model, stream, epochs=3)[1]["loss"] == [0, 1, 2]
 
 
-def test_negatives_are_mined_while_training(siamese, data):
+def test_negatives_are_negative_shareswhile_training(siamese, data):
     tower, model = siamese
     stream = PairStream(data, batch_size=8, seed=1)
     mining = MineNegatives(stream, tower, start=1, every=2, margin=0.5)
@@ -97,7 +97,7 @@ def test_a_tower_is_a_function_of_pixels_over_255(siamese, data):
         other, lambda pixels: np.asarray(tower(pixels.astype("float32") / 255)), start=0
     ).on_epoch_begin(0)
     np.testing.assert_array_equal(one.pairs, other.pairs)
-    assert one.mined_["random"] < 1
+    assert one.negative_shares["random"] < 1
 
 
 def test_a_network_that_diverged_stops_training(siamese, data):
@@ -121,7 +121,7 @@ def test_class_balanced_batches_train(data):
 def test_what_is_refused(data, siamese):
     tower, _ = siamese
     stream = PairStream(data, seed=0)
-    with pytest.raises(TypeError, match="expected the PairStream to mine for, got Class"):
+    with pytest.raises(TypeError, match="expected the PairStream of the training, got Class"):
         MineNegatives(ClassBalancedStream(data, seed=0), tower)
     with pytest.raises(TypeError, match="from pixels to vectors, got str"):
         MineNegatives(stream, "tower")

@@ -8,9 +8,9 @@ from similarity_lab.pairs.mining import (
     KINDS,
     RANDOM,
     SEMI_HARD,
-    Embedded,
+    LabelledVectors,
+    kind_shares,
     semi_hard_negatives,
-    shares,
 )
 
 
@@ -22,8 +22,8 @@ def flat(pixels):
 def test_semi_hard_negatives_equal_the_double_loop(monkeypatch, block):
     monkeypatch.setattr(similarity_lab.pairs.mining, "_BLOCK", block)
     rng = np.random.default_rng(0)
-    anchors = Embedded(rng.normal(size=(40, 2)), rng.integers(0, 3, 40))
-    candidates = Embedded(rng.normal(size=(12, 2)), rng.integers(0, 3, 12))
+    anchors = LabelledVectors(rng.normal(size=(40, 2)), rng.integers(0, 3, 40))
+    candidates = LabelledVectors(rng.normal(size=(12, 2)), rng.integers(0, 3, 12))
     positives = anchors.vectors + rng.normal(size=(40, 2))
     drawn = [set() for _ in range(40)]
     for seed in range(60):
@@ -48,9 +48,9 @@ def test_semi_hard_negatives_equal_the_double_loop(monkeypatch, block):
 
 
 def test_neither_bound_is_semi_hard():
-    anchors = Embedded(np.zeros((1, 1)), np.array([0]))
+    anchors = LabelledVectors(np.zeros((1, 1)), np.array([0]))
     for places, expected in [([1.0, 1.5], FARTHER), ([1.0], RANDOM), ([1.0, 1.5, 1.4], SEMI_HARD)]:
-        candidates = Embedded(np.array(places)[:, None], np.ones(len(places), int))
+        candidates = LabelledVectors(np.array(places)[:, None], np.ones(len(places), int))
         chosen, kinds = semi_hard_negatives(
             anchors, np.ones((1, 1)), candidates, margin=0.5, rng=np.random.default_rng(0)
         )
@@ -59,7 +59,7 @@ def test_neither_bound_is_semi_hard():
 
 @pytest.mark.parametrize("kinds", [[RANDOM], [SEMI_HARD, FARTHER, FARTHER, RANDOM], [FARTHER] * 3])
 def test_shares_are_counts_of_all(kinds):
-    found = shares(np.array(kinds))
+    found = kind_shares(np.array(kinds))
     assert found == {name: kinds.count(at) / len(kinds) for at, name in enumerate(KINDS)}
 
 
@@ -67,9 +67,9 @@ def test_shares_are_counts_of_all(kinds):
 def test_a_stream_mines_this_epochs_negatives(data, pool):
     stream = PairStream(data, batch_size=8, seed=0)
     random = stream.pairs.copy()
-    assert stream.mined_ == {"semi-hard": 0, "hardest farther": 0, "random": 1}
+    assert stream.negative_shares == {"semi-hard": 0, "hardest farther": 0, "random": 1}
     found = stream.mine(flat, margin=0.5, pool=pool)
-    assert found is stream.mined_ and sum(found.values()) == pytest.approx(1)
+    assert found is stream.negative_shares and sum(found.values()) == pytest.approx(1)
     assert found["random"] < 1 and (stream.pairs != random).any()
     np.testing.assert_array_equal(stream.pairs[0::2], random[0::2])
     left, right = data.labels[stream.pairs].T
@@ -86,7 +86,7 @@ def test_a_stream_mines_this_epochs_negatives(data, pool):
     np.testing.assert_array_equal(stream.pairs, mined)
     stream.start_epoch(0)
     np.testing.assert_array_equal(stream.pairs, random)
-    assert stream.mined_["random"] == 1
+    assert stream.negative_shares["random"] == 1
 
 
 def test_a_network_that_sees_no_difference_leaves_the_random_ones(data):

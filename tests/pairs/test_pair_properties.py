@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from similarity_lab.pairs import make_pairs, make_pairs_target, pair_indices
-from similarity_lab.pairs.members import Members, in_turn
+from similarity_lab.pairs.indices import Members, draw_evenly
 
 SEEDS = st.integers(0, 2**32)
 
@@ -60,7 +60,7 @@ def test_arrays_hold_the_pairs_of_the_indices(labels, seed, data):
 @given(some_labels(), SEEDS, st.integers(0, 60))
 def test_balanced_is_as_even_as_numbers_allow(labels, seed, count):
     members = Members.of(labels)
-    drawn = members.balanced(count, np.random.default_rng(seed))
+    drawn = members.draw_balanced(count, np.random.default_rng(seed))
     assert len(drawn) == count
     of_class = np.bincount(members.codes[drawn], minlength=len(members.values))
     assert np.ptp(of_class) <= 1
@@ -72,7 +72,7 @@ def test_balanced_is_as_even_as_numbers_allow(labels, seed, count):
 def test_groups_repeat_no_image_before_all_were_there(labels, seed, count):
     members = Members.of(labels)
     classes = np.arange(len(members.values))
-    groups = members.groups(classes, count, np.random.default_rng(seed))
+    groups = members.draw_groups(classes, count, np.random.default_rng(seed))
     for code, group in zip(classes, groups, strict=True):
         assert (members.codes[group] == code).all()
         times = np.bincount(group, minlength=len(labels))[members.codes == code]
@@ -80,8 +80,8 @@ def test_groups_repeat_no_image_before_all_were_there(labels, seed, count):
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=9, unique=True), st.integers(0, 40), SEEDS)
-def test_in_turn_comes_round(items, count, seed):
-    drawn = in_turn(np.array(items), count, np.random.default_rng(seed)).tolist()
+def test_draw_evenly_comes_round(items, count, seed):
+    drawn = draw_evenly(np.array(items), count, np.random.default_rng(seed)).tolist()
     assert len(drawn) == count and set(drawn) <= set(items)
     for start in range(0, count, len(items)):
         once = drawn[start : start + len(items)]

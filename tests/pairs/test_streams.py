@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import similarity_lab.pairs.photos
+import similarity_lab.pairs.streams
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.errors import ImageError
 from similarity_lab.pairs import Augmentation, ClassBalancedStream, PairStream
@@ -111,13 +111,13 @@ def test_both_photos_of_a_pair_change_independently(make_data):
 @pytest.fixture
 def decoded(monkeypatch):
     """What was decoded, in order."""
-    seen, read = [], similarity_lab.pairs.photos.read_image
+    seen, read = [], similarity_lab.pairs.streams.read_image
 
     def counted(source, **options):
         seen.append(source)
         return read(source, **options)
 
-    monkeypatch.setattr(similarity_lab.pairs.photos, "read_image", counted)
+    monkeypatch.setattr(similarity_lab.pairs.streams, "read_image", counted)
     return seen
 
 
@@ -128,7 +128,7 @@ def test_photos_are_decoded_once_if_they_fit(library, decoded, make):
     for epoch in range(3):
         stream.start_epoch(epoch)
         batches(stream)
-    assert stream.cached and sorted(decoded) == sorted(data.paths)
+    assert stream.is_cached and sorted(decoded) == sorted(data.paths)
 
 
 def test_above_the_limit_nothing_is_kept(library, decoded):
@@ -138,7 +138,7 @@ def test_above_the_limit_nothing_is_kept(library, decoded):
         PairStream(data, size=(10, 8), seed=0, batch_size=36, cache=cache, cache_limit=allowed)
         for cache, allowed in ((True, limit), (True, limit - 1), (False, limit))
     )
-    assert (at.cached, above.cached, off.cached) == (True, False, False)
+    assert (at.is_cached, above.is_cached, off.is_cached) == (True, False, False)
     first = batches(above)
     count = len(decoded)
     assert_equal(batches(above), first)
@@ -174,7 +174,7 @@ def test_a_hundred_thousand_photos_need_no_pairs_in_memory(make):
     stream.start_epoch(1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert not stream.cached  # 4.9 GB are above the default limit
+    assert not stream.is_cached  # 4.9 GB are above the default limit
     assert stream.steps * stream.batch_size >= len(labels)
     assert peak < 60 * 2**20  # the pixels of these pairs: 9.8 GB
 
@@ -208,7 +208,7 @@ def test_what_is_refused(data, options, error, message):
 def test_data_that_are_refused(library, make_data, data):
     with pytest.raises(TypeError, match="expected an ImageDataset, got ndarray; make one"):
         PairStream(data.images, seed=0)
-    with pytest.raises(ValueError, match="one size for all photos; pass size=128"):
+    with pytest.raises(ValueError, match="one size for all images; pass size=128"):
         PairStream(load_dataset(library), seed=0)
     with pytest.raises(ValueError, match="got only dates"):
         PairStream(make_data([1, 1, 1]), seed=0)
@@ -227,5 +227,5 @@ def test_anchors_of_one_target_only(data):
     of_target = int((data.labels == 1).sum())
     assert len(stream) == -(-2 * of_target // 4)
     assert set(data.labels[stream.pairs[1::2, 1]]) == {0, 2}
-    with pytest.raises(ValueError, match="'nuts' is not a class"):
+    with pytest.raises(ValueError, match="Unknown class 'nuts'"):
         PairStream(data, batch_size=4, seed=0, target="nuts")

@@ -3,7 +3,10 @@ from zlib import crc32
 import numpy as np
 import pytest
 
+from similarity_lab.images import check_image
 from similarity_lab.images.sources import read_bytes
+
+from ..conftest import PerImage
 
 
 def direction(product, dimension=24):
@@ -11,14 +14,14 @@ def direction(product, dimension=24):
     return np.random.default_rng(crc32(product.encode())).normal(0, 1, dimension)
 
 
-class Written:
+class Written(PerImage):
     """An embedder that reads the vector out of the file: full control, no network."""
 
     name, dimension, input_size = "written vectors", 24, (8, 8)
 
-    def embed(self, images, *, batch_size=32, progress=True):
-        ends = [read_bytes(image)[-8 * self.dimension :] for image in images]
-        return np.array([np.frombuffer(end, np.float64) for end in ends], np.float32)
+    def vector(self, image):
+        check_image(image)
+        return np.frombuffer(read_bytes(image)[-8 * self.dimension :], np.float64)
 
 
 @pytest.fixture

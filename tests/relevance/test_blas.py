@@ -1,11 +1,12 @@
-import numpy as np
 import pytest
 from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from similarity_lab import RelevanceScorer, read_image
+from similarity_lab import RelevanceScorer
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.samples import load_image
+
+from ..conftest import MeanColor
 
 
 def threads():
@@ -16,19 +17,12 @@ class Watched(EmbeddingComparator):
     """Notes on how many threads it compares."""
 
     def __init__(self):
-        super().__init__(MeanColour())
+        super().__init__(MeanColor())
         self.seen = set()
 
     def between(self, a, b):
         self.seen |= threads()
         return super().between(a, b)
-
-
-class MeanColour:
-    name, dimension, input_size = "mean colour", 3, (8, 8)
-
-    def embed(self, images, *, progress=True):
-        return np.array([read_image(image).mean((0, 1)) for image in images], np.float32)
 
 
 def test_a_site_is_decided_on_one_thread_and_others_keep_theirs(tmp_path):
@@ -42,6 +36,6 @@ def test_a_site_is_decided_on_one_thread_and_others_keep_theirs(tmp_path):
                 photo.save(tmp_path / name / f"{seed}.png")
         comparator = Watched()
         scorer = RelevanceScorer("almonds", embedder=comparator, progress=False).fit(tmp_path)
-        scorer.score(tmp_path / "almonds")
+        scorer.decide(tmp_path / "almonds")
         assert comparator.seen == {1}
         assert threads() == {2}

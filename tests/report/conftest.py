@@ -9,19 +9,18 @@ from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import SiteFailure
 from similarity_lab.sites import ORIGIN_COLUMNS
 
+from ..conftest import PerImage
+
 RUN_ME = "document.title = 'ran'"
 ATTACK = f'"><script>{RUN_ME}</script><img src=x onerror="{RUN_ME}">'
 
 
-class ByColour:
+class ByColour(PerImage):
     """An embedder that separates colours well: a direction per colour plus content-seeded noise."""
 
     name, dimension, input_size = "directions of colours", 24, (8, 8)
 
-    def embed(self, images, *, batch_size=32, progress=True):
-        return np.array([self._vector(image) for image in images], np.float32)
-
-    def _vector(self, image):
+    def vector(self, image):
         red, green, _ = read_image(image).mean((0, 1)) // 50
         noise = np.random.default_rng(int(content_digest(image)[:12], 16)).normal(0, 0.4, 24)
         return np.random.default_rng(int(8 * red + green)).normal(0, 1, 24) + noise
@@ -39,7 +38,7 @@ def results(scorer, sites, tmp_path):
     shutil.copy(sites / "nut-shop" / "00.jpg", sites / "nut-shop" / "again.jpg")
     shops = [sites / "date-shop", sites / "nut-shop"]
     return [
-        *scorer.score_each(shops, targets=["almonds", "dates"]),
+        *scorer.decide_each(shops, targets=["almonds", "dates"]),
         SiteFailure("broken.example", "almonds", "no answer within 30 s"),
     ]
 
@@ -59,5 +58,5 @@ def hostile(scorer, make_photo, tmp_path):
         [[path, address, f"data:text/html,{ATTACK}", ATTACK, ATTACK, ""] for path, address in
          zip(site.paths, attacks, strict=True)], columns=ORIGIN_COLUMNS,
     )  # fmt: skip
-    decided = scorer.score(Site(site.name, site.paths, site.skipped, site.root, origins))
+    decided = scorer.decide(Site(site.name, site.paths, site.skipped, site.root, origins))
     return [decided, SiteFailure(ATTACK, ATTACK, ATTACK + "\x00\x1b[2J\u2066")]

@@ -77,8 +77,8 @@ def test_site_page_shows_every_image_and_why_others_are_not_counted(index, resul
     assert len(page.images) == 2 * len(scored) + 1
     for text in (
         "again.jpg", "repeated: the same picture as another one",
-        "index.html", "unreadable: is not a picture we read: it holds HTML",
-        f"{result.share:.0%} (95% CI {result.interval[0]:.0%}–{result.interval[1]:.0%})",
+        "index.html", "unreadable: unsupported image format (content looks like HTML)",
+        f"{result.share:.0%} (95% CI {100 * result.interval[0]:.0f}–{result.interval[1]:.0%})",
         f"P(share ≥ 25%) = {result.probability:.1%}", "closest other product:", "distance 0.",
         "prior share 0.25", "embedder directions of colours",
         f"numpy {np.__version__}", "for: odds ×",
@@ -162,8 +162,8 @@ def test_origins_are_shown_and_only_web_urls_are_links(results, tmp_path):
 
 
 def test_mean_distance_rule_shows_distances_and_no_odds(library, sites, stub, tmp_path):
-    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False)
-    results = [scorer.fit(library).score(sites / "nut-shop")]
+    scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)
+    results = [scorer.fit(library).decide(sites / "nut-shop")]
     page = pages(write_report(results, tmp_path / "report", progress=False))[1]
     assert "distance at most" in page.text and "odds" not in page.text.lower()
 

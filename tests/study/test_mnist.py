@@ -59,7 +59,7 @@ def test_mnist_is_not_there(monkeypatch, tmp_path):
 
 
 def test_a_neighbour_is_framed_by_its_class(demo):
-    figure = plots.neighbour_sheet(demo.queries, demo.neighbours, demo.indexed, n=2)
+    figure = plots.neighbour_sheet(demo.queries, demo.neighbours, demo.indexed, n_queries=2)
     rows = [figure.axes[:6], figure.axes[6:]]
     for query, row in enumerate(rows):
         name = demo.queries.classes[demo.queries.labels[query]]

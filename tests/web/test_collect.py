@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, Site, read_image
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import IN_PAGE, WAYS, make_shop
 from similarity_lab.sites import ORIGIN_COLUMNS
@@ -98,10 +99,9 @@ def test_the_decision_carries_the_origins(street, stub, tmp_path):
             Image.fromarray(noise + read_image(jpeg(color, (20, 20)))).save(
                 tmp_path / name / f"{number}.png"
             )
-    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, n_references=3).fit(
-        tmp_path
-    )
-    result = scorer.score(next(site for site in street.collection.sites if site.name == "nuts"))
+    rule = MeanDistanceRule(n_references=3)
+    scorer = RelevanceScorer("almonds", rule=rule, embedder=stub).fit(tmp_path)
+    result = scorer.decide(next(site for site in street.collection.sites if site.name == "nuts"))
     assert len(result.origins) == len(result.images)
 
 
@@ -149,8 +149,8 @@ def test_hostile_answers_cost_only_themselves(street):
     for path, reason in {
         "/endless.jpg": "larger than the limit",
         "/bomb.png": "3600000000 pixels",
-        "/big.jpg": "claims 1200 x 1200 pixels",
-        "/html.jpg": "it holds HTML",
+        "/big.jpg": "declares 1200 x 1200 pixels",
+        "/html.jpg": "looks like HTML",
         "/loop.jpg": "max redirections reached",
     }.items():
         assert reason in reasons[base + path], path

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.embedders import Embedder
-from similarity_lab.relevance.rules.prototypes import Vectors
+from similarity_lab.embedders import Embedder, embed_all
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.samples import IMAGES_PER_KIND, OTHERS, PRODUCTS, background_images
 
 FILE = Path(__file__).with_name("background.npz")
@@ -37,7 +37,7 @@ def background_vectors(embedder: Embedder) -> Vectors:
     packaged = _packaged().get(_without_precision(embedder.name))
     if packaged is not None:
         return packaged.astype(np.float32)
-    return embedder.embed(background_images(), progress=False)
+    return embed_all(embedder, background_images(), progress=False)
 
 
 def counter_examples(

@@ -30,11 +30,11 @@ def test_packaged_vectors_are_those_of_the_drawn_images(drawing):
     assert vectors.shape == (len(KINDS) * IMAGES_PER_KIND, 1280) == (len(labels), 1280)
     some = [0, 57]
     images = drawing.background_images(some)
-    expected = embedder.embed(images, progress=False)
+    expected = embedder.embed(images, progress=False).vectors
     np.testing.assert_allclose(vectors[some], expected, rtol=2e-3, atol=2e-3)
     rounded = load_embedder("efficientnet-lite0", runtime="openvino-int8")
     np.testing.assert_array_equal(background_vectors(rounded), vectors)
-    near = unit(rounded.embed(images, progress=False))
+    near = unit(rounded.embed(images, progress=False).vectors)
     assert (near * unit(vectors[some])).sum(1).min() > 0.98
 
 
@@ -43,7 +43,7 @@ def test_packaged_vectors_are_those_of_the_drawn_images(drawing):
 def test_all_packaged_vectors_are_those_of_the_drawn_images(drawing, quality):
     name, size = QUALITIES[quality]
     embedder = load_embedder(name, input_size=size, runtime="openvino")
-    expected = embedder.embed(drawing.background_images(), progress=False)
+    expected = embedder.embed(drawing.background_images(), progress=False).vectors
     np.testing.assert_allclose(background_vectors(embedder), expected, rtol=2e-3, atol=2e-3)
 
 
@@ -75,5 +75,5 @@ def test_references_alone_will_do(tmp_path):
     scorer.fit({"almonds": sorted(tmp_path.iterdir())})
     assert all(name.startswith("generated ") for name in scorer.rule_.others)
     shown, other = load_image("almonds", 9), load_image("clothing", 9)
-    images = scorer.score(Site.from_paths([shown, other], name="shop")).images
+    images = scorer.decide(Site.from_paths([shown, other], name="shop")).images
     assert images["score"][0] > images["score"][1]

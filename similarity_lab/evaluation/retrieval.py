@@ -1,4 +1,4 @@
-"""Retrieval: what do we find when we look for photos like this one?"""
+"""Retrieval: Recall@k, R-precision and mean average precision of nearest-neighbour search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,25 +17,26 @@ from similarity_lab.evaluation.measures import (
     checked_labels,
 )
 
-_BLOCK = 512  # queries whose distances are held at once
+_BLOCK = 512  # queries per distance matrix
 
 
 @dataclass(frozen=True, eq=False)
 class Retrieval:
-    """What each query found.
+    """Retrieval measures of each query.
 
     Attributes
     ----------
     queries : DataFrame
-        One row per query, indexed by its position: ``recall@k`` (is one of its class among the k
-        nearest? 0 or 1), ``r_precision`` (share of its class among the R nearest, R = how many
-        there are to find), ``average_precision`` (mean precision at the rank of each one found).
+        One row per query, indexed by its position: ``recall@k`` (1 if an image of its class is
+        among the k nearest, else 0), ``r_precision`` (fraction of its class among the R nearest,
+        R = size of the class without the query), ``average_precision`` (mean of the precision at
+        the rank of each image of its class).
     """
 
     queries: pd.DataFrame
 
     def means(self) -> dict[str, float]:
-        """Return the means over queries, 0…1; the mean of ``average_precision`` is ``map``."""
+        """Return the means over queries, 0…1; ``map`` is the mean of ``average_precision``."""
         means = self.queries.mean().rename({"average_precision": "map"})
         return {str(name): float(value) for name, value in means.items()}
 
@@ -46,7 +47,7 @@ class Retrieval:
 
         def interval(column: npt.NDArray[np.float64]) -> tuple[float, float]:
             return bootstrap_interval(
-                lambda at: float(column[at].mean()),
+                lambda index: float(column[index].mean()),
                 len(column),
                 seed=seed,
                 repeats=repeats,
@@ -57,7 +58,7 @@ class Retrieval:
         return dict(zip(self.means(), map(interval, columns), strict=True))
 
 
-def retrieval(
+def evaluate_retrieval(
     vectors: Vectors,
     labels: Labels,
     *,
@@ -65,35 +66,39 @@ def retrieval(
     distance: DistanceSource = "cosine",
     seed: int = 0,
 ) -> Retrieval:
-    """Search with each image among all others.
+    """Return the retrieval measures of searching with each image among all others.
 
-    Images that are alone in their class have nothing to find and are not queries; they can be
-    found by others. Equal distances are put in random order: a network that gives one vector for
-    everything finds what chance finds.
+    Images without another image of their class are searched but are not queries. Ties in distance
+    are broken at random, so that a network with a constant output scores at chance level.
 
     Parameters
     ----------
     vectors : ndarray of float32, shape (n, d)
-    labels : integers, shape (n,)
-    k : integers
-        Ranks for ``recall@k``.
+    labels : ndarray of int, shape (n,)
+    k : sequence of int
+        Ranks for ``recall@k``, at least 1.
     distance : {"cosine", "euclidean", "dot"}, Distance, or a comparator's `between`
     seed : int
-        Of the order of equal distances.
+        Seed of the tie breaking.
+
+    Raises
+    ------
+    InputError
+        If no class has two images.
 
     Examples
     --------
     >>> vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], np.float32)
-    >>> retrieval(vectors, np.array([0, 0, 1, 1]), k=[1]).means()
+    >>> evaluate_retrieval(vectors, np.array([0, 0, 1, 1]), k=[1]).means()
     {'recall@1': 1.0, 'r_precision': 1.0, 'map': 1.0}
     """
     labels = checked_labels(vectors, labels)
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     queries = np.flatnonzero(sizes[codes] > 1)
     if not queries.size:
-        raise InputError("no class has two images, so nothing can be found")
+        raise InputError("retrieval needs a class with at least two images")
     if not len(k) or min(k) < 1:
-        raise InputError(f"k must be ranks from 1, got {list(k)}")
+        raise InputError(f"k must be ranks of at least 1, got {list(k)}")
     between = as_between(distance)
     gallery = np.random.default_rng(seed).permutation(len(labels))
     rows = []
@@ -102,16 +107,16 @@ def retrieval(
         distances = between(vectors[block], vectors[gallery])
         order = gallery[np.argsort(distances, axis=1, kind="stable")]
         for query, ranked in zip(block, order, strict=True):
-            found = codes[ranked[ranked != query]] == codes[query]
-            rows.append(_figures(found, k))
+            is_relevant = codes[ranked[ranked != query]] == codes[query]
+            rows.append(_query_measures(is_relevant, k))
     return Retrieval(pd.DataFrame(rows, index=pd.Index(queries, name="query")))
 
 
-def _figures(found: npt.NDArray[np.bool_], k: Sequence[int]) -> dict[str, float]:
-    """Return one query's figures; `found`: is it of its class, for each other image in order."""
-    ranks = np.flatnonzero(found) + 1
-    return {f"recall@{n}": float(found[:n].any()) for n in k} | {
-        "r_precision": float(found[: len(ranks)].mean()),
+def _query_measures(is_relevant: npt.NDArray[np.bool_], k: Sequence[int]) -> dict[str, float]:
+    """Return the measures of one query; `is_relevant`: of its class?, nearest image first."""
+    ranks = np.flatnonzero(is_relevant) + 1
+    return {f"recall@{n}": float(is_relevant[:n].any()) for n in k} | {
+        "r_precision": float(is_relevant[: len(ranks)].mean()),
         "average_precision": float(np.mean(np.arange(1, len(ranks) + 1) / ranks)),
     }
 
@@ -125,14 +130,14 @@ def nearest_labels(
     ----------
     queries : ndarray of float32, shape (n, d)
     gallery : ndarray of float32, shape (m, d)
-    labels : integers, shape (m,)
-        Of the gallery.
+    labels : ndarray of int, shape (m,)
+        Labels of the gallery.
     distance : {"cosine", "euclidean", "dot"}, Distance, or a comparator's `between`
 
     Returns
     -------
     ndarray of int, shape (n,)
-        Of equally near ones the first in the gallery.
+        The first in the gallery if several are equally near.
 
     Examples
     --------

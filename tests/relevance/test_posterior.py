@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from similarity_lab.relevance.rules import shares
-from similarity_lab.relevance.rules.shares import SharePosterior, influences
+from similarity_lab.relevance import posterior as module
+from similarity_lab.relevance.posterior import SharePosterior, influences
 
 ratios = st.lists(st.floats(-20, 20), min_size=1, max_size=30)
 
@@ -75,7 +75,7 @@ def test_many_images_and_endless_odds():
 def test_blocks_change_nothing(monkeypatch):
     values = np.random.default_rng(0).normal(0, 4, 20)
     before = SharePosterior.of(values).weights, influences(values, 0.3)
-    monkeypatch.setattr(shares, "_BLOCK", 3)
+    monkeypatch.setattr(module, "_BLOCK", 3)
     np.testing.assert_allclose(SharePosterior.of(values).weights, before[0], atol=1e-12)
     np.testing.assert_allclose(influences(values, 0.3), before[1], atol=1e-9)
     assert SharePosterior.of([]).at_least(0.25) == pytest.approx(0.75)  # all shares equally likely

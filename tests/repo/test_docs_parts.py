@@ -1,4 +1,4 @@
-"""Figures are quoted, never typed: what is no longer there stops the build, with a reason."""
+"""Figures in the docs are quoted from docs/benchmarks.md; a quote without a match is an error."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ PAGE = """# Page
 | one | 1 | 2 |
 | two | 3 | 4 |
 
-`python benchmarks/first.py`, commit 1
+`python -m benchmarks.first`, commit 1
 
 ## Second
 
@@ -25,12 +25,12 @@ PAGE = """# Page
 """
 
 
-def test_rows_and_columns_as_asked_for(parts):
+def test_quote_has_the_requested_rows_and_columns(docs_parts):
     expected = (
-        "| name | b |\n| --- | ---: |\n| two | 4 |\n\n`python benchmarks/first.py`, commit 1\n"
+        "| name | b |\n| --- | ---: |\n| two | 4 |\n\n`python -m benchmarks.first`, commit 1\n"
     )
-    assert parts.quote(PAGE, parts.Quote("First", ("tw?",), ("name", "b"))) == expected
-    assert "| one | 9 |" in parts.quote(PAGE, parts.Quote("Second"))
+    assert docs_parts.quote(PAGE, docs_parts.Quote("First", ("tw?",), ("name", "b"))) == expected
+    assert "| one | 9 |" in docs_parts.quote(PAGE, docs_parts.Quote("Second"))
 
 
 @pytest.mark.parametrize(
@@ -42,29 +42,29 @@ def test_rows_and_columns_as_asked_for(parts):
         (("First", ("one",), ("c",)), "no column 'c'; it has name, a, b"),
     ],
 )
-def test_what_is_not_there_is_an_error(parts, wanted, complaint):
+def test_quote_of_a_missing_row_or_column_is_an_error(docs_parts, wanted, complaint):
     with pytest.raises(ValueError, match=re.escape(complaint)):
-        parts.quote(PAGE, parts.Quote(*wanted))
+        docs_parts.quote(PAGE, docs_parts.Quote(*wanted))
 
 
-def test_every_part_is_included_somewhere_and_every_figure_has_its_command(parts, tmp_path):
-    parts.write(tmp_path)
+def test_every_part_is_included_and_names_its_command(docs_parts, tmp_path):
+    docs_parts.write(tmp_path)
     pages = "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
     for path in tmp_path.iterdir():
         assert f'--8<-- "{path.name}"' in pages, path.name
-        assert path.name == "commands.md" or "`python benchmarks/" in path.read_text(), path.name
+        assert path.name == "commands.md" or "`python -m benchmarks." in path.read_text(), path.name
 
 
-def test_results_in_the_readme_are_those_of_the_benchmarks(parts):
-    readme = parts.README.read_text("utf-8")
-    renewed = parts.with_results(readme, parts.FIGURES.read_text("utf-8"))
+def test_readme_results_are_those_of_the_benchmarks(docs_parts):
+    readme = docs_parts.README.read_text("utf-8")
+    renewed = docs_parts.with_results(readme, docs_parts.FIGURES.read_text("utf-8"))
     assert readme == renewed, "run python tools/docs_parts.py --readme"
     stale = readme.replace("| learned |", "| learnt |")
-    assert stale != readme == parts.with_results(stale, parts.FIGURES.read_text("utf-8"))
+    assert stale != readme == docs_parts.with_results(stale, docs_parts.FIGURES.read_text("utf-8"))
 
 
-def test_the_command_is_told_as_it_is(parts):
-    text = parts.commands()
+def test_command_reference_lists_every_command(docs_parts):
+    text = docs_parts.commands()
     assert re.findall(r"^## (.*)", text, re.MULTILINE) == [
         "demo", "score", "embed", "rank", "collect", "search", "fetch",
     ]  # fmt: skip

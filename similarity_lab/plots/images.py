@@ -1,4 +1,4 @@
-"""Pictures with photos in them: what a dataset holds, how a site was decided."""
+"""Sheets of images: the classes of a dataset, the images of a decision, nearest neighbours."""
 
 import textwrap
 from typing import Any, cast
@@ -20,23 +20,24 @@ _THUMBNAIL = 112  # pixels
 
 
 def contact_sheet(dataset: ImageDataset, *, per_class: int = 8, seed: int = 0) -> Figure:
-    """Show some photos of every class, one row per class.
+    """Return a sheet with a random sample of the images of every class, one row per class.
 
     Parameters
     ----------
     dataset : ImageDataset
     per_class : int
-        Photos per row, drawn with `seed` where a class has more.
+        Maximum number of images per class.
     seed : int
+        Seed of the sample.
     """
     rng = np.random.default_rng(seed)
     rows, names = [], []
     sources = dataset.sources
     for label, name in enumerate(dataset.classes):
         members = np.flatnonzero(dataset.labels == label)
-        chosen = np.sort(rng.permutation(members)[:per_class])
-        rows.append([sources[index] for index in chosen])
-        names.append(f"{name}\n{len(members)} photos")
+        sample = np.sort(rng.permutation(members)[:per_class])
+        rows.append([sources[index] for index in sample])
+        names.append(f"{name}\n{len(members)} images")
     figure, axes = _grid(len(rows), per_class, left=1.5)
     for line, name, row in zip(axes, names, rows, strict=True):
         for axis, source in zip(line, row, strict=False):
@@ -46,38 +47,44 @@ def contact_sheet(dataset: ImageDataset, *, per_class: int = 8, seed: int = 0) -
     return figure
 
 
-def site_sheet(result: SiteRelevance, *, columns: int = 8, n: int = 40) -> Figure:
-    """Show a site's images, likeliest to show the target first, each with its evidence.
+def site_sheet(result: SiteRelevance, *, columns: int = 8, n_images: int = 40) -> Figure:
+    """Return a sheet of a site's scored images with their evidence, most probable first.
 
     Parameters
     ----------
     result : SiteRelevance
     columns : int
-    n : int
-        At most so many images.
+    n_images : int
+        Maximum number of images.
     """
-    ranked = result.ranked().head(n)
+    ranked = result.ranked().head(n_images)
     count = -(-len(ranked) // columns)
     figure, axes = _grid(count, columns, top=0.55)
-    for axis, row, shown in zip(axes.ravel(), ranked.itertuples(), evidence(ranked), strict=False):
+    for axis, row, text in zip(axes.ravel(), ranked.itertuples(), evidence(ranked), strict=False):
         colour = MATCH if row.is_match else NO_MATCH
         _show(axis, row.path, colour)
-        verdict = "match" if row.is_match else "no match"
-        axis.set_title(f"{shown} {verdict}", fontsize=8, color=colour, pad=3)
-    note = "" if len(ranked) == result.n_scored else f"; the first {n} of {result.n_scored}"
+        label = "match" if row.is_match else "no match"
+        axis.set_title(f"{text} {label}", fontsize=8, color=colour, pad=3)
+    is_complete = len(ranked) == result.n_scored
+    note = "" if is_complete else f"; first {n_images} of {result.n_scored} images"
     figure.suptitle(_wrapped(result.summary() + note, columns), fontsize=9, color=INK)
     return figure
 
 
-def reference_neighbours(result: SiteRelevance, *, n: int = 6) -> Figure:
-    """Show a site's images above the reference nearest to each.
+def reference_neighbours(result: SiteRelevance, *, n_images: int = 6) -> Figure:
+    """Return a sheet of a site's images, each above its nearest reference image.
 
-    The `n` images are spread evenly from the likeliest to the unlikeliest.
+    Parameters
+    ----------
+    result : SiteRelevance
+    n_images : int
+        Maximum number of images, spread evenly from the most to the least probable.
     """
     ranked = result.ranked()
-    chosen = ranked.iloc[np.unique(np.linspace(0, len(ranked) - 1, n).round().astype(int))]
-    figure, axes = _grid(2, len(chosen), left=1.0, top=0.35)
-    for column, row in enumerate(chosen.itertuples()):
+    rows = np.unique(np.linspace(0, len(ranked) - 1, n_images).round().astype(int))
+    sample = ranked.iloc[rows]
+    figure, axes = _grid(2, len(sample), left=1.0, top=0.35)
+    for column, row in enumerate(sample.itertuples()):
         colour = MATCH if row.is_match else NO_MATCH
         _show(axes[0, column], row.path, colour)
         _show(axes[1, column], row.nearest_reference)
@@ -90,42 +97,44 @@ def reference_neighbours(result: SiteRelevance, *, n: int = 6) -> Figure:
 
 
 def neighbour_sheet(
-    queries: ImageDataset, found: pd.DataFrame, indexed: ImageDataset, *, n: int = 6
+    queries: ImageDataset, neighbours: pd.DataFrame, indexed: ImageDataset, *, n_queries: int = 6
 ) -> Figure:
-    """Show queries, each with its nearest photos and their distances.
+    """Return a sheet of queries, each with its nearest images and their distances.
 
-    The frame tells whether a neighbour is of the query's class; another class is named.
+    The colour of the frame shows whether a neighbour belongs to the query's class; other classes
+    are named.
 
     Parameters
     ----------
     queries : ImageDataset
-    found : DataFrame
-        ``query, rank, label, distance, position``, as `MetricLearner.lookup` answers for
+    neighbours : DataFrame
+        ``query, rank, label, distance, position``, as `MetricLearner.lookup` returns for
         ``queries.sources``.
     indexed : ImageDataset
-        The photos that were indexed, in that order.
-    n : int
-        At most so many queries, the first ones in the table.
+        The images of the index, in that order.
+    n_queries : int
+        Maximum number of queries, first ones of the table.
     """
-    shown = found["query"].unique()[:n]
-    figure, axes = _grid(len(shown), 1 + int(found["rank"].max()), left=1.2, top=0.2)
-    asked, known = queries.sources, indexed.sources
-    for line, query in zip(axes, shown, strict=True):
+    query_indices = neighbours["query"].unique()[:n_queries]
+    figure, axes = _grid(len(query_indices), 1 + int(neighbours["rank"].max()), left=1.2, top=0.2)
+    query_sources, indexed_sources = queries.sources, indexed.sources
+    for line, query in zip(axes, query_indices, strict=True):
         name = queries.classes[queries.labels[query]]
-        _show(line[0], asked[query])
+        _show(line[0], query_sources[query])
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=INK)
-        for axis, row in zip(line[1:], found[found["query"] == query].itertuples(), strict=False):
+        ranked = neighbours[neighbours["query"] == query]
+        for axis, row in zip(line[1:], ranked.itertuples(), strict=False):
             colour = MATCH if row.label == name else NO_MATCH
-            _show(axis, known[cast(int, row.position)], colour)
-            wrong = "" if row.label == name else f" {row.label}"
-            axis.set_title(f"{row.distance:.3f}{wrong}", fontsize=7, color=colour, pad=3)
+            _show(axis, indexed_sources[cast(int, row.position)], colour)
+            other_class = "" if row.label == name else f" {row.label}"
+            axis.set_title(f"{row.distance:.3f}{other_class}", fontsize=7, color=colour, pad=3)
     return figure
 
 
 def _grid(
     rows: int, columns: int, *, left: float = 0.1, top: float = 0.1
 ) -> tuple[Figure, npt.NDArray[Any]]:
-    """Return a figure of thumbnails; `left` and `top` are inches for labels."""
+    """Return a figure with a grid of axes; `left` and `top` are margins for labels, in inches."""
     width, height = left + 0.95 * columns + 0.1, top + 1.12 * rows + 0.1
     figure = Figure(figsize=(width, height), dpi=100)
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -154,7 +163,7 @@ def _show(axis: Axes, source: object, frame: str | None = None) -> None:
 
 
 def _thumbnail(source: Source) -> Pixels:
-    """Return a square on white, with the picture's proportions kept."""
+    """Return the image scaled to fit a white square, aspect ratio preserved."""
     pixels = read_image(source)
     scale = _THUMBNAIL / max(pixels.shape[:2])
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])

@@ -1,0 +1,112 @@
+"""Scoring needs the core install alone: no TensorFlow, OpenCV, matplotlib nor any other extra."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+
+# Runs in a process where only modules of the core install can be imported. (A `find_spec` that
+# raises is what a missing module looks like to whoever imports it.)
+BLOCKED = """
+import importlib.abc, json, sys
+
+blocked = set(json.loads(sys.argv[1]))
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r} in the core install", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+SCORE = """
+from similarity_lab import RelevanceScorer, Site, make_samples
+
+samples = make_samples(sys.argv[2], progress=False)
+scorer = RelevanceScorer(samples.target, progress=False).fit(samples.library)
+results = [scorer.decide(Site.from_folder(folder)) for folder in samples.sites[:2]]
+print(json.dumps([[result.site, result.decision, result.probability] for result in results]))
+"""
+
+
+def installed_with(names):
+    """Return the distributions that are installed together with some, these included."""
+    result, pending = set(), list(names)
+    while pending:
+        name = canonicalize_name(pending.pop())
+        if name in result:
+            continue
+        result.add(name)
+        try:
+            needs = [Requirement(entry) for entry in requires(name) or []]
+        except PackageNotFoundError:
+            continue
+        pending += [one.name for one in needs if not one.marker or one.marker.evaluate()]
+    return result
+
+
+@pytest.fixture(scope="module")
+def blocked():
+    """The modules that are installed here, but not by ``pip install similarity_lab``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    core = installed_with(Requirement(entry).name for entry in project["dependencies"])
+    core.add("similarity-lab")
+    return [
+        module
+        for module, distributions in packages_distributions().items()
+        if not core & {canonicalize_name(name) for name in distributions}
+    ]
+
+
+def run_without(blocked, code, *arguments):
+    command = [sys.executable, "-c", BLOCKED + code, json.dumps(blocked), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_core_install_decides_on_the_sample(blocked, tmp_path):
+    assert {"tensorflow", "keras", "cv2", "matplotlib", "scrapy"} <= set(blocked)
+    run = run_without(blocked, SCORE, tmp_path / "samples")
+    assert run.returncode == 0, run.stderr
+    for site, decision, probability in json.loads(run.stdout):
+        assert site and decision in {"relevant", "irrelevant", "unsure"}
+        assert 0 <= probability <= 1
+
+
+EXTRAS = {
+    "similarity_lab.plots": "plots",
+    "similarity_lab.web": "web",
+    "similarity_lab.siamese": "train",
+    "similarity_lab.metric_learning": "train",
+}
+USE = """
+import importlib
+from similarity_lab.errors import MissingExtraError
+
+refused = 0
+try:
+    room = importlib.import_module(sys.argv[2])
+    for name in room.__all__:
+        try:
+            getattr(room, name)
+        except MissingExtraError as error:
+            refused += 1
+            assert sys.argv[3] in str(error), error
+except MissingExtraError as error:
+    refused += 1
+    assert sys.argv[3] in str(error), error
+assert refused
+"""
+
+
+@pytest.mark.parametrize(("module", "extra"), EXTRAS.items())
+def test_core_install_names_the_missing_extra(blocked, module, extra):
+    run = run_without(blocked, USE, module, f'pip install "similarity_lab[{extra}]"')
+    assert run.returncode == 0, run.stderr

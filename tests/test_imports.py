@@ -1,0 +1,78 @@
+"""The front door: public names, and what importing them loads."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+import similarity_lab
+
+
+def test_public_names_exist():
+    for name in similarity_lab.__all__:
+        assert getattr(similarity_lab, name) is not None
+        assert name in dir(similarity_lab)
+    with pytest.raises(AttributeError, match="no.* attribute 'missing'"):
+        _ = similarity_lab.missing
+
+
+ROOMS = [
+    "cli", "datasets", "embedders", "evaluation", "hosted", "images", "metric_learning", "pairs",
+    "ranking", "relevance", "report", "samples", "siamese", "sites", "store", "web",
+]  # fmt: skip
+
+
+def test_importing_a_room_loads_no_network_library():
+    code = (
+        "import importlib, sys, similarity_lab\n"
+        f"for module in {ROOMS}:\n"
+        "    importlib.import_module('similarity_lab.' + module)\n"
+        "    heavy = {'tensorflow', 'keras', 'torch', 'cv2', 'matplotlib'} & set(sys.modules)\n"
+        "    if heavy: sys.exit(f'{module} imported {heavy}')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_the_command_loads_no_statistics():
+    code = (
+        "import sys, similarity_lab.cli\n"
+        "sys.exit(', '.join({'sklearn', 'scipy.stats', 'scipy.optimize'} & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("package", ["metric_learning", "pairs", "siamese", "web"])
+def test_lazy_package_has_its_public_names(package):
+    module = importlib.import_module(f"similarity_lab.{package}")
+    for name in module.__all__:
+        assert getattr(module, name) is not None and name in dir(module)
+    assert sorted(module.__all__) == sorted(set(module.__all__))
+    with pytest.raises(AttributeError, match="no.* attribute 'missing'"):
+        _ = module.missing
+
+
+BACKEND = "from similarity_lab.backend import keras; keras.ops.ones(2)"
+
+
+def test_network_libraries_start_silently():
+    run = subprocess.run(
+        [sys.executable, "-c", BACKEND], capture_output=True, text=True, check=True
+    )
+    assert run.stderr == ""
+
+
+def test_network_libraries_that_fail_show_their_own_messages(tmp_path):
+    """TensorFlow writes to stderr from C++: hidden while it starts, shown if it fails."""
+    fails = "import os; os.write(2, b'native message'); raise RuntimeError('boom')"
+    (tmp_path / "keras.py").write_text(fails)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    run = subprocess.run(
+        [sys.executable, "-c", BACKEND],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1 and "native message" in run.stderr and "boom" in run.stderr
