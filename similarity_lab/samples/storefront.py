@@ -1,14 +1,12 @@
 """The shops of the sample as web shops: home page, categories, products, sitemap."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from similarity_lab.errors import InputError
@@ -47,11 +45,16 @@ def sample_shop(site: str) -> Shop:
     sites = sorted(set(parts[1][parts[0] == "sites"]))
     if site not in sites:
         raise InputError(f"Unknown site {site!r}; expected one of: {', '.join(sites)}")
+    table = table[(parts[0] == "sites") & (parts[1] == site)]
     images = [
-        _SiteImage(row.subject, row.role, row.product, row.title, _image_url(row), data)
-        for row, data in _with_bytes(table[(parts[0] == "sites") & (parts[1] == site)])
+        _SiteImage(subject, role, product, title, _image_url(path, role, title), data)
+        for path, subject, role, product, title, data in zip(
+            *(table[name] for name in ("path", "subject", "role", "product", "title")),
+            image_bytes(list(table["path"])),
+            strict=True,
+        )
     ]
-    return _SamplePages(site.replace("-", " ").title(), images).shop()
+    return _Pages(site.replace("-", " ").title(), images).shop()
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,31 @@ class _SiteImage:
     data: bytes
 
 
-def _with_bytes(table: pd.DataFrame) -> Iterator[tuple[Any, bytes]]:
-    return zip(table.itertuples(), image_bytes(list(table["path"])), strict=True)
+@dataclass(frozen=True)
+class _Product:
+    name: str
+    subject: str
+    url: str
+    images: list[str]
+    thumbnail: str
+    price: str
+
+    @property
+    def linked_data(self) -> dict[str, object]:
+        return {
+            "@context": "https://schema.org",
+            "@type": "Product",
+            "name": self.name,
+            "image": [HERE + url for url in self.images],
+            "offers": {"@type": "Offer", "price": self.price, "priceCurrency": "EUR"},
+        }
 
 
-def _image_url(row: Any) -> str:
+def _image_url(path: str, role: str, title: str) -> str:
     """Return the url a shop system would give an image."""
-    folder = {"thumbnail": "cache/small", "detail": "products", "product": "products"}
-    stem, suffix = Path(row.path).stem, Path(row.path).suffix
-    return f"/media/{folder.get(row.role, 'theme')}/{_slug(row.title)}-{stem}{suffix}"
+    folders = {"thumbnail": "cache/small", "detail": "products", "product": "products"}
+    file = Path(path)
+    return f"/media/{folders.get(role, 'theme')}/{_slug(title)}-{file.stem}{file.suffix}"
 
 
 def _slug(text: str) -> str:
@@ -88,7 +107,7 @@ _CATEGORIES = {
 }
 
 
-class _SamplePages:
+class _Pages:
     """The pages of a shop of the sample."""
 
     def __init__(self, name: str, images: Sequence[_SiteImage]) -> None:
@@ -97,7 +116,7 @@ class _SamplePages:
         self.categories = {
             category: f"/category/{_slug(category)}.html"
             for category, subjects in _CATEGORIES.items()
-            if any(product["subject"] in subjects for product in self.products)
+            if any(product.subject in subjects for product in self.products)
         }
 
     def shop(self) -> Shop:
@@ -111,12 +130,12 @@ class _SamplePages:
         files["/about.html"] = self._page("About us", images=wide[1:])
         for category, url in self.categories.items():
             subjects = _CATEGORIES[category]
-            among = [product for product in self.products if product["subject"] in subjects]
+            among = [product for product in self.products if product.subject in subjects]
             files[url] = self._page(category, products=among)
         for number, product in enumerate(self.products):
             related = [self.products[(number + k) % len(self.products)] for k in (1, 2)]
-            page = self._page(product["name"], product=product, products=related)
-            files[product["url"]] = page
+            page = self._page(product.name, product=product, products=related)
+            files[product.url] = page
         files |= self._for_crawlers(list(files))
         for image in self.images:
             files[image.url] = MEDIA_TYPES[Path(image.url).suffix], image.data
@@ -126,45 +145,40 @@ class _SamplePages:
     def _numbers(self) -> list[int]:
         return sorted({image.product for image in self.images if image.product >= 0})
 
-    def _product(self, number: int) -> dict[str, Any]:
-        """Return what the templates show of product `number`."""
+    def _product(self, number: int) -> _Product:
         own = [image for image in self.images if image.product == number]
         images = sorted(
             (i for i in own if i.role != "thumbnail"), key=lambda i: i.role != "product"
         )
         small = [image.url for image in own if image.role == "thumbnail"]
-        price, urls = f"{4 + number * 37 % 19}.{number * 7 % 10}9", [image.url for image in images]
-        return {
-            "name": images[0].title,
-            "subject": images[0].subject,
-            "url": f"/products/{_slug(images[0].title)}-{number}.html",
-            "images": urls,
-            "thumbnail": small[0] if small else urls[0],
-            "price": price,
-            "linked_data": {
-                "@context": "https://schema.org",
-                "@type": "Product",
-                "name": images[0].title,
-                "image": [HERE + url for url in urls],
-                "offers": {"@type": "Offer", "price": price, "priceCurrency": "EUR"},
-            },
-        }
+        return _Product(
+            name=images[0].title,
+            subject=images[0].subject,
+            url=f"/products/{_slug(images[0].title)}-{number}.html",
+            images=[image.url for image in images],
+            thumbnail=small[0] if small else images[0].url,
+            price=f"{4 + number * 37 % 19}.{number * 7 % 10}9",
+        )
 
     def _page(
-        self, title: str, images: Sequence[_SiteImage] = (), **content: Any
+        self,
+        title: str,
+        *,
+        images: Sequence[_SiteImage] = (),
+        product: _Product | None = None,
+        products: Sequence[_Product] = (),
     ) -> tuple[str, bytes]:
         by_role = {image.role: image.url for image in self.images}
         page = _template().render(
             title=title,
             here=HERE,
-            shop={
-                "name": self.name,
-                "logo": by_role["logo"],
-                "icon": by_role["icon"],
-                "categories": self.categories,
-            },
-            images=[{"url": image.url, "alt": image.title} for image in images],
-            **content,
+            shop=self.name,
+            logo=by_role["logo"],
+            icon=by_role["icon"],
+            categories=self.categories,
+            images=images,
+            product=product,
+            products=products,
         )
         return "text/html; charset=utf-8", page.encode()
 
