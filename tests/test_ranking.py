@@ -118,7 +118,7 @@ def test_collect_from_the_command_line(shops, tmp_path, capsys):
     arguments += ["--allow", shops[0].endpoint]
     assert main(["collect", str(file), *arguments, "--images", "3"]) == 0
     shown = capsys.readouterr().out
-    assert "the limit of 3 images is reached" in shown and "expected an http or https" in shown
+    assert "Limit of 3 images reached" in shown and "Expected an http or https" in shown
     (marker,) = (tmp_path / "out").glob("*/site.json")
     assert json.loads(marker.read_text())["settings"]["limits"]["images"] == 3
     assert main(["collect", "ftp://x", *arguments]) == 2

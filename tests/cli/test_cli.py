@@ -110,6 +110,6 @@ def test_demo(tmp_path, capsys):
     pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
     assert run("demo", "--out", tmp_path / "demo") == 0
     out = capsys.readouterr().out
-    assert "2 of 2 shops decided rightly" in out
+    assert "2 of 2 shops decided correctly" in out
     assert (tmp_path / "demo" / "results" / "report" / "index.html").is_file()
     assert "similarity-lab rank --library" in out and "similarity-lab score --library" in out

@@ -1,7 +1,7 @@
-"""The crawler's process, ``python -m similarity_lab.web.crawler.crawl``; reads a `Job` on stdin.
+"""The crawler's process, ``python -m similarity_lab.web.crawler.worker``; reads a `Job` on stdin.
 
-A process of its own, because Twisted's reactor starts once per process and not at all beside
-Jupyter's event loop, and because what strangers send is better parsed where nothing else lives.
+A separate process, because Twisted's reactor starts once per process and not at all beside
+Jupyter's event loop, and because untrusted input is better parsed where nothing else runs.
 """
 
 import logging
@@ -11,22 +11,22 @@ import threading
 
 from scrapy.crawler import AsyncCrawlerProcess
 
-from similarity_lab.web.crawler.guard import guard_process, guard_reactor
-from similarity_lab.web.crawler.jobs import Job
+from similarity_lab.web.crawler.job import Job
 from similarity_lab.web.crawler.spider import SiteSpider
+from similarity_lab.web.policy.ssrf import restrict_process, restrict_reactor
 
 _PACKAGE = "similarity_lab.web.crawler"
 
 
-def settings(job: Job) -> dict[str, object]:
-    """Return Scrapy's settings; what is not needed of it is off."""
+def scrapy_settings(job: Job) -> dict[str, object]:
+    """Return Scrapy's settings for a job; features that are not needed are off."""
     limits = job.limits
     crawl = job.folder / "crawl"
     return {
         "USER_AGENT": job.user_agent,
         "ROBOTSTXT_OBEY": True,
         "ROBOTSTXT_USER_AGENT": "similarity_lab",
-        # Nobody gets in, nothing is kept of anyone, nothing goes through a proxy
+        # No remote control, no cookies, no proxies
         "TELNETCONSOLE_ENABLED": False,
         "REMOTE_CONTROL_ENABLED": False,
         "COOKIES_ENABLED": False,
@@ -39,12 +39,12 @@ def settings(job: Job) -> dict[str, object]:
             "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": None,
             "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
             "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": None,
-            f"{_PACKAGE}.gate.Gate": 50,
+            f"{_PACKAGE}.middleware.PolicyMiddleware": 50,
         },
-        "ITEM_PIPELINES": {f"{_PACKAGE}.keeping.ImageFiles": 1},
+        "ITEM_PIPELINES": {f"{_PACKAGE}.pipeline.ImagePipeline": 1},
         "FILES_STORE": str(job.folder),
         "MEDIA_ALLOW_REDIRECTS": True,
-        # An unfinished crawl goes on from here
+        # An unfinished crawl resumes from here
         "HTTPCACHE_ENABLED": True,
         "HTTPCACHE_STORAGE": f"{_PACKAGE}.cache.JsonCacheStorage",
         "HTTPCACHE_DIR": str(crawl / "cache"),
@@ -62,14 +62,14 @@ def settings(job: Job) -> dict[str, object]:
         "CONCURRENT_REQUESTS": 8 if job.throttle else 32,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 4 if job.throttle else 16,
         "RETRY_TIMES": 1,
-        # What a server could do to us
+        # Limits on what a server can cause
         "DOWNLOAD_TIMEOUT": limits.request_seconds,
         "DOWNLOAD_MAXSIZE": limits.page_bytes,
         "DNS_TIMEOUT": min(10.0, limits.request_seconds),
         "REDIRECT_MAX_TIMES": limits.redirects,
         "EXTENSIONS": {
             "scrapy.extensions.memusage.MemoryUsage": None,
-            f"{_PACKAGE}.memory.MemoryNow": 0,
+            f"{_PACKAGE}.memory.CurrentMemoryUsage": 0,
         },
         "MEMUSAGE_LIMIT_MB": 2048,
         "MEMUSAGE_CHECK_INTERVAL_SECONDS": 2.0,
@@ -84,20 +84,20 @@ def settings(job: Job) -> dict[str, object]:
 def main() -> None:
     """Crawl one site."""
     job = Job.from_json(sys.stdin.readline())
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    process = AsyncCrawlerProcess(settings(job))
-    # What became of each image is in our notes; the pipeline would write a traceback for each
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    process = AsyncCrawlerProcess(scrapy_settings(job))
+    # Our log has the outcome of each image; the pipeline would write a traceback for each failure
     logging.getLogger("scrapy.pipelines").setLevel(logging.CRITICAL)
     from twisted.internet import reactor
 
-    guard_reactor(reactor, job.allow)
-    guard_process(job.allow, job.folder / "crawl" / "connects.jsonl")
+    restrict_reactor(reactor, job.allow)
+    restrict_process(job.allow, job.folder / "crawl" / "connects.jsonl")
     process.crawl(SiteSpider, job=job)
     process.start()
 
 
-def _leave_with_parent() -> None:
-    """End when standard input does: then nobody waits for this process any more."""
+def _exit_with_parent() -> None:
+    """Exit when standard input is closed: the parent process is gone."""
     sys.stdin.read()
     os._exit(1)
 

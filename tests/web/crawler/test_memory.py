@@ -5,17 +5,17 @@ import pytest
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
+from scrapy.utils.test import get_crawler
 
-def test_memory_that_was_given_back_does_not_count():
-    from scrapy.utils.test import get_crawler
+from similarity_lab.web.crawler.memory import CurrentMemoryUsage
 
-    from similarity_lab.web.crawler.memory import MemoryNow
 
-    memory = MemoryNow(get_crawler(settings_dict={"MEMUSAGE_ENABLED": True}))
+def test_freed_memory_does_not_count():
+    memory = CurrentMemoryUsage(get_crawler(settings_dict={"MEMUSAGE_ENABLED": True}))
     before = memory.get_virtual_size()
-    held = np.ones(25_000_000)  # 200 MB
+    array = np.ones(25_000_000)  # 200 MB
     during = memory.get_virtual_size()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    del held
+    del array
     assert during > before + 150e6 and peak >= during - 50e6
     assert memory.get_virtual_size() < during - 150e6

@@ -1,4 +1,4 @@
-"""What the crawler's process is told, and how it answers: JSON, one thing a line."""
+"""What the crawler's process is told, and the logs that it writes: JSON, one object per line."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -16,17 +16,17 @@ class Job:
     url : str
         The first page.
     folder : Path
-        Where to write; nothing is written elsewhere.
+        The only place that is written to.
     limits : Limits
     allow : tuple of str
-        ``host:port`` that may be connected to although they are not on the public internet.
+        ``host:port`` that may be contacted although not on the public internet.
     throttle : bool
-        Ask slowly, as slowly as the server answers.
+        Adapt the request rate to the server.
     user_agent : str
     render : str
-        ``"never"``, ``"auto"`` (pages that look empty) or ``"always"``, in a browser.
+        ``"never"``, ``"auto"`` (pages that look empty) or ``"always"``: use a browser.
     verify : bool
-        Ask only servers whose certificate is trusted.
+        Require a trusted certificate.
     """
 
     url: str
@@ -39,7 +39,7 @@ class Job:
     verify: bool = True
 
     def to_json(self) -> str:
-        """Return one line."""
+        """Return the job on one line."""
         return json.dumps({**asdict(self), "folder": str(self.folder)})
 
     @classmethod
@@ -56,14 +56,14 @@ class Job:
         )
 
 
-def read_lines(path: Path) -> list[dict]:
-    """Return the notes of a crawl that may have been killed: a broken line does not count."""
+def read_log(path: Path) -> list[dict]:
+    """Return the rows of a crawl's log; lines that a killed crawl left broken are ignored."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
             row = json.loads(line)
         except ValueError:
             continue
-        if isinstance(row, dict) and isinstance(row.get("status"), str):
+        if isinstance(row, dict) and isinstance(row.get("crawl_status"), str):
             rows.append(row)
     return rows

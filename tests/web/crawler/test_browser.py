@@ -1,4 +1,4 @@
-"""Pages that scripts draw: in a real browser, which may reach nothing but through the crawler."""
+"""Pages rendered by scripts, in a real browser that reaches the network only by the crawler."""
 
 import json
 import shutil
@@ -8,15 +8,16 @@ import pytest
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
+from similarity_lab.errors import MissingExtraError
 from similarity_lab.samples.serving import serve
 from similarity_lab.web import Limits, collect
 
-from .conftest import HTML, jpeg
+from ..shops import HTML, image
 
 SCRIPT = """
 fetch("/api.json").then(r => r.json()).then(images => {
   document.getElementById("root").innerHTML =
-    images.map(i => `<img src="${i}" alt="drawn">`).join("") + '<a href="/next.html">n</a>';
+    images.map(i => `<img src="${i}" alt="rendered">`).join("") + '<a href="/next.html">n</a>';
 });
 for (const where of ["http://CANARY/fetch", "http://localhost:PORT/name", "http://[::1]:PORT/6"])
   fetch(where, {mode: "no-cors"}).catch(() => 0);
@@ -36,13 +37,13 @@ localStorage.setItem("a", "b");
 """
 
 
-def test_a_missing_browser_is_said_before_anything_is_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr("similarity_lab.web.collecting.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r'pip install "similarity_lab\[browser\]"'):
+def test_missing_browser_is_an_error_before_a_request(tmp_path, monkeypatch):
+    monkeypatch.setattr("similarity_lab.web.collection.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r'pip install "similarity_lab\[browser\]"'):
         collect(["shop.example"], tmp_path, render="auto")
 
 
-def test_what_scripts_draw_is_found_and_nothing_else_is_reached(tmp_path):
+def test_rendered_images_are_found_and_nothing_else_is_contacted(tmp_path):
     pytest.importorskip(
         "playwright", reason='needs the extra: pip install "similarity_lab[browser]"'
     )
@@ -58,19 +59,16 @@ def test_what_scripts_draw_is_found_and_nothing_else_is_reached(tmp_path):
             "/app.js": ("text/javascript", script.encode()),
             "/api.json": ("application/json", json.dumps(["/a.jpg", "/b.jpg"]).encode()),
             "/next.html": (HTML, b"<p>The end.</p>"),
-            "/a.jpg": ("image/jpeg", jpeg("brown")),
-            "/b.jpg": ("image/jpeg", jpeg("green")),
+            "/a.jpg": image("brown"),
+            "/b.jpg": image("green"),
         }
         collection = collect(
             [server.url], tmp_path, render="auto", throttle=False, progress=False,
             allow=[server.endpoint], limits=Limits(seconds=60, request_seconds=8),
         )  # fmt: skip
-        assert collection.table.loc[0, ["status", "n_images", "n_pages"]].to_list() == [
-            "collected",
-            2,
-            2,
-        ]
-        assert set(collection.images["alt"]) == {"drawn"}
+        row = collection.table.loc[0]
+        assert (row["crawl_status"], row["n_images"], row["n_pages"]) == ("collected", 2, 2)
+        assert set(collection.images["alt"]) == {"rendered"}
         assert canary.asked == []
         with pytest.raises(BlockingIOError):
             udp.recv(1)
