@@ -18,7 +18,6 @@ from similarity_lab.study.scoring import (
     N_REFERENCES,
     SIMILARITY_THRESHOLD,
     embed_alone,
-    original_decision,  # noqa: F401 - tests/relevance compares decisions
     original_distances,
 )
 
@@ -48,10 +47,10 @@ def main() -> None:
         expected = original_distances(model, few, references, draw)
         slow.append(len(few) / (time.perf_counter() - start))
         start = time.perf_counter()
-        scorer = RelevanceScorer(task.target, method="mean-distance", seed=SEED, progress=False)
+        scorer = RelevanceScorer(task.target, rule="mean-distance", seed=SEED, progress=False)
         scorer.fit({task.target: references})
         fitted = time.perf_counter()
-        result = scorer.score(Site.from_paths(many, name="all"))
+        result = scorer.decide(Site.from_paths(many, name="all"))
         done = time.perf_counter()
         fast.append(len(many) / (done - fitted))
         cold.append(len(many) / (done - start))

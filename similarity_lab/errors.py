@@ -12,7 +12,7 @@
     │   ├── WeightsError                         a weights file that is not what it should be
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
-    │   └── AddressError                         a url that may not be requested
+    │   └── UrlError                             a URL that may not be requested
     ├── InputTypeError (TypeError)               an argument of the wrong type
     ├── PathNotFoundError (FileNotFoundError)    no such file or folder
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
@@ -48,6 +48,11 @@ def did_you_mean(name: object, known_names: Iterable[str]) -> str:
     by_key = {known.casefold(): known for known in known_names}
     close = difflib.get_close_matches(str(name).casefold(), by_key, n=1)
     return f" Did you mean {by_key[close[0]]!r}?" if close else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error on one line of at most 200 characters, for a table."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class SimilarityLabError(Exception):
@@ -147,8 +152,8 @@ class SavedFolderError(InputError):
     """A folder without a usable saved model: damaged, incomplete, or of another version."""
 
 
-class AddressError(InputError):
-    """A url that may not be requested."""
+class UrlError(InputError):
+    """A URL that may not be requested."""
 
 
 class CollectedFolderError(SiteError):

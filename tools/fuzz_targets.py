@@ -9,7 +9,7 @@ from pathlib import Path
 import fuzz_inputs
 import numpy as np
 
-from similarity_lab.errors import AddressError, ArchiveError, ImageError
+from similarity_lab.errors import ArchiveError, ImageError, UrlError
 from similarity_lab.files import extract_zip
 from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
@@ -69,13 +69,13 @@ def pages(data: bytes) -> Iterator[str]:
     from similarity_lab.web import find_images
     from similarity_lab.web.html.links import find_links, needs_browser
     from similarity_lab.web.html.sitemaps import read_sitemap
-    from similarity_lab.web.policy.addresses import check_address, normal_address, site_key
+    from similarity_lab.web.policy.urls import check_url, normalize_url, site_key
 
     found = find_images(data, "https://shop.example/nuts/")
     links = find_links(data, "https://shop.example/nuts/")
     needs_browser(data)
     for kind, addresses in (
-        ("images", [one.address for one in found]),
+        ("images", [one.url for one in found]),
         ("links", [address for address, _ in links]),
     ):
         if len(set(addresses)) != len(addresses):
@@ -85,17 +85,17 @@ def pages(data: bytes) -> Iterator[str]:
                 yield f"{kind}: {address!r} is not absolute"
             address.encode()
             if not address.startswith("data:"):
-                with suppress(AddressError):
-                    check_address(address)
+                with suppress(UrlError):
+                    check_url(address)
                     site_key(address)
     for one in found:
         one.alt.encode()
     with suppress(ValueError):
         read_sitemap(data, max_bytes=2**22)
     text = data[:300].decode("utf-8", "replace")
-    with suppress(AddressError):
-        address = normal_address(text)
-        check_address(address)
+    with suppress(UrlError):
+        address = normalize_url(text)
+        check_url(address)
         site_key(address)
 
 

@@ -34,13 +34,11 @@ _LIGHT = "not literal_loop"  # which takes a network for every image
 # What is quick comes first: a fault that it notices needs no more.
 MODULES = {
     "distances": ["test_distances.py", "test_distance_properties.py"],
-    "relevance/shares": ["relevance/test_shares.py"],
-    "relevance/deciding": ["relevance/test_deciding.py"],
+    "relevance/posterior": ["relevance/test_posterior.py"],
     "relevance/decision": ["relevance/test_decision.py", "relevance/test_scorer.py"],
     "relevance/calibration": ["relevance/test_calibration.py"],
     "relevance/prototypes": ["relevance/test_prototypes.py"],
     "relevance/thresholds": ["relevance/test_thresholds.py"],
-    "relevance/references": ["relevance/test_references.py"],
     "relevance/repeats": ["relevance/test_repeats.py"],
     "relevance/tables": ["relevance/test_decision.py"],
     "relevance/learned": ["relevance/test_learned_rule.py", "relevance/test_learned.py"],

@@ -51,7 +51,7 @@ def test_equal_to_the_embedder_and_each_content_once(store, paths, tmp_path):
         assert result.kept == expected.kept
         assert result.skipped.equals(expected.skipped)
         assert inner.looked_at == 300
-    with pytest.raises(ImageError, match=r"bad\.jpg: is not a picture"):
+    with pytest.raises(ImageError, match=r"bad\.jpg: unsupported image format"):
         embed_all(embedder, images, progress=False)
     assert embedder.embed([], progress=False).vectors.shape == (0, 3)
     assert (embedder.name, embedder.dimension, embedder.input_size) == ("counting", 3, (8, 8))
@@ -143,13 +143,13 @@ def test_scorers_look_up_what_they_know(store, library, sites, tmp_path):
 
     plain, inner = scored(Counting()), Counting()
     first = scored(inner, store=store)
-    expected = plain.score(sites / "nut-shop")
-    assert first.score(sites / "nut-shop").images.equals(expected.images)
+    expected = plain.decide(sites / "nut-shop")
+    assert first.decide(sites / "nut-shop").images.equals(expected.images)
     made = inner.looked_at
-    again = scored(inner, store=str(store.folder)).score(sites / "nut-shop")
+    again = scored(inner, store=str(store.folder)).decide(sites / "nut-shop")
     assert again.images.equals(expected.images) and inner.looked_at == made
     first.save(tmp_path / "scorer")
-    assert str(store.folder) not in (tmp_path / "scorer" / "scorer.json").read_text()
+    assert str(store.folder) not in (tmp_path / "scorer" / "manifest.json").read_text()
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=inner, store=store, library=library)
-    loaded.set_params(progress=False).score(sites / "nut-shop")
+    loaded.set_params(progress=False).decide(sites / "nut-shop")
     assert inner.looked_at == made and loaded.store is store
