@@ -1,14 +1,7 @@
 """The one module that imports Keras (extra ``train``); `from similarity_lab.backend import keras`.
 
-<<<<<<< HEAD
-TensorFlow Similarity (extra ``train``) needs the Keras 2 of the package ``tf_keras`` behind
-``tf.keras``, and that is decided by an environment variable when TensorFlow is first imported.
-Whoever needs a network says ``from similarity_lab.backend import keras``, so that the variable is
-set in time whichever part of the package comes first. Our own networks are Keras 3 throughout.
-=======
 Our networks are Keras 3 throughout, whatever ``tf.keras`` is in this process. TensorFlow
 Similarity, which needs Keras 2, is imported by `similarity_lab.metric_learning.libraries`.
->>>>>>> main
 """
 
 import os

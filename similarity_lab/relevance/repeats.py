@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from similarity_lab.images import read_image
+from similarity_lab.images.hashing import hash_distance, hash_thumbnail, perceptual_hash
 from similarity_lab.images.sources import Source
 from similarity_lab.relevance.blas import one_thread
 from similarity_lab.relevance.rules.prototypes import Vectors, unit
@@ -62,7 +62,7 @@ def _groups(vectors: Vectors, sources: Sequence[Source]) -> npt.NDArray[np.intp]
             if at not in hashes:
                 hashes[at] = _hash(sources[at])
         first, second = np.array([hashes[at] for at in needed], np.uint64)[places]
-        links = groups[pairs[:, np.bitwise_count(first ^ second) <= _SAME_BITS]]
+        links = groups[pairs[:, hash_distance(first, second) <= _SAME_BITS]]
         graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(count, count))
         _, merged = connected_components(graph, directed=False)
         groups = merged[groups].astype(np.intp)
@@ -70,10 +70,7 @@ def _groups(vectors: Vectors, sources: Sequence[Source]) -> npt.NDArray[np.intp]
 
 
 def _hash(source: Source) -> np.uint64:
-    import imagehash  # slow to import, and most sites show nothing twice
-
-    bits = imagehash.phash(Image.fromarray(read_image(source, size=64))).hash
-    return np.uint64(np.packbits(bits).view(np.uint64)[0])
+    return perceptual_hash(hash_thumbnail(read_image(source, size=64)))
 
 
 def close_pairs(
