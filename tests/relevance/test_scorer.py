@@ -128,9 +128,7 @@ def test_sites_on_which_nothing_can_be_said(fitted, sites, tmp_path):
     (tmp_path / "words" / "a.jpg").write_text("no")
     with pytest.raises(SiteError, match="empty: has no files"):
         fitted.score(tmp_path / "empty")
-    with pytest.raises(
-        SiteError, match="none of its 1 files is a readable image .*like text"
-    ):
+    with pytest.raises(SiteError, match="none of its 1 files is a readable image .*like text"):
         fitted.score(tmp_path / "words")
     bad = [tmp_path / "words", tmp_path / "absent", tmp_path / "half.zip", ["no.jpg"]]
     bad[2].write_bytes(b"PK half of it")

@@ -42,7 +42,9 @@ def test_damaged_seed_keeps_the_promise(targets, kind):
         assert list(problems(damaged)) == [], f"{kind} {number}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests/repo/fuzz").glob("*/*")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests/repo/fuzz").glob("*/*")), ids=lambda p: p.name
+)
 def test_regression_input_passes(targets, path):
     """What the fuzzer once found; the name of the folder is that of the target."""
     problems, _ = targets.TARGETS[path.parent.name]

@@ -54,7 +54,7 @@ def absolute(base: str, address: str | None) -> str:
     if not text or text.startswith("#"):
         return ""
     if _is_data(text):
-        return text if len(text) <= _MAX_DATA else ""
+        return f"data:{text[5:]}" if len(text) <= _MAX_DATA else ""  # schemes ignore case
     try:
         joined = urljoin(base, re.sub(r"[\t\r\n]", "", text))
         parts = urlsplit(joined)
