@@ -109,7 +109,7 @@ class Sites:
             to_references = comparator.between(vectors, scorer.reference_vectors_)
             digests = [self._digests[path] for path in site.paths]
             distances.append(scorer.rule_.columns(vectors, to_references, digests)["distance"])
-        cut = scorer.similarity_threshold_
+        cut = scorer.rule_.similarity_threshold
         shares = np.array([(values <= cut).mean() for values in distances])
         is_target = np.concatenate(task.is_target).astype(bool)
         return {
@@ -135,7 +135,7 @@ def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     comparator.embedder = StoredEmbedder(comparator.embedder, sites.paths)
     minutes = approach.minutes and approach.minutes()
     row = {"trained_on": approach.trained_on, "training_minutes": minutes}
-    if approach.scoring["method"] == "learned":
+    if approach.scoring["rule"] == "learned":
         return figures(Photos(sites.tasks, comparator).decide(**approach.scoring)) | row
     runs = [sites.by_distance(task, comparator, **approach.scoring) for task in sites.tasks]
     vectors = comparator.embedder.embed(sites.test.paths).vectors

@@ -29,7 +29,7 @@ from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
 from similarity_lab.embedders.base import StreamingEmbedder
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.images.scaled import read_scaled
-from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 
 LOOP_IMAGES = 3  # of the original loop in one turn: sixteen predictions each
 SIZE = 224
@@ -74,10 +74,9 @@ def original_rule(task: Task, images: list[Path], runtime: str) -> Block:
     def block() -> int:
         embedder = load_embedder(color="gray", runtime=runtime)
         scorer = RelevanceScorer(
-            task.target, method="mean-distance", embedder=embedder, progress=False,
-            similarity_threshold=0.65, seed=SEED,
+            task.target, rule=MeanDistanceRule(0.65), embedder=embedder, progress=False, seed=SEED,
         )  # fmt: skip
-        scorer.fit(references).score(Site.from_paths(images, name="all"))
+        scorer.fit(references).decide(Site.from_paths(images, name="all"))
         return len(images)
 
     return block
@@ -87,7 +86,7 @@ def scoring(scorer: RelevanceScorer, images: list[Path]) -> Block:
     """Score one site with a scorer that is fitted."""
 
     def block() -> int:
-        scorer.score(Site.from_paths(images, name="all"))
+        scorer.decide(Site.from_paths(images, name="all"))
         return len(images)
 
     return block
@@ -148,7 +147,7 @@ def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
     float32, int8 = (load_embedder(runtime=name) for name in ("openvino", "openvino-int8"))
     learned = RelevanceScorer(task.target, progress=False).fit(task.library)
     kept = RelevanceScorer(task.target, store=folder, progress=False).fit(task.library)
-    kept.score(Site.from_paths(images, name="all"))
+    kept.decide(Site.from_paths(images, name="all"))
     pixels = np.stack([read_image(path, size=SIZE) for path in images[:64]])
     return {
         "original loop": loop,

@@ -11,18 +11,19 @@ import pandas as pd
 from similarity_lab.datasets import load_dataset
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
-from similarity_lab.relevance.decision import SITE_COLUMNS
+from similarity_lab.relevance.tables import DECISION_COLUMNS
 from similarity_lab.report import write_csv, write_report
 from similarity_lab.sites import Site
 
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
-    from similarity_lab.web.asked import Addresses
-    from similarity_lab.web.collection import Collection
+    from similarity_lab.web.collection import Collection, UrlSource
+
+__all__ = ["Ranking", "rank"]
 
 Result = SiteRelevance | SiteFailure
 
-RANKING_COLUMNS = ["rank", "site", "url", *SITE_COLUMNS[1:], "n_pages", "n_images", "n_found"]
+RANKING_COLUMNS = ["rank", "site", "url", *DECISION_COLUMNS[1:], "n_pages", "n_images", "n_found"]
 _SCORES = ["status", "reason", "score", "distance", "probability", "nearest_reference", "is_match"]
 
 
@@ -60,7 +61,7 @@ class Ranking:
 
 
 def rank(
-    urls: "Addresses | PathLike[str]",
+    urls: "UrlSource",
     library: "DatasetSource",
     targets: str | Sequence[str],
     out_dir: str | PathLike[str],
@@ -135,16 +136,17 @@ def _decided(
 ) -> Iterator[tuple[Row, Result]]:
     """Yield each row of the collection with its result, once per target."""
     rows: Sequence[Row] = collection.table.to_dict("records")
-    there = [row for row in rows if row["status"] == "collected"]
+    there = [row for row in rows if row["crawl_status"] == "collected"]
     sites = [Site.from_folder(row["folder"], name=row["name"]) for row in there]
-    results = scorer.score_each(sites, targets)
+    results = scorer.decide_each(sites, targets)
     for row in there:
         for _ in targets:
             yield row, next(results)
     for row in rows:
-        if row["status"] != "collected":
+        if row["crawl_status"] != "collected":
             for target in targets:
-                yield row, SiteFailure(row["name"], target, f"{row['status']}: {row['reason']}")
+                reason = f"{row['crawl_status']}: {row['reason']}"
+                yield row, SiteFailure(row["name"], target, reason)
 
 
 def _ranked(
@@ -182,15 +184,17 @@ def _image_rows(result: Result, folder: Path) -> pd.DataFrame:
     origins = result.origins.reset_index(drop=True)
     paths = [_below(path, folder) for path in result.images["path"]]
     return pd.concat([origins, scores], axis=1).assign(
-        path=paths, site=result.site, target=result.target
+        path=paths, site=result.site, target=result.target, crawl_status="kept"
     )
 
 
 def _left_out(collection: "Collection") -> pd.DataFrame:
     """Return the images that were not kept, each once: no target was looked for on them."""
     images = collection.images
-    columns = ["site", "url", "page", "alt", "time", "status", "reason"]
-    return images.loc[images["status"] != "kept", columns].assign(path="", sha256="", target="")
+    columns = ["site", "url", "page", "alt", "time", "crawl_status", "reason"]
+    return images.loc[images["crawl_status"] != "kept", columns].assign(
+        path="", sha256="", target=""
+    )
 
 
 def _below(path: object, folder: Path) -> str:

@@ -13,12 +13,13 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from similarity_lab import rank
 from similarity_lab.cli import main
 from similarity_lab.ranking import RANKING_COLUMNS
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.samples import load_image
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits
 
-SCORING = {"method": "mean-distance", "n_references": 4, "similarity_threshold": "from-library"}
+SCORING = {"rule": MeanDistanceRule("from-library", n_references=4)}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_collect_from_the_command_line(shops, tmp_path, capsys):
     arguments += ["--allow", shops[0].endpoint]
     assert main(["collect", str(file), *arguments, "--images", "3"]) == 0
     shown = capsys.readouterr().out
-    assert "the limit of 3 images is reached" in shown and "expected an http or https" in shown
+    assert "Limit of 3 images reached" in shown and "Expected an http or https" in shown
     (marker,) = (tmp_path / "out").glob("*/site.json")
     assert json.loads(marker.read_text())["settings"]["limits"]["images"] == 3
     assert main(["collect", "ftp://x", *arguments]) == 2

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
-from similarity_lab.errors import AddressError, ArchiveError, ImageError
-from similarity_lab.files.archives import extract_zip
+from similarity_lab.errors import ArchiveError, ImageError, UrlError
+from similarity_lab.files import extract_zip
 from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.samples import load_image
@@ -24,7 +24,7 @@ from similarity_lab.samples.shops import WAYS, make_shop
 from similarity_lab.web.html.images import find_images
 from similarity_lab.web.html.links import find_links, needs_browser
 from similarity_lab.web.html.sitemaps import read_sitemap
-from similarity_lab.web.policy.addresses import check_address, normal_address, site_key
+from similarity_lab.web.policy.urls import check_url, normalize_url, site_key
 
 # Readers with the shape that they promise.
 READERS: dict[str, tuple[Callable[[bytes], object], tuple[int, ...] | None]] = {
@@ -83,7 +83,7 @@ def pages(data: bytes) -> Iterator[str]:
     links = find_links(data, "https://shop.example/nuts/")
     needs_browser(data)
     for kind, urls in (
-        ("images", [one.address for one in found]),
+        ("images", [one.url for one in found]),
         ("links", [url for url, _ in links]),
     ):
         if len(set(urls)) != len(urls):
@@ -93,17 +93,17 @@ def pages(data: bytes) -> Iterator[str]:
                 yield f"{kind}: {url!r} is not absolute"
             url.encode()
             if not url.startswith("data:"):
-                with suppress(AddressError):
-                    check_address(url)
+                with suppress(UrlError):
+                    check_url(url)
                     site_key(url)
     for one in found:
         one.alt.encode()
     with suppress(ValueError):
         read_sitemap(data, max_bytes=2**22)
     text = data[:300].decode("utf-8", "replace")
-    with suppress(AddressError):
-        url = normal_address(text)
-        check_address(url)
+    with suppress(UrlError):
+        url = normalize_url(text)
+        check_url(url)
         site_key(url)
 
 

@@ -19,11 +19,17 @@ from similarity_lab.cli.demo import add_demo
 from similarity_lab.cli.rank import add_collect, add_rank
 from similarity_lab.cli.search import add_search, add_store_options, chosen_store
 from similarity_lab.errors import InputError
-from similarity_lab.relevance.decision import SITE_COLUMNS
+from similarity_lab.relevance.tables import DECISION_COLUMNS
 
 if TYPE_CHECKING:
     from similarity_lab.images.sources import Source
-    from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
+    from similarity_lab.relevance import (
+        LearnedRule,
+        MeanDistanceRule,
+        RelevanceScorer,
+        SiteFailure,
+        SiteRelevance,
+    )
 
     Result = SiteRelevance | SiteFailure
 
@@ -67,8 +73,8 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     score.add_argument("--target", metavar="NAME", help="a class of the library")
     score.add_argument("--scorer", metavar="DIR", help="a saved scorer, instead of --library")
     score.add_argument("--save-scorer", metavar="DIR", help="keep the fitted scorer")
-    score.add_argument("--method", default="learned", help="learned (default) or mean-distance")
-    score.add_argument("--quality", default="standard", help="standard (default) or best, slower")
+    score.add_argument("--rule", default="learned", choices=["learned", "mean-distance"])
+    score.add_argument("--quality", help="standard (default) or best, slower")
     score.add_argument("--embedder", help="default: the method's own")
     score.add_argument("--color", choices=["rgb", "gray"], default="rgb", help="with --embedder")
     score.add_argument(
@@ -132,14 +138,12 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
     embedder = options.embedder and load_embedder(options.embedder, color=options.color)
     scorer = RelevanceScorer(
         options.target,
-        method=options.method,
+        rule=_rule(options),
         embedder=embedder,
         quality=options.quality,
-        similarity_threshold=options.similarity_threshold,
         relevance_threshold=options.relevance_threshold,
         certainty=options.certainty,
         leave_out=options.leave_out,
-        n_references=options.references,
         store=chosen_store(options),
         seed=options.seed,
         progress=not options.quiet,
@@ -149,11 +153,20 @@ def _scorer(options: argparse.Namespace) -> "RelevanceScorer":
     return scorer
 
 
+def _rule(options: argparse.Namespace) -> "LearnedRule | MeanDistanceRule":
+    from similarity_lab.relevance import LearnedRule, MeanDistanceRule
+
+    threshold = options.similarity_threshold
+    if options.rule == "learned":
+        return LearnedRule() if threshold is None else LearnedRule(threshold)
+    return MeanDistanceRule(threshold, n_references=options.references)
+
+
 def _score(options: argparse.Namespace) -> None:
     from similarity_lab.relevance import SiteRelevance, decisions_table, rank_results
 
     scorer = _scorer(options)
-    results = list(scorer.score_each(options.sites))
+    results = list(scorer.decide_each(options.sites))
     decided = [result for result in results if isinstance(result, SiteRelevance)]
     if options.csv or options.images_csv:
         from similarity_lab.report.text import write_csv
@@ -207,7 +220,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _print_table(results: "Sequence[Result]") -> None:
     rows = [{"decision": "none", **result.to_row()} for result in results]
-    table = pd.DataFrame(rows, columns=SITE_COLUMNS)
+    table = pd.DataFrame(rows, columns=DECISION_COLUMNS)
     decided = table["share"].notna()
     shown = table[["site", "decision"]].copy()
     if decided.any() and table["probability"].notna().any():

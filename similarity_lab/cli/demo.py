@@ -1,15 +1,10 @@
-"""``similarity-lab demo``: two invented shops on this machine, collected and decided on."""
+"""``similarity-lab demo``: collect two invented shops on this machine and decide on them."""
 
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-# What the shops show, their relevance threshold being a quarter: one sells almonds in earnest
-_SHOPS = {
-    "Greenfield Foods": ("almonds", "dates", "almonds", "logo", "almonds", "oats"),
-    "Marble Mill": ("oats", "cocoa", "maple syrup", "logo", "dates", "scene"),
-}
-_TARGET, _PRODUCTS = "almonds", 24
+_SITES = ("greenfield-foods", "marble-mill")  # of the sample; one sells the target
 _PORT = 8734  # if it is free; a second run then finds the same shops
 
 
@@ -25,21 +20,21 @@ def _demo(options: argparse.Namespace) -> None:
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.serving import serve
-    from similarity_lab.samples.shops import make_shop
+    from similarity_lab.samples.storefront import sample_shop
 
     print(f"Unpacking the sample to {options.out / 'samples'} and serving two of its shops ...")
     samples = make_samples(options.out / "samples")
+    target = samples.target
     with ExitStack() as stack:
         servers = {}
-        for at, (name, wares) in enumerate(_SHOPS.items()):
-            subjects = [wares[number % len(wares)] for number in range(_PRODUCTS)]
-            shop = make_shop(name, subjects)
-            servers[name] = stack.enter_context(serve(shop, port=_PORT + at))
-            print(f"  {name} is served at {servers[name].url}")
+        for number, site in enumerate(_SITES):
+            server = stack.enter_context(serve(sample_shop(site), port=_PORT + number))
+            servers[site] = server
+            print(f"  {site} is served at {server.url}")
         ranking = rank(
-            {name: server.url for name, server in servers.items()},
+            {site: server.url for site, server in servers.items()},
             samples.library,
-            _TARGET,
+            target,
             options.out / "results",
             collecting={
                 "allow": [server.endpoint for server in servers.values()],
@@ -47,16 +42,16 @@ def _demo(options: argparse.Namespace) -> None:
             },
         )
     show(ranking)
-    truth = {name: _TARGET in wares for name, wares in _SHOPS.items()}
+    truth = samples.truth.set_index("site")["relevant"]
     right = sum(
         getattr(result, "relevant", None) == truth[result.site] for result in ranking.results
     )
     print(
-        f"\n{right} of {len(truth)} shops decided rightly.\n"
-        f"The page with the evidence: {ranking.page}\n"
-        f"The same with your own photos and real addresses:\n"
-        f"  similarity-lab rank --library {samples.library} --targets {_TARGET} --out results "
+        f"\n{right} of {len(_SITES)} shops decided correctly.\n"
+        f"The report with the evidence: {ranking.page}\n"
+        f"The same with your own images and real urls:\n"
+        f"  similarity-lab rank --library {samples.library} --targets {target} --out results "
         "https://www.shop.example\n"
-        f"Or with images you have already:\n"
-        f"  similarity-lab score --library {samples.library} --target {_TARGET} {samples.sites[0]}"
+        f"Or with images that you already have:\n"
+        f"  similarity-lab score --library {samples.library} --target {target} {samples.sites[0]}"
     )

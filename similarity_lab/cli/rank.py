@@ -10,7 +10,7 @@ from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
     from similarity_lab.ranking import Ranking
-    from similarity_lab.web.asked import Addresses
+    from similarity_lab.web.collection import UrlSource
 
 
 def add_rank(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -18,7 +18,7 @@ def add_rank(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     rank = commands.add_parser("rank", help="collect websites, decide, write a page")
     rank.add_argument("--library", required=True, metavar="DIR|ZIP", help="a folder per product")
     rank.add_argument("--targets", required=True, metavar="A,B", help="classes of the library")
-    rank.add_argument("--quality", default="standard", help="standard (default) or best, slower")
+    rank.add_argument("--quality", help="standard (default) or best, slower")
     rank.add_argument("--relevance-threshold", type=float, default=0.25, metavar="SHARE")
     rank.add_argument("--certainty", type=float, default=0.9, metavar="P", help="else unsure")
     add_store_options(rank)
@@ -68,7 +68,7 @@ def _add_collecting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
-def _addresses(options: argparse.Namespace) -> "Addresses":
+def _addresses(options: argparse.Namespace) -> "UrlSource":
     if len(options.sites) == 1:
         return str(options.sites[0])  # may be a table
     if tables := [text for text in options.sites if text.lower().endswith(".csv")]:
@@ -133,7 +133,7 @@ def _collect(options: argparse.Namespace) -> None:
         _addresses(options), options.out, progress=not options.quiet, **_options(options)
     )
     options.out.mkdir(parents=True, exist_ok=True)
-    columns = ["name", "status", "n_pages", "n_images", "n_left_out", "n_failed", "reason"]
+    columns = ["name", "crawl_status", "n_pages", "n_images", "n_left_out", "n_failed", "reason"]
     print(collection.table[columns].to_string(index=False, na_rep=""))
     if not collection.sites:
         raise InputError("no site could be collected; the reasons are in the table")

@@ -7,11 +7,12 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.images import read_image
 from similarity_lab.images.hashing import hash_distance, hash_thumbnail, perceptual_hash
 from similarity_lab.images.sources import Source
 from similarity_lab.relevance.blas import one_thread
-from similarity_lab.relevance.rules.prototypes import Vectors, unit
+from similarity_lab.relevance.rules.prototypes import unit
 
 _CLOSE = 1e-3  # cosine distance; a picture saved again or scaled down stays below
 _SAME_BITS = 6  # of 64 in which the perceptual hashes of such a picture may differ

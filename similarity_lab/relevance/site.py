@@ -12,8 +12,8 @@ from similarity_lab.errors import SiteError
 from similarity_lab.images import read_image
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.clutter import Clutter, clutter_kind
-from similarity_lab.relevance.decision import IMAGE_COLUMNS
 from similarity_lab.relevance.repeats import repeated
+from similarity_lab.relevance.tables import SCORE_COLUMNS
 from similarity_lab.sites import Site
 
 _KINDS = {
@@ -127,7 +127,7 @@ class EmbeddedSite:
                 **{name: _spread(values, kept, count) for name, values in of_readable.items()},
             }
         )
-        return images.reindex(columns=IMAGE_COLUMNS).astype(_KINDS)
+        return images.reindex(columns=SCORE_COLUMNS).astype(_KINDS)
 
 
 def _spread(

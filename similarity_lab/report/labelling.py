@@ -157,7 +157,7 @@ class Labelling:
 
     def _show_summary(self) -> None:
         before, now = self._unmarked[self._site.value], self.result
-        n_marked = now.settings.get("marked", 0)
+        n_marked = now.settings.n_marked
         change = f" (was {before.decision})" if before.decision != now.decision else ""
         summary = escape_invisible(shorten(now.summary(), 400))
         text = f"{summary}{change}; {n_marked} marked by hand"

@@ -42,7 +42,7 @@ def scorer(library, odd, stub, tmp_path):
 
 
 def test_everything_can_be_written_and_read_again(scorer, odd, stub, library, tmp_path):
-    result = scorer.score(odd)
+    result = scorer.decide(odd)
     assert result.n_scored == 3 and len(result.skipped) == 1
     told = json.loads(json.dumps(result.to_dict()).encode())
     assert {os.fsencode(row["path"]).rpartition(b"/")[2] for row in told["images"]} == {*NAMES}
@@ -50,7 +50,7 @@ def test_everything_can_be_written_and_read_again(scorer, odd, stub, library, tm
     scorer.save(tmp_path / "scorer")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=stub)
     assert loaded.reference_names_ == scorer.reference_names_
-    assert loaded.score(odd).to_dict() == result.to_dict()
+    assert loaded.decide(odd).to_dict() == result.to_dict()
     write_report([result], tmp_path / "report", title="odd")
     result._repr_html_().encode()
     library_report(library, embedder=stub, progress=False)._repr_html_().encode()

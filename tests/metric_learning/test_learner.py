@@ -110,7 +110,9 @@ def test_it_is_a_comparator_like_any_other(learner, data, library, sites):
     assert compare(a[0], a[0], comparator=comparator) == pytest.approx(0, abs=1e-6)
     trained = MetricLearner(progress=False).fit(library, tower="small", size=(8, 8), epochs=2)
     scorer = RelevanceScorer("almonds", embedder=trained.comparator, progress=False).fit(library)
-    assert scorer.score(Site.from_folder(sites / "nut-shop")).embedder.startswith("small ")
+    assert scorer.decide(Site.from_folder(sites / "nut-shop")).settings.embedder.startswith(
+        "small "
+    )
 
 
 def test_unfitted_use(data):

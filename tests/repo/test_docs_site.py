@@ -36,7 +36,7 @@ def public_names(path):
     return None
 
 
-COMMAND = PACKAGE / "cli" / "__init__.py"  # docs/api/command.md has its help
+COMMAND = PACKAGE / "cli" / "__init__.py"  # docs/api/cli.md has its help
 PUBLIC = [path for path in ROOMS if path != COMMAND and public_names(path)]
 
 

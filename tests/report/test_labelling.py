@@ -1,7 +1,7 @@
 import pytest
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.relevance import SiteFailure
+from similarity_lab.relevance import MeanDistanceRule, SiteFailure
 from similarity_lab.relevance.marks import Marks
 from similarity_lab.report import label
 
@@ -11,11 +11,10 @@ pytest.importorskip("ipywidgets")
 @pytest.fixture
 def results(library, sites, stub, tmp_path):
     scorer = RelevanceScorer(
-        "almonds", method="mean-distance", embedder=stub, similarity_threshold=0.001,
-        progress=False,
-    ).fit(library)  # fmt: skip
+        "almonds", rule=MeanDistanceRule(0.001), embedder=stub, progress=False
+    ).fit(library)
     shops = [sites / "nut-shop", sites / "date-shop"]
-    return [*scorer.score_each(shops), SiteFailure("broken", "almonds", "no answer")]
+    return [*scorer.decide_each(shops), SiteFailure("broken", "almonds", "no answer")]
 
 
 def buttons(labelling):

@@ -162,8 +162,8 @@ def test_origins_are_shown_and_only_web_urls_are_links(results, tmp_path):
 
 
 def test_mean_distance_rule_shows_distances_and_no_odds(library, sites, stub, tmp_path):
-    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False)
-    results = [scorer.fit(library).score(sites / "nut-shop")]
+    scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)
+    results = [scorer.fit(library).decide(sites / "nut-shop")]
     page = pages(write_report(results, tmp_path / "report", progress=False))[1]
     assert "distance at most" in page.text and "odds" not in page.text.lower()
 
