@@ -26,8 +26,12 @@ ROOMS = [
 
 
 def public_names(path):
-    """Return what a module's ``__all__`` lists, without importing it; of errors.py the classes."""
-    body = ast.parse(path.read_text("utf-8")).body
+    """Return what a module's ``__all__`` lists, without importing it; of errors.py the classes.
+
+    The ``__all__`` of a package whose names are imported lazily stands in its stub.
+    """
+    stub = path.with_suffix(".pyi")
+    body = ast.parse((stub if stub.exists() else path).read_text("utf-8")).body
     if path.stem == "errors":
         return {node.name for node in body if isinstance(node, ast.ClassDef)}
     for node in body:
