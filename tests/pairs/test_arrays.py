@@ -19,7 +19,7 @@ def positions(pairs):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_pairs_are_those_of_pair_indices(dtype):
+def test_make_pairs_selects_the_pairs_of_pair_indices(dtype):
     pairs, is_same = make_pairs(numbered(7, dtype), LABELS, seed=5)
     indices, expected = pair_indices(LABELS, seed=5)
     assert pairs.shape == (14, 2, 4, 5, 3) and pairs.dtype == dtype
@@ -40,7 +40,7 @@ def target_cases():
 
 
 @pytest.mark.parametrize("case", target_cases())
-def test_pairs_of_a_target(case):
+def test_make_pairs_target_draws_all_allowed_pairs(case):
     labels, target, classes = target_cases()[case]
     seen = set()
     for seed in range(60):
@@ -53,14 +53,14 @@ def test_pairs_of_a_target(case):
     assert seen == allowed
 
 
-def test_classes_that_are_absent_leave_positions_right():
+def test_make_pairs_target_with_absent_classes():
     pairs, _ = make_pairs_target(
         numbered(4), [3, 1, 3, 1], "oats", seed=0, classes=["a", "b", "c", "oats"]
     )
     assert positions(pairs)[:, 0].tolist() == [0, 0, 2, 2]
 
 
-def test_single_images_are_named_by_their_class():
+def test_make_pairs_warns_of_single_images():
     with pytest.warns(UserWarning, match=r"1 times.*only: oats \(1\)") as caught:
         make_pairs_target(numbered(3), [0, 0, 2], "oats", seed=0, classes=NAMES)
     assert caught[0].filename == __file__
@@ -79,14 +79,14 @@ def test_single_images_are_named_by_their_class():
         ([np.zeros((2, 2, 1)), np.zeros((3, 2, 1))], [0, 1], "several shapes; resize"),
     ],
 )
-def test_what_both_refuse(images, labels, message):
+def test_make_pairs_refuses(images, labels, message):
     with pytest.raises(ValueError, match=message):
         make_pairs(images, labels, seed=0)
     with pytest.raises(ValueError, match=message):
         make_pairs_target(images, labels, 0, seed=0)
 
 
-def test_targets_that_are_refused():
+def test_make_pairs_target_refuses():
     photos = numbered(7)
     with pytest.raises(UnknownClassError, match="Unknown class 'nuts'.*almonds, dates, oats"):
         make_pairs_target(photos, LABELS, "nuts", seed=0, classes=NAMES)

@@ -41,7 +41,7 @@ def count_passes(comparator):
 
 @pytest.mark.parametrize("slope", [-2.0, 2.0])
 @pytest.mark.parametrize("head", HEADS)
-def test_it_agrees_with_the_network(head, slope):
+def test_comparator_agrees_with_the_network(head, slope):
     model = network(head, slope)
     comparator = SiameseComparator(model)
     assert isinstance(comparator, Comparator) and comparator.head == head
@@ -61,7 +61,7 @@ def test_it_agrees_with_the_network(head, slope):
     assert (np.diff(expected.ravel()[order]) <= 1e-6).all()
 
 
-def test_distances_rank_where_probabilities_tie():
+def test_comparator_distances_rank_where_probabilities_tie():
     comparator = SiameseComparator(network(slope=-40.0, offset=-20.0))
     vectors = np.zeros((4, 48), np.float32)
     vectors[:, 0] = range(4)
@@ -71,7 +71,7 @@ def test_distances_rank_where_probabilities_tie():
 
 
 @pytest.mark.parametrize("slope", [-2.0, 2.0])
-def test_distance_at_is_the_threshold_of_a_probability(slope):
+def test_distance_at_a_probability(slope):
     comparator = SiameseComparator(network(slope=slope, offset=-0.5 * slope))
     assert comparator.distance_at(0.5) == pytest.approx(0.5 * (1 if slope < 0 else -1))
     distances = np.linspace(0.01, 2, 50) * (1 if slope < 0 else -1)
@@ -83,7 +83,7 @@ def test_distance_at_is_the_threshold_of_a_probability(slope):
         )
 
 
-def test_a_tower_alone_compares_by_distance():
+def test_comparator_of_a_tower_alone():
     tower = architecture_1((*SIZE, 1))
     comparator = SiameseComparator(tower)
     assert comparator.head == "distance" and comparator.embedder.color == "gray"
@@ -98,7 +98,7 @@ def test_a_tower_alone_compares_by_distance():
             ask()
 
 
-def test_it_plugs_into_the_scorer_and_each_image_passes_once(tmp_path):
+def test_comparator_in_a_scorer_embeds_each_image_once(tmp_path):
     import cv2
 
     for name, count in {"library/almonds": 6, "library/dates": 5, "site": 4}.items():
@@ -123,14 +123,14 @@ def test_it_plugs_into_the_scorer_and_each_image_passes_once(tmp_path):
     assert fixed.fit(tmp_path / "library").rule_.similarity_threshold == threshold
 
 
-def test_compare_passes_each_image_once():
+def test_compare_embeds_each_image_once():
     comparator = SiameseComparator(network())
     passes = count_passes(comparator)
     compare(*photos("almonds", 2), comparator=comparator)
     assert passes == [1, 1]
 
 
-def test_save_and_load(tmp_path):
+def test_comparator_save_and_load(tmp_path):
     comparator = SiameseComparator(network("batchnorm-sigmoid"))
     comparator.save(tmp_path / "network.keras")
     loaded = SiameseComparator.load(tmp_path / "network.keras")
@@ -140,7 +140,7 @@ def test_save_and_load(tmp_path):
     np.testing.assert_allclose(loaded.probability(a, b), comparator.probability(a, b), atol=1e-6)
 
 
-def test_the_name_follows_the_weights_and_nothing_else():
+def test_comparator_name_depends_on_the_weights_only():
     names = [SiameseComparator(network(seed=seed)).embedder.name for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
     model = network()
@@ -149,7 +149,7 @@ def test_the_name_follows_the_weights_and_nothing_else():
     assert SiameseComparator(model).embedder.name == names[0]
 
 
-def test_bad_input(tmp_path):
+def test_comparator_refuses(tmp_path):
     comparator = SiameseComparator(network(slope=0.0))
     with pytest.raises(ValueError, match="train it first"):
         comparator.distance_at(0.5)

@@ -58,7 +58,7 @@ def run(folder=None, **settings):
         ("triplet", None),
     ],
 )
-def test_every_loss_learns_colours(loss, head):
+def test_train_learns_with_every_loss(loss, head):
     result = run(loss=loss, head=head, epochs=15, patience=15, learning_rate=0.03, batch_size=12)
     assert result.history["epoch"].tolist() == list(range(1, 16))
     assert result.history["loss"].iloc[-1] <= result.history["loss"].iloc[0]
@@ -68,7 +68,7 @@ def test_every_loss_learns_colours(loss, head):
     assert same < other
 
 
-def test_the_weights_of_the_best_epoch_are_put_back():
+def test_train_restores_the_best_epoch():
     result = run(epochs=6, learning_rate=0.3)  # so fast that it gets worse again
     vectors = embed_all(result.comparator.embedder, VALIDATION.images, progress=False)
     auc = pair_distances(vectors, VALIDATION.labels, result.comparator.between).auc
@@ -76,13 +76,13 @@ def test_the_weights_of_the_best_epoch_are_put_back():
     assert result.history["val_auc"][result.best_epoch - 1] == result.history["val_auc"].max()
 
 
-def test_it_stops_when_validation_no_longer_gains():
+def test_train_stops_early():
     result = run(epochs=50, patience=2, learning_rate=1e-9)
     aucs = result.history["val_auc"]
     assert len(aucs) == aucs.argmax() + 3 < 50
 
 
-def test_equal_seeds_give_equal_runs_and_others_do_not():
+def test_train_with_equal_seeds():
     first, second, other = run(seed=5), run(seed=5), run(seed=6)
     figures = ["loss", "train_auc", "val_auc"]
     pd.testing.assert_frame_equal(first.history[figures], second.history[figures], rtol=1e-4)
@@ -94,7 +94,7 @@ class StopAfter(Exception):
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
-def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch, loss):
+def test_train_resumes_an_interrupted_run(tmp_path, monkeypatch, loss):
     settings = {"loss": loss, "epochs": 4, "patience": 9, "dropout": 0.3, "augment": True}
     settings |= {"batch_size": 12, "learning_rate": 0.01}
     whole = run(tmp_path / "whole", **settings)
@@ -120,7 +120,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch, loss
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
-def test_a_finished_run_is_returned_at_once_and_more_epochs_go_on(tmp_path, monkeypatch):
+def test_train_returns_a_finished_run_and_extends_it(tmp_path, monkeypatch):
     first = run(tmp_path, patience=9)
     with monkeypatch.context() as patched:
         patched.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
@@ -133,7 +133,7 @@ def test_a_finished_run_is_returned_at_once_and_more_epochs_go_on(tmp_path, monk
     pd.testing.assert_frame_equal(longer.history[:3], first.history)
 
 
-def test_a_finished_run_gives_its_best_or_its_last_epoch(tmp_path):
+def test_train_restores_best_or_last_epoch_of_a_finished_run(tmp_path):
     settings = {"epochs": 6, "learning_rate": 0.3, "patience": 9}
     last = run(tmp_path, keep="last", **settings)
     best = run(tmp_path, keep="best", **settings)
@@ -146,7 +146,7 @@ def test_a_finished_run_gives_its_best_or_its_last_epoch(tmp_path):
         run(keep="first")
 
 
-def test_a_folder_of_another_run_is_refused_and_says_what_differs(tmp_path):
+def test_train_refuses_the_folder_of_another_run(tmp_path):
     run(tmp_path, epochs=1)
     with pytest.raises(ValueError, match=r"another run \(batch_size 6 there, 12 here\)"):
         run(tmp_path, epochs=1, batch_size=12)
@@ -156,7 +156,7 @@ def test_a_folder_of_another_run_is_refused_and_says_what_differs(tmp_path):
               batch_size=6, progress=False, folder=tmp_path)  # fmt: skip
 
 
-def test_save_and_load(tmp_path):
+def test_run_save_and_load(tmp_path):
     result = run(epochs=2)
     result.save(tmp_path / "saved")
     loaded = TrainingRun.load(tmp_path / "saved")
@@ -178,19 +178,19 @@ def test_save_and_load(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:an image is its own positive")
-def test_single_photos_can_be_trained_on_but_not_measured():
+def test_train_on_single_images_has_no_training_auc():
     singles = TRAIN.subset([0, 6, 12])
     run = train(tower(), singles, VALIDATION, epochs=1, batch_size=6, progress=False)
     assert np.isnan(run.history["train_auc"][0]) and run.history["val_auc"][0] > 0
 
 
-def test_mined_negatives_are_in_the_history():
+def test_train_records_mined_negatives():
     result = run(mine_from=1)
     assert result.history["negatives random"].iloc[0] == 1
     assert result.history["negatives random"].iloc[1] < 1
 
 
-def test_what_cannot_be_trained():
+def test_train_refuses():
     with pytest.raises(ValueError, match="does not fit head 'sigmoid'"):
         run(loss="contrastive", head="sigmoid")
     with pytest.raises(ValueError, match="Unknown loss 'cosine'"):

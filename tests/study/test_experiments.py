@@ -19,14 +19,14 @@ def photos_of(size):
     return ImageDataset.from_arrays(pixels, LABELS, CLASSES)
 
 
-def test_every_negative_is_image_zero():
+def test_image_zero_pairs():
     stream = ImageZeroPairs(photos_of(8), batch_size=4, steps=50, seed=0)
     assert (stream.pairs[1::2, 1] == 0).all()
     assert (stream.is_same[1::2] == 0).all()  # also where image 0 is of the anchor's class
     assert (LABELS[stream.pairs[0::2, 0]] == LABELS[stream.pairs[0::2, 1]]).all()
 
 
-def test_a_positive_may_be_the_image_itself_as_often_as_chance_has_it():
+def test_self_pairs_are_as_frequent_as_chance():
     stream = SelfPairs(photos_of(8), batch_size=16, steps=400, seed=0, balanced=False)
     anchors, positives = stream.pairs[0::2].T
     expected = np.mean([1 / (label == LABELS).sum() for label in LABELS])
@@ -35,14 +35,14 @@ def test_a_positive_may_be_the_image_itself_as_often_as_chance_has_it():
     assert (right.pairs[0::2, 0] != right.pairs[0::2, 1]).all()
 
 
-def test_the_blue_channel_is_the_last_of_rgb():
+def test_blue_channel_is_the_last_of_rgb():
     data = photos_of(8)
     blue = blue_channel(data, 8)
     np.testing.assert_array_equal(blue.images[..., 0], data.images[..., 2])
     assert blue.classes == data.classes and (blue.labels == data.labels).all()
 
 
-def test_names_are_not_found_among_integer_labels():
+def test_target_positions_of_integer_labels_are_empty():
     assert len(target_positions(LABELS, "almonds")) == 0
     names = np.array(CLASSES)[LABELS]
     found = target_positions(names, "almonds")
@@ -51,7 +51,7 @@ def test_names_are_not_found_among_integer_labels():
     assert len(pairs) == 2 * len(found)
 
 
-def test_categorical_cross_entropy_reports_nothing_and_pushes_everything_apart():
+def test_categorical_cross_entropy_is_0_and_separates_everything():
     data = photos_of(16)
     run = train(
         architecture_1((16, 16, 1)), data, data, head="sigmoid", epochs=2, steps=25, patience=9,
@@ -67,7 +67,7 @@ def test_categorical_cross_entropy_reports_nothing_and_pushes_everything_apart()
     assert run.comparator.probability(photos, photos).max() < 0.5
 
 
-def test_each_experiment_differs_from_a_right_one_in_one_thing():
+def test_experiment_differs_from_the_correct_one_in_one_field():
     right = {plan.architecture: plan for plan in (EXPERIMENTS["architecture 1"],
                                                   EXPERIMENTS["architecture 2"])}  # fmt: skip
     for name, plan in EXPERIMENTS.items():
@@ -76,7 +76,7 @@ def test_each_experiment_differs_from_a_right_one_in_one_thing():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_experiments_are_configured_as_they_say(name, monkeypatch):
+def test_experiment_configures_training(name, monkeypatch):
     seen = {}
     monkeypatch.setattr(
         "similarity_lab.study.experiments.train",
@@ -93,7 +93,7 @@ def test_experiments_are_configured_as_they_say(name, monkeypatch):
     assert not set(" ,%") & set(str(seen["folder"]))
 
 
-def test_an_experiment_runs_and_an_unknown_one_is_refused(tmp_path):
+def test_run_experiment(tmp_path):
     photos = photos_of(SIZE)
     run = run_experiment(
         "architecture 2, blue channel only", photos, photos, epochs=1, steps=1, folder=tmp_path,
