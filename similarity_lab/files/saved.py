@@ -21,7 +21,7 @@ from similarity_lab.errors import PathNotFoundError, SavedFolderError
 from similarity_lab.files.atomic import atomic_write
 
 MANIFEST, FORMAT = "manifest.json", 2
-_OLD_MANIFESTS = ("scorer.json", "run.json")  # what version 1 wrote beside its manifest.json
+_OLD_MANIFESTS = ("scorer.json", "configuration.json")  # of version 1: scorers, training runs
 _MAX_ARRAY_BYTES = 2**31
 
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -9,7 +9,7 @@ LABELS = np.array([0, 1, 0, 2, 1, 2, 0])
 
 
 def numbered(count, dtype=np.uint8):
-    """Photos whose every pixel is their own position."""
+    """Images whose every pixel is their own position."""
     return np.broadcast_to(np.arange(count, dtype=dtype)[:, None, None, None], (count, 4, 5, 3))
 
 
@@ -86,19 +86,18 @@ def test_make_pairs_refuses(images, labels, message):
         make_pairs_target(images, labels, 0, seed=0)
 
 
-def test_make_pairs_target_refuses():
-    photos = numbered(7)
-    with pytest.raises(UnknownClassError, match="Unknown class 'nuts'.*almonds, dates, oats"):
-        make_pairs_target(photos, LABELS, "nuts", seed=0, classes=NAMES)
-    with pytest.raises(UnknownClassError, match="Unknown class 5.*0, 1, 2"):
-        make_pairs_target(photos, LABELS, 5, seed=0)
-    with pytest.raises(ValueError, match="'almonds' is a name, but labels are integers; pass cl"):
-        make_pairs_target(photos, LABELS, "almonds", seed=0)
-    with pytest.raises(ValueError, match="positions in the 2 classes, 0…1, got 0…2"):
-        make_pairs_target(photos, LABELS, "almonds", seed=0, classes=NAMES[:2])
-    with pytest.raises(ValueError, match="positions in the 3 classes, 0…2, got -1…1"):
-        make_pairs_target(photos, LABELS - 1, "almonds", seed=0, classes=NAMES)
-    with pytest.raises(ValueError, match="got -1…0"):
-        make_pairs_target(numbered(3), [-1, 0, 0], "almonds", seed=0, classes=NAMES)
-    with pytest.raises(ValueError, match="these labels are names: leave it out"):
-        make_pairs_target(photos, np.array(NAMES)[LABELS], "oats", seed=0, classes=NAMES)
+@pytest.mark.parametrize(
+    ("labels", "target", "classes", "message"),
+    [
+        (LABELS, "nuts", NAMES, "Unknown class 'nuts'.*almonds, dates, oats"),
+        (LABELS, 5, None, "Unknown class 5.*0, 1, 2"),
+        (LABELS, "almonds", None, "'almonds' is a name, but labels are integers; pass cl"),
+        (LABELS, "almonds", NAMES[:2], "positions in the 2 classes, 0…1, got 0…2"),
+        (LABELS - 1, "almonds", NAMES, "positions in the 3 classes, 0…2, got -1…1"),
+        (np.array(NAMES)[LABELS], "oats", NAMES, "these labels are names: leave it out"),
+    ],
+)
+def test_make_pairs_target_refuses(labels, target, classes, message):
+    error = UnknownClassError if "Unknown" in message else ValueError
+    with pytest.raises(error, match=message):
+        make_pairs_target(numbered(7), labels, target, seed=0, classes=classes)

@@ -45,13 +45,13 @@ def test_pair_indices_properties(labels, seed):
 
 @given(some_labels(), SEEDS, st.data())
 def test_make_pairs_properties(labels, seed, data):
-    photos = np.arange(len(labels), dtype=np.int32)[:, None, None, None]
-    pairs, is_same = quietly(make_pairs, photos, labels, seed=seed)
+    images = np.arange(len(labels), dtype=np.int32)[:, None, None, None]
+    pairs, is_same = quietly(make_pairs, images, labels, seed=seed)
     indices, expected = quietly(pair_indices, labels, seed=seed)
     np.testing.assert_array_equal(pairs[..., 0, 0, 0], indices)
     np.testing.assert_array_equal(is_same, expected)
     target = data.draw(st.sampled_from(labels))
-    of_target, _ = quietly(make_pairs_target, photos, labels, target, seed=seed)
+    of_target, _ = quietly(make_pairs_target, images, labels, target, seed=seed)
     anchors = [at for at, label in enumerate(labels) if label == target]
     expected, _ = quietly(pair_indices, labels, seed=seed, anchors=anchors)
     np.testing.assert_array_equal(of_target[..., 0, 0, 0], expected)

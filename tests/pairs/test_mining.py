@@ -47,14 +47,17 @@ def test_semi_hard_negatives_equal_the_double_loop(monkeypatch, block):
     assert set(kinds) == {SEMI_HARD, FARTHER, RANDOM}  # the draw above has all three
 
 
-def test_semi_hard_bounds_are_exclusive():
+@pytest.mark.parametrize(
+    "places, kind, position",
+    [([1.0, 1.5], FARTHER, 1), ([1.0], RANDOM, -1), ([1.0, 1.5, 1.4], SEMI_HARD, 2)],
+)
+def test_semi_hard_bounds_are_exclusive(places, kind, position):
     anchors = LabelledVectors(np.zeros((1, 1)), np.array([0]))
-    for places, expected in [([1.0, 1.5], FARTHER), ([1.0], RANDOM), ([1.0, 1.5, 1.4], SEMI_HARD)]:
-        candidates = LabelledVectors(np.array(places)[:, None], np.ones(len(places), int))
-        chosen, kinds = semi_hard_negatives(
-            anchors, np.ones((1, 1)), candidates, margin=0.5, rng=np.random.default_rng(0)
-        )
-        assert kinds[0] == expected and chosen[0] == (-1 if expected == RANDOM else len(places) - 1)
+    candidates = LabelledVectors(np.array(places)[:, None], np.ones(len(places), int))
+    negatives, kinds = semi_hard_negatives(
+        anchors, np.ones((1, 1)), candidates, margin=0.5, rng=np.random.default_rng(0)
+    )
+    assert (kinds[0], negatives[0]) == (kind, position)
 
 
 @pytest.mark.parametrize("kinds", [[RANDOM], [SEMI_HARD, FARTHER, FARTHER, RANDOM], [FARTHER] * 3])
@@ -114,10 +117,11 @@ def test_mine_refuses_vectors(data, embed, message):
         PairStream(data, batch_size=8, seed=0).mine(embed)
 
 
-def test_mine_refuses_settings(data):
-    stream = PairStream(data, seed=0)
-    for margin in (0, -1, np.nan):
-        with pytest.raises(ValueError, match="margin is a distance above 0"):
-            stream.mine(flat, margin=margin)
-    with pytest.raises(ValueError, match="pool must be at least 1, got 0"):
-        stream.mine(flat, pool=0)
+@pytest.mark.parametrize(
+    "settings, message",
+    [({"margin": value}, "margin is a distance above 0") for value in (0, -1, np.nan)]
+    + [({"pool": 0}, "pool must be at least 1, got 0")],
+)
+def test_mine_refuses_settings(data, settings, message):
+    with pytest.raises(ValueError, match=message):
+        PairStream(data, seed=0).mine(flat, **settings)

@@ -33,7 +33,7 @@ def assert_equal(one, other):
 def test_pair_batch_equals_the_images_of_its_pairs(make_data, channels):
     data = make_data([0] * 6 + [1] * 4 + [2] * 2, channels=channels)
     stream = PairStream(data, batch_size=8, seed=1)
-    assert len(stream) == stream.steps == 3  # two pairs for each of the twelve photos
+    assert len(stream) == stream.steps == 3  # two pairs for each of the twelve images
     for index, ((left, right), is_same) in enumerate(batches(stream)):
         assert left.shape == right.shape == (8, 8, 8, channels)
         assert left.dtype == right.dtype == is_same.dtype == np.float32
@@ -217,9 +217,15 @@ def test_pair_stream_refuses_datasets(library, make_data, data):
         PairStream(load_dataset(library), seed=0)
     with pytest.raises(ValueError, match="got only dates"):
         PairStream(make_data([1, 1, 1]), seed=0)
-    for index in (-1, 1):
-        with pytest.raises(IndexError, match=f"batch {index} of a stream that has batches 0…0"):
-            _ = PairStream(data, steps=1, seed=0)[index]
+
+
+@pytest.mark.parametrize("index", [-1, 1])
+def test_pair_stream_refuses_an_index(data, index):
+    with pytest.raises(IndexError, match=f"batch {index} of a stream that has batches 0…0"):
+        _ = PairStream(data, steps=1, seed=0)[index]
+
+
+def test_pair_stream_without_single_images_does_not_warn(data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         PairStream(data, seed=0)
@@ -275,10 +281,10 @@ def test_class_balanced_small_class_repeats_evenly(data):
 
 
 def test_class_balanced_default_sizes(make_data, data):
-    assert ClassBalancedStream(data, seed=0).batch_size == 12  # 3 classes, 4 photos each
+    assert ClassBalancedStream(data, seed=0).batch_size == 12  # 3 classes, 4 images each
     names = [f"class {number}" for number in range(20)]
     many = ClassBalancedStream(make_data(np.arange(100) % 20, classes=names), seed=0)
-    assert many.batch_size == 64 and len(many) == 2  # 16 of 20 classes; 100 photos
+    assert many.batch_size == 64 and len(many) == 2  # 16 of 20 classes; 100 images
     few = ClassBalancedStream(data, classes_per_batch=2, images_per_class=2, seed=0)
     assert all(len(set(few[at][1].tolist())) == 2 for at in range(len(few)))
 
@@ -318,7 +324,7 @@ def test_class_balanced_stream_refuses(data, options, message):
 
 @pytest.fixture(scope="module")
 def siamese():
-    """A tower of one layer, and a network on it that compares two photos."""
+    """A tower of one layer, and a network on it that compares two images."""
     keras.utils.set_random_seed(0)
     tower = keras.Sequential(
         [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)]
@@ -372,8 +378,8 @@ class Numbered(PairStream):
     """Gives the number of its epoch as the label."""
 
     def __getitem__(self, index):
-        photos, is_same = super().__getitem__(index)
-        return photos, np.full_like(is_same, self.epoch)
+        images, is_same = super().__getitem__(index)
+        return images, np.full_like(is_same, self.epoch)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -17,8 +17,8 @@ SETTINGS = {"epochs": (2, 2), "steps": 2, "batch_size": 12, "progress": False}
 
 
 def sample(first):
-    photos = np.stack([load_image(c, first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
-    return ImageDataset.from_arrays(photos, np.repeat(np.arange(3), 4), CLASSES)
+    images = np.stack([load_image(c, first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
+    return ImageDataset.from_arrays(images, np.repeat(np.arange(3), 4), CLASSES)
 
 
 TRAIN, VALIDATION = sample(0), sample(8)

@@ -1,4 +1,4 @@
-"""Training on tiny photos: what is kept, what is resumed, what is refused."""
+"""Training on tiny images: what is kept, what is resumed, what is refused."""
 
 import json
 
@@ -19,12 +19,12 @@ CLASSES = ("almonds", "dates", "oats")
 
 
 def coloured(seed, n_per_class=6):
-    """Photos whose class is their colour, with noise."""
+    """Images whose class is their colour, with noise."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), n_per_class)
-    photos = rng.integers(0, 120, (len(labels), 8, 8, 3))
-    photos[np.arange(len(labels)), :, :, labels] += 100
-    return ImageDataset.from_arrays(photos.astype(np.uint8), labels, CLASSES)
+    images = rng.integers(0, 120, (len(labels), 8, 8, 3))
+    images[np.arange(len(labels)), :, :, labels] += 100
+    return ImageDataset.from_arrays(images.astype(np.uint8), labels, CLASSES)
 
 
 TRAIN, VALIDATION = coloured(0), coloured(1)
@@ -87,10 +87,6 @@ def test_train_with_equal_seeds():
     figures = ["loss", "train_auc", "val_auc"]
     pd.testing.assert_frame_equal(first.history[figures], second.history[figures], rtol=1e-4)
     assert not np.allclose(first.history["loss"], other.history["loss"], rtol=1e-4)
-
-
-class StopAfter(Exception):
-    """What stands for a user who interrupts."""
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
@@ -164,10 +160,10 @@ def test_run_save_and_load(tmp_path):
     assert loaded.configuration == json.loads(json.dumps(result.configuration))
     assert loaded.versions["keras"] == keras.__version__
     assert loaded.configuration["loss"] == "contrastive"
-    photos = list(VALIDATION.images[:4])
+    images = list(VALIDATION.images[:4])
     np.testing.assert_allclose(
-        loaded.comparator.distances(photos, photos),
-        result.comparator.distances(photos, photos),
+        loaded.comparator.distances(images, images),
+        result.comparator.distances(images, images),
         atol=1e-6,
     )
     (tmp_path / "saved" / NETWORK).unlink()
@@ -175,6 +171,14 @@ def test_run_save_and_load(tmp_path):
         TrainingRun.load(tmp_path / "saved")
     with pytest.raises(FileNotFoundError, match="No saved training run"):
         TrainingRun.load(tmp_path)
+
+
+def test_training_run_of_version_1_is_refused(tmp_path):
+    (tmp_path / "configuration.json").write_text("{}")
+    with pytest.raises(SavedFolderError, match="another version"):
+        TrainingRun.load(tmp_path)
+    with pytest.raises(SavedFolderError, match="version 1"):
+        run(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:an image is its own positive")
@@ -190,15 +194,22 @@ def test_train_records_mined_negatives():
     assert result.history["negatives random"].iloc[1] < 1
 
 
-def test_train_refuses():
-    with pytest.raises(ValueError, match="does not fit head 'sigmoid'"):
-        run(loss="contrastive", head="sigmoid")
-    with pytest.raises(ValueError, match="Unknown loss 'cosine'"):
-        run(loss="cosine")
-    with pytest.raises(ValueError, match="leave target, pairs and mine_from out"):
-        run(loss="triplet", mine_from=0)
-    with pytest.raises(ValueError, match=r"diverged.*learning_rate"):
-        run(learning_rate=1e30)
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"loss": "contrastive", "head": "sigmoid"}, "does not fit head 'sigmoid'"),
+        ({"loss": "triplets"}, "Unknown loss 'triplets'. Did you mean 'triplet'"),
+        ({"loss": "triplet", "mine_from": 0}, "leave target, pairs and mine_from out"),
+        ({"learning_rate": 1e30}, r"diverged.*learning_rate"),
+        ({"keep": "first"}, '"best" or "last"'),
+    ],
+)
+def test_train_refuses_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        run(**settings)
+
+
+def test_train_refuses_one_class():
     one = TRAIN.subset(np.arange(6))
     with pytest.raises(ValueError, match="class"):
         train(tower(), one, VALIDATION, epochs=1, progress=False)
