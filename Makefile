@@ -8,7 +8,9 @@ BIN := $(VENV)/bin
 # number of processes that run tests; the tests of one file stay in one process
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
-INSTALL := -m pip install --disable-pip-version-check
+PIP := -m pip install --disable-pip-version-check
+# installs in a tenth of pip's time; without it pip does
+UV := .venv-uv/bin/uv
 
 .PHONY: help env core demo docs test lint types imports meta unit coverage slow \
 	notebooks lock licences clean
@@ -33,12 +35,17 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 $(CORE)/.installed: requirements-core.lock pyproject.toml
 
 %/.installed:
-	@echo "==> environment: $*/ from $< (once; a few minutes)"
+	@echo "==> environment: $*/ from $< (once; a minute or two)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("similarity_lab needs Python 3.11 to 3.13, this is %d.%d; use make PYTHON=python3.12" % v)'
 	@$(PYTHON) -m venv --clear $*
-	@$*/bin/python $(INSTALL) --require-hashes -r $<
-	@$*/bin/python $(INSTALL) --quiet --no-deps --editable .
+	@{ $(MAKE) --silent $(UV) && $(UV) pip install --quiet --python $*/bin/python --require-hashes -r $<; } \
+		|| $*/bin/python $(PIP) --require-hashes -r $<
+	@$*/bin/python $(PIP) --quiet --no-deps --editable .
 	@touch $@
+
+$(UV):
+	@$(PYTHON) -m venv --clear .venv-uv
+	@.venv-uv/bin/python $(PIP) --quiet uv
 
 # Uses the full environment if it is up to date; otherwise the small one.
 demo:
@@ -91,19 +98,16 @@ notebooks: env
 	@$(BIN)/python tools/run_notebooks.py
 
 # The small lock takes its versions from the large one, so that both agree.
-lock:
-	@$(PYTHON) -m venv $(VENV)-lock
-	@$(VENV)-lock/bin/python $(INSTALL) --quiet uv
-	@set -e; compile="$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+lock: $(UV)
+	@set -e; compile="$(UV) pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'"; \
 		eval $$compile --extra all pyproject.toml --output-file requirements.lock; \
 		eval $$compile --extra web --constraints requirements.lock pyproject.toml \
 			--output-file requirements-core.lock
-	@rm -r $(VENV)-lock
 
 licences: env
 	@$(BIN)/python tools/licences.py
 
 clean:
-	rm -rf $(VENV) $(CORE) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(CORE) .venv-uv demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .coverage*
