@@ -12,7 +12,7 @@
     │   ├── WeightsError                         a weights file that is not what it should be
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
-    │   └── AddressError                         a url that may not be requested
+    │   └── UrlError                             a URL that may not be requested
     ├── InputTypeError (TypeError)               an argument of the wrong type
     ├── PathNotFoundError (FileNotFoundError)    no such file or folder
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
@@ -152,8 +152,8 @@ class SavedFolderError(InputError):
     """A folder without a usable saved model: damaged, incomplete, or of another version."""
 
 
-class AddressError(InputError):
-    """A url that may not be requested."""
+class UrlError(InputError):
+    """A URL that may not be requested."""
 
 
 class CollectedFolderError(SiteError):

@@ -1,15 +1,10 @@
-"""``similarity-lab demo``: two invented shops on this machine, collected and decided on."""
+"""``similarity-lab demo``: collect two invented shops on this machine and decide on them."""
 
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-# What the shops show; almonds are a third of the first one's products, above the threshold
-_SHOPS = {
-    "Greenfield Foods": ("almonds", "dates", "almonds", "logo", "almonds", "oats"),
-    "Marble Mill": ("oats", "cocoa", "maple syrup", "logo", "dates", "scene"),
-}
-_TARGET, _PRODUCTS = "almonds", 24
+_SITES = ("greenfield-foods", "marble-mill")  # of the sample; one sells the target
 _PORT = 8734  # if it is free; a second run then resumes
 
 
@@ -35,21 +30,20 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.serving import serve
-    from similarity_lab.samples.shops import make_shop
+    from similarity_lab.samples.storefront import sample_shop
 
     print(f"Unpacking the sample to {options.out / 'samples'} and serving two of its shops ...")
     samples = make_samples(options.out / "samples")
+    target = samples.target
     with ExitStack() as stack:
         servers = {}
-        for index, (name, products) in enumerate(_SHOPS.items()):
-            subjects = [products[number % len(products)] for number in range(_PRODUCTS)]
-            shop = make_shop(name, subjects)
-            servers[name] = stack.enter_context(serve(shop, port=_PORT + index))
-            print(f"  {name}: {servers[name].url}")
+        for index, site in enumerate(_SITES):
+            servers[site] = stack.enter_context(serve(sample_shop(site), port=_PORT + index))
+            print(f"  {site} is served at {servers[site].url}")
         ranking = rank(
-            {name: server.url for name, server in servers.items()},
+            {site: server.url for site, server in servers.items()},
             samples.library,
-            _TARGET,
+            target,
             options.out / "results",
             collecting={
                 "allow": [server.endpoint for server in servers.values()],
@@ -57,17 +51,17 @@ def _run(options: argparse.Namespace) -> None:
             },
         )
     print(readable(ranking.sites).to_string(index=False))
-    truth = {name: _TARGET in products for name, products in _SHOPS.items()}
+    truth = samples.truth.set_index("site")["relevant"]
     n_correct = sum(
         getattr(result, "relevant", None) == truth[result.site] for result in ranking.results
     )
     print(
-        f"\n{n_correct} of {len(truth)} shops decided correctly.\n"
+        f"\n{n_correct} of {len(_SITES)} shops decided correctly.\n"
         f"The report with the evidence: {ranking.page}\n"
-        f"The same with your own images and real websites:\n"
-        f"  similarity-lab rank --library {samples.library} --target {_TARGET} --out results "
+        f"The same with your own images and real urls:\n"
+        f"  similarity-lab rank --library {samples.library} --target {target} --out results "
         "https://www.shop.example\n"
-        f"With images that are on this machine:\n"
-        f"  similarity-lab decide --library {samples.library} --target {_TARGET} "
+        f"Or with images that you already have:\n"
+        f"  similarity-lab decide --library {samples.library} --target {target} "
         f"{samples.sites[0]}"
     )

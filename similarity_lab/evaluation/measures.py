@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from similarity_lab.distances import Distance, get_distance
 from similarity_lab.errors import InputError, InputTypeError
+from similarity_lab.store import Vectors
 
 Labels = npt.NDArray[np.integer]
-Vectors = npt.NDArray[np.float32]
 
 Between = Callable[[Vectors, Vectors], npt.NDArray[np.float32]]
 """Distances between vectors, ``(n, d), (m, d) → (n, m)``, smaller = more alike."""

@@ -19,7 +19,7 @@ from similarity_lab.evaluation.measures import (
 from similarity_lab.evaluation.thresholds import balanced_threshold
 
 MAX_IMAGES = 5_000  # all pairs with their indices take about 400 MB
-_BLOCK = 512  # rows per distance matrix
+BLOCK_ROWS = 512  # rows per distance matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +162,8 @@ def pair_distances(
         )
     between = as_between(distance)
     values, is_same = [], []
-    for start in range(0, count, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, count))
+    for start in range(0, count, BLOCK_ROWS):
+        rows = np.arange(start, min(start + BLOCK_ROWS, count))
         later = rows[:, None] < np.arange(count)
         values.append(between(vectors[rows], vectors)[later])
         is_same.append((labels[rows, None] == labels)[later])

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.errors import InputError, MissingExtraError
-from similarity_lab.images import Pixels
+from similarity_lab.images.reading import Pixels
 
 Values = npt.NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Invented web shops: pages that show their products in all the ways real shops do."""
+"""Invented web shops whose every product page embeds its image in another way."""
 
 import base64
 import gzip
@@ -15,9 +15,15 @@ from PIL import Image, features
 from similarity_lab.images import Pixels
 from similarity_lab.samples.shipped import load_image, subject_count
 
-# Replaced by the server, which knows where the shop and its images are served
+# The server replaces them by where the shop and its images are served
 HERE, CDN = "http://shop.invalid", "http://cdn.invalid"
-_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".avif": "image/avif"}
+MEDIA_TYPES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".gif": "image/gif",
+}
 _ICON = 24  # pixels
 
 
@@ -80,7 +86,7 @@ def make_shop(
         pixels = _image(subject, start + seen[subject], size)
         seen[subject] += 1
         image = f"/media/photo-{number:02}{kind}{way.query}"
-        files[image] = _TYPES[kind], _encoded(pixels, kind)
+        files[image] = MEDIA_TYPES[kind], _encoded(pixels, kind)
         products[image] = subject
         page = f"/products/{number:02}.html"
         pages[page] = image

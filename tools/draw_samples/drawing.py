@@ -47,7 +47,7 @@ _LOOSE: tuple[Flat, ...] = (
 
 _JAR: tuple[Upright, ...] = (vessels.jar,)
 
-_PRODUCTS: Mapping[str, Product] = {
+_CATALOGUE: Mapping[str, Product] = {
     "almonds": Product(Item("ALMONDS", nuts.almond, 0.19, 0.56, rgb(110, 65, 35)), _LOOSE, _JAR),
     "cocoa": Product(
         Item("COCOA", grains.chocolate, 0.20, 1.0, rgb(60, 34, 22)),
@@ -80,6 +80,11 @@ _FIGURES: Mapping[str, Callable[[Rng, Scene], None]] = {
     "clothing": people.clothing,
     "person": people.portrait,
 }
+
+
+def catalogue() -> Mapping[str, Product]:
+    """Return how each of `PRODUCTS` is shown."""
+    return _CATALOGUE
 
 
 def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixels:
@@ -125,7 +130,7 @@ def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixe
         scene = tabletop(rng, shape)
         _FIGURES[subject](rng, scene)
         return develop(rng, scene.shade(Light.random(rng)), size, flat=True)
-    scene, flat = _show(rng, _PRODUCTS[subject], shape, seed)
+    scene, flat = _show(rng, _CATALOGUE[subject], shape, seed)
     return develop(rng, scene.shade(Light.random(rng)), size, flat=not flat)
 
 

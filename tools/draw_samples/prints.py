@@ -61,7 +61,7 @@ def banner(rng: Rng, shape: tuple[int, int]) -> Floats:
     return picture
 
 
-def logo(rng: Rng, shape: tuple[int, int]) -> Floats:
+def logo(rng: Rng, shape: tuple[int, int], name: str = "") -> Floats:
     """Return a logo, (h, w, 3) linear light: an emblem over a name, on a plain ground."""
     ground = rgb(252, 252, 252) if rng.random() < 0.7 else _pick(rng)
     ink, second = _pick(rng, ground), _pick(rng, ground)
@@ -71,7 +71,7 @@ def logo(rng: Rng, shape: tuple[int, int]) -> Floats:
     top, left = round(shape[0] * 0.38 - side / 2), (shape[1] - side) // 2
     window = picture[top : top + side, left : left + side]
     window[...] = mix(window, second, emblem)
-    write(picture, pick(rng, _NAMES), (0.5, 0.78), (0.76, 0.14), ink)
+    write(picture, name or pick(rng, _NAMES), (0.5, 0.78), (0.76, 0.14), ink)
     if rng.random() < 0.5:
         write(picture, "since 1987", (0.5, 0.91), (0.4, 0.06), ink)
     return picture

@@ -5,6 +5,7 @@ overlap the higher one wins, so heaps, bowls and spoons cover each other as they
 Light, cast shadows and the dark of crevices are then computed for all of it in one pass.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -71,6 +72,7 @@ class Scene:
         self.color = np.ascontiguousarray(color, np.float32).copy()
         self.height = np.ascontiguousarray(height, np.float32).copy()
         self.gloss = np.full(height.shape, gloss, np.float32)
+        self.scale = 1.0  # how large things are put down
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,9 +80,17 @@ class Scene:
         return self.height.shape[0], self.height.shape[1]
 
     @property
-    def unit(self) -> int:
-        """The shorter side in pixels; sizes are given as parts of it."""
-        return min(self.shape)
+    def unit(self) -> float:
+        """The shorter side in pixels, times `scale`; sizes are given as parts of it."""
+        return min(self.shape) * self.scale
+
+    def window(self, top: int, left: int, rows: int, columns: int) -> "Scene":
+        """Return a part of the scene that shares its pixels: what is painted there shows here."""
+        part = copy.copy(self)
+        window = slice(top, top + rows), slice(left, left + columns)
+        part.color, part.height = self.color[window], self.height[window]
+        part.gloss = self.gloss[window]
+        return part
 
     def around(self, at: tuple[float, float], unit: float) -> tuple[Floats, Floats]:
         """Return x and y, (h, w) each, counted in `unit` pixels from `at` (x, y pixels)."""

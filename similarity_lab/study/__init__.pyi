@@ -1,0 +1,6 @@
+from .mnist import Demo, run_demo
+
+__all__ = [
+    "Demo",
+    "run_demo",
+]
