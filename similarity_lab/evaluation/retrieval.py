@@ -123,7 +123,7 @@ def _query_measures(is_relevant: npt.NDArray[np.bool_], k: Sequence[int]) -> dic
 
 def nearest_labels(
     queries: Vectors, gallery: Vectors, labels: Labels, distance: DistanceSource = "cosine"
-) -> npt.NDArray[np.integer]:
+) -> Labels:
     """Return the label of each query's nearest neighbour.
 
     Parameters

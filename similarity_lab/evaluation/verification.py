@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from similarity_lab.distances.comparators import Distances
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.evaluation.measures import (
@@ -35,17 +36,17 @@ class PairDistances:
     n_images : int
     """
 
-    values: npt.NDArray[np.float32]
+    values: Distances
     is_same: npt.NDArray[np.bool_]
     n_images: int
 
     @property
-    def same(self) -> npt.NDArray[np.float32]:
+    def same(self) -> Distances:
         """Distances of pairs within a class."""
         return self.values[self.is_same]
 
     @property
-    def different(self) -> npt.NDArray[np.float32]:
+    def different(self) -> Distances:
         """Distances of pairs across classes."""
         return self.values[~self.is_same]
 
