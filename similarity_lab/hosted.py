@@ -482,7 +482,7 @@ class HostedComparator:
                         f"{self.service.name}: response larger than {MAX_ANSWER:,} bytes"
                     )
                 if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout(f"no complete response within {self.timeout:g} s")
+                    raise _TransientError(f"no complete response within {self.timeout:g} s")
         except httpx.TransportError:
             if response.is_success:
                 raise
@@ -608,14 +608,15 @@ class AnswerCache:
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
-                service, pair, distance = row["service"], (row["a"], row["b"]), row["distance"]
-                if not math.isfinite(distance) or {type(digest) for digest in pair} != {str}:
-                    raise ValueError
+                service, pair, distance = row["service"], [row["a"], row["b"]], row["distance"]
+                is_valid = math.isfinite(distance) and all(isinstance(each, str) for each in pair)
             except (ValueError, TypeError, KeyError, RecursionError):
+                is_valid = False
+            if not is_valid:
                 raise InputError(
                     f"{path}, line {number}: not an answer of a hosted service; repair the line or "
                     "use another file"
-                ) from None
+                )
             if service == self.service:
                 self._distances[frozenset(pair)] = float(distance)
         if partial:

@@ -42,7 +42,7 @@ _SITES = "Decisions on composite grocery sites"
 _RANKED = ("method", "image AUC", "site AUC", "site accuracy")
 _DECIDED = ("method", "site AUC", "site accuracy", "decided", "accuracy of those")
 _CALIBRATED = ("method", "ECE of images", "ECE of sites", "decided", "accuracy of those")
-_APART = "Telling products apart"
+_APART = "Separating products"
 _TOLD = ("comparator", "verification AUC", "Recall@1", "mAP", "top-1, coarse")
 _DRAWS = "How many references to draw"
 

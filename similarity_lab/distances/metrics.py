@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.errors import InputError
-
-Vectors = npt.NDArray[np.float32]
+from similarity_lab.store import Vectors
 
 _BLOCK = 2048  # rows; a block of distances stays below 32 MB
 

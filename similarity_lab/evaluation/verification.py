@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from similarity_lab.distances.comparators import Distances
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.evaluation.measures import (
@@ -20,7 +21,7 @@ from similarity_lab.evaluation.measures import (
 from similarity_lab.evaluation.thresholds import balanced_threshold
 
 MAX_IMAGES = 5_000  # all pairs with their indices take about 400 MB
-_BLOCK = 512  # rows per distance matrix
+BLOCK_ROWS = 512  # rows per distance matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +37,17 @@ class PairDistances:
     n_images : int
     """
 
-    values: npt.NDArray[np.float32]
+    values: Distances
     is_same: npt.NDArray[np.bool_]
     n_images: int
 
     @property
-    def same(self) -> npt.NDArray[np.float32]:
+    def same(self) -> Distances:
         """Distances of pairs within a class."""
         return self.values[self.is_same]
 
     @property
-    def different(self) -> npt.NDArray[np.float32]:
+    def different(self) -> Distances:
         """Distances of pairs across classes."""
         return self.values[~self.is_same]
 
@@ -159,8 +160,8 @@ def pair_distances(
         )
     between = as_between(distance)
     values, is_same = [], []
-    for start in range(0, count, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, count))
+    for start in range(0, count, BLOCK_ROWS):
+        rows = np.arange(start, min(start + BLOCK_ROWS, count))
         later = rows[:, None] < np.arange(count)
         values.append(between(vectors[rows], vectors)[later])
         is_same.append((labels[rows, None] == labels)[later])

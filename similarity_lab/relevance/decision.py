@@ -341,10 +341,13 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
 
 
 def evidence(images: pd.DataFrame) -> list[str]:
-    """Return the evidence of each image as text: its probability or, without one, its distance."""
+    """Return the evidence of each image as text: its probability or, without one, its distance.
+
+    The infinite distance of an image marked by hand becomes an empty text.
+    """
     has_probability = images["probability"].notna().all()
     column, form = ("probability", "{:.1%}") if has_probability else ("distance", "{:.3f}")
-    return [form.format(value) for value in images[column]]
+    return [form.format(value) if np.isfinite(value) else "" for value in images[column]]
 
 
 def check_thresholds(similarity: float, relevance: float) -> None:

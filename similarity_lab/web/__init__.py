@@ -4,34 +4,17 @@
 """
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-from similarity_lab._lazy import lazy_names
+import lazy_loader
+
 from similarity_lab.errors import MissingExtraError
 
-if TYPE_CHECKING:
-    from similarity_lab.web.collection import Collection, collect
-    from similarity_lab.web.html.images import FoundImage, find_images
-    from similarity_lab.web.html.links import find_links
-    from similarity_lab.web.policy.limits import Limits
-
-_HOMES = {
-    "Collection": "collection",
-    "FoundImage": "html.images",
-    "Limits": "policy.limits",
-    "collect": "collection",
-    "find_images": "html.images",
-    "find_links": "html.links",
-}
-
-__all__ = ["Collection", "FoundImage", "Limits", "collect", "find_images", "find_links"]
-
-_attribute, __dir__ = lazy_names(__name__, _HOMES)
+_import, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES and find_spec("scrapy") is None:
+    if name in __all__ and find_spec("scrapy") is None:
         raise MissingExtraError(
             'collecting websites needs Scrapy: pip install "similarity_lab[web]"'
         )
-    return _attribute(name)
+    return _import(name)

@@ -23,10 +23,21 @@ from similarity_lab.errors import (
     UrlError,
     one_line,
 )
-from similarity_lab.sites import Site
-from similarity_lab.web import folder as layout
+from similarity_lab.sites import ORIGINS, Site
 from similarity_lab.web.crawler.job import Job
 from similarity_lab.web.crawler.process import CrawlInterrupted, OnProgress, run_crawl
+from similarity_lab.web.folder import (
+    COLLECTED_IMAGE_COLUMNS,
+    delete_cache,
+    folder_name,
+    forget_left_out,
+    prepare_folder,
+    read_marker,
+    read_outcome,
+    read_tables,
+    write_marker,
+    write_tables,
+)
 from similarity_lab.web.policy.limits import Limits
 from similarity_lab.web.policy.urls import check_url, normalize_url
 
@@ -72,10 +83,10 @@ class Collection:
         """One row per image that any site names: site, then the columns of ``images.parquet``."""
         rows = self.table[self.table["crawl_status"].isin(["collected", "empty"])]
         tables = [
-            pd.read_parquet(Path(folder) / layout.IMAGES).assign(site=name)
+            pd.read_parquet(Path(folder) / ORIGINS).assign(site=name)
             for folder, name in zip(rows["folder"], rows["name"], strict=True)
         ]
-        columns = ["site", *layout.COLLECTED_IMAGE_COLUMNS]
+        columns = ["site", *COLLECTED_IMAGE_COLUMNS]
         if not tables:
             return pd.DataFrame(columns=columns)
         return pd.concat(tables, ignore_index=True)[columns]
@@ -168,7 +179,7 @@ def collect(
     settings = (limits or Limits(), tuple(sorted(allow)), throttle, user_agent, render, verify)
     # A site's folder is not resolved: nothing is written through a symbolic link
     jobs = {
-        index: Job(url, out.resolve() / layout.folder_name(url), *settings)
+        index: Job(url, out.resolve() / folder_name(url), *settings)
         for index, url in _accepted_urls(rows, allow).items()
     }
     for index, outcome in _run_jobs(jobs, parallel, refresh=refresh, progress=progress):
@@ -222,7 +233,7 @@ def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
         except UrlError as error:
             row |= {"crawl_status": "refused", "reason": str(error)}
             continue
-        first = names.setdefault(layout.folder_name(url), row["name"])  # http and https are one
+        first = names.setdefault(folder_name(url), row["name"])  # http and https are one
         if len(names) > len(urls):
             urls[index] = url
         else:
@@ -261,15 +272,15 @@ def _run_jobs(
 def _run_job(job: Job, on_progress: OnProgress, stop: threading.Event, *, refresh: bool) -> dict:
     """Return the columns of a site's row."""
     try:
-        layout.prepare_folder(job.folder, job.url)
-        marker = layout.read_marker(job.folder) or {}
+        prepare_folder(job.folder, job.url)
+        marker = read_marker(job.folder) or {}
         is_same = marker.get("settings") == _settings(job)
         if is_same and marker.get("complete") and not refresh:
             row = _finished_row(job.folder, marker)
             if row is not None:
                 return row
         if "settings" in marker and not is_same:
-            layout.forget_left_out(job.folder)
+            forget_left_out(job.folder)
         return _crawl(job, on_progress, stop)
     except CrawlInterrupted:
         return {"crawl_status": "failed", "reason": "Interrupted; call again to resume"}
@@ -283,7 +294,7 @@ def _run_job(job: Job, on_progress: OnProgress, stop: threading.Event, *, refres
 def _finished_row(folder: Path, marker: dict) -> dict | None:
     """Return the row of a site that is collected already, or None if its tables are gone."""
     try:
-        counts = _counts(*layout.read_tables(folder))
+        counts = _counts(*read_tables(folder))
     except (OSError, ValueError, KeyError):
         return None
     outcome = {name: str(marker[name]) for name in ("crawl_status", "reason")}
@@ -299,12 +310,12 @@ def _settings(job: Job) -> dict[str, Any]:
 def _crawl(job: Job, on_progress: OnProgress, stop: threading.Event) -> dict:
     start = time.monotonic()
     failure = run_crawl(job, on_progress, stop)
-    images, pages = layout.write_tables(job.folder)
-    outcome = layout.read_outcome(job.folder)
+    images, pages = write_tables(job.folder)
+    outcome = read_outcome(job.folder)
     crawl_status, reason = _verdict(outcome, failure, images)
     complete = crawl_status != "failed" and bool(outcome.get("finished"))
     if complete:
-        layout.delete_cache(job.folder)
+        delete_cache(job.folder)
     marker = {
         "url": job.url,
         "crawl_status": crawl_status,
@@ -315,7 +326,7 @@ def _crawl(job: Job, on_progress: OnProgress, stop: threading.Event) -> dict:
         "settings": _settings(job),
         "version": __version__,
     }
-    layout.write_marker(job.folder, marker)
+    write_marker(job.folder, marker)
     counts = _counts(images, pages)
     return {**counts, "crawl_status": crawl_status, "reason": reason, "folder": str(job.folder)}
 

@@ -22,13 +22,13 @@ import pandas as pd
 
 from similarity_lab.errors import CollectedFolderError
 from similarity_lab.files import atomic_write, part_path
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS
 from similarity_lab.web.crawler.job import read_log
 
-IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
+PAGES, MARKER = "pages.parquet", "site.json"
 FORMAT = 2  # of a site's folder; version 1 of this package wrote none
 COLLECTED_IMAGE_COLUMNS = [
-    "path", "url", "page", "alt", "time", "sha256", "kind", "crawl_status", "reason", "format",
-    "width", "height", "bytes",
+    *ORIGIN_COLUMNS, "kind", "crawl_status", "reason", "format", "width", "height", "bytes",
 ]  # fmt: skip
 PAGE_COLUMNS = ["url", "kind", "crawl_status", "reason", "depth", "n_images", "bytes"]
 _INTEGERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
@@ -135,7 +135,7 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             path.unlink()
     images = images[COLLECTED_IMAGE_COLUMNS]
     pages = _read_table(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
-    for table, name in ((images, IMAGES), (pages, PAGES)):
+    for table, name in ((images, ORIGINS), (pages, PAGES)):
         with atomic_write(folder / name) as part:
             table.to_parquet(part, index=False)
     return images, pages
@@ -143,7 +143,7 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of images and pages."""
-    return pd.read_parquet(folder / IMAGES), pd.read_parquet(folder / PAGES)
+    return pd.read_parquet(folder / ORIGINS), pd.read_parquet(folder / PAGES)
 
 
 def forget_left_out(folder: Path) -> None:

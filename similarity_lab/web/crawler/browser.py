@@ -49,9 +49,9 @@ class Browser:
             try:
                 return await asyncio.wait_for(self._render(url, body), 4 * self.seconds)
             except TimeoutError:
-                raise BrowserError("rendering took too long") from None
+                raise BrowserError("Rendering took too long") from None
             except Exception as error:  # hostile pages can make a browser fail in any way
-                raise BrowserError(f"rendering failed: {one_line(error)}") from error
+                raise BrowserError(f"Rendering failed: {one_line(error)}") from error
 
     async def stop(self) -> None:
         """Stop the browser if it was started."""
@@ -79,9 +79,9 @@ class Browser:
                 executable_path=path, args=_ISOLATION, chromium_sandbox=sandbox
             )
         except StopIteration:
-            self._failure = "no browser found; run: playwright install chromium"
+            self._failure = "No browser found; run: playwright install chromium"
         except Exception as error:  # of any class
-            self._failure = f"the browser could not be started: {one_line(error)}"
+            self._failure = f"The browser could not be started: {one_line(error)}"
         if self._failure:
             raise BrowserError(self._failure)
 
@@ -113,7 +113,7 @@ class Browser:
         finally:
             await context.close()
         if len(html) > self.max_characters:
-            raise BrowserError(f"rendered page too large ({len(html):,} characters)")
+            raise BrowserError(f"Rendered page too large ({len(html):,} characters)")
         return html
 
     async def _answer(self, route: Any, url: str, body: bytes, number: int) -> None:  # noqa: ANN401

@@ -216,7 +216,7 @@ class ImagePipeline(FilesPipeline):
         if isinstance(error, ImageNotKept):
             self.images.log(candidate, error.crawl_status, str(error))
         else:
-            reason = self.spider.explain(error, request.url)  # type: ignore[union-attr]
+            reason = self.spider.failure_reason(error, request.url)  # type: ignore[union-attr]
             self.images.log(candidate, "failed", reason)
         raise FileException(str(error))
 

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from w3lib.url import canonicalize_url
 
 from similarity_lab.errors import BrowserError, InputError, one_line
+from similarity_lab.files import atomic_write
 from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.frontier import ImageFrontier
 from similarity_lab.web.crawler.job import Job
@@ -125,11 +126,11 @@ class SiteSpider(scrapy.Spider):
         if key in self._requested:
             return
         self._requested.add(key)
-        callback = self.read_page if kind == "page" else self.read_sitemap
+        callback = self.parse_page if kind == "page" else self.parse_sitemap
         meta = {"kind": kind, "first": first}
         yield Request(url, callback, errback=self.on_failure, meta=meta, priority=priority)
 
-    async def read_page(self, response: Response) -> AsyncIterator[Request]:
+    async def parse_page(self, response: Response) -> AsyncIterator[Request]:
         """Take a page's images, and follow its links."""
         first = response.meta["first"]
         if first:
@@ -180,7 +181,7 @@ class SiteSpider(scrapy.Spider):
             self.n_sitemaps += 1
             yield from self._new_request(url, "sitemap", priority=1)
 
-    def read_sitemap(self, response: Response) -> Iterator[Request]:
+    def parse_sitemap(self, response: Response) -> Iterator[Request]:
         """Take the images of a sitemap, and follow its links."""
         try:
             sitemap = read_sitemap(response.body, max_bytes=self.limits.page_bytes)
@@ -204,7 +205,7 @@ class SiteSpider(scrapy.Spider):
     def on_failure(self, failure: Failure) -> None:
         """Log why a page could not be read."""
         request = failure.request  # type: ignore[attr-defined]
-        reason = self.explain(failure.value, request.url)
+        reason = self.failure_reason(failure.value, request.url)
         if request.meta["first"]:
             self.first_page_failure = reason
         is_guess = request.meta["kind"] == "sitemap" and not self._robots_sitemaps
@@ -224,7 +225,7 @@ class SiteSpider(scrapy.Spider):
             self.first_page_failure = reason
         self._log_page(response.url, "failed", reason, response, kind=response.meta["kind"])
 
-    def explain(self, error: BaseException | None, url: str) -> str:
+    def failure_reason(self, error: BaseException | None, url: str) -> str:
         """Return why a request failed, on one line."""
         if is_forbidden_by_robots(error):
             return self.robots_failures.get(site_key(url), "Forbidden by robots.txt")
@@ -293,6 +294,6 @@ class SiteSpider(scrapy.Spider):
             "reached": self.n_read > 0,
             "needs_browser": self.job.render == "never" and 2 * self.n_empty > self.n_read,
         }
-        path = self.job.folder / "crawl" / "outcome.json"
-        path.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
+        with atomic_write(self.job.folder / "crawl" / "outcome.json") as part:
+            part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
         self.report_progress(last=True)

@@ -55,7 +55,7 @@ def absolute_url(base: str, url: str | None) -> str:
     if not text or text.startswith("#"):
         return ""
     if _is_data(text):
-        return text if len(text) <= _MAX_DATA_URL else ""
+        return f"data:{text[5:]}" if len(text) <= _MAX_DATA_URL else ""  # schemes ignore case
     try:
         joined = urljoin(base, re.sub(r"[\t\r\n]", "", text))
         parts = urlsplit(joined)
