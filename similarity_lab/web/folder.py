@@ -33,7 +33,7 @@ COLLECTED_IMAGE_COLUMNS = [
 PAGE_COLUMNS = ["url", "kind", "crawl_status", "reason", "depth", "n_images", "bytes"]
 _INTEGERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
 _IMAGE_STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")  # best first
-_IMAGE_NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
+_IMAGE_NAME = re.compile(r"(part-)?[0-9a-f]{32}\.[a-z]{3,4}")
 
 
 def folder_name(url: str) -> str:

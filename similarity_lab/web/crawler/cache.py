@@ -14,6 +14,8 @@ from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.settings import BaseSettings
 
+from similarity_lab.files import atomic_write
+
 
 class JsonCacheStorage:
     """A storage for Scrapy's HTTP cache: a JSON file and a body per response."""
@@ -67,8 +69,10 @@ class JsonCacheStorage:
             "time": time.time(),
             "headers": headers,
         }
-        path.with_suffix(".body").write_bytes(response.body)
-        path.with_suffix(".json").write_text(json.dumps(row), encoding="utf-8")
+        with atomic_write(path.with_suffix(".body")) as part:
+            part.write_bytes(response.body)
+        with atomic_write(path.with_suffix(".json")) as part:
+            part.write_text(json.dumps(row), encoding="utf-8")
 
     def _path(self, request: Request) -> Path:
         key = self.fingerprinter.fingerprint(request).hex()

@@ -4,17 +4,20 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import BytesIO
+from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from scrapy.pipelines.files import FilesPipeline
+from scrapy.pipelines.files import FilesPipeline, FSFilesStore
 from scrapy.pipelines.media import FileException, FileInfo, MediaPipeline
 from twisted.python.failure import Failure
 
 from similarity_lab.errors import ImageError
+from similarity_lab.files import atomic_write
 from similarity_lab.images import read_header
 from similarity_lab.web.crawler.job import read_log
 from similarity_lab.web.html.images import FoundImage
@@ -135,14 +138,27 @@ class ImageStore:
         except ImageNotKept as error:
             self.log(candidate, error.crawl_status, str(error))
         else:
-            (self.folder / str(facts["path"])).write_bytes(body)
+            with atomic_write(self.folder / str(facts["path"])) as part:
+                part.write_bytes(body)
             self.log(candidate, "kept", **facts)
+
+
+class AtomicFilesStore(FSFilesStore):
+    """Scrapy's file store, writing atomically."""
+
+    def persist_file(
+        self, path: str | PathLike[str], buf: BytesIO, *_: object, **__: object
+    ) -> None:
+        """Write the content of a file to a path below the store's folder, which exists."""
+        with atomic_write(Path(self.basedir, path)) as part:
+            part.write_bytes(buf.getvalue())
 
 
 class ImagePipeline(FilesPipeline):
     """Scrapy's files pipeline, which writes bytes as they came, with our names and checks."""
 
     LOG_FAILED_RESULTS = False
+    STORE_SCHEMES: ClassVar = {"file": AtomicFilesStore}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "ImagePipeline":

@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 from w3lib.url import canonicalize_url
 
 from similarity_lab.errors import BrowserError, InputError, one_line
-from similarity_lab.files import atomic_write
 from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.frontier import ImageFrontier
 from similarity_lab.web.crawler.job import Job
@@ -294,6 +293,8 @@ class SiteSpider(scrapy.Spider):
             "reached": self.n_read > 0,
             "needs_browser": self.job.render == "never" and 2 * self.n_empty > self.n_read,
         }
-        with atomic_write(self.job.folder / "crawl" / "outcome.json") as part:
-            part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
+        path = self.job.folder / "crawl" / "outcome.json"
+        part = path.with_suffix(".part")  # `atomic_write` would import pandas into each crawler
+        part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
+        part.replace(path)
         self.report_progress(last=True)

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -88,3 +89,9 @@ def test_crawler_inherits_no_proxies_and_no_secrets(run, tmp_path, monkeypatch):
     run("import json, os; json.dump(dict(os.environ), open('env.json', 'w'))")
     text = (tmp_path / "env.json").read_text()
     assert "secret" not in text and "PROXY" not in text.upper()
+
+
+def test_crawler_starts_without_pandas():
+    """Each site starts a process, so slow imports cost seconds for many sites."""
+    code = "import sys, similarity_lab.web.crawler.worker; sys.exit('pandas' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
