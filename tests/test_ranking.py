@@ -10,7 +10,7 @@ from similarity_lab.errors import UnknownClassError
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
-from similarity_lab import rank
+from similarity_lab import rank, web
 from similarity_lab.cli import main
 from similarity_lab.ranking import RANKING_COLUMNS
 from similarity_lab.relevance import MeanDistanceRule
@@ -130,6 +130,7 @@ def test_collect_from_the_command_line(shops, tmp_path, capsys):
 
 def test_a_missing_extra_says_how_to_install_it(tmp_path, monkeypatch, photos, stub):
     monkeypatch.setattr("similarity_lab.web.find_spec", lambda name: None)
+    monkeypatch.delitem(vars(web), "collect", raising=False)  # imported by other tests
     with pytest.raises(ImportError, match=r'pip install "similarity_lab\[web\]"'):
         rank(["shop.example"], photos, "almonds", tmp_path, embedder=stub)
     assert main(["collect", "shop.example", "--out", str(tmp_path)]) == 2
