@@ -90,9 +90,9 @@ def metric_learning() -> Approach:
         return trained(FEATURES).comparator
 
     def used() -> Comparator:
-        from similarity_lab.metric_learning.embedder import with_head
+        from similarity_lab.metric_learning import HeadEmbedder
 
-        return EmbeddingComparator(with_head(load_embedder(), precise().embedder.head))
+        return EmbeddingComparator(HeadEmbedder(load_embedder(), precise().embedder.head))
 
     return Approach(precise, used, trained_on=TRAIN_PHOTOS)
 

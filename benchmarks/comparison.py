@@ -40,15 +40,15 @@ from benchmarks.common import (
 )
 from benchmarks.grocery_changes import Task
 from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
-from benchmarks.original_loop import N_REFERENCES, embed_alone, original_distances
 from benchmarks.speed import LOOP_IMAGES, Block, Stopwatch, scoring
 from similarity_lab import RelevanceScorer, grocery_store, load_dataset, load_embedder
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.images.sources import content_digest
-from similarity_lab.metric_learning import MetricLearner
+from similarity_lab.metric_learning import FeatureTower, MetricLearner
 from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.study.scoring import N_REFERENCES, embed_alone, original_distances
 
 FILE, SEED = RESULTS / "comparison.json", 0
 ADAPTED = "metric learning, on each library"
@@ -149,7 +149,7 @@ def on_each_library(sites: Sites) -> dict[str, object]:
     runs, spent = [], []
     for task in sites.tasks:
         before = time.process_time()
-        learner = MetricLearner(progress=False).fit(task.library, embedder=frozen, seed=SEED)
+        learner = MetricLearner(FeatureTower(frozen), seed=SEED, progress=False).fit(task.library)
         spent.append(time.process_time() - before)
         comparator = learner.comparator
         made, shown = comparator.embedder, {path for site in task.sites for path in site.paths}

@@ -24,12 +24,13 @@ import numpy as np
 
 from benchmarks.common import PEAK, origin, photos_folder, require_clean_tree, write_results
 from benchmarks.grocery_sites import Task, load_tasks
-from benchmarks.original_loop import N_REFERENCES, SEED, embed_alone, original_distances
+from benchmarks.original_loop import SEED
 from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
 from similarity_lab.embedders.base import StreamingEmbedder
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
+from similarity_lab.study.scoring import N_REFERENCES, embed_alone, original_distances
 
 LOOP_IMAGES = 3  # of the original loop in one turn: sixteen predictions each
 SIZE = 224

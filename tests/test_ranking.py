@@ -121,11 +121,11 @@ def test_report_has_the_order_of_the_table(ranking):
 
 
 def test_second_call_requests_nothing(ranking, library, shops, table_of_urls):
-    counts = [len(server.asked) for server in shops]
+    counts = [len(server.requests) for server in shops]
     again = rank(
         table_of_urls, library, TARGETS, ranking.folder, collecting=collecting(shops), **SCORING
     )
-    assert [len(server.asked) for server in shops] == counts
+    assert [len(server.requests) for server in shops] == counts
     pd.testing.assert_frame_equal(again.sites, ranking.sites)
     pd.testing.assert_frame_equal(again.images, ranking.images)
 

@@ -1,7 +1,7 @@
-"""The TensorFlow Similarity approach: train an embedding, index photos, look up, calibrate, match.
+"""Metric learning with TensorFlow Similarity: fit an embedding, index images, calibrate, match.
 
-Names are imported on first use (PEP 562): importing this package loads no network library. What
-trains needs the extra ``train``: ``pip install "similarity_lab[train]"``.
+Names are imported on first use: importing this package imports neither TensorFlow nor Keras.
+Training needs the extra ``train``: ``pip install "similarity_lab[train]"``.
 """
 
 import lazy_loader

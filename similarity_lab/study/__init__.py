@@ -1,6 +1,7 @@
-"""The original study, reproduced: its training loop, its faults and its MNIST demo.
+"""The original study, reproduced: its scoring loop, its training with all faults, its MNIST demo.
 
-Names are imported on first use: importing this package loads no network library.
+Names are imported on first use: importing this package does not import Keras. Everything here
+needs the extra ``train``.
 """
 
 import lazy_loader

@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import json
 import shutil
@@ -19,6 +18,7 @@ from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 from similarity_lab.relevance.tables import DECISION_COLUMNS, SCORE_COLUMNS
+from similarity_lab.study import original_decision, original_distances
 
 
 def original(target, **parameters):
@@ -28,9 +28,6 @@ def original(target, **parameters):
         **{name: parameters.pop(name) for name in of_rule if name in parameters}
     )
     return RelevanceScorer(target, **{"rule": rule, **parameters})
-
-
-ORIGINAL_LOOP = Path(__file__).parents[2] / "benchmarks" / "original_loop.py"
 
 
 @pytest.fixture
@@ -79,9 +76,6 @@ def test_a_score_depends_on_the_image_alone(fitted, sites, tmp_path):
 
 def test_agrees_with_the_literal_loop(make_photo, tmp_path):
     """Same draws, same distances to 1e-5, same decisions as the original's sixteen predictions."""
-    spec = importlib.util.spec_from_file_location("original_loop", ORIGINAL_LOOP)
-    loop = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loop)
     paths = []
     for number, color in enumerate(
         [(150, 90, 50), (150, 90, 50), (60, 60, 200), (20, 120, 20)] * 2
@@ -92,9 +86,9 @@ def test_agrees_with_the_literal_loop(make_photo, tmp_path):
     scorer = original("it", n_references=4, progress=False).fit({"it": references})
     result = scorer.decide(images)
     model = load_embedder("efficientnet-lite0", color="gray", runtime="keras").model
-    expected = loop.original_distances(model, images, references, ReferenceDraw(n=4))
+    expected = original_distances(model, images, references, ReferenceDraw(n=4))
     np.testing.assert_allclose(result.images["distance"], expected, atol=1e-5)
-    assert result.relevant == loop.original_decision(expected)
+    assert result.relevant == original_decision(expected)
     assert (result.settings.similarity_threshold, result.settings.relevance_threshold) == (
         0.65,
         0.25,

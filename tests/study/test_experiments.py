@@ -7,8 +7,8 @@ from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.pairs import PairStream, make_pairs_target
 from similarity_lab.siamese import architecture_1, train
+from similarity_lab.study.experiments import EXPERIMENTS, SIZE, run_experiment
 from similarity_lab.study.faults import ImageZeroPairs, SelfPairs, blue_channel, target_positions
-from similarity_lab.study.siamese_networks import EXPERIMENTS, SIZE, run_experiment
 
 LABELS = np.array([2, 0, 0, 0, 1, 1, 2, 2])
 CLASSES = ("almonds", "dates", "oats")
@@ -79,8 +79,8 @@ def test_each_experiment_differs_from_a_right_one_in_one_thing():
 def test_experiments_are_configured_as_they_say(name, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        "similarity_lab.study.siamese_networks.train",
-        lambda tower, photos, validation, **kw: seen.update(kw, tower=tower, photos=photos),
+        "similarity_lab.study.experiments.train",
+        lambda tower, dataset, validation, **kw: seen.update(kw, tower=tower, photos=dataset),
     )
     many = photos_of(SIZE).subset(np.repeat(np.arange(len(LABELS)), 10))
     run_experiment(name, many, many, epochs=1, steps=1, folder="runs")
@@ -101,5 +101,5 @@ def test_an_experiment_runs_and_an_unknown_one_is_refused(tmp_path):
     )  # fmt: skip
     assert run.configuration["head"] == "batchnorm-sigmoid"
     assert [p.name for p in tmp_path.iterdir()] == ["architecture-2-blue-channel-only"]
-    with pytest.raises(ValueError, match="there are architecture 1,"):
+    with pytest.raises(ValueError, match="Did you mean 'architecture [12]'"):
         run_experiment("architecture 3", photos, photos, epochs=1, steps=1)

@@ -1,8 +1,8 @@
-"""The trainings of the failure study: each of the original's faults, and the same without them.
+"""The study's trainings: each with one of its faults, and the same without.
 
-`notebooks/02_siamese_networks.ipynb` tells what they show, `benchmarks/representation.py` measures
-them. Every one makes the same number of steps, however many photos it has, so that what differs
-is what its name says.
+`notebooks/02_siamese_networks.ipynb` shows them, `benchmarks/representation.py` measures them. All
+take the same number of steps, however many images they have, so that they differ only in what
+their name says.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ import numpy as np
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.pairs import PairStream
 from similarity_lab.siamese.architectures import architecture_1, architecture_2
 from similarity_lab.siamese.run import TrainingRun
 from similarity_lab.siamese.training import train
 from similarity_lab.study.faults import ImageZeroPairs, SelfPairs, blue_channel
 
-SIZE = 128  # pixels, the study's
+SIZE = 128  # pixels, as in the study
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training: an architecture, and at most one thing that is other than it should be.
+    """One training: an architecture, and at most one fault or restriction.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Experiment:
     blue : bool
         Third fault: only the blue channel.
     share : float
-        Of the training photos, 0…1.
+        Of the training images, 0…1.
     target_only : bool
-        All anchors are photos of the class with most of them, as the author tried first.
+        All anchors are images of the largest class, as the author tried first.
     """
 
     architecture: int
@@ -66,7 +66,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 def run_experiment(
     name: str,
-    photos: ImageDataset,
+    dataset: ImageDataset,
     validation: ImageDataset,
     *,
     epochs: int,
@@ -81,46 +81,56 @@ def run_experiment(
     Parameters
     ----------
     name : str
-    photos, validation : ImageDataset
+    dataset, validation : ImageDataset
     epochs, steps : int
         Batches of 64 pairs: `steps` in each epoch.
     keep : {"best", "last"}
-        The study kept the last epoch; choosing the best one on validation photos hides some of
-        what a fault does.
+        The study kept the last epoch; choosing the best one on validation images hides some of
+        the effect of a fault.
     seed : int
     folder : path, optional
-        Each experiment is kept in a folder of its own inside, and goes on from there.
+        Each experiment is saved in a folder of its own inside, and resumes from there.
     progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
     """
     if name not in EXPERIMENTS:
-        raise InputError(f"no experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
-    plan = EXPERIMENTS[name]
-    first = plan.architecture == 1
-    settings: dict[str, Any] = {"head": "sigmoid" if first else "batchnorm-sigmoid"}
-    if plan.categorical:
+        raise InputError(
+            f"Unknown experiment {name!r}.{did_you_mean(name, EXPERIMENTS)} "
+            f"Expected one of {', '.join(EXPERIMENTS)}"
+        )
+    experiment = EXPERIMENTS[name]
+    is_first = experiment.architecture == 1
+    settings: dict[str, Any] = {"head": "sigmoid" if is_first else "batchnorm-sigmoid"}
+    if experiment.categorical:
         settings["loss"] = keras.losses.CategoricalCrossentropy()
-    chosen = photos if plan.share == 1 else photos.split(plan.share, seed)[1]
-    if plan.target_only:
-        settings["target"] = str(chosen.counts.idxmax())
-    if plan.blue:
-        chosen, validation = blue_channel(chosen, SIZE), blue_channel(validation, SIZE)
-    tower = architecture_1 if first else architecture_2
+    if experiment.share < 1:
+        dataset = dataset.split(experiment.share, seed)[1]
+    if experiment.target_only:
+        settings["target"] = str(dataset.counts.idxmax())
+    if experiment.blue:
+        dataset, validation = blue_channel(dataset, SIZE), blue_channel(validation, SIZE)
+    tower = architecture_1 if is_first else architecture_2
     return train(
         tower((SIZE, SIZE, 1), seed=seed),
-        chosen,
+        dataset,
         validation,
-        pairs=plan.pairs,
+        pairs=experiment.pairs,
         balanced=False,
         epochs=epochs,
         steps=steps,
         patience=epochs,
         keep=keep,
         seed=seed,
-        folder=None if folder is None else Path(folder) / _folder(name),
+        folder=None if folder is None else Path(folder) / _folder_name(name),
         progress=progress,
         **settings,
     )
 
 
-def _folder(name: str) -> str:
+def _folder_name(name: str) -> str:
     return "-".join(np.char.lower(name.replace(",", "").replace("%", "percent").split()))
