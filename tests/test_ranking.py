@@ -62,9 +62,9 @@ def ranking(photos, shops, tmp_path_factory):
     table.to_csv(file, index=False, sep=";")
     again = {"progress": False, "collecting": options(shops), "embedder": MeanColor(), **SCORING}
     result = rank(file, photos, ["almonds", "clothing"], out / "results", **again)
-    asked = [len(server.asked) for server in shops]
+    counts = [len(server.requests) for server in shops]
     second = rank(file, photos, ["almonds", "clothing"], out / "results", **again)
-    assert [len(server.asked) for server in shops] == asked
+    assert [len(server.requests) for server in shops] == counts
     return result, second
 
 
