@@ -5,14 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 CORE := .venv-core
 BIN := $(VENV)/bin
-# number of processes that run tests; the tests of one file stay in one process
+# number of processes that run tests
 JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+FUZZ_SECONDS ?= 60
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 PIP := -m pip install --disable-pip-version-check
 # installs in a tenth of pip's time; without it pip does
 UV := .venv-uv/bin/uv
 
-.PHONY: help env core demo docs test lint types imports meta unit coverage slow \
+.PHONY: help env core demo docs test lint types imports meta unit coverage slow mutants fuzz \
 	notebooks lock licences clean
 
 help:
@@ -21,6 +22,8 @@ help:
 	@echo "make meta       the checks of the repository itself: docs, locks, release, notebooks"
 	@echo "make slow       the tests marked slow"
 	@echo "make coverage   the tests with line coverage; fails below 90 %"
+	@echo "make mutants    mutation testing of the code that decides (hours)"
+	@echo "make fuzz       fuzz the readers of images, archives and pages (FUZZ_SECONDS=60 each)"
 	@echo "make docs       build the documentation in site/"
 	@echo "make env        create the full environment, $(VENV)/"
 	@echo "make core       create the small environment, $(CORE)/"
@@ -85,13 +88,22 @@ unit: env
 coverage: env
 	@echo "==> line coverage of the tests; fails below 90 %"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
 slow: env
 	@echo "==> slow tests"
 	@$(BIN)/python -m pytest -m slow
+
+mutants: env
+	@$(BIN)/python $(PIP) --quiet mutmut
+	@PATH="$(CURDIR)/$(BIN):$$PATH" mutmut run
+
+fuzz: env
+	@$(BIN)/python $(PIP) --quiet atheris
+	@for kind in images archives pages; do \
+		$(BIN)/python tools/fuzz.py $$kind -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 notebooks: env
 	@echo "==> notebooks, full run"
