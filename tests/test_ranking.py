@@ -130,6 +130,7 @@ def test_collect_from_the_command_line(shops, tmp_path, capsys):
 
 def test_a_missing_extra_says_how_to_install_it(tmp_path, monkeypatch, photos, stub):
     monkeypatch.setattr("similarity_lab.web.find_spec", lambda name: None)
+    monkeypatch.delattr("similarity_lab.web.collect", raising=False)  # imported by other tests
     with pytest.raises(ImportError, match=r'pip install "similarity_lab\[web\]"'):
         rank(["shop.example"], photos, "almonds", tmp_path, embedder=stub)
     assert main(["collect", "shop.example", "--out", str(tmp_path)]) == 2
