@@ -10,7 +10,7 @@ from similarity_lab.errors import UnknownClassError
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
-from similarity_lab import rank
+from similarity_lab import rank, web
 from similarity_lab.cli import main
 from similarity_lab.ranking import RANKING_COLUMNS
 from similarity_lab.relevance import MeanDistanceRule
@@ -62,9 +62,9 @@ def ranking(photos, shops, tmp_path_factory):
     table.to_csv(file, index=False, sep=";")
     again = {"progress": False, "collecting": options(shops), "embedder": MeanColor(), **SCORING}
     result = rank(file, photos, ["almonds", "clothing"], out / "results", **again)
-    asked = [len(server.asked) for server in shops]
+    counts = [len(server.requests) for server in shops]
     second = rank(file, photos, ["almonds", "clothing"], out / "results", **again)
-    assert [len(server.asked) for server in shops] == asked
+    assert [len(server.requests) for server in shops] == counts
     return result, second
 
 
@@ -130,7 +130,7 @@ def test_collect_from_the_command_line(shops, tmp_path, capsys):
 
 def test_a_missing_extra_says_how_to_install_it(tmp_path, monkeypatch, photos, stub):
     monkeypatch.setattr("similarity_lab.web.find_spec", lambda name: None)
-    monkeypatch.delattr("similarity_lab.web.collect", raising=False)  # imported by other tests
+    monkeypatch.delitem(vars(web), "collect", raising=False)  # imported by other tests
     with pytest.raises(ImportError, match=r'pip install "similarity_lab\[web\]"'):
         rank(["shop.example"], photos, "almonds", tmp_path, embedder=stub)
     assert main(["collect", "shop.example", "--out", str(tmp_path)]) == 2
