@@ -57,7 +57,7 @@ def run_console(example):
 
 def parse_console(example):
     """Parse the `similarity-lab` lines of a console block; argparse exits where it cannot."""
-    from similarity_lab.cli.app import _parser
+    from similarity_lab.cli.program import make_parser
 
     for line in example.parsed.replace("\\\n", " ").splitlines():
         words = shlex.split(line)
@@ -65,7 +65,7 @@ def parse_console(example):
             check_beside(line)
             continue
         try:
-            _parser().parse_args(words[1:])
+            make_parser().parse_args(words[1:])
         except SystemExit:
             raise AssertionError(f"{line}: no such command or option") from None
 

@@ -192,10 +192,10 @@ def first_answer(task: Task, images: list[Path], folder: Path, repeats: int) -> 
     fitted = RelevanceScorer(task.target, progress=False).fit(task.library)
     fitted.save(scorer)
     command = "from similarity_lab.cli import main; import sys; sys.exit(main())"
-    score = [sys.executable, "-c", command, "score", "--quiet", "--scorer", str(scorer), str(site)]
+    score = [sys.executable, "-c", command, "decide", "--quiet", "--scorer", str(scorer), str(site)]
     score += ["--store", str(folder / "kept")]
     runs = {
-        "similarity-lab score, 40 cached images, s": score,
+        "similarity-lab decide, 40 cached images, s": score,
         "import similarity_lab, s": [sys.executable, "-c", "import similarity_lab"],
         "python alone, s": [sys.executable, "-c", "pass"],
     }

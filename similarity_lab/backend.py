@@ -47,7 +47,4 @@ try:
 
             keras.ops.zeros(1)  # the first operation looks for devices, and logs that too
 except ModuleNotFoundError as error:
-    raise MissingExtraError(
-        f"Networks that are trained need {error.name}, which is not installed; "
-        'pip install "similarity_lab[train]"'
-    ) from error
+    raise MissingExtraError("Training networks", str(error.name), "train") from error

@@ -336,9 +336,7 @@ class HostedComparator:
         progress: bool = True,
     ) -> None:
         if any(find_spec(name) is None for name in ("httpx", "tenacity")):
-            raise MissingExtraError(
-                'hosted services need httpx and tenacity: pip install "similarity_lab[hosted]"'
-            )
+            raise MissingExtraError("Using hosted services", "httpx and tenacity", "hosted")
         if max_requests < 0 or side < 16 or tries < 1 or timeout <= 0 or backoff < 0:
             raise InputError(
                 "expected max_requests ≥ 0, side ≥ 16, tries ≥ 1, timeout > 0 and backoff ≥ 0, got "

@@ -5,18 +5,28 @@ from contextlib import ExitStack
 from pathlib import Path
 
 _SITES = ("greenfield-foods", "marble-mill")  # of the sample; one sells the target
-_PORT = 8734  # if it is free; a second run then finds the same shops
+_PORT = 8734  # if it is free; a second run then resumes
 
 
-def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
-    demo = commands.add_parser("demo", help="collect two invented shops, decide, write a page")
-    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
-    demo.set_defaults(run=_demo)
+    parser = commands.add_parser(
+        "demo",
+        help="collect two invented shops, decide, write a report",
+        description="Serve two invented shops on this machine, collect them, decide and report.",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo"),
+        metavar="DIR",
+        help="folder for the sample and the results (default %(default)s)",
+    )
+    parser.set_defaults(run=_run)
 
 
-def _demo(options: argparse.Namespace) -> None:
-    from similarity_lab.cli.rank import show
+def _run(options: argparse.Namespace) -> None:
+    from similarity_lab.cli.rank import readable
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.serving import serve
@@ -27,10 +37,9 @@ def _demo(options: argparse.Namespace) -> None:
     target = samples.target
     with ExitStack() as stack:
         servers = {}
-        for number, site in enumerate(_SITES):
-            server = stack.enter_context(serve(sample_shop(site), port=_PORT + number))
-            servers[site] = server
-            print(f"  {site} is served at {server.url}")
+        for index, site in enumerate(_SITES):
+            servers[site] = stack.enter_context(serve(sample_shop(site), port=_PORT + index))
+            print(f"  {site} is served at {servers[site].url}")
         ranking = rank(
             {site: server.url for site, server in servers.items()},
             samples.library,
@@ -41,17 +50,18 @@ def _demo(options: argparse.Namespace) -> None:
                 "throttle": False,
             },
         )
-    show(ranking)
+    print(readable(ranking.sites).to_string(index=False))
     truth = samples.truth.set_index("site")["relevant"]
-    right = sum(
+    n_correct = sum(
         getattr(result, "relevant", None) == truth[result.site] for result in ranking.results
     )
     print(
-        f"\n{right} of {len(_SITES)} shops decided correctly.\n"
+        f"\n{n_correct} of {len(_SITES)} shops decided correctly.\n"
         f"The report with the evidence: {ranking.page}\n"
         f"The same with your own images and real urls:\n"
-        f"  similarity-lab rank --library {samples.library} --targets {target} --out results "
+        f"  similarity-lab rank --library {samples.library} --target {target} --out results "
         "https://www.shop.example\n"
         f"Or with images that you already have:\n"
-        f"  similarity-lab score --library {samples.library} --target {target} {samples.sites[0]}"
+        f"  similarity-lab decide --library {samples.library} --target {target} "
+        f"{samples.sites[0]}"
     )

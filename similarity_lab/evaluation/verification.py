@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from similarity_lab.distances.comparators import Distances
 from similarity_lab.errors import InputError
@@ -91,6 +90,8 @@ class PairDistances:
 
         Interpolated linearly on the ROC curve if no threshold makes them equal.
         """
+        from sklearn.metrics import roc_curve  # deferred: slow import
+
         false_accepts, true_accepts, _ = roc_curve(
             self.is_same, -self.values, drop_intermediate=False
         )
@@ -120,6 +121,8 @@ class PairDistances:
             ``threshold`` (pairs at most this far apart are accepted), ``false_accepts`` (fraction
             of different pairs accepted), ``true_accepts`` (fraction of same pairs accepted).
         """
+        from sklearn.metrics import roc_curve  # deferred: slow import
+
         false_accepts, true_accepts, cuts = roc_curve(self.is_same, -self.values)
         curve = pd.DataFrame(
             {"threshold": -cuts, "false_accepts": false_accepts, "true_accepts": true_accepts}
@@ -181,4 +184,6 @@ def distance_auc(near: npt.ArrayLike, far: npt.ArrayLike) -> float:
     """
     a, b = np.asarray(near), np.asarray(far)
     is_near = np.concatenate([np.ones(a.size), np.zeros(b.size)])
+    from sklearn.metrics import roc_auc_score  # deferred: slow import
+
     return float(roc_auc_score(is_near, -np.concatenate([a, b])))

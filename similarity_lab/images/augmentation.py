@@ -133,7 +133,5 @@ def _opencv() -> Any:  # noqa: ANN401
     try:
         import cv2
     except ModuleNotFoundError:
-        raise MissingExtraError(
-            'Augmentation needs OpenCV, which is not installed; pip install "similarity_lab[train]"'
-        ) from None
+        raise MissingExtraError("Augmentation", "OpenCV", "train") from None
     return cv2

@@ -413,7 +413,7 @@ class MetricLearner(TransformerMixin, BaseEstimator):
         weights = self.embedder_.head.get_weights()
         files: dict[str, Mapping[str, npt.NDArray[Any]] | Callable[..., object]] = {
             _HEAD: {f"{number:03d}": weight for number, weight in enumerate(weights)},
-            _HISTORY: lambda path: self.history_.to_csv(path, index=False),
+            _HISTORY: lambda part: self.history_.to_csv(part, index=False),
         }
         if hasattr(self, "index_"):
             files[_INDEX] = _index_arrays(self.index_)

@@ -52,10 +52,7 @@ def check_installed() -> None:
     """Raise `MissingExtraError` for libraries that are not installed."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtraError(
-            f"Metric learning needs {', '.join(missing)}, not installed here; "
-            'pip install "similarity_lab[train]"'
-        )
+        raise MissingExtraError("Metric learning", ", ".join(missing), "train")
 
 
 class _TensorflowWithKeras2(ModuleType):

@@ -1,5 +1,6 @@
 """From vectors to a decision: does this site sell the target?"""
 
+from similarity_lab.relevance.classifier import SiteClassifier
 from similarity_lab.relevance.decision import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.library_check import LibraryReport, library_report
 from similarity_lab.relevance.marks import Marks, with_marks
@@ -20,6 +21,7 @@ __all__ = [
     "MeanDistanceRule",
     "ReferenceDraw",
     "RelevanceScorer",
+    "SiteClassifier",
     "SiteFailure",
     "SiteRelevance",
     "decisions_table",

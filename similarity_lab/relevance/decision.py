@@ -11,7 +11,7 @@ from similarity_lab._views import html_view
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import describe
-from similarity_lab.relevance.posterior import SharePosterior, influences
+from similarity_lab.relevance.posterior import Floats, SharePosterior, influences
 from similarity_lab.relevance.tables import SCORE_COLUMNS
 
 if TYPE_CHECKING:
@@ -315,16 +315,13 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
 
     The similarity threshold only labels matches; the posterior does not depend on it.
     """
-    if settings.prior_share is None or settings.certainty is None:
-        raise InputError("The learned rule needs prior_share and certainty in its settings")
     scored = images["status"] == "scored"
-    probabilities = images["probability"][scored].to_numpy(np.float64)
-    log_ratios = logit(probabilities) - logit(settings.prior_share)  # infinite where certain
+    log_ratios = _log_ratios(images, settings)
     posterior = SharePosterior.of(log_ratios)
     probability = posterior.at_least(settings.relevance_threshold)
     relevant = probability >= 0.5
     forced: Decision = "relevant" if relevant else "irrelevant"
-    is_unsure = max(probability, 1 - probability) < settings.certainty
+    is_unsure = max(probability, 1 - probability) < (settings.certainty or 0)
     images = images.assign(
         is_match=scored & (images["probability"] >= settings.similarity_threshold),
         influence=np.nan,
@@ -338,6 +335,19 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
         interval=posterior.interval(),
         probability=probability,
     )
+
+
+def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePosterior:
+    """Return the posterior of the share under the learned rule."""
+    return SharePosterior.of(_log_ratios(images, settings))
+
+
+def _log_ratios(images: pd.DataFrame, settings: DecisionSettings) -> Floats:
+    """Return log likelihood ratios of the scored images: the prior removed, (n scored,)."""
+    if settings.prior_share is None or settings.certainty is None:
+        raise InputError("The learned rule needs prior_share and certainty in its settings")
+    probabilities = images["probability"][images["status"] == "scored"].to_numpy(np.float64)
+    return np.asarray(logit(probabilities) - logit(settings.prior_share))  # infinite where certain
 
 
 def evidence(images: pd.DataFrame) -> list[str]:

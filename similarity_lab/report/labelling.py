@@ -197,7 +197,5 @@ def _ipywidgets() -> ModuleType:
     try:
         import ipywidgets
     except ImportError:
-        raise MissingExtraError(
-            'Labelling images needs ipywidgets: pip install "similarity_lab[notebooks]"'
-        ) from None
+        raise MissingExtraError("Labelling images", "ipywidgets", "notebooks") from None
     return ipywidgets

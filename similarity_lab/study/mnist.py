@@ -141,9 +141,7 @@ def _mnist(download: bool) -> ImageDataset:
     try:
         import tensorflow_datasets as tfds
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'MNIST needs {error.name}, not installed here; pip install "similarity_lab[train]"'
-        ) from None
+        raise MissingExtraError("MNIST", str(error.name), "train") from None
     try:
         pairs = tfds.load(
             "mnist", split="train[:10000]", as_supervised=True, batch_size=-1, download=download

@@ -14,7 +14,5 @@ _import, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def __getattr__(name: str) -> object:
     if name in __all__ and find_spec("scrapy") is None:
-        raise MissingExtraError(
-            'collecting websites needs Scrapy: pip install "similarity_lab[web]"'
-        )
+        raise MissingExtraError("Collecting websites", "Scrapy", "web")
     return _import(name)

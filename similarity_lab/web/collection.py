@@ -164,8 +164,11 @@ def collect(
         raise InputError(f'render must be "never", "auto" or "always", got {render!r}')
     if render != "never" and find_spec("playwright") is None:
         raise MissingExtraError(
-            f'render="{render}" needs a browser: pip install "similarity_lab[browser]", then '
-            "playwright install chromium (or install chromium with the system's package manager)"
+            f'render="{render}"',
+            "a browser",
+            "browser",
+            ", then playwright install chromium (or install chromium with the system's package "
+            "manager)",
         )
     if not user_agent.strip() or not user_agent.isprintable():
         raise InputError(f"user_agent must be one line of text, got {user_agent!r}")

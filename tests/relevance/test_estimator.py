@@ -19,9 +19,9 @@ from sklearn.metrics import RocCurveDisplay
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from similarity_lab import RelevanceScorer
+from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.errors import InputError, InputTypeError, UnknownClassError
-from similarity_lab.relevance import LearnedRule, MeanDistanceRule
+from similarity_lab.relevance import LearnedRule, MeanDistanceRule, SiteClassifier
 
 CHECKS = [
     estimator_checks.check_estimator_cloneable,
@@ -38,6 +38,7 @@ CHECKS = [
 ESTIMATORS = [
     RelevanceScorer("almonds"),
     RelevanceScorer("almonds", rule=MeanDistanceRule(n_references=3), leave_out=("icons",)),
+    SiteClassifier(RelevanceScorer("almonds"), "library"),
     LearnedRule(),
     MeanDistanceRule(),
 ]
@@ -178,3 +179,15 @@ def test_fit_refuses_other_rules(shelf):
 def test_fit_suggests_the_nearest_class(shelf, embedder):
     with pytest.raises(UnknownClassError, match="Did you mean 'almonds'"):
         RelevanceScorer("almond", embedder=embedder, progress=False).fit(shelf)
+
+
+@pytest.mark.parametrize("runtime", ["openvino-int8", "keras"])
+def test_packaged_embedder_survives_pickle(runtime):
+    if runtime == "keras":
+        pytest.importorskip("keras")
+    embedder = load_embedder(runtime=runtime)
+    images = [np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)]
+    expected = embedder.embed(images, progress=False).vectors
+    for again in (pickle.loads(pickle.dumps(embedder)), copy.deepcopy(embedder)):
+        assert again.name == embedder.name
+        np.testing.assert_allclose(again.embed(images, progress=False).vectors, expected, atol=1e-5)

@@ -52,12 +52,12 @@ def test_image_that_is_not_a_photo_is_left_out(crawl, path, reason):
 
 
 def test_image_in_a_data_url_is_not_requested(crawl):
-    assert not [path for path in crawl.servers["ways"].asked if f"photo-{IN_PAGE:02}" in path]
+    assert not [path for path in crawl.servers["ways"].requests if f"photo-{IN_PAGE:02}" in path]
 
 
 @pytest.mark.parametrize("name", ["ways", "robots"])
 def test_no_url_is_requested_twice(crawl, name):
-    assert max(Counter(crawl.servers[name].asked).values()) == 1
+    assert max(Counter(crawl.servers[name].requests).values()) == 1
 
 
 def test_origins_have_page_alt_and_time(crawl):
@@ -79,10 +79,10 @@ def test_collected_folder_loads_as_the_same_site(crawl):
 
 def test_finished_site_is_not_requested_again(crawl):
     server = crawl.servers["ways"]
-    before = len(server.asked)
+    before = len(server.requests)
     options = {"limits": LIMITS, "throttle": False, "progress": False, "allow": crawl.allow}
     again = collect({"ways": server.url}, crawl.out, **options)
-    assert len(server.asked) == before
+    assert len(server.requests) == before
     assert again.table.iloc[0].to_dict() == crawl.row("ways").to_dict() | {"name": "ways"}
 
 
@@ -141,7 +141,7 @@ def test_cache_of_a_complete_crawl_is_deleted(crawl):
 
 
 def test_canary_is_never_contacted(crawl):
-    assert crawl.canary.asked == []
+    assert crawl.canary.requests == []
     contacted = set()
     for log in crawl.out.glob("*/crawl/connects.jsonl"):
         for line in log.read_text().splitlines():
@@ -244,7 +244,7 @@ def test_page_with_odd_markup_is_read(crawl, path):
 
 
 def test_archive_is_not_requested(crawl):
-    assert "/a.zip" not in crawl.servers["hostile"].asked
+    assert "/a.zip" not in crawl.servers["hostile"].requests
 
 
 # Robots.txt ----------------------------------------------------------------------------------
@@ -252,7 +252,8 @@ def test_archive_is_not_requested(crawl):
 
 def test_robots_txt_is_obeyed(crawl):
     site = crawl.site("robots")
-    assert set(site.server.asked) == {"/robots.txt", "/", "/2.html", "/allowed.jpg", "/sitemap.xml"}
+    expected = {"/robots.txt", "/", "/2.html", "/allowed.jpg", "/sitemap.xml"}
+    assert set(site.server.requests) == expected
     assert site.images.loc["/secret.jpg", "reason"] == "Forbidden by robots.txt"
     assert site.pages.loc["/private/1.html", "reason"] == "Forbidden by robots.txt"
 
@@ -266,7 +267,7 @@ def test_unreadable_robots_txt_forbids_everything(crawl):
     site = crawl.site("closed")
     assert site.row["crawl_status"] == "failed"
     assert site.row["reason"] == "Could not read robots.txt: HTTP status 503"
-    assert set(site.server.asked) == {"/robots.txt"}
+    assert set(site.server.requests) == {"/robots.txt"}
 
 
 # Rows of sites -------------------------------------------------------------------------------

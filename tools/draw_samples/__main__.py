@@ -1,4 +1,4 @@
-"""Draw, encode and write the sample: ``python -m tools.draw_samples``; a few minutes."""
+"""Draw, encode and write the sample: ``python -m tools.draw_samples``; half a minute."""
 
 import csv
 import io

@@ -18,7 +18,7 @@ _CLAIMS = ("ORGANIC", "500 g", "NATURAL", "PREMIUM", "FAIR TRADE", "1 kg", "VEGA
 
 
 def artwork(rng: Rng, name: str, emblem: Emblem, shape: tuple[int, int]) -> Floats:
-    """Return the printed front of a package, (h, w, 3) linear light: brand, name, picture."""
+    """Return the printed front of a package, (h, w, 3) linear light: brand, name, illustration."""
     ground = vary(rng, rgb(*pick(rng, _PAINTS)), 0.08)
     front = np.tile(ground, (*shape, 1)).astype(np.float32)
     dark = float(ground.mean()) < 0.3
@@ -31,14 +31,14 @@ def artwork(rng: Rng, name: str, emblem: Emblem, shape: tuple[int, int]) -> Floa
         ink = rgb(250, 245, 230) if float(band.mean()) < 0.3 else rgb(50, 36, 28)
     write(front, pick(rng, BRANDS), (0.5, top + 0.05), (0.5, 0.07), ink)
     write(front, name, (0.5, top + 0.16), (0.86, 0.12), ink)
-    _picture(rng, front, emblem, top + 0.3)
+    _illustration(rng, front, emblem, top + 0.3)
     if rng.random() < 0.7:
         foot = rgb(250, 245, 230) if dark else rgb(50, 36, 28)
         write(front, pick(rng, _CLAIMS), (rng.uniform(0.3, 0.7), 0.95), (0.4, 0.05), foot)
     return front
 
 
-def _picture(rng: Rng, front: Floats, emblem: Emblem, top: float) -> None:
+def _illustration(rng: Rng, front: Floats, emblem: Emblem, top: float) -> None:
     """Print some of the product below `top` (part of the height), in place."""
     rows, columns = front.shape[:2]
     window = front[round(top * rows) : round(0.93 * rows), round(0.08 * columns) :]

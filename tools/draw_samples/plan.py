@@ -1,4 +1,4 @@
-"""What the sample consists of, decided before anything is drawn, so that it can be tested."""
+"""Plan of the sample: which images it consists of, and which subject, size and role each has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -67,11 +67,11 @@ def dish(absorbs: Floats) -> Flat:
 
     def pour(rng: Rng, scene: Scene, item: Item) -> None:
         k, radius = float(rng.uniform(0.5, 1.0)), scene.unit * rng.uniform(0.34, 0.48)
-        at = scene.shape[1] * rng.uniform(0.46, 0.54), scene.shape[0] * rng.uniform(0.42, 0.5)
+        center = scene.shape[1] * rng.uniform(0.46, 0.54), scene.shape[0] * rng.uniform(0.42, 0.5)
         depth = rng.uniform(1.2, 2.2)
         inside = np.exp(-depth * absorbs).astype(np.float32)
-        top = vessels.empty_bowl(rng, scene, at, radius, k, inside)
-        x, y = scene.around(at, radius)
+        top = vessels.empty_bowl(rng, scene, center, radius, k, inside)
+        x, y = scene.around(center, radius)
         pool = step(np.hypot(x, y / k), 0.9, 0.86)
         # Seen from the side the way through the liquid is longer: darker at the far rim
         deep = np.exp(-(depth + 0.8 * step(y, 0.2, -0.8 * k))[..., None] * absorbs)

@@ -69,8 +69,8 @@ def test_rendered_images_are_found_and_nothing_else_is_contacted(tmp_path):
         row = collection.table.loc[0]
         assert (row["crawl_status"], row["n_images"], row["n_pages"]) == ("collected", 2, 2)
         assert set(collection.images["alt"]) == {"rendered"}
-        assert canary.asked == []
+        assert canary.requests == []
         with pytest.raises(BlockingIOError):
             udp.recv(1)
-        assert sorted(server.asked) == sorted({*server.files, "/robots.txt", "/sitemap.xml"})
+        assert sorted(server.requests) == sorted({*server.files, "/robots.txt", "/sitemap.xml"})
         assert not any("Cookie" in headers for headers in server.headers)

@@ -69,11 +69,11 @@ def wait_until(condition, seconds=60):
 
 def kill_during_crawl(server, out, n_requests, *, kill_crawler):
     """Collect in a process that is killed, or its crawler, after a number of requests."""
-    before = len(server.asked)
+    before = len(server.requests)
     fork = multiprocessing.get_context("fork")
     process = fork.Process(target=collect_shop, args=(server, out))
     process.start()
-    wait_until(lambda: process.exitcode is not None or len(server.asked) >= before + n_requests)
+    wait_until(lambda: process.exitcode is not None or len(server.requests) >= before + n_requests)
     children = child_pids(process.pid)
     for pid in children if kill_crawler else [process.pid]:
         with suppress(ProcessLookupError):  # it needed fewer requests and has ended
@@ -142,11 +142,11 @@ def test_interrupted_crawl_resumes(tmp_path):
         stop = threading.Event()
         with pytest.raises(CrawlInterrupted):
             run_crawl(job, lambda pages, images: pages > 1 and stop.set(), stop)
-        assert 2 < len(server.asked) < n_pages + 3
+        assert 2 < len(server.requests) < n_pages + 3
         write_tables(job.folder)  # readable at any time
         assert run_crawl(job, lambda pages, images: None, threading.Event()) == ""
         images, _ = write_tables(job.folder)
-        counts = Counter(server.asked)
+        counts = Counter(server.requests)
         outcome = json.loads((job.folder / "crawl" / "outcome.json").read_text())
     assert outcome["reason"] == f"Limit of {n_pages - 1} links from the first page reached"
     assert (images["crawl_status"] == "kept").sum() == n_pages - 1

@@ -67,10 +67,10 @@ def collected_row(server, folder, **options):
 
 def test_untrusted_certificate_is_refused(shop, tmp_path):
     server, _ = shop
-    before = len(server.asked)
+    before = len(server.requests)
     row = collected_row(server, tmp_path)
     assert row["crawl_status"] == "failed" and "certificate is not trusted" in row["reason"]
-    assert len(server.asked) == before
+    assert len(server.requests) == before
 
 
 def test_untrusted_certificate_is_accepted_without_verification(shop, tmp_path):

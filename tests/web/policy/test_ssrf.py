@@ -103,6 +103,6 @@ def test_process_blocks_and_logs_every_connection(tmp_path):
             [sys.executable, "-c", code, str(log), port], capture_output=True, text=True, check=True
         )
         assert run.stdout.split() == ["refused"] * 5
-        assert canary.asked == []
+        assert canary.requests == []
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert len(rows) == 5 and not any(row["allowed"] for row in rows)
