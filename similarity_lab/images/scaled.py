@@ -157,9 +157,9 @@ def _linear_weights(
     Both have shape (2, n_out · channels); the weights are fixed-point, summing to 2048.
     """
     # as OpenCV rounds it
-    centers = ((np.arange(n_out) + 0.5) * (1 / (n_out / n_in)) - 0.5).astype(np.float32)
-    first = np.floor(centers)
-    fraction = centers - first
+    centres = ((np.arange(n_out) + 0.5) * (1 / (n_out / n_in)) - 0.5).astype(np.float32)
+    first = np.floor(centres)
+    fraction = centres - first
     neighbours = np.stack([first, first + 1]).astype(np.intp).clip(0, n_in - 1)
     weights = np.rint(np.stack([1 - fraction, fraction]) * np.float32(_COEFFICIENT))
     positions = neighbours[..., None] * channels + np.arange(channels)
