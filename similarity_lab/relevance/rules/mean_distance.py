@@ -1,5 +1,6 @@
 """The original study's rule: a mean distance to references, and a similarity threshold."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, get_args
@@ -16,6 +17,7 @@ from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.library import EmbeddedLibrary
 
 ORIGINAL_EMBEDDER, ORIGINAL_THRESHOLD = "efficientnet-lite0", 0.65
+_ORIGINAL_NAME = re.compile(rf"{ORIGINAL_EMBEDDER} [0-9a-f]+ gray 224x224 ")
 
 Draw = Literal["with-replacement", "without-replacement", "all"]
 Aggregate = Literal["mean", "nearest", "mean-of-nearest"]
@@ -282,9 +284,8 @@ def _is_original(comparator: Comparator) -> bool:
     return (
         isinstance(comparator, EmbeddingComparator)
         and comparator.distance.name == "cosine"
-        and comparator.embedder.name.startswith(f"{ORIGINAL_EMBEDDER} ")
-        and comparator.embedder.input_size == (224, 224)
-        and getattr(comparator.embedder, "color", None) == "gray"
+        # network, digest of its weights, colours, input size
+        and _ORIGINAL_NAME.match(comparator.embedder.name) is not None
     )
 
 

@@ -6,25 +6,26 @@ import pytest
 
 from similarity_lab import RelevanceScorer
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.distances.comparators import EmbeddingComparator
+from similarity_lab.distances.comparators import EmbeddingComparator, stored
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule
+from similarity_lab.store import VectorStore
 
 
 class Named:
-    """Looks like an embedder; by default like the study's."""
+    """An embedder with a name only; by default the name of the study's."""
 
-    dimension = 3
+    dimension, input_size = 3, (224, 224)
 
-    def __init__(self, name="efficientnet-lite0 of somewhere", size=(224, 224), color="gray"):
-        self.name, self.input_size, self.color = name, size, color
+    def __init__(self, network="efficientnet-lite0", color="gray", size="224x224"):
+        self.name = f"{network} 57934424 {color} {size} bicubic openvino float32"
 
     def embed(self, images, *, batch_size=None, progress=True):
-        raise AssertionError("vectors are there already")
+        raise AssertionError("nothing is embedded again")
 
 
-class OfAnotherKind:
+class DistancesOnly:
     """A comparator that is not an embedder with a distance."""
 
     embedder = Named()
@@ -33,12 +34,12 @@ class OfAnotherKind:
 
 
 UNKNOWN = {
-    "another network": EmbeddingComparator(Named("efficientnet-lite2 of somewhere")),
-    "a longer name": EmbeddingComparator(Named("efficientnet-lite0x of somewhere")),
-    "another size": EmbeddingComparator(Named(size=(224, 260))),
+    "another network": EmbeddingComparator(Named("efficientnet-lite2")),
+    "a longer name": EmbeddingComparator(Named("efficientnet-lite0x")),
+    "another size": EmbeddingComparator(Named(size="224x260")),
     "in colour": EmbeddingComparator(Named(color="rgb")),
     "another distance": EmbeddingComparator(Named(), "euclidean"),
-    "another kind": OfAnotherKind(),
+    "another kind": DistancesOnly(),
 }
 ORIGINAL = EmbeddingComparator(Named())
 
@@ -65,6 +66,13 @@ def test_the_studys_threshold_is_for_its_own_distances():
     assert fitted(photographed(1, 0)).similarity_threshold == 0.65
     assert MeanDistanceRule(aggregate="nearest").needs_other_products(ORIGINAL)
     assert MeanDistanceRule("from-library").needs_other_products(ORIGINAL)
+
+
+def test_the_study_s_embedder_is_recognised_by_name(tmp_path):
+    comparator = MeanDistanceRule().default_comparator(None)
+    cached = stored(comparator, VectorStore(tmp_path))
+    for original in (comparator, cached):
+        assert not MeanDistanceRule().needs_other_products(original)
 
 
 @pytest.mark.parametrize("comparator", UNKNOWN.values(), ids=UNKNOWN.keys())
