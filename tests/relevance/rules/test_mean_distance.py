@@ -44,7 +44,7 @@ UNKNOWN = {
 ORIGINAL = EmbeddingComparator(Named())
 
 
-def photographed(almonds, others):
+def make_library(almonds, others):
     """A library whose vectors lie around one direction per product."""
     rng = np.random.default_rng(0)
     count = almonds + others
@@ -61,14 +61,14 @@ def fitted(library, comparator=ORIGINAL, threshold=None, **draw):
     return rule.learn(library, "almonds", comparator, seed=0)
 
 
-def test_the_studys_threshold_is_for_its_own_distances():
+def test_default_threshold_is_for_the_original_distances():
     assert not MeanDistanceRule().needs_other_products(ORIGINAL)
-    assert fitted(photographed(1, 0)).similarity_threshold == 0.65
+    assert fitted(make_library(1, 0)).similarity_threshold == 0.65
     assert MeanDistanceRule(aggregate="nearest").needs_other_products(ORIGINAL)
     assert MeanDistanceRule("from-library").needs_other_products(ORIGINAL)
 
 
-def test_the_study_s_embedder_is_recognised_by_name(tmp_path):
+def test_original_embedder_is_recognised_by_name(tmp_path):
     comparator = MeanDistanceRule().default_comparator(None)
     cached = stored(comparator, VectorStore(tmp_path))
     for original in (comparator, cached):
@@ -76,21 +76,21 @@ def test_the_study_s_embedder_is_recognised_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("comparator", UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_other_distances_need_a_threshold_or_photos_to_choose_it_on(comparator):
+def test_other_distances_need_a_threshold_or_other_products(comparator):
     assert MeanDistanceRule().needs_other_products(comparator)
     with pytest.raises(ValueError, match="No similarity threshold is known"):
-        fitted(photographed(5, 0), comparator)
+        fitted(make_library(5, 0), comparator)
     assert not MeanDistanceRule(0.3).needs_other_products(comparator)
-    assert fitted(photographed(5, 0), comparator, 0.3).similarity_threshold == 0.3
+    assert fitted(make_library(5, 0), comparator, 0.3).similarity_threshold == 0.3
 
 
 @pytest.mark.parametrize(
     "draw", [{"draw": "all"}, {"n_references": 4, "aggregate": "mean-of-nearest"}]
 )
 @pytest.mark.parametrize("almonds", [2, 7])
-def test_a_chosen_threshold_separates_the_library_best(almonds, draw):
+def test_threshold_from_library_has_the_best_balanced_accuracy(almonds, draw):
     """Oracle: each photo against the references other than itself, and every cut between."""
-    library, rule = photographed(almonds, 9), MeanDistanceRule(**draw).reference_draw(0)
+    library, rule = make_library(almonds, 9), MeanDistanceRule(**draw).reference_draw(0)
     unit = library.vectors / np.linalg.norm(library.vectors, axis=1, keepdims=True)
     far_and_near = [], []
     for at, source in enumerate(library.dataset.sources):
@@ -107,12 +107,12 @@ def test_a_chosen_threshold_separates_the_library_best(almonds, draw):
     assert accuracy(chosen) == max(map(accuracy, between)) > 0.5
 
 
-def test_one_photo_of_the_target_cannot_be_left_out():
+def test_threshold_from_library_needs_two_references():
     with pytest.raises(ValueError, match="at least two images of the target"):
-        fitted(photographed(1, 9), threshold="from-library")
+        fitted(make_library(1, 9), threshold="from-library")
 
 
-def test_every_file_counts_as_in_the_study(library, stub, sites):
+def test_repeats_count_as_in_the_study(library, stub, sites):
     """The learned rule counts a picture once."""
     paths = sorted((sites / "nut-shop").iterdir())
     scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)
