@@ -9,7 +9,6 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from similarity_lab.errors import ImageError
 from similarity_lab.images import (
     MAX_PIXELS,
     UPRIGHT,
@@ -19,7 +18,8 @@ from similarity_lab.images import (
     orientation,
     read_image,
 )
-from similarity_lab.images.sources import Source, describe, read_bytes
+from similarity_lab.images.opened import OpenedImage
+from similarity_lab.images.sources import Source
 
 _SPARE = 1.5  # at least so much larger than wanted before interpolating
 _SIDEWAYS = 5  # EXIF orientations from here on exchange height and width
@@ -55,18 +55,22 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     """
     if isinstance(source, (np.ndarray, Image.Image)):
         return _resized(read_image(source, color=color), size)
-    name, data = describe(source), read_bytes(source)
-    pixels = _from_jpeg(data, name, size, color)
-    if pixels is None:
-        try:
-            pixels = read_image(data, color=color)
-        except ImageError as error:
-            raise ImageError(name, error.reason) from error
-    return _resized(pixels, size)
+    image = source if isinstance(source, OpenedImage) else OpenedImage(source)
+    decoded = _from_jpeg(image.data, image.name, size, color)
+    if decoded is None:
+        pixels = read_image(image, color=color)
+        decoded = pixels, pixels.shape[:2]
+    pixels, full_size = decoded
+    resized = _resized(pixels, size)
+    if color == "rgb":
+        image.decoded(pixels, full_size, resized)
+    return resized
 
 
-def _from_jpeg(data: bytes, name: str, size: tuple[int, int], color: Color) -> Pixels | None:
-    """Return an upright JPEG, scaled down; None for what the slower decoder must look at."""
+def _from_jpeg(
+    data: bytes, name: str, size: tuple[int, int], color: Color
+) -> tuple[Pixels, tuple[int, int]] | None:
+    """Return an upright JPEG, scaled down, and its full size; None if it needs `read_image`."""
     header = identified(data, name)
     plain = header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
     if not plain or header.width * header.height > MAX_PIXELS:
@@ -85,7 +89,8 @@ def _from_jpeg(data: bytes, name: str, size: tuple[int, int], color: Color) -> P
         return None
     if (turn := UPRIGHT.get(lies)) is not None:
         pixels = np.asarray(Image.fromarray(pixels.squeeze()).transpose(turn))
-    return pixels
+    full_size = header.height, header.width
+    return pixels, full_size[::-1] if lies >= _SIDEWAYS else full_size
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
