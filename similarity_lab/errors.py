@@ -50,6 +50,11 @@ def did_you_mean(name: object, known_names: Iterable[str]) -> str:
     return f" Did you mean {by_key[close[0]]!r}?" if close else ""
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of an error on one line of at most 200 characters, for a table."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 class SimilarityLabError(Exception):
     """Base of all errors that this package raises on purpose."""
 

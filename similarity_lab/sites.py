@@ -8,9 +8,9 @@ from typing import Union
 
 import pandas as pd
 
-from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError
+from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError, one_line
 from similarity_lab.files import existing_folder, extract_for_process, list_files, skipped_table
-from similarity_lab.images.sources import Source, describe, one_line, printable
+from similarity_lab.images.sources import Source, describe, printable
 
 __all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_name"]
 

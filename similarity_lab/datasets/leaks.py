@@ -1,22 +1,23 @@
-"""Find photos that are in two splits at once, also when re-encoded, resized or slightly cropped."""
+"""Find images that are in two splits at once, even if re-encoded, resized or slightly cropped."""
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.errors import ImageError
 from similarity_lab.images import read_image
 from similarity_lab.images.decoding import map_ahead
+from similarity_lab.images.hashing import hash_distance, hash_thumbnail, perceptual_hash
 from similarity_lab.images.sources import Source, describe
+
+__all__ = ["LEAK_COLUMNS", "find_leaks"]
 
 LEAK_COLUMNS = ["path_a", "path_b", "class_a", "class_b", "hash_distance", "detail_correlation"]
 
 _SIDE = 64  # pixels; details of a photo survive at this size, JPEG noise does not
-_BLUR = 2.0  # pixels; what is coarser is composition, which strangers share
+_BLUR = 2.0  # pixels; coarser structure is composition, which different photos share
 _BLOCK = 1024
 
 
@@ -28,32 +29,33 @@ def find_leaks(
     min_correlation: float = 0.35,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Name near-duplicate photos across two splits.
+    """Find near-duplicate images across two splits.
 
-    A perceptual hash makes the shortlist; fine detail confirms it, since different nuts on white
-    share a hash but not their details. A flat picture has no details and is never named.
+    A perceptual hash makes a shortlist; fine detail confirms it, since photos of different nuts on
+    white have the same hash but different details. An image of one colour has no details and is
+    never reported.
 
     Parameters
     ----------
     a, b : ImageDataset
     max_hash_distance : int
-        Shortlist: differing bits of the 64-bit perceptual hashes, 0 = same.
+        Shortlist: maximum number of differing bits of the 64-bit perceptual hashes, 0 = same.
     min_correlation : float
-        Confirmation: correlation of the photos' details at 64 x 64 pixels, −1…1, 1 = same. On
-        Grocery Store photos, re-encoded, half-size and brightened copies have ≥ 0.98, copies that
-        lost 2 % on each edge 0.35…0.8; shortlisted strangers stay below 0.21.
+        Confirmation: correlation of the details at 64 × 64 pixels, −1…1, 1 = same. On Grocery
+        Store photos, re-encoded, half-size and brightened copies have at least 0.98, copies cropped
+        by 2 % on each edge 0.35…0.8, and different photos of the shortlist less than 0.21.
     progress : bool
+        Show a progress bar.
 
     Returns
     -------
     DataFrame
         One row per pair: ``path_a, path_b, class_a, class_b, hash_distance, detail_correlation``,
-        most alike first. Photos without a path are named by position, ``a[3]``.
+        most similar first. Images without a path are named by position, ``a[3]``.
 
     References
     ----------
-    Perceptual hash: the DCT hash of the ImageHash library, after C. Zauner, "Implementation and
-    Benchmarking of Perceptual Image Hash Functions", 2010.
+    `similarity_lab.images.hashing.perceptual_hash`.
     """
     hashes_a, details_a = _fingerprints(a, progress)
     hashes_b, details_b = _fingerprints(b, progress)
@@ -72,12 +74,12 @@ def find_leaks(
 def _shortlist(
     a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64], limit: int
 ) -> list[tuple[int, int, int]]:
-    found = []
+    pairs = []
     for start in range(0, len(a), _BLOCK):
-        bits = np.bitwise_count(a[start : start + _BLOCK, None] ^ b[None])
+        bits = hash_distance(a[start : start + _BLOCK, None], b[None])
         for i, j in zip(*np.nonzero(bits <= limit), strict=True):
-            found.append((start + int(i), int(j), int(bits[i, j])))
-    return found
+            pairs.append((start + int(i), int(j), int(bits[i, j])))
+    return pairs
 
 
 def _fingerprints(
@@ -90,22 +92,21 @@ def _fingerprints(
     hashes = np.empty(len(sources), np.uint64)
     details = np.empty((len(sources), _SIDE * _SIDE * 3), np.float32)
     for index, result in enumerate(results):
-        if isinstance(result, ImageError):  # readable when the dataset was loaded, gone since
+        if isinstance(result, ImageError):  # was readable when the dataset was loaded
             raise result
         hashes[index], details[index] = result
     return hashes, details
 
 
 def _fingerprint(source: Source) -> tuple[np.uint64, npt.NDArray[np.float32]]:
-    from scipy.ndimage import gaussian_filter  # only who looks for leaks waits for it
+    from scipy.ndimage import gaussian_filter  # deferred: slow import
 
     pixels = read_image(source, size=_SIDE)
-    bits = imagehash.phash(Image.fromarray(pixels)).hash
     values = pixels.astype(np.float32)
     detail = (values - gaussian_filter(values, (_BLUR, _BLUR, 0))).ravel()
     length = float(np.linalg.norm(detail))
     detail = detail / length if length > 0 else detail
-    return np.packbits(bits.ravel()).view(">u8")[0], detail
+    return perceptual_hash(hash_thumbnail(pixels)), detail
 
 
 def _names(dataset: ImageDataset, side: str) -> list[str]:

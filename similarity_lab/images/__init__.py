@@ -1,27 +1,26 @@
-"""Bytes to pixels: read images from untrusted sources, one or many, or refuse with a reason."""
+"""Bytes to pixels: read untrusted images, one or many, or refuse them with a reason."""
 
 from similarity_lab.images.reading import (
     MAX_PIXELS,
-    UPRIGHT,
     Color,
+    Header,
     Pixels,
     check_image,
-    identified,
     image_size,
-    orientation,
     read_header,
     read_image,
 )
+from similarity_lab.images.sources import Source, content_digest
 
 __all__ = [
     "MAX_PIXELS",
-    "UPRIGHT",
     "Color",
+    "Header",
     "Pixels",
+    "Source",
     "check_image",
-    "identified",
+    "content_digest",
     "image_size",
-    "orientation",
     "read_header",
     "read_image",
 ]

@@ -1,4 +1,4 @@
-"""Decode many pictures in threads, in order, a bounded number ahead of whoever uses them."""
+"""Decode many images in threads, in order, a bounded number ahead of the consumer."""
 
 import os
 from collections import deque
@@ -14,44 +14,62 @@ from tqdm.auto import tqdm
 
 from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
-from similarity_lab.images import Color, Pixels, check_image, read_image
 from similarity_lab.images.opened import OpenedImage
+from similarity_lab.images.reading import Color, Pixels, check_image, read_image
 from similarity_lab.images.sources import Source
+
+__all__ = [
+    "Decoded",
+    "decode",
+    "decoded_batches",
+    "errors_table",
+    "in_order",
+    "map_ahead",
+    "readable",
+    "spans",
+]
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 Decoded = tuple[Pixels, list[int], list[tuple[int, ImageError]]]
+"""Pixels (b, h, w, c) of the readable images, their positions, and the errors by position."""
 
-_WORKERS = min(8, os.cpu_count() or 1)
+_N_WORKERS = min(8, os.cpu_count() or 1)
 
 
 def in_order(
-    function: Callable[[S], T], things: Iterable[S], *, workers: int, ahead: int | None = None
+    function: Callable[[S], T], items: Iterable[S], *, workers: int, ahead: int | None = None
 ) -> Iterator[T]:
-    """Yield ``function(thing)`` in order, from threads.
+    """Yield ``function(item)`` for each item in order, computed in threads.
 
-    At most `ahead` results wait (default: one per worker), so memory does not grow with the number
-    of things.
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+    workers : int
+        Number of threads.
+    ahead : int, optional
+        Maximum number of results that wait to be consumed, which bounds memory; default: `workers`.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    rest = iter(things)
-    waiting: deque[Future[T]] = deque()
+    rest = iter(items)
+    pending: deque[Future[T]] = deque()
     try:
-        waiting.extend(pool.submit(function, thing) for thing in islice(rest, ahead or workers))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, thing) for thing in islice(rest, 1))
+        pending.extend(pool.submit(function, item) for item in islice(rest, ahead or workers))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(function, item) for item in islice(rest, 1))
             yield result
-    finally:  # also when the user interrupts: drop what has not started
+    finally:  # also when the user interrupts: cancel what has not started
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def map_ahead(
     function: Callable[[S], T], sources: Iterable[S], *, ahead: int = 64
 ) -> Iterator[T | ImageError]:
-    """Yield ``function(source)`` in order; an `ImageError` is yielded in place of its picture."""
-    return in_order(partial(_attempt, function), sources, ahead=ahead, workers=_WORKERS)
+    """Yield ``function(source)`` in order, computed in threads; an `ImageError` is yielded too."""
+    return in_order(partial(_attempt, function), sources, ahead=ahead, workers=_N_WORKERS)
 
 
 def _attempt(function: Callable[[S], T], source: S) -> T | ImageError:
@@ -65,8 +83,8 @@ def _attempt(function: Callable[[S], T], source: S) -> T | ImageError:
 
 
 def spans(count: int, length: int) -> list[range]:
-    """Cut the positions up to `count` into ranges of at most `length`."""
-    return [range(at, min(at + length, count)) for at in range(0, count, length)]
+    """Split the positions 0…`count` − 1 into ranges of at most `length`."""
+    return [range(start, min(start + length, count)) for start in range(0, count, length)]
 
 
 def decode(
@@ -76,9 +94,20 @@ def decode(
     color: Color,
     reader: Callable[..., Pixels] = read_image,
 ) -> Decoded:
-    """Return ``(pixels (b, h, w, c), their positions, failures)`` of the sources in `span`."""
+    """Decode the sources at the positions of `span` into one array.
+
+    Parameters
+    ----------
+    sources : sequence of images
+    span : iterable of int
+    size : (height, width)
+        In pixels.
+    color : {"rgb", "gray"}
+    reader : callable
+        Decodes one image, as `read_image` does.
+    """
     read = partial(reader, size=size, color=color)
-    return _stacked([(index, _attempt(read, sources[index])) for index in span], size, color)
+    return _stack([(index, _attempt(read, sources[index])) for index in span], size, color)
 
 
 def decoded_batches(
@@ -88,30 +117,39 @@ def decoded_batches(
     batch_size: int,
     reader: Callable[..., Pixels] = read_image,
 ) -> Iterator[Decoded]:
-    """Yield what `decode` returns until all sources are read, decoding ahead in threads.
+    """Yield all sources in batches, decoded ahead in threads; parameters as of `decode`.
 
-    Unreadable pictures take no room in a batch; a batch may be empty when all of it was bad.
+    A batch covers `batch_size` sources; unreadable ones take no room in its array, which is empty
+    if all are unreadable.
     """
     read = partial(reader, size=size, color=color)
     results = enumerate(map_ahead(read, sources, ahead=max(2 * batch_size, 8)))
     while chunk := list(islice(results, batch_size)):
-        yield _stacked(chunk, size, color)
+        yield _stack(chunk, size, color)
 
 
-def _stacked(
+def _stack(
     chunk: list[tuple[int, Pixels | ImageError]], size: tuple[int, int], color: Color
 ) -> Decoded:
-    good = [(index, pixels) for index, pixels in chunk if not isinstance(pixels, ImageError)]
-    bad = [(index, error) for index, error in chunk if isinstance(error, ImageError)]
-    shape = (len(good), *size, 1 if color == "gray" else 3)
-    stacked = np.stack([pixels for _, pixels in good]) if good else np.empty(shape, np.uint8)
-    return stacked, [index for index, _ in good], bad
+    decoded = [(index, pixels) for index, pixels in chunk if not isinstance(pixels, ImageError)]
+    errors = [(index, error) for index, error in chunk if isinstance(error, ImageError)]
+    shape = (len(decoded), *size, 1 if color == "gray" else 3)
+    stacked = np.stack([pixels for _, pixels in decoded]) if decoded else np.empty(shape, np.uint8)
+    return stacked, [index for index, _ in decoded], errors
 
 
 def readable(
     sources: Sequence[Source], *, progress: bool = True
 ) -> tuple[list[int], dict[int, ImageError]]:
-    """Return the positions of the pictures that decode, and the errors of the others."""
+    """Check which images can be decoded.
+
+    Returns
+    -------
+    positions : list of int
+        Of the readable images.
+    errors : dict of int to ImageError
+        Of the others, by position.
+    """
     checks = tqdm(
         map_ahead(check_image, sources),
         total=len(sources),
@@ -120,16 +158,16 @@ def readable(
         disable=not progress,
         leave=False,
     )
-    kept: list[int] = []
+    positions: list[int] = []
     errors: dict[int, ImageError] = {}
     for index, result in enumerate(checks):
         if isinstance(result, ImageError):
             errors[index] = result
         else:
-            kept.append(index)
-    return kept, errors
+            positions.append(index)
+    return positions, errors
 
 
 def errors_table(errors: dict[int, ImageError]) -> pd.DataFrame:
-    """Return errors by position as the table ``path, reason``."""
+    """Return errors as a table with columns ``path, reason``, sorted by position."""
     return skipped_table([(errors[index].path, errors[index].reason) for index in sorted(errors)])

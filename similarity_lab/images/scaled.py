@@ -1,41 +1,51 @@
-"""Decode pictures straight to the size of a network: several times cheaper than in full.
+"""Decode images straight to the input size of a network: several times faster than in full.
 
-Most of what decoding costs is antialiased bicubic resizing. Here a picture is scaled down by a
-whole factor first, a JPEG while it is decoded (libjpeg does that almost for free), until it is at
-least one and a half times as large as wanted; then one interpolates between neighbours.
+Antialiased bicubic resizing is the most expensive part of reading an image. Here the image is
+first reduced by a whole factor, to at least one and a half times the wanted size (a JPEG while it
+is decoded, which libjpeg does at almost no cost), and then interpolated between neighbours.
 """
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
-from similarity_lab.images import (
+from similarity_lab.images.opened import OpenedImage
+from similarity_lab.images.reading import (
     MAX_PIXELS,
     UPRIGHT,
     Color,
     Pixels,
-    identified,
+    identify,
     orientation,
     read_image,
 )
-from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import Source
 
-_SPARE = 1.5  # at least so much larger than wanted before interpolating
-_SIDEWAYS = 5  # EXIF orientations from here on exchange height and width
+__all__ = ["read_scaled", "resize"]
+
+_SPARE = 1.5  # an image is reduced to at least this many times the wanted size
+_FIRST_SIDEWAYS = 5  # EXIF orientations from this one on exchange height and width
+
+_COEFFICIENT = 2048  # fixed-point weights of the interpolation: 11 bits
+_AREA_ROWS = 16  # rows of the result that are averaged at a time; limits memory
 
 
 def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") -> Pixels:
-    """Decode one picture to `size`; like `read_image` in everything but the exact pixels.
+    """Decode one image to `size`; like `read_image` in everything but the exact pixel values.
 
-    Photos' pixels differ from `read_image`'s by about one of 255 on average, their EfficientNet
-    vectors by a cosine distance of about 0.005; what that costs in decisions is in
-    docs/benchmarks.md.
+    For photos, the pixels differ from those of `read_image` by about 1 of 255 on average, and
+    EfficientNet vectors by a cosine distance of about 0.005; docs/benchmarks.md has the effect on
+    decisions.
 
     Parameters
     ----------
     source : path, bytes, binary file object, PIL image or array
     size : (height, width)
+        In pixels.
     color : {"rgb", "gray"}
 
     Returns
@@ -46,7 +56,7 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     Raises
     ------
     ImageError
-        With a reason, if this is no picture, is damaged, or is over a limit.
+        The image is unsupported, damaged, or exceeds a limit.
 
     Examples
     --------
@@ -54,54 +64,142 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     (8, 8, 3)
     """
     if isinstance(source, (np.ndarray, Image.Image)):
-        return _resized(read_image(source, color=color), size)
+        return resize(read_image(source, color=color), size)
     image = source if isinstance(source, OpenedImage) else OpenedImage(source)
-    decoded = _from_jpeg(image.data, image.name, size, color)
+    decoded = _decode_jpeg(image.data, image.name, size, color)
     if decoded is None:
         pixels = read_image(image, color=color)
         decoded = pixels, pixels.shape[:2]
     pixels, full_size = decoded
-    resized = _resized(pixels, size)
+    resized = resize(pixels, size)
     if color == "rgb":
         image.decoded(pixels, full_size, resized)
     return resized
 
 
-def _from_jpeg(
+def _decode_jpeg(
     data: bytes, name: str, size: tuple[int, int], color: Color
 ) -> tuple[Pixels, tuple[int, int]] | None:
     """Return an upright JPEG, scaled down, and its full size; None if it needs `read_image`."""
-    header = identified(data, name)
-    plain = header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
-    if not plain or header.width * header.height > MAX_PIXELS:
+    header = identify(data, name)
+    is_plain = header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
+    if not is_plain or header.width * header.height > MAX_PIXELS:
         return None
-    lies = orientation(header)
-    height, width = size[::-1] if lies >= _SIDEWAYS else size
+    exif = orientation(header)
+    height, width = size[::-1] if exif >= _FIRST_SIDEWAYS else size
     try:
         pixels = simplejpeg.decode_jpeg(
             data,
             "GRAY" if color == "gray" else "RGB",
             min_height=_SPARE * height,
             min_width=_SPARE * width,
-            strict=True,  # what is truncated is no picture
+            strict=True,  # truncated data is an error
         )
-    except ValueError:  # damaged, or merely odd: the other decoder says which
+    except ValueError:  # damaged, or merely unusual: the other decoder decides
         return None
-    if (turn := UPRIGHT.get(lies)) is not None:
-        pixels = np.asarray(Image.fromarray(pixels.squeeze()).transpose(turn))
+    if (transpose := UPRIGHT.get(exif)) is not None:
+        pixels = np.asarray(Image.fromarray(pixels.squeeze()).transpose(transpose))
     full_size = header.height, header.width
-    return pixels, full_size[::-1] if lies >= _SIDEWAYS else full_size
+    return pixels, full_size[::-1] if exif >= _FIRST_SIDEWAYS else full_size
 
 
-def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    import cv2  # who looks vectors up does not wait for it
+def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Reduce an image by a whole factor, then resize it bilinearly.
 
+    The result is that of OpenCV's ``INTER_AREA`` and ``INTER_LINEAR``, without OpenCV.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
+    size : (height, width)
+        In pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 1) or (height, width, 3)
+    """
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
     height, width = pixels.shape[:2]
     factor = int(min(height / size[0], width / size[1]) / _SPARE)
     if factor > 1:
-        pixels = cv2.resize(
-            pixels, (width // factor, height // factor), interpolation=cv2.INTER_AREA
-        )
-    if pixels.shape[:2] != size:
-        pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return pixels.reshape(*size, -1)
+        pixels = _average(pixels, (height // factor, width // factor))
+    if pixels.shape[:2] == size:
+        return pixels
+    if pixels.shape[:2] == (2 * size[0], 2 * size[1]):
+        return _average(pixels, size)
+    return _interpolate(pixels, size)
+
+
+def _interpolate(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Interpolate linearly between the two nearest rows and columns, without antialiasing."""
+    height, width, channels = pixels.shape
+    row_pair, row_weights = _linear_weights(height, size[0], 1)
+    column_pair, column_weights = _linear_weights(width, size[1], channels)
+    total = np.zeros((size[0], size[1] * channels), np.int32)
+    for rows, row_weight in zip(row_pair, row_weights, strict=True):
+        lines = pixels[rows].reshape(size[0], -1)
+        line = lines.take(column_pair[0], 1) * column_weights[0]
+        line += lines.take(column_pair[1], 1) * column_weights[1]
+        line >>= 4  # leaves room for the second product in 32 bits
+        line *= row_weight[:, None]
+        line >>= 16
+        total += line
+    total += 2  # of 4: rounds to nearest
+    total >>= 2
+    return total.astype(np.uint8).reshape(*size, channels)
+
+
+@lru_cache(256)
+def _linear_weights(
+    n_in: int, n_out: int, channels: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
+    """Return the positions of the two neighbours of each output value and their weights.
+
+    Both have shape (2, n_out · channels); the weights are fixed-point, summing to 2048.
+    """
+    centers = ((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.float32)
+    first = np.floor(centers).astype(np.intp)
+    fraction = centers - first.astype(np.float32)
+    fraction[(first < 0) | (first >= n_in - 1)] = 0  # beyond the edge: the edge itself
+    first = first.clip(0, n_in - 1)
+    neighbours = np.stack([first, np.minimum(first + 1, n_in - 1)])
+    weights = np.rint(np.stack([1 - fraction, fraction]) * np.float32(_COEFFICIENT))
+    positions = neighbours[..., None] * channels + np.arange(channels)
+    return positions.reshape(2, -1), np.repeat(weights, channels, axis=1).astype(np.int32)
+
+
+def _average(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Average the area of each output pixel; `size` is at most half that of `pixels`."""
+    height, width, channels = pixels.shape
+    if height % size[0] == 0 and width % size[1] == 0:
+        image = Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
+        small = image.reduce((width // size[1], height // size[0]))
+        return np.asarray(small).reshape(*size, channels)
+    row_weights = _area_weights(height, size[0])
+    column_weights = _area_weights(width, size[1])
+    averaged = np.empty((*size, channels), np.uint8)
+    for start in range(0, size[0], _AREA_ROWS):
+        block = row_weights[start : start + _AREA_ROWS]
+        first, last = block.indices.min(), block.indices.max() + 1
+        lines = block[:, first:last] @ pixels[first:last].reshape(last - first, -1)
+        columns = lines.reshape(-1, width, channels).transpose(1, 0, 2).reshape(width, -1)
+        means = (column_weights @ columns).reshape(size[1], -1, channels).transpose(1, 0, 2)
+        averaged[start : start + _AREA_ROWS] = np.rint(means)
+    return averaged
+
+
+@lru_cache(64)
+def _area_weights(n_in: int, n_out: int) -> Any:  # noqa: ANN401 (scipy's types are sparse)
+    """Return the share of each input row in each output row, sparse, (n_out, n_in) float32."""
+    from scipy.sparse import csr_array  # deferred: slow import
+
+    edges = np.linspace(0, n_in, n_out + 1)
+    first = np.floor(edges[:-1] + 1e-9).astype(np.intp)
+    last = np.minimum(np.ceil(edges[1:] - 1e-9).astype(np.intp), n_in)
+    counts = last - first
+    starts = np.concatenate([[0], counts.cumsum()])
+    rows = np.repeat(np.arange(n_out), counts)
+    columns = np.arange(starts[-1]) - np.repeat(starts[:-1] - first, counts)
+    covered = np.minimum(columns + 1, edges[rows + 1]) - np.maximum(columns, edges[rows])
+    shares = (covered * (n_out / n_in)).astype(np.float32)
+    return csr_array((shares, columns, starts), shape=(n_out, n_in))

@@ -1,4 +1,4 @@
-"""Where a picture comes from: a path, bytes, a file object, a PIL image or an array."""
+"""Sources of images: a path, bytes, a file object, a PIL image or an array."""
 
 import hashlib
 import stat
@@ -9,23 +9,38 @@ from typing import IO, TYPE_CHECKING, Union
 import numpy as np
 from PIL import Image
 
-from similarity_lab.errors import ImageError
+from similarity_lab.errors import ImageError, one_line
 
 if TYPE_CHECKING:
     from similarity_lab.images.opened import OpenedImage
+
+__all__ = ["MAX_BYTES", "Source", "content_digest", "describe", "printable", "read_bytes"]
 
 Source = Union[
     str, PathLike[str], bytes, bytearray, memoryview, IO[bytes], "OpenedImage", Image.Image,
     np.ndarray,
 ]  # fmt: skip
 
+"""Whatever `read_image` accepts as an image."""
+
 MAX_BYTES = 100 * 2**20
+"""Default limit on the size of an image file, in bytes."""
 
 
 def content_digest(source: Source) -> str:
-    """SHA-256 of what was given: a file's bytes, or an array's shape, dtype and values.
+    """Return the SHA-256 of a file's bytes, or of an array's shape, dtype and values.
 
-    The same picture under two names has one digest; nothing is read from the name.
+    It does not depend on the name: two copies of a file have the same digest.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read.
     """
     if isinstance(source, Image.Image):
         source = np.asarray(source)
@@ -36,7 +51,7 @@ def content_digest(source: Source) -> str:
 
 
 def describe(source: object) -> str:
-    """Return the name a source has in messages and tables."""
+    """Return the name of a source in messages and tables: its path, or its kind in brackets."""
     if isinstance(source, (str, PathLike)):
         return str(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -49,7 +64,7 @@ def describe(source: object) -> str:
 
 
 def printable(name: str) -> str:
-    r"""Return a name as text that can be written anywhere: bytes that are no text are spelt out.
+    r"""Return a file name as valid Unicode; undecodable bytes become backslash escapes.
 
     Examples
     --------
@@ -60,7 +75,15 @@ def printable(name: str) -> str:
 
 
 def read_bytes(source: Source, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return the bytes of a picture's file; `ImageError` says why not."""
+    """Return the bytes of an image file.
+
+    A file object keeps its position, since an image may be read more than once.
+
+    Raises
+    ------
+    ImageError
+        The source is not a file, cannot be read, or is larger than `max_bytes`.
+    """
     name = describe(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
@@ -75,7 +98,7 @@ def read_bytes(source: Source, max_bytes: int = MAX_BYTES) -> bytes:
             f"got {type(source).__name__}",
         )
     if len(data) > max_bytes:
-        raise ImageError(name, f"is larger than the limit of {max_bytes:,} bytes")
+        raise ImageError(name, f"larger than the limit of {max_bytes:,} bytes")
     return data
 
 
@@ -84,17 +107,17 @@ def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
         status = path.stat()
         mode = status.st_mode
         if stat.S_ISDIR(mode):
-            raise ImageError(name, "is a folder, expected one picture")
-        if not stat.S_ISREG(mode):  # reading a pipe or a device could wait for ever
-            raise ImageError(name, "is not a regular file")
+            raise ImageError(name, "is a folder, expected an image file")
+        if not stat.S_ISREG(mode):  # reading a pipe or a device could block forever
+            raise ImageError(name, "not a regular file")
         with path.open("rb") as file:
-            # Python sets aside as many bytes as are asked for, so ask for what there is.
+            # Python allocates as many bytes as are requested, so request no more than there are
             return file.read(min(status.st_size, max_bytes) + 1)
     except FileNotFoundError:
         raise ImageError(name, "no such file") from None
     except PermissionError:
         raise ImageError(name, "permission denied") from None
-    except (OSError, ValueError) as error:  # link loops, names with NUL, input/output errors
+    except (OSError, ValueError) as error:  # link loops, names with NUL, I/O errors
         if isinstance(error, ImageError):
             raise
         raise ImageError(name, f"cannot be read: {one_line(error)}") from None
@@ -106,11 +129,6 @@ def _read_at_most(file: "IO[bytes] | OpenedImage", limit: int) -> bytes:
     while limit > 0 and (part := file.read(min(limit, 2**20))):
         parts.append(part)
         limit -= len(part)
-    if start is not None:  # a picture is looked at more than once: decoded, then hashed
+    if start is not None:
         file.seek(start)
     return b"".join(parts)
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's text on one line, short enough for a table."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -7,7 +7,7 @@ from PIL import Image
 
 from similarity_lab.images.reading import Pixels
 
-__all__ = ["THUMBNAIL_SIDE", "Thumbnail", "make_thumbnail"]
+__all__ = ["THUMBNAIL_SIDE", "EncodedThumbnail", "make_thumbnail"]
 
 THUMBNAIL_SIDE = 180
 """Longer side of a thumbnail, in pixels."""
@@ -15,15 +15,25 @@ THUMBNAIL_SIDE = 180
 _QUALITY = 78
 
 
-class Thumbnail(NamedTuple):
-    """A small JPEG and its size in pixels."""
+class EncodedThumbnail(NamedTuple):
+    """A small JPEG.
+
+    Attributes
+    ----------
+    data : bytes
+    width, height : int
+        In pixels.
+    digest : str
+        Content digest of the image it was made of, if known.
+    """
 
     data: bytes
     width: int
     height: int
+    digest: str = ""
 
 
-def make_thumbnail(pixels: Pixels, side: int = THUMBNAIL_SIDE) -> Thumbnail:
+def make_thumbnail(pixels: Pixels, side: int = THUMBNAIL_SIDE) -> EncodedThumbnail:
     """Return an image as a small JPEG.
 
     It is encoded from pixels: metadata and anything else in an untrusted file are left behind.
@@ -45,4 +55,4 @@ def make_thumbnail(pixels: Pixels, side: int = THUMBNAIL_SIDE) -> Thumbnail:
     image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    return Thumbnail(buffer.getvalue(), image.width, image.height)
+    return EncodedThumbnail(buffer.getvalue(), image.width, image.height)

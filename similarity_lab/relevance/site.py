@@ -18,10 +18,10 @@ from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.images.sources import Source, content_digest
-from similarity_lab.images.thumbnails import Thumbnail, make_thumbnail
+from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
 from similarity_lab.relevance.clutter import Clutter, clutter_kind
 from similarity_lab.relevance.decision import IMAGE_COLUMNS
-from similarity_lab.relevance.repeats import repeated
+from similarity_lab.relevance.repeats import find_repeats
 from similarity_lab.sites import Site
 
 _KINDS = {
@@ -46,7 +46,7 @@ class EmbeddedSite:
         Kind of each readable image that is left out.
     repeats : ndarray of bool
         Which readable images repeat another one; none of those that are left out.
-    thumbnails : dict of path to Thumbnail
+    thumbnails : dict of path to EncodedThumbnail
         Of images that were decoded, if asked for.
     """
 
@@ -56,7 +56,7 @@ class EmbeddedSite:
     digests: list[str]
     clutter: tuple[Clutter | None, ...]
     repeats: npt.NDArray[np.bool_]
-    thumbnails: dict[str | PathLike[str], Thumbnail] = field(default_factory=dict)
+    thumbnails: dict[str | PathLike[str], EncodedThumbnail] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -111,7 +111,7 @@ class EmbeddedSite:
         # only among images that count: the copy that is kept must not be an icon
         counted = np.flatnonzero([kind is None for kind in clutter])
         repeats = np.zeros(len(traits), bool)
-        repeats[counted] = repeated(
+        repeats[counted] = find_repeats(
             embedded.vectors[counted],
             [digests[index] for index in counted],
             lambda index: images.perceptual_hash(embedded.kept[counted[index]]),
@@ -193,7 +193,7 @@ class _Traits:
         self.digest = ""
         self.clutter: Clutter | None = None
         self.gray: Pixels | None = None
-        self.thumbnail: Thumbnail | None = None
+        self.thumbnail: EncodedThumbnail | None = None
 
     def on_read(self, image: OpenedImage) -> None:
         self.digest = image.digest
@@ -203,7 +203,9 @@ class _Traits:
         if self.needs_clutter:
             self.clutter, self.needs_clutter = clutter_kind(pixels, size), False
         if self._wants_thumbnail:
-            self.thumbnail, self._wants_thumbnail = make_thumbnail(pixels), False
+            thumbnail = make_thumbnail(pixels)
+            self.thumbnail = thumbnail._replace(digest=self.digest)
+            self._wants_thumbnail = False
 
     def on_done(self, image: OpenedImage) -> None:
         # The embedder reads gray, or in full, or knew the vector. What is left out must not depend

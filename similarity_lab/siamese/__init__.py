@@ -12,11 +12,15 @@ from similarity_lab.siamese.registration import register_with_keras
 if TYPE_CHECKING:
     from similarity_lab.siamese.architectures import architecture_1, architecture_2
     from similarity_lab.siamese.comparator import SiameseComparator, load
-    from similarity_lab.siamese.fine_tuning import train_strong
     from similarity_lab.siamese.heads import build
     from similarity_lab.siamese.losses import ContrastiveLoss, TripletSemiHardLoss, make_loss
     from similarity_lab.siamese.run import TrainingRun
-    from similarity_lab.siamese.strong import fit_projection, strong_tower, unfreeze
+    from similarity_lab.siamese.strong import (
+        fit_projection,
+        strong_tower,
+        train_strong,
+        unfreeze,
+    )
     from similarity_lab.siamese.training import train
 
 _HOMES = {
@@ -32,7 +36,7 @@ _HOMES = {
     "make_loss": "losses",
     "strong_tower": "strong",
     "train": "training",
-    "train_strong": "fine_tuning",
+    "train_strong": "strong",
     "unfreeze": "strong",
 }
 

@@ -1,7 +1,7 @@
 """The two towers of the original study.
 
-Both take float32 ``(n, height, width, channels)`` in 0…1. The study fed the blue channel of
-128 × 128 photos by mistake; here one channel is gray.
+Both take float32 ``(n, height, width, channels)`` in 0…1. The study fed them the blue channel of
+128 × 128 images by mistake; here one channel is gray.
 """
 
 from itertools import count
@@ -22,7 +22,7 @@ def architecture_1(input_shape: Shape = (128, 128, 1), *, seed: int = 0) -> kera
     input_shape : (height, width, channels)
         At least 4 × 4 pixels, 1 or 3 channels.
     seed : int
-        Of the first weights and of the dropout.
+        Of the initial weights and of dropout.
 
     Returns
     -------
@@ -32,8 +32,8 @@ def architecture_1(input_shape: Shape = (128, 128, 1), *, seed: int = 0) -> kera
 
     Raises
     ------
-    ValueError
-        For an input shape that is no image, or too small a one.
+    InputError
+        For an input shape that is not that of an image, or too small.
 
     Examples
     --------
@@ -59,14 +59,14 @@ def architecture_1(input_shape: Shape = (128, 128, 1), *, seed: int = 0) -> kera
 
 
 def architecture_2(input_shape: Shape = (128, 128, 1), *, seed: int = 0) -> keras.Model:
-    """Return the second tower: five convolutions, then ten numbers.
+    """Return the second tower: five convolutions, then a dense layer of ten numbers.
 
     Parameters
     ----------
     input_shape : (height, width, channels)
         At least 63 × 63 pixels (each of the five steps halves the image), 1 or 3 channels.
     seed : int
-        Of the first weights.
+        Of the initial weights.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def architecture_2(input_shape: Shape = (128, 128, 1), *, seed: int = 0) -> kera
 
     Raises
     ------
-    ValueError
-        For an input shape that is no image, or too small a one.
+    InputError
+        For an input shape that is not that of an image, or too small.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def _pixels(shape: Shape, *, smallest: int) -> keras.KerasTensor:
     if len(sizes) != 3 or sizes[2] not in (1, 3) or not all(isinstance(n, int) for n in sizes):
         raise InputError(
             f"input_shape must be (height, width, channels) with 1 or 3 channels, got {shape}; "
-            "for 64 × 64 colour photos pass (64, 64, 3)"
+            "for 64 × 64 colour images pass (64, 64, 3)"
         )
     if min(sizes[:2]) < smallest:
         raise InputError(
@@ -122,5 +122,5 @@ def _pixels(shape: Shape, *, smallest: int) -> keras.KerasTensor:
 
 
 def _glorot(seed: int) -> keras.Initializer:
-    """Return the initialisation Keras takes by default, with a seed."""
+    """Return Keras's default initialisation, with a seed."""
     return keras.initializers.GlorotUniform(seed)

@@ -24,8 +24,8 @@ def load(path: str | PathLike[str]) -> keras.Model:
     Parameters
     ----------
     path : path
-        What ``network.save(path)`` or `SiameseComparator.save` wrote. A file that brings code of
-        its own is refused.
+        What ``network.save(path)`` or `SiameseComparator.save` wrote. A file that contains code
+        is refused.
 
     Returns
     -------
@@ -42,18 +42,18 @@ def load(path: str | PathLike[str]) -> keras.Model:
 
 
 class SiameseComparator(EmbeddingComparator):
-    """Compares by a Siamese network; each image goes through the tower once.
+    """Compares images with a Siamese network; each image goes through the tower once.
 
-    The distance is the Euclidean one between the tower's vectors, whatever the head. A sigmoid
-    head turns it into a probability along a steadily falling curve, so the ranking of pairs is
-    the same, but 32-bit probabilities run into 0 and 1, where many pairs would tie. Should a head
-    have learned that what is farther apart is more alike, the distance is that with a minus sign.
+    The distance is the Euclidean distance between the tower's vectors, whatever the head. The
+    probability of a sigmoid head is a monotonic function of it, so the ranking of pairs is the
+    same; but 32-bit probabilities saturate at 0 and 1, where many pairs would tie. If a head has
+    learned that a larger distance is more alike, the sign is reversed.
 
     Parameters
     ----------
     network : keras.Model
         From `build`, or a tower alone (as the triplet loss trains it). One-channel towers are fed
-        gray, three-channel ones RGB. Train it further, and you need a new comparator.
+        gray, three-channel ones RGB. After further training, make a new comparator.
 
     Attributes
     ----------
@@ -97,23 +97,23 @@ class SiameseComparator(EmbeddingComparator):
     def between(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Distances:
         """Return distances of vectors: ``(n, d), (m, d) → (n, m)`` float32, smaller = more alike.
 
-        From 0 = same vector (up to 0, with a head that has learned the other direction).
+        At least 0 (at most 0 if the head has learned the reverse direction).
         """
         distances = super().between(a, b)
         distances *= self._sign
         return distances
 
     def probability(self, a: Images, b: Images) -> Distances:
-        """Return the network's probability that images show the same, ``(len(a), len(b))``."""
+        """Return the probability that images show the same class, ``(len(a), len(b))``, 0…1."""
         self._check_probability()
         return self.probability_at(self.distances(a, b))
 
     def probability_at(self, distances: npt.ArrayLike) -> Distances:
-        """Return the probability that belongs to distances of this comparator, same shape, 0…1.
+        """Return the probability of each distance of this comparator, same shape, 0…1.
 
         Raises
         ------
-        ValueError
+        InputError
             With the head ``"distance"``, which has no probability.
         """
         self._check_probability()
@@ -122,13 +122,14 @@ class SiameseComparator(EmbeddingComparator):
         return expit(self._slope * clamped + self._offset).astype(np.float32)
 
     def distance_at(self, probability: float) -> float:
-        """Return the distance at which the network gives `probability`, as a similarity threshold.
+        """Return the distance of a given probability, as a similarity threshold.
 
-        Pairs at or below this distance have at least this probability. Below 0, no pair has it.
+        Pairs at or below this distance have at least this probability. A result below 0 means
+        that no pair has it.
 
         Raises
         ------
-        ValueError
+        InputError
             With the head ``"distance"``, a head that ignores the distance, or a probability that
             is not between 0 and 1.
         """
@@ -136,30 +137,30 @@ class SiameseComparator(EmbeddingComparator):
         if not 0 < probability < 1:
             raise InputError(f"probability must lie between 0 and 1, got {probability}")
         if self._slope == 0:
-            raise InputError("this head gives every pair the same probability; train it first")
+            raise InputError("this head assigns every pair the same probability; train it first")
         return float(self._sign * (logit(probability) - self._offset) / self._slope)
 
     def save(self, path: str | Path) -> None:
-        """Write the network to a ``.keras`` file, which holds no pickle."""
+        """Write the network to a ``.keras`` file, which contains no pickle."""
         if Path(path).suffix != ".keras":
-            raise InputError(f"expected a path that ends in .keras, got {str(path)!r}")
+            raise InputError(f"expected a path ending in .keras, got {str(path)!r}")
         self.network.save(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "SiameseComparator":
-        """Read what `save` wrote; a file that brings code of its own is refused."""
+        """Read what `save` wrote; a file that contains code is refused."""
         return cls(load(path))
 
     def _check_probability(self) -> None:
         if self.head == "distance":
             raise InputError(
-                'the head "distance" gives no probability; use distances, or build the network '
+                'the head "distance" has no probability; use distances, or build the network '
                 'with the head "sigmoid"'
             )
 
 
 def _digest(tower: keras.Model) -> str:
-    """Digest what decides the vectors; what is frozen or compiled for training does not."""
+    """Digest what determines the vectors, but not what is frozen or compiled for training."""
     config = json.dumps(_without(json.loads(tower.to_json()), {"trainable", "compile_config"}))
     digest = hashlib.sha256(config.encode())
     for weight in tower.get_weights():

@@ -3,7 +3,7 @@
 from typing import Any, Literal, get_args
 
 from similarity_lab.backend import keras
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 
 layers, ops = keras.layers, keras.ops
 
@@ -13,7 +13,7 @@ HEADS: tuple[Head, ...] = get_args(Head)
 
 @keras.saving.register_keras_serializable(package="similarity_lab")
 class EuclideanDistance(keras.layers.Layer):
-    """Straight-line distance between two vectors, pair by pair.
+    """Euclidean distance between two vectors, pair by pair.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class EuclideanDistance(keras.layers.Layer):
         return ops.sqrt(ops.maximum(squares, self.epsilon))
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the layer is built from."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
 def build(tower: keras.Model, head: Head = "sigmoid") -> keras.Model:
-    """Return the Siamese network: two images in, whether they show the same out.
+    """Return the Siamese network of a tower: two images in, distance or probability out.
 
     Parameters
     ----------
@@ -60,19 +60,19 @@ def build(tower: keras.Model, head: Head = "sigmoid") -> keras.Model:
     Returns
     -------
     keras.Model
-        Inputs `left` and `right`, each what the tower takes. Output ``(n, 1)``: `is_same`, the
-        probability 0…1 that both show the same; or `distance`, from 0, smaller = more alike.
+        Inputs `left` and `right`, each like the tower's. Output ``(n, 1)``: `is_same`, the
+        probability 0…1 that both show the same class; or `distance`, from 0, smaller = more alike.
         Train it against 1 = same, 0 = different, with a loss that fits: `make_loss`.
 
     Raises
     ------
-    ValueError
+    InputError
         For an unknown head, or a tower that does not turn one input into one vector.
 
     Notes
     -----
-    The probability starts to fall with distance (weight -1). With a weight of random sign, as
-    usual, half of all networks would start by pulling different pairs together.
+    The probability initially falls with distance (weight -1). With a weight of random sign, as
+    usual, half of all networks would first pull different pairs together.
 
     Examples
     --------
@@ -82,10 +82,12 @@ def build(tower: keras.Model, head: Head = "sigmoid") -> keras.Model:
     (19890, ['is_same'])
     """
     if head not in HEADS:
-        raise InputError(f"head must be one of {', '.join(HEADS)}; got {head!r}")
+        raise InputError(
+            f"Unknown head {head!r}.{did_you_mean(head, HEADS)} Expected one of {', '.join(HEADS)}"
+        )
     if len(tower.inputs) != 1 or len(tower.output_shape) != 2:
         raise InputError(
-            f"tower {tower.name!r} takes {tower.input_shape} and gives {tower.output_shape}; "
+            f"tower {tower.name!r} turns {tower.input_shape} into {tower.output_shape}; "
             "a tower turns one image into one vector: (None, h, w, c) → (None, d)"
         )
     left = keras.Input(tower.input_shape[1:], name="left")
@@ -105,7 +107,7 @@ def parts(network: keras.Model) -> tuple[keras.Model, Head]:
     names = {layer.name for layer in network.layers}
     if len(towers) != 1 or "distance" not in names:
         raise InputError(
-            f"model {network.name!r} is no Siamese network; expected one that build(tower) made"
+            f"model {network.name!r} is not a Siamese network; expected the result of build(tower)"
         )
     if "is_same" not in names:
         return towers[0], "distance"
@@ -115,7 +117,7 @@ def parts(network: keras.Model) -> tuple[keras.Model, Head]:
 def logit_line(network: keras.Model) -> tuple[float, float]:
     """Return slope and offset of the logit of `is_same` over distance.
 
-    All a sigmoid head does before the sigmoid is linear: ``logit = slope · distance + offset``.
+    Before the sigmoid, a sigmoid head is linear: ``logit = slope · distance + offset``.
     """
     slope, offset = 1.0, 0.0
     for layer in network.layers:

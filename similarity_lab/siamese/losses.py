@@ -1,16 +1,16 @@
-"""Losses for the Siamese networks, and which head each of them fits."""
+"""Losses for the Siamese networks, and the heads that each of them fits."""
 
 import math
 from typing import Any
 
 from similarity_lab.backend import keras
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.siamese.heads import Head
 
 ops = keras.ops
 
-# What each loss judges: the output of a network with this head, or (None) a tower's vectors.
-FITS: dict[str, tuple[Head | None, ...]] = {
+# The heads whose output each loss takes; None: the vectors of a tower without a head.
+FITTING_HEADS: dict[str, tuple[Head | None, ...]] = {
     "binary-crossentropy": ("sigmoid", "batchnorm-sigmoid"),
     "contrastive": ("distance",),
     "triplet": (None,),
@@ -31,25 +31,25 @@ def make_loss(name: str, *, head: Head | None, margin: float | None = None) -> k
 
     Raises
     ------
-    ValueError
-        For an unknown loss, a head it cannot judge, or a margin it does not have.
+    InputError
+        For an unknown loss, a head that it does not fit, or a margin it does not have.
 
     Examples
     --------
     >>> make_loss("contrastive", head="distance", margin=0.5).margin
     0.5
-    >>> make_loss("contrastive", head="sigmoid")
-    Traceback (most recent call last):
-    ValueError: loss 'contrastive' does not fit head 'sigmoid': it needs 'distance'; ...
     """
-    if name not in FITS:
-        raise InputError(f"loss must be one of {', '.join(FITS)}; got {name!r}")
-    if head not in FITS[name]:
-        fitting = [loss for loss, heads in FITS.items() if head in heads]
+    if name not in FITTING_HEADS:
+        raise InputError(
+            f"Unknown loss {name!r}.{did_you_mean(name, FITTING_HEADS)} "
+            f"Expected one of {', '.join(FITTING_HEADS)}"
+        )
+    if head not in FITTING_HEADS[name]:
+        fitting = [loss for loss, heads in FITTING_HEADS.items() if head in heads]
         raise InputError(
             f"loss {name!r} does not fit head {head!r}: it needs "
-            f"{' or '.join(map(repr, FITS[name]))}; what fits {head!r} is "
-            f"{' or '.join(map(repr, fitting)) or 'nothing'}"
+            f"{' or '.join(map(repr, FITTING_HEADS[name]))}; for {head!r} use "
+            f"{' or '.join(map(repr, fitting)) or 'another head'}"
         )
     settings: dict[str, Any] = {} if margin is None else {"margin": margin}
     if name == "contrastive":
@@ -71,13 +71,13 @@ class _MarginLoss(keras.losses.Loss):
         self.margin = margin
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the loss is built from."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "margin": self.margin}
 
 
 @keras.saving.register_keras_serializable(package="similarity_lab")
 class ContrastiveLoss(_MarginLoss):
-    """Pull equal pairs together, push different ones apart until they are `margin` away.
+    """Pull pairs of the same class together, push others apart up to a distance of `margin`.
 
     ``½ distance²`` for a pair of the same, ``½ max(margin - distance, 0)²`` for different ones.
     Source: R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality Reduction by Learning an Invariant
@@ -115,13 +115,13 @@ class ContrastiveLoss(_MarginLoss):
 
 @keras.saving.register_keras_serializable(package="similarity_lab")
 class TripletSemiHardLoss(_MarginLoss):
-    """Each pair of a class should be closer, by `margin`, than either is to another class.
+    """Pull pairs of a class closer, by `margin`, than the anchor is to another class.
 
     For every anchor and positive of the batch ``max(d(anchor, positive) - d(anchor, negative) +
     margin, 0)`` with squared distances d, and the mean over these pairs. The negative is
     semi-hard: the closest one farther away than the positive; where none is, the farthest one.
-    Anchors without a positive or a negative do not count; a batch with none that counts has loss
-    0. Source: F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A Unified Embedding for Face
+    Anchors without a positive or a negative are ignored; a batch of only those has loss 0.
+    Source: F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A Unified Embedding for Face
     Recognition and Clustering", CVPR 2015, https://arxiv.org/abs/1503.03832.
 
     Parameters
@@ -161,7 +161,7 @@ class TripletSemiHardLoss(_MarginLoss):
         )
         distances = _squared_distances(y_pred)
         hinge = distances - _semi_hard(distances, same) + self.margin
-        # `where` rather than a product: what does not count may be infinite.
+        # `where` rather than a product: ignored entries may be infinite.
         losses = ops.where(is_pair, ops.maximum(hinge, 0.0), 0.0)
         n_pairs = ops.sum(ops.cast(is_pair, losses.dtype))
         return ops.sum(losses) / ops.maximum(n_pairs, 1.0)

@@ -1,4 +1,4 @@
-"""What a training leaves behind: the network, its history, and what made it."""
+"""A training run: the network, its history and configuration; and its state while it goes on."""
 
 import hashlib
 import json
@@ -10,33 +10,40 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.errors import PathNotFoundError
-from similarity_lab.pairs import Augmentation
+from similarity_lab.errors import InputError, SavedFolderError
+from similarity_lab.files.atomic import atomic_write
+from similarity_lab.files.saved import load_folder, save_folder
+from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.siamese.comparator import SiameseComparator
 
-NETWORK, CONFIGURATION, HISTORY = "network.keras", "configuration.json", "history.csv"
+KIND = "training run"
+NETWORK, HISTORY, CONFIGURATION = "network.keras", "history.csv", "configuration.json"
+_BEST = "best.weights.h5"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainingRun:
-    """A trained network and how it came about.
+    """A trained network, and how it was trained.
+
+    To see loss and verification AUC over the epochs:
+    ``plots.training_curves(run.history, best_epoch=run.best_epoch)``.
 
     Attributes
     ----------
     network : keras.Model
-        With the weights of the best epoch, or of the last one if `train` was told so.
+        With the weights of the best epoch, or of the last one if `train` was asked for those.
     history : DataFrame
         One row per epoch: ``epoch`` (from 1), ``loss``, with a sigmoid head ``accuracy`` (share of
-        its own pairs decided rightly), ``train_auc`` and ``val_auc`` (verification AUC of the
-        tower's distances, on a sample of the photos trained on and on the validation photos; 0.5
-        = none), shares of mined negatives, ``seconds`` of training.
+        its own pairs decided correctly), ``train_auc`` and ``val_auc`` (verification AUC of the
+        tower's distances, on a sample of the training images and on the validation images; 0.5 is
+        chance), shares of mined negatives, ``seconds`` of training.
     configuration : dict
-        Settings, what the tower was and which photos it saw; plain values.
+        Settings, what the tower was and which images it saw; plain values.
     versions : dict of str to str
+        Of the libraries, when it was trained.
     """
 
     network: keras.Model
@@ -58,48 +65,117 @@ class TrainingRun:
 
     @cached_property
     def comparator(self) -> SiameseComparator:
-        """The network as `compare` and `RelevanceScorer` take it."""
+        """The network as a comparator, for `compare` and `RelevanceScorer`."""
         return SiameseComparator(self.network)
 
-    def plot(self) -> Figure:
-        """Show loss and verification AUC over the epochs, the best one marked."""
-        from similarity_lab import plots
-
-        return plots.training_curves(self.history, best_epoch=self.best_epoch)
-
     def save(self, folder: str | PathLike[str]) -> None:
-        """Write network, history, configuration and versions into a folder."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        SiameseComparator(self.network).save(target / NETWORK)
-        self.history.to_csv(target / HISTORY, index=False)
-        write_configuration(target, self.configuration, self.versions)
+        """Write network, history, configuration and versions into a folder; no pickle."""
+        content = {"configuration": self.configuration, "versions": self.versions}
+        files = {
+            NETWORK: self.network.save,
+            HISTORY: lambda path: self.history.to_csv(path, index=False),
+        }
+        save_folder(folder, KIND, content, files)
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> "TrainingRun":
-        """Read what `save` wrote; nothing in it is executed."""
-        source = Path(folder)
-        missing = [n for n in (NETWORK, HISTORY, CONFIGURATION) if not (source / n).is_file()]
-        if missing:
-            raise PathNotFoundError(
-                f"{source}: holds no finished training run, {', '.join(missing)} missing"
-            )
-        configuration, made_with = read_configuration(source)
-        network = SiameseComparator.load(source / NETWORK).network
-        return cls(network, pd.read_csv(source / HISTORY), configuration, made_with)
+        """Read what `save` wrote; nothing in it is executed.
+
+        Raises
+        ------
+        PathNotFoundError
+            No saved training run in this folder.
+        SavedFolderError
+            A file was changed or is missing, or another version wrote it.
+        """
+        saved = load_folder(folder, KIND)
+        network = SiameseComparator.load(saved.path(NETWORK)).network
+        try:
+            configuration, versions = saved.content["configuration"], saved.content["versions"]
+        except KeyError as error:
+            raise SavedFolderError(f"{saved.folder}: the manifest has no {error}") from None
+        return cls(network, pd.read_csv(saved.path(HISTORY)), configuration, versions)
 
 
-def configuration_of(
-    tower: keras.Model, photos: ImageDataset, validation: ImageDataset, settings: dict[str, Any]
+class RunState:
+    """The state of a training in a folder, from which it resumes after being killed at any moment.
+
+    Each file is written atomically, and the history after the weights of its last epoch, so the
+    weights of every epoch in the history exist.
+
+    Parameters
+    ----------
+    folder : path
+        Made if missing.
+    configuration : dict
+        Plain values. If the folder holds the state of another configuration, this is an error.
+
+    Raises
+    ------
+    InputError
+        The folder holds the state of another run; the message names what differs.
+    """
+
+    def __init__(self, folder: Path, configuration: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        file = folder / CONFIGURATION
+        if file.is_file():
+            _check_equal(json.loads(file.read_text("utf-8")), configuration, folder)
+        else:
+            with atomic_write(file) as part:
+                part.write_text(json.dumps(configuration, indent=1) + "\n", "utf-8")
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return one row per finished epoch."""
+        file = self.folder / HISTORY
+        if not file.is_file():
+            return []
+        rows = pd.read_csv(file).to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in rows]
+
+    def write(self, network: keras.Model, history: pd.DataFrame, *, is_best: bool) -> None:
+        """Write the state after an epoch."""
+        epoch = len(history)
+        if is_best:
+            write_weights(network, self.folder / _BEST)
+        write_weights(network, self._weights_of(epoch))
+        with atomic_write(self.folder / HISTORY) as part:
+            history.to_csv(part, index=False)
+        self._weights_of(epoch - 1).unlink(missing_ok=True)
+
+    def restore_last(self, network: keras.Model, epoch: int) -> None:
+        """Restore weights and optimizer as they were after an epoch, counted from 1.
+
+        The network is compiled and its optimizer built.
+        """
+        network.load_weights(self._weights_of(epoch))
+
+    def restore_best(self, network: keras.Model) -> None:
+        """Restore the weights of the best epoch."""
+        network.load_weights(self.folder / _BEST)
+
+    def _weights_of(self, epoch: int) -> Path:
+        return self.folder / f"after-epoch-{epoch:04d}.weights.h5"
+
+
+def write_weights(network: keras.Model, file: Path) -> None:
+    """Write weights (``….weights.h5``) atomically."""
+    with atomic_write(file) as part:
+        network.save_weights(part, overwrite=True)
+
+
+def describe_run(
+    tower: keras.Model, dataset: ImageDataset, validation: ImageDataset, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what a run depends on, as plain values."""
     plain = {
         name: asdict(value) if isinstance(value, Augmentation) else value
         for name, value in settings.items()
     }
-    starts_from = hashlib.sha256()
+    weights = hashlib.sha256()
     for weight in tower.get_weights():
-        starts_from.update(np.ascontiguousarray(weight).tobytes())
+        weights.update(np.ascontiguousarray(weight).tobytes())
     return {
         **plain,
         "tower": {
@@ -107,32 +183,32 @@ def configuration_of(
             "input": list(tower.input_shape[1:]),
             "weights": int(tower.count_params()),
             "trainable": sum(int(np.prod(weight.shape)) for weight in tower.trainable_weights),
-            "starts_from": starts_from.hexdigest()[:8],
+            "starts_from": weights.hexdigest()[:8],
         },
-        "photos": _described(photos),
-        "validation": _described(validation),
+        "training": _describe_dataset(dataset),
+        "validation": _describe_dataset(validation),
     }
 
 
-def _described(dataset: ImageDataset) -> dict[str, Any]:
+def _describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
     identity = hashlib.sha256(np.ascontiguousarray(dataset.labels).tobytes())
     identity.update("\n".join(dataset.classes).encode())
     return {
-        "photos": len(dataset),
+        "images": len(dataset),
         "classes": len(np.unique(dataset.labels)),
         "labels": identity.hexdigest()[:8],
     }
 
 
-def write_configuration(
-    folder: Path, configuration: dict[str, Any], made_with: dict[str, str]
-) -> None:
-    """Write the configuration and the versions beside a run."""
-    content = {"configuration": configuration, "versions": made_with}
-    (folder / CONFIGURATION).write_text(json.dumps(content, indent=1) + "\n")
-
-
-def read_configuration(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read the configuration and the versions beside a run."""
-    content = json.loads((folder / CONFIGURATION).read_text())
-    return content["configuration"], content["versions"]
+def _check_equal(saved: dict[str, Any], configuration: dict[str, Any], folder: Path) -> None:
+    names = sorted(saved.keys() | configuration.keys())
+    differences = "; ".join(
+        f"{name} {saved.get(name)!r} there, {configuration.get(name)!r} here"
+        for name in names
+        if saved.get(name) != configuration.get(name)
+    )
+    if differences:
+        raise InputError(
+            f"{folder} holds another run ({differences}); use another folder, or build the tower "
+            "again with the same seed to resume that run"
+        )

@@ -16,8 +16,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
-from similarity_lab.errors import AddressError, CollectedFolderError, InputError, MissingExtraError
-from similarity_lab.images.sources import one_line
+from similarity_lab.errors import (
+    AddressError,
+    CollectedFolderError,
+    InputError,
+    MissingExtraError,
+    one_line,
+)
 from similarity_lab.web import folder as layout
 from similarity_lab.web.asked import Addresses, named_addresses
 from similarity_lab.web.collection import SITE_COLUMNS, Collection, summary

@@ -112,7 +112,7 @@ def test_sources_that_are_none(tmp_path):
         load_dataset(tmp_path / "empty")
     (tmp_path / "bad" / "almonds").mkdir(parents=True)
     (tmp_path / "bad" / "almonds" / "1.jpg").write_text("words")
-    with pytest.raises(ValueError, match=r"no readable photo among 1 files \(.*it holds text"):
+    with pytest.raises(ValueError, match=r"no readable photo among 1 files \(.*looks like text"):
         load_dataset(tmp_path / "bad")
     with pytest.raises(ValueError, match="the mapping: no readable photo"):
         load_dataset({"almonds": []})

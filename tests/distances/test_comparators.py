@@ -27,7 +27,7 @@ def test_compare(stub, make_photo, tmp_path):
     assert compare(red, red, comparator=stub) == pytest.approx(0, abs=1e-6)
     assert compare(red, green, comparator=stub) > 0.5
     (tmp_path / "a.jpg").write_text("no")
-    with pytest.raises(ImageError, match="holds text"):
+    with pytest.raises(ImageError, match="looks like text"):
         compare(tmp_path / "a.jpg", red)
 
 

@@ -51,7 +51,7 @@ def test_equal_to_the_embedder_and_each_content_once(store, paths, tmp_path):
         assert result.kept == expected.kept
         assert result.skipped.equals(expected.skipped)
         assert inner.looked_at == 300
-    with pytest.raises(ImageError, match=r"bad\.jpg: is not a picture"):
+    with pytest.raises(ImageError, match=r"bad\.jpg: unsupported image format"):
         embed_all(embedder, images, progress=False)
     assert embedder.embed([], progress=False).vectors.shape == (0, 3)
     assert (embedder.name, embedder.dimension, embedder.input_size) == ("counting", 3, (8, 8))

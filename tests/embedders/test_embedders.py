@@ -94,7 +94,7 @@ def test_all_sources_give_the_same_vectors(lite0, tmp_path):
 def test_bad_images(lite0, tmp_path):
     (tmp_path / "bad.jpg").write_text("no picture")
     images = [pictures(64)[0], tmp_path / "bad.jpg", pictures(64)[1]]
-    with pytest.raises(ImageError, match="holds text"):
+    with pytest.raises(ImageError, match="looks like text"):
         embed_all(lite0, images, progress=False)
     result = lite0.embed(images, progress=False)
     assert result.kept == [0, 2] and result.vectors.shape == (2, 1280)

@@ -8,19 +8,19 @@ from similarity_lab.pairs import Augmentation
 NONE = {each.name: 0.0 for each in fields(Augmentation)}
 
 
-def photos(channels=3, count=6):
+def images(channels=3, count=6):
     return np.random.default_rng(0).integers(0, 256, (count, 9, 7, channels), np.uint8)
 
 
-def changed(pixels, seed=0, **options):
+def augment(pixels, seed=0, **options):
     return Augmentation(**options)(pixels, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shape_range_and_seed(channels):
-    pixels = photos(channels)
+    pixels = images(channels)
     before = pixels.copy()
-    one, again, other = (changed(pixels, seed) for seed in (1, 1, 2))
+    one, again, other = (augment(pixels, seed) for seed in (1, 1, 2))
     assert one.shape == pixels.shape and one.dtype == np.float32
     assert one.min() >= 0 and one.max() <= 1
     np.testing.assert_array_equal(one, again)
@@ -28,45 +28,44 @@ def test_shape_range_and_seed(channels):
     np.testing.assert_array_equal(pixels, before)
 
 
-def test_nothing_asked_for_changes_nothing():
-    np.testing.assert_allclose(changed(photos(), **NONE), photos() / 255, atol=1e-6)
+def test_augmentation_of_zeros_is_the_identity():
+    np.testing.assert_allclose(augment(images(), **NONE), images() / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(NONE))
-def test_every_part_changes_something_and_each_photo_on_its_own(name):
-    same = np.repeat(photos(count=1), 8, axis=0)
-    result = changed(same, **{**NONE, name: 0.5 if name != "rotation" else 90})
+def test_every_parameter_changes_each_image_independently(name):
+    same = np.repeat(images(count=1), 8, axis=0)
+    result = augment(same, **{**NONE, name: 0.5 if name != "rotation" else 90})
     assert len(np.unique(result.reshape(8, -1), axis=0)) > 1
     if name == "color":  # nothing for grayscale
         np.testing.assert_allclose(
-            changed(same[..., :1], **{**NONE, name: 0.5}), same[..., :1] / 255, atol=1e-6
+            augment(same[..., :1], **{**NONE, name: 0.5}), same[..., :1] / 255, atol=1e-6
         )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_light_equals_its_description_step_by_step(channels):
+def test_colour_changes_equal_their_definition(channels):
     parts = {"contrast": 0.5, "brightness": 0.3, "color": 0.4}
     rng = np.random.default_rng(5)
-    Augmentation(**NONE).matrices(6, (9, 7), rng)  # the moves are drawn first
+    Augmentation(**NONE).matrices(6, (9, 7), rng)  # the geometry is drawn first
     contrast, brightness = (rng.uniform(-most, most, (6, 1, 1, 1)) for most in (0.5, 0.3))
-    values = photos(channels) / 255
+    values = images(channels) / 255
     mean = values.mean((1, 2, 3), keepdims=True)
     values = mean + (values - mean) * (1 + contrast) + brightness
     if channels == 3:
         gray = values.mean(3, keepdims=True)
         values = gray + (values - gray) * (1 + rng.uniform(-0.4, 0.4, (6, 1, 1, 1)))
         values = values * (1 + rng.uniform(-0.4, 0.4, (6, 1, 1, 3)))
-    result = changed(photos(channels), seed=5, **{**NONE, **parts})
+    result = augment(images(channels), seed=5, **{**NONE, **parts})
     np.testing.assert_allclose(result, values.clip(0, 1), atol=1e-5)
 
 
-def test_a_flip_swaps_left_and_right_exactly():
-    result = changed(photos(), **{**NONE, "flip": 1})
-    np.testing.assert_allclose(result, photos()[:, :, ::-1] / 255, atol=1e-6)
+def test_flip_is_exact():
+    result = augment(images(), **{**NONE, "flip": 1})
+    np.testing.assert_allclose(result, images()[:, :, ::-1] / 255, atol=1e-6)
 
 
-def test_a_move_turns_zooms_and_mirrors_about_the_middle_and_shifts():
-    """Every move of many keeps what is promised, and together they reach all of it."""
+def test_matrices_cover_the_ranges_of_their_parameters():
     parts = {"rotation": 30, "zoom": 0.2, "shift": 0.1, "flip": 0.25}
     moves = Augmentation(**parts).matrices(4000, (9, 7), np.random.default_rng(0))
     turns, height, width = moves[:, :, :2], 9, 7
@@ -86,9 +85,9 @@ def test_a_move_turns_zooms_and_mirrors_about_the_middle_and_shifts():
     assert np.abs(together - np.eye(5)).max() < 5 / np.sqrt(4000)
 
 
-def test_what_is_uncovered_is_no_black_corner():
+def test_uncovered_corners_are_reflected():
     white = np.full((20, 16, 16, 3), 255, np.uint8)
-    moved = changed(white, **{**NONE, "rotation": 45, "shift": 0.3, "zoom": 0.3})
+    moved = augment(white, **{**NONE, "rotation": 45, "shift": 0.3, "zoom": 0.3})
     assert moved.min() == 1
 
 
@@ -99,7 +98,7 @@ def test_what_is_uncovered_is_no_black_corner():
         ("zoom", 1, 0.99), ("contrast", -0.1, 0.99),
     ],
 )  # fmt: skip
-def test_what_is_refused(name, value, most):
+def test_value_out_of_range_is_refused(name, value, most):
     with pytest.raises(ValueError, match=rf"{name} must be between 0 and {most}, got {value}"):
         Augmentation(**{name: value})
     assert getattr(Augmentation(**{name: most}), name) == most

@@ -8,7 +8,7 @@ from similarity_lab.errors import ImageError
 from similarity_lab.images.decoding import decoded_batches, map_ahead, readable
 
 
-def test_order_is_kept_and_errors_take_their_place():
+def test_map_ahead_keeps_order_and_yields_image_errors():
     def slow_when_even(source):
         time.sleep(0.01 if source % 2 == 0 else 0)
         if source == 3:
@@ -21,16 +21,16 @@ def test_order_is_kept_and_errors_take_their_place():
     ]  # fmt: skip
 
 
-def test_never_more_than_ahead_are_waiting():
+def test_map_ahead_bounds_pending_results():
     started = []
     stream = map_ahead(started.append, range(100), ahead=5)
-    for taken in range(1, 20):
+    for n_consumed in range(1, 20):
         next(stream)
         time.sleep(0.002)
-        assert len(started) <= taken + 5
+        assert len(started) <= n_consumed + 5
 
 
-def test_other_errors_come_through_and_threads_end():
+def test_map_ahead_raises_other_errors_and_ends_its_threads():
     def broken(source):
         raise KeyError(source)
 
@@ -42,15 +42,15 @@ def test_other_errors_come_through_and_threads_end():
         time.sleep(0.01)
 
 
-def test_batches_leave_out_what_is_bad(make_photo):
+def test_decoded_batches_without_unreadable_images(make_photo):
     sources = [b"bad", *[np.asarray(make_photo((9, 9, 9), i)) for i in range(4)], b"bad", b"bad"]
     batches = list(decoded_batches(sources, (6, 5), "rgb", 3))
     assert [indices for _, indices, _ in batches] == [[1, 2], [3, 4], []]
-    assert [[index for index, _ in bad] for _, _, bad in batches] == [[0], [5], [6]]
+    assert [[index for index, _ in errors] for _, _, errors in batches] == [[0], [5], [6]]
     assert [pixels.shape for pixels, _, _ in batches] == [(2, 6, 5, 3), (2, 6, 5, 3), (0, 6, 5, 3)]
 
 
-def test_readable_lists_the_others(make_photo):
-    kept, errors = readable([np.asarray(make_photo((1, 2, 3))), b"no"], progress=False)
-    assert kept == [0]
-    assert errors[1].reason == "is not a picture we read: it holds text"
+def test_readable_reports_errors_by_position(make_photo):
+    positions, errors = readable([np.asarray(make_photo((1, 2, 3))), b"no"], progress=False)
+    assert positions == [0]
+    assert errors[1].reason == "unsupported image format (content looks like text)"

@@ -1,4 +1,4 @@
-"""What holds of the readers of pictures whatever the bytes, sizes, modes and turns are."""
+"""Properties of the image readers, for any bytes, sizes, modes and orientations."""
 
 import io
 
@@ -18,7 +18,7 @@ SIGNATURES = [
     b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x40\0\0\0WEBPVP8 ", b"BM",
     b"II*\0", b"MM\0*", b"\0\0\0\x20ftypavif", b"<svg", b"",
 ]  # fmt: skip
-TURNS = [  # what EXIF's orientations 1…8 undo, as operations on an array
+UPRIGHT = [  # make images of EXIF orientation 1…8 upright, as operations on an array
     lambda a: a,
     lambda a: a[:, ::-1],
     lambda a: a[::-1, ::-1],
@@ -44,7 +44,7 @@ def encoded(array, kind, **options):
 
 
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=200))
-def test_any_bytes_are_a_picture_or_an_image_error(signature, rest):
+def test_any_bytes_are_an_image_or_an_image_error(signature, rest):
     data = signature + rest
     for reader in (read_image, check_image, read_header, lambda d: read_scaled(d, size=(4, 4))):
         try:
@@ -56,12 +56,12 @@ def test_any_bytes_are_a_picture_or_an_image_error(signature, rest):
 
 
 @given(pixels(3), LOSSLESS, st.integers(1, 8))
-def test_what_was_saved_is_what_is_read(array, kind, orientation):
+def test_lossless_formats_round_trip(array, kind, orientation):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    turned = orientation if kind in ("PNG", "WEBP", "TIFF") else 1
+    effective = orientation if kind in ("PNG", "WEBP", "TIFF") else 1
     data = encoded(array, kind, **({} if kind == "BMP" else {"exif": exif}))
-    upright = np.ascontiguousarray(TURNS[turned - 1](array))
+    upright = np.ascontiguousarray(UPRIGHT[effective - 1](array))
     np.testing.assert_array_equal(read_image(data), upright)
     gray = np.asarray(Image.fromarray(upright).convert("L"))
     np.testing.assert_array_equal(read_image(data, color="gray")[..., 0], gray)
@@ -72,7 +72,7 @@ def test_what_was_saved_is_what_is_read(array, kind, orientation):
 
 
 @given(pixels(4))
-def test_transparency_is_laid_on_white(array):
+def test_transparency_is_composited_on_white(array):
     share = array[..., 3:] / 255
     expected = array[..., :3] * share + 255 * (1 - share)
     for source in (encoded(array, "PNG"), array):
@@ -80,40 +80,40 @@ def test_transparency_is_laid_on_white(array):
 
 
 @given(pixels(None, np.uint16))
-def test_sixteen_bits_become_eight(array):
+def test_sixteen_bits_are_scaled_to_eight(array):
     for kind in ("PNG", "TIFF"):
         result = read_image(encoded(array, kind))
         np.testing.assert_array_equal(result, np.repeat((array // 257)[..., None], 3, axis=2))
 
 
 @given(pixels(3), st.integers(1, 40), st.integers(1, 40), st.sampled_from(["rgb", "gray"]))
-def test_every_size_that_is_asked_for(array, height, width, color):
+def test_any_size_is_produced(array, height, width, color):
     shape = (height, width, 3 if color == "rgb" else 1)
     for kind in ("JPEG", "PNG"):
         data = encoded(array, kind)
-        whole = read_image(data, size=(height, width), color=color)
+        resized = read_image(data, size=(height, width), color=color)
         scaled = read_scaled(data, size=(height, width), color=color)
-        assert whole.shape == scaled.shape == shape and whole.dtype == scaled.dtype == np.uint8
+        assert resized.shape == scaled.shape == shape and resized.dtype == scaled.dtype == np.uint8
 
 
 @given(pixels(3), st.integers(1, 600))
-def test_no_more_pixels_than_allowed(array, limit):
+def test_pixel_limit(array, limit):
     data, (height, width) = encoded(array, "PNG"), array.shape[:2]
     for reader in (read_image, check_image, read_header):
         if height * width <= limit:
             reader(data, max_pixels=limit)
         else:
-            with pytest.raises(ImageError, match=f"claims {width} x {height} pixels"):
+            with pytest.raises(ImageError, match=f"declares {width} x {height} pixels"):
                 reader(data, max_pixels=limit)
 
 
 @given(pixels(3), st.data())
-def test_half_a_jpeg_is_none(array, data):
-    whole = encoded(array, "JPEG")
-    cut = data.draw(st.integers(0, len(whole) - 3))
+def test_truncated_jpeg_is_refused(array, data):
+    jpeg = encoded(array, "JPEG")
+    length = data.draw(st.integers(0, len(jpeg) - 3))
     for reader in (read_image, check_image, lambda part: read_scaled(part, size=(4, 4))):
         with pytest.raises(ImageError):
-            reader(whole[:cut])
+            reader(jpeg[:length])
 
 
 MODES = [
@@ -123,13 +123,13 @@ MODES = [
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_of_pillow_is_read(mode):
-    picture = Image.new(mode, (6, 5))
-    assert read_image(picture).shape == (5, 6, 3)
-    assert read_image(picture, color="gray").shape == (5, 6, 1)
+def test_every_pillow_mode_is_read(mode):
+    image = Image.new(mode, (6, 5))
+    assert read_image(image).shape == (5, 6, 3)
+    assert read_image(image, color="gray").shape == (5, 6, 1)
 
 
-def test_a_lab_tiff_becomes_gray_as_well():
+def test_lab_tiff_is_read_as_rgb_and_gray():
     buffer = io.BytesIO()
     Image.new("LAB", (6, 5), (128, 128, 128)).save(buffer, "TIFF")
     lab = buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Scaled decoding: close to plain decoding for photos, alike in everything else."""
+"""`read_scaled`: close to `read_image` for photos, equal in everything else."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from similarity_lab import read_image
 from similarity_lab.errors import ImageError
-from similarity_lab.images.scaled import read_scaled
+from similarity_lab.images.scaled import read_scaled, resize
 from similarity_lab.samples import load_image
 
 
@@ -23,32 +23,30 @@ def jpeg(image, **options):
     return file.getvalue()
 
 
-def distance(a, b):
-    """Mean absolute difference, in pixel values."""
+def mean_difference(a, b):
     return np.abs(a.astype(int) - b.astype(int)).mean()
 
 
 @pytest.mark.parametrize("color", ["rgb", "gray"])
 @pytest.mark.parametrize("side", [200, 348, 700, 2000])
-def test_close_to_plain_decoding(photo, color, side):
+def test_pixels_are_close_to_read_image(photo, color, side):
     data = jpeg(photo.resize((side, side * 3 // 4)))
     plain = read_image(data, size=(96, 120), color=color)
     scaled = read_scaled(data, size=(96, 120), color=color)
     assert scaled.dtype == np.uint8 and scaled.shape == plain.shape
-    assert distance(scaled, plain) < 7 < distance(scaled, plain[:, ::-1]) / 2  # almonds are rough
+    assert mean_difference(scaled, plain) < 7 < mean_difference(scaled, plain[:, ::-1]) / 2
 
 
-@pytest.mark.parametrize("turned", range(1, 9))
-def test_orientation_is_applied(photo, turned):
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied(photo, orientation):
     exif = Image.Exif()
-    exif[0x0112] = turned
+    exif[0x0112] = orientation
     data = jpeg(photo, exif=exif)
     plain = read_image(data, size=(90, 120))
-    assert distance(read_scaled(data, size=(90, 120)), plain) < 7
+    assert mean_difference(read_scaled(data, size=(90, 120)), plain) < 7
 
 
-def test_a_file_and_its_pixels_are_alike(photo, tmp_path):
-    """Whatever a picture comes as, it is scaled the same way."""
+def test_all_kinds_of_source_are_scaled_alike(photo, tmp_path):
     data = jpeg(photo.resize((348, 348)))
     (tmp_path / "a.jpg").write_bytes(data)
     pixels = read_image(data)
@@ -56,21 +54,21 @@ def test_a_file_and_its_pixels_are_alike(photo, tmp_path):
     Image.fromarray(pixels).save(png, "PNG")
     sources = [tmp_path / "a.jpg", io.BytesIO(data), pixels, png.getvalue()]
     for source in [*sources, Image.open(io.BytesIO(data))]:
-        found = read_scaled(source, size=(224, 224))
-        assert distance(found, read_scaled(data, size=(224, 224))) < 0.01
+        pixels = read_scaled(source, size=(224, 224))
+        assert mean_difference(pixels, read_scaled(data, size=(224, 224))) < 0.01
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L"])
-def test_other_colours(photo, mode):
+def test_other_colour_modes(photo, mode):
     data = jpeg(photo.convert(mode))
     plain = read_image(data, size=(64, 64))
-    assert distance(read_scaled(data, size=(64, 64)), plain) < 7
+    assert mean_difference(read_scaled(data, size=(64, 64)), plain) < 7
 
 
 @pytest.mark.parametrize("kind", ["truncated", "text", "nothing", "large"])
-def test_refused_alike(photo, kind, tmp_path):
+def test_errors_equal_those_of_read_image(photo, kind, tmp_path):
     data, file = jpeg(photo), tmp_path / "a.jpg"
-    large = data.replace(b"\x01\xe0\x02\x80", b"\xff\xf0\xff\xf0", 1)  # what the header claims
+    large = data.replace(b"\x01\xe0\x02\x80", b"\xff\xf0\xff\xf0", 1)  # the declared size
     kinds = {"truncated": data[: len(data) // 2], "text": b"words", "nothing": b"", "large": large}
     file.write_bytes(kinds[kind])
     with pytest.raises(ImageError) as plain:
@@ -82,8 +80,30 @@ def test_refused_alike(photo, kind, tmp_path):
 
 def test_one_pixel():
     assert read_scaled(jpeg(Image.new("RGB", (1, 1), "red")), size=(5, 4)).shape == (5, 4, 3)
-    assert read_scaled(np.zeros((1, 900, 3), np.uint8), size=(5, 4), color="gray").shape == (
-        5,
-        4,
-        1,
-    )
+    thin = np.zeros((1, 900, 3), np.uint8)
+    assert read_scaled(thin, size=(5, 4), color="gray").shape == (5, 4, 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "shape", [(112, 96), (96, 112), (97, 161), (192, 224), (384, 448), (301, 403), (640, 901)]
+)
+def test_resize_equals_opencv(shape, channels):
+    cv2 = pytest.importorskip("cv2")
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, channels), np.uint8)
+    size = (96, 112)
+    expected = pixels
+    if (factor := int(min(shape[0] / size[0], shape[1] / size[1]) / 1.5)) > 1:
+        reduced = (shape[1] // factor, shape[0] // factor)
+        expected = cv2.resize(pixels, reduced, interpolation=cv2.INTER_AREA)
+    expected = cv2.resize(expected, size[::-1], interpolation=cv2.INTER_LINEAR)
+    result = resize(pixels, size).astype(int)
+    difference = np.abs(result - expected.reshape(result.shape))
+    assert difference.max() <= 2 and difference.mean() < 0.05
+
+
+def test_resize_averages_areas_of_any_size():
+    ramp = np.repeat(np.linspace(0, 255, 1000).astype(np.uint8)[:, None], 1003, axis=1)
+    small = resize(ramp, (7, 9))[..., 0]
+    np.testing.assert_allclose(small[:, 4], (np.arange(7) + 0.5) * 255 / 7, atol=2)
+    assert (small == small[:, :1]).all()

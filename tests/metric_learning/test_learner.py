@@ -87,7 +87,7 @@ def test_match_goes_on_where_an_image_cannot_be_read(learner, data):
     matched = learner.match(images)
     assert matched["query"].tolist() == [0, 1, 2]
     assert matched["label"].isna().tolist() == [False, True, False]
-    assert "holds text" in matched["reason"][1] and matched["reason"][0] == ""
+    assert "looks like text" in matched["reason"][1] and matched["reason"][0] == ""
     assert learner.match([b"no picture"])["label"].isna().all()
 
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_indexed_or_calibrated_on(learner, data):
 
 def test_lookup_stops_at_an_image_that_cannot_be_read(library):
     learner = MetricLearner(progress=False).fit(library, tower="small", size=(8, 8), epochs=1)
-    with pytest.raises(ImageError, match="holds text"):
+    with pytest.raises(ImageError, match="looks like text"):
         learner.index(library).lookup([b"no picture"], k=1)
 
 

@@ -128,14 +128,14 @@ def test_sites_on_which_nothing_can_be_said(fitted, sites, tmp_path):
     (tmp_path / "words" / "a.jpg").write_text("no")
     with pytest.raises(SiteError, match="empty: has no files"):
         fitted.score(tmp_path / "empty")
-    with pytest.raises(SiteError, match="none of its 1 files is a readable image .*holds text"):
+    with pytest.raises(SiteError, match="none of its 1 files is a readable image .*like text"):
         fitted.score(tmp_path / "words")
     bad = [tmp_path / "words", tmp_path / "absent", tmp_path / "half.zip", ["no.jpg"]]
     bad[2].write_bytes(b"PK half of it")
     table = fitted.score_many([sites / "nut-shop", *bad, sites / "date-shop"])
     assert list(table.columns) == SITE_COLUMNS and len(table) == 6
     assert table["decision"].fillna("").tolist() == ["relevant", *[""] * 4, "irrelevant"]
-    expected = ["holds text", "no such folder", "truncated or damaged", "no.jpg: no such file"]
+    expected = ["looks like text", "no such folder", "truncated or damaged", "no.jpg: no such file"]
     for words, reason in zip(expected, table["reason"][1:5], strict=True):
         assert words in reason
     assert table["site"].tolist()[1:5] == [*map(str, bad[:3]), "site"]

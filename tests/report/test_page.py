@@ -77,7 +77,7 @@ def test_site_page_shows_every_image_and_why_others_are_not_counted(index, resul
     assert len(page.images) == 2 * len(scored) + 1
     for text in (
         "again.jpg", "repeated: the same picture as another one",
-        "index.html", "unreadable: is not a picture we read: it holds HTML",
+        "index.html", "unreadable: unsupported image format (content looks like HTML)",
         f"{result.share:.0%} (95% CI {100 * result.interval[0]:.0f}–{result.interval[1]:.0%})",
         f"P(share ≥ 25%) = {result.probability:.1%}", "closest other product:", "distance 0.",
         "prior share 0.25", "embedder directions of colours",
@@ -107,7 +107,7 @@ def test_each_image_is_stored_once_as_a_thumbnail(index, results):
     assert len(thumbs) < 2 * 21  # 21 images of two sites, for two targets, and references
     for path in thumbs:
         with Image.open(path) as image:
-            assert image.format == "JPEG" and max(image.size) <= thumbnails_module.SIDE
+            assert image.format == "JPEG" and max(image.size) <= 180
 
 
 def test_rewriting_reuses_thumbnails_and_removes_outdated_files(index, results, monkeypatch):
@@ -116,9 +116,11 @@ def test_rewriting_reuses_thumbnails_and_removes_outdated_files(index, results, 
     broken.write_bytes(b"cut off")
     (folder / "thumbs" / "mine.txt").write_text("not the report's")
     sources = []
-    encoded = thumbnails_module.encoded
+    encode = thumbnails_module.encode_thumbnail
     monkeypatch.setattr(
-        thumbnails_module, "encoded", lambda *args: sources.append(args[0]) or encoded(*args)
+        thumbnails_module,
+        "encode_thumbnail",
+        lambda *args: sources.append(args[0]) or encode(*args),
     )
     write_report(results, folder, progress=False)
     # several sources with the same content may be encoded at once

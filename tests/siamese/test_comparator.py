@@ -93,7 +93,7 @@ def test_a_tower_alone_compares_by_distance():
         lambda: comparator.distance_at(0.5),
         lambda: comparator.probability([photo], [other]),
     ):
-        with pytest.raises(ValueError, match='"distance" gives no probability'):
+        with pytest.raises(ValueError, match='"distance" has no probability'):
             ask()
 
 
@@ -155,9 +155,9 @@ def test_bad_input(tmp_path):
     for probability in (0, 1, float("nan")):
         with pytest.raises(ValueError, match="between 0 and 1"):
             comparator.distance_at(probability)
-    with pytest.raises(ValueError, match="ends in .keras"):
+    with pytest.raises(ValueError, match="ending in .keras"):
         comparator.save(tmp_path / "network.h5")
-    with pytest.raises(ValueError, match="not found"):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         SiameseComparator.load(tmp_path / "nowhere.keras")
     with pytest.raises(ValueError, match="vectors of 48 and of 3 numbers"):
         comparator.between(np.zeros((1, 48), np.float32), np.zeros((1, 3), np.float32))

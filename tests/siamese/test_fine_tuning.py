@@ -6,9 +6,10 @@ import pytest
 
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
+from similarity_lab.embedders import embed_all
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.samples import load_image
-from similarity_lab.siamese import TrainingRun, fine_tuning, train_strong
+from similarity_lab.siamese import TrainingRun, strong, train_strong
 
 layers = keras.layers
 CLASSES = ("almonds", "sunflower oil", "oats")
@@ -40,28 +41,28 @@ def small_base(monkeypatch):
     monkeypatch.setattr("similarity_lab.siamese.strong.efficientnet_lite", base)
 
 
-def strong(folder=None, **settings):
+def run_strong(folder=None, **settings):
     return train_strong(
         TRAIN, VALIDATION, dimension=4, blocks=1, folder=folder, **(SETTINGS | settings)
     )
 
 
 def test_two_phases_in_one_history(tmp_path):
-    run = strong(tmp_path)
+    run = run_strong(tmp_path)
     assert run.history["phase"].tolist() == ["projection"] * 2 + ["blocks"] * 2
     assert run.history["epoch"].tolist() == [1, 2, 3, 4]
-    trainable = [run.configuration["phases"][p]["tower"]["trainable"] for p in fine_tuning.PHASES]
+    trainable = [run.configuration["phases"][p]["tower"]["trainable"] for p in strong.PHASES]
     assert trainable == [8 * 4 + 4, 8 * 4 + 4 + 4 * 4 * 3 * 8 + 8]
-    vectors = run.comparator.embedder.embed(TRAIN.images, progress=False).vectors
+    vectors = embed_all(run.comparator.embedder, TRAIN.images, progress=False)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     loaded = TrainingRun.load(tmp_path)
     pd.testing.assert_frame_equal(loaded.history, run.history)
 
 
 def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    whole = strong(tmp_path / "whole")
+    whole = run_strong(tmp_path / "whole")
     calls = []
-    once = fine_tuning.train
+    once = strong.train
 
     def interrupted(*args, **settings):
         if calls:
@@ -70,19 +71,19 @@ def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
         return once(*args, **settings)
 
     with monkeypatch.context() as patched:
-        patched.setattr(fine_tuning, "train", interrupted)
+        patched.setattr(strong, "train", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            strong(tmp_path / "parts")
+            run_strong(tmp_path / "parts")
     monkeypatch.setattr(
-        fine_tuning, "fit_projection", lambda *a, **k: pytest.fail("it has the start already")
+        strong, "fit_projection", lambda *a, **k: pytest.fail("it has the start already")
     )
-    resumed = strong(tmp_path / "parts")
+    resumed = run_strong(tmp_path / "parts")
     figures = ["epoch", "loss", "val_auc"]
     pd.testing.assert_frame_equal(whole.history[figures], resumed.history[figures], rtol=1e-3)
 
 
 def test_a_second_phase_that_does_harm_is_taken_back(monkeypatch):
-    once = fine_tuning.train
+    once = strong.train
 
     def harmful(tower, *args, **settings):
         run = once(tower, *args, **settings)
@@ -91,9 +92,9 @@ def test_a_second_phase_that_does_harm_is_taken_back(monkeypatch):
             run.history["val_auc"] = 0.1
         return run
 
-    monkeypatch.setattr(fine_tuning, "train", harmful)
-    run = strong()
+    monkeypatch.setattr(strong, "train", harmful)
+    run = run_strong()
     assert run.history["phase"][run.best_epoch - 1] == "projection"
-    vectors = run.comparator.embedder.embed(VALIDATION.images, progress=False).vectors
+    vectors = embed_all(run.comparator.embedder, VALIDATION.images, progress=False)
     auc = pair_distances(vectors, VALIDATION.labels, "euclidean").auc
     assert auc == pytest.approx(run.history["val_auc"].max(), abs=1e-6)

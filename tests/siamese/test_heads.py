@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from similarity_lab.backend import keras
-from similarity_lab.siamese import architecture_1, architecture_2, build
+from similarity_lab.siamese import architecture_1, build
 from similarity_lab.siamese.heads import HEADS, EuclideanDistance, logit_line, parts
 
 
@@ -55,29 +55,12 @@ def test_the_parts_of_a_network(head):
 
 def test_bad_parts():
     tower = architecture_1()
-    with pytest.raises(ValueError, match="sigmoid, batchnorm-sigmoid, distance; got 'softmax'"):
+    with pytest.raises(ValueError, match="Unknown head 'softmax'.*batchnorm-sigmoid, distance"):
         build(tower, "softmax")
     with pytest.raises(ValueError, match="a tower turns one image into one vector"):
         build(build(tower, "distance"))
-    with pytest.raises(ValueError, match="is no Siamese network"):
+    with pytest.raises(ValueError, match="is not a Siamese network"):
         parts(tower)
-
-
-def test_a_fresh_process_gives_the_same_answers(tmp_path):
-    left, right = pairs()
-    network = build(architecture_2((64, 64, 1)), "batchnorm-sigmoid")
-    network.save(tmp_path / "network.keras")
-    np.savez(tmp_path / "pairs.npz", left=left, right=right)
-    code = (
-        "import numpy as np\n"
-        "from similarity_lab.siamese import SiameseComparator\n"
-        "network = SiameseComparator.load('network.keras').network\n"
-        "pairs = np.load('pairs.npz')\n"
-        "np.save('answers.npy', network.predict([pairs['left'], pairs['right']], verbose=0))\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
-    answers = network.predict([left, right], verbose=0)
-    np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), answers, atol=1e-6)
 
 
 HEADS_AND_LOSSES = """

@@ -140,5 +140,5 @@ def test_the_command(library, tmp_path, capsys, monkeypatch):
     output = capsys.readouterr()
     first = (tmp_path / "t.csv").read_text().splitlines()[1].split(",")
     assert first[2] == str(photo) and abs(float(first[3])) < 1e-5
-    assert "bad.jpg: is not a picture" in output.err and "dates" in output.out
+    assert "bad.jpg: unsupported image format" in output.err and "dates" in output.out
     assert run("search", photo, "--no-store") == 2

@@ -149,8 +149,8 @@ def test_hostile_answers_cost_only_themselves(street):
     for path, reason in {
         "/endless.jpg": "larger than the limit",
         "/bomb.png": "3600000000 pixels",
-        "/big.jpg": "claims 1200 x 1200 pixels",
-        "/html.jpg": "it holds HTML",
+        "/big.jpg": "declares 1200 x 1200 pixels",
+        "/html.jpg": "looks like HTML",
         "/loop.jpg": "max redirections reached",
     }.items():
         assert reason in reasons[base + path], path

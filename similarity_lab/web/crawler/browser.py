@@ -13,8 +13,7 @@ from typing import Any
 from scrapy import Request
 from scrapy.crawler import Crawler
 
-from similarity_lab.errors import BrowserError
-from similarity_lab.images.sources import one_line
+from similarity_lab.errors import BrowserError, one_line
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _LOADED = frozenset({"script", "xhr", "fetch", "stylesheet"})

@@ -18,8 +18,7 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.internet.error import ConnectError, ConnectionLost
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
 
-from similarity_lab.errors import AddressError
-from similarity_lab.images.sources import one_line
+from similarity_lab.errors import AddressError, one_line
 from similarity_lab.web.policy.addresses import check_address, site_key
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from scrapy.robotstxt import ProtegoRobotParser, RobotParser
 from twisted.python.failure import Failure
 from w3lib.url import canonicalize_url
 
-from similarity_lab.errors import BrowserError
-from similarity_lab.images.sources import one_line
+from similarity_lab.errors import BrowserError, one_line
 from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.choosing import Choice
 from similarity_lab.web.crawler.gate import ROBOTS, explain
