@@ -90,7 +90,7 @@ class EmbeddedSite:
             No image can be read, or all of them are left out.
         """
         if not site.paths:
-            raise SiteError(f"{site.name}: the site has no files")
+            raise SiteError(f"{site.name}: has no files")
         images = _SiteImages(site.paths, embedder.input_size, bool(leave_out), thumbnails)
         embedded = embedder.embed(images, progress=progress)
         if not embedded.kept:

@@ -119,7 +119,7 @@ def test_bad_files_are_listed_and_not_counted(fitted, sites):
     assert len(result.images) == 12 and len(result.skipped) == 2
     bad = result.images[result.images["status"] == "skipped"]
     assert bad["score"].isna().all() and not bad["is_match"].any()
-    assert [reason[:15] for reason in bad["reason"]] == ["damaged JPEG: i", "is not a pictur"]
+    assert [reason[:15] for reason in bad["reason"]] == ["damaged JPEG: i", "unsupported ima"]
 
 
 def test_sites_on_which_nothing_can_be_said(fitted, sites, tmp_path):
