@@ -10,7 +10,7 @@ JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: help env core demo docs test lint types imports meta unit coverage slow mutants fuzz \
+.PHONY: help env core demo docs test lint types imports meta unit coverage slow \
 	notebooks lock licences clean
 
 help:
@@ -19,8 +19,6 @@ help:
 	@echo "make meta       the checks of the repository itself: docs, locks, release, notebooks"
 	@echo "make slow       the tests marked slow"
 	@echo "make coverage   the tests with line coverage; fails below 90 %"
-	@echo "make mutants    mutation testing of the code that decides (hours)"
-	@echo "make fuzz       fuzz the readers of images, archives and pages (a minute each)"
 	@echo "make docs       build the documentation in site/"
 	@echo "make env        create the full environment, $(VENV)/"
 	@echo "make core       create the small environment, $(CORE)/"

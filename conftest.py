@@ -7,6 +7,7 @@ them can be given, and what it needs besides (extras, `make` targets) against wh
 import os
 import re
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def run_console(example):
 
 def parse_console(example):
     """Parse the `similarity-lab` lines of a console block; argparse exits where it cannot."""
-    from similarity_lab.cli.app import _parser
+    from similarity_lab.cli.program import make_parser
 
     for line in example.parsed.replace("\\\n", " ").splitlines():
         words = shlex.split(line)
@@ -64,65 +65,57 @@ def parse_console(example):
             check_beside(line)
             continue
         try:
-            _parser().parse_args(words[1:])
+            make_parser().parse_args(words[1:])
         except SystemExit:
             raise AssertionError(f"{line}: no such command or option") from None
 
 
-@pytest.fixture(scope="module")
-def in_a_folder_with_samples(tmp_path_factory):
-    """README blocks find samples under the names a user would give: library/, sites/, a table."""
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory):
+    """The sample, unpacked once; tests only read it."""
     from similarity_lab import make_samples
+
+    return make_samples(tmp_path_factory.mktemp("sample") / "samples", progress=False)
+
+
+@pytest.fixture(scope="module")
+def in_folder_with_samples(samples, tmp_path_factory):
+    """README blocks find the sample under a user's names: library/, sites/, suppliers.csv."""
     from similarity_lab.samples.serving import serve
-    from similarity_lab.samples.shops import make_shop
+    from similarity_lab.samples.storefront import sample_shop
 
     before, folder = os.getcwd(), tmp_path_factory.mktemp("readme")
     os.chdir(folder)
-    samples = make_samples("samples", progress=False)
-    (folder / "library").symlink_to(samples.library.resolve())
-    (folder / "sites").symlink_to(samples.library.resolve().parent / "sites")
-    shop = make_shop("Nuts", ["almonds", "oats", "almonds", "dates"], size=(160, 160))
-    with serve(shop) as server:
-        (folder / "suppliers.csv").write_text(f"name,url\nNuts,{server.url}\n")
+    (folder / "samples").symlink_to(samples.folder)
+    (folder / "library").symlink_to(samples.library)
+    (folder / "sites").symlink_to(samples.folder / "sites")
+    with serve(sample_shop("nordic-pantry")) as server:
+        (folder / "suppliers.csv").write_text(f"name,url\nNordic Pantry,{server.url}\n")
         LOCAL[:] = ["--allow", server.endpoint, "--no-throttle"]
         yield
     os.chdir(before)
 
 
-WARES = {
-    "library": {name: [name] * 4 for name in ("almonds", "dates", "oats", "cocoa")},
-    "sites": {
-        "greenfield-foods": ["almonds", "dates", "almonds", "oats", "almonds", "cocoa"],
-        "marble-mill": ["oats", "cocoa", "dates", "oats", "cocoa", "dates"],
-    },
-}
-
-
 @pytest.fixture(scope="session")
-def a_few_photos(tmp_path_factory):
-    """Small images of four products in library/, and the images of two shops in sites/."""
-    from PIL import Image
-
-    from similarity_lab.samples import load_image
-
+def small_sample(samples, tmp_path_factory):
+    """A part of the sample, quick to train on: four images of four products, and two sites."""
     folder = tmp_path_factory.mktemp("docs")
-    for part, groups in WARES.items():
-        for group, subjects in groups.items():
-            (folder / part / group).mkdir(parents=True)
-            for number, subject in enumerate(subjects):
-                index = number if part == "library" else 6 + number
-                image = Image.fromarray(load_image(subject, index, size=(112, 112)))
-                image.save(folder / part / group / f"{number:03}.jpg")
+    for name in ("almonds", "dates", "oats", "cocoa"):
+        (folder / "library" / name).mkdir(parents=True)
+        for path in sorted((samples.library / name).iterdir())[:4]:
+            shutil.copy(path, folder / "library" / name)
+    for name in ("greenfield-foods", "marble-mill"):
+        shutil.copytree(samples.folder / "sites" / name, folder / "sites" / name)
     return folder
 
 
 @pytest.fixture(scope="module")
-def among_a_few_photos(a_few_photos, tmp_path_factory):
-    """Each page has a folder of its own in which library/ and sites/ lie."""
+def in_folder_with_small_sample(small_sample, tmp_path_factory):
+    """Each page of docs/ has a folder of its own in which library/ and sites/ lie."""
     before, folder = os.getcwd(), tmp_path_factory.mktemp("page")
     os.chdir(folder)
-    for part in WARES:
-        (folder / part).symlink_to(a_few_photos / part)
+    for part in ("library", "sites"):
+        (folder / part).symlink_to(small_sample / part)
     yield
     os.chdir(before)
 
@@ -134,6 +127,6 @@ def blocks_of(pattern, path, console, fixture):
 
 
 pytest_collect_file = (
-    blocks_of("README.md", str(ROOT), run_console, "in_a_folder_with_samples")
-    + blocks_of("*.md", str(ROOT / "docs"), parse_console, "among_a_few_photos")
+    blocks_of("README.md", str(ROOT), run_console, "in_folder_with_samples")
+    + blocks_of("*.md", str(ROOT / "docs"), parse_console, "in_folder_with_small_sample")
 ).pytest()

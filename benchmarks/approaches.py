@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from similarity_lab import RelevanceScorer, Site, load_embedder
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.relevance.rules.learned import QUALITIES
 
 TRAIN_PHOTOS = 2640  # of the Grocery Store's train split, 43 coarse classes
 
-LEARNED = {"method": "learned"}
-PUBLISHED = {"method": "mean-distance"}  # 0.65 and 0.25
-CHOSEN = PUBLISHED | {"similarity_threshold": "from-library"}
+LEARNED = {"rule": "learned"}
+PUBLISHED = {"rule": "mean-distance"}  # 0.65 and 0.25
+CHOSEN = {"rule": MeanDistanceRule("from-library")}
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ def metric_learning() -> Approach:
         return trained(FEATURES).comparator
 
     def used() -> Comparator:
-        from similarity_lab.metric_learning.embedder import with_head
+        from similarity_lab.metric_learning import HeadEmbedder
 
-        return EmbeddingComparator(with_head(load_embedder(), precise().embedder.head))
+        return EmbeddingComparator(HeadEmbedder(load_embedder(), precise().embedder.head))
 
     return Approach(precise, used, trained_on=TRAIN_PHOTOS)
 
@@ -109,7 +110,7 @@ APPROACHES: dict[str, Approach] = {
     "strong Siamese": siamese("strong"),
     "metric learning": metric_learning(),
     "learned": packaged(scoring=LEARNED),
-    "learned, best": packaged(quality="best", scoring=LEARNED | {"quality": "best"}),
+    "learned, best": packaged(quality="best", scoring=LEARNED),
 }
 
 # The study's question: more data, and no restriction to one product
@@ -129,4 +130,4 @@ def score_once(name: str, library: dict[str, list[str]], target: str, images: li
     scorer = RelevanceScorer(
         target, embedder=approach.used(), progress=False, **approach.scoring
     ).fit(library)
-    scorer.score(Site.from_paths(images, name="all"))
+    scorer.decide(Site.from_paths(images, name="all"))

@@ -16,8 +16,8 @@ from benchmarks.grocery_sites import SEED, Photos, StoredEmbedder, all_paths, lo
 from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.evaluation.intervals import wilson_interval
+from similarity_lab.relevance.posterior import SharePosterior
 from similarity_lab.relevance.rules import calibration
-from similarity_lab.relevance.rules.shares import SharePosterior
 
 HARD = (0.8, 0.85, 0.875, 0.9, 0.925, 0.95)
 EDGE = (0.5, 0.75, 0.9, 0.95, 1.0)
@@ -35,7 +35,7 @@ def chances(photos: Photos) -> tuple[list[dict[tuple, Chances]], list[np.ndarray
             task.target, embedder=photos.comparator, seed=SEED, progress=False
         ).fit(photos.libraries[number])
         held, line = scorer.rule_.held_out, scorer.rule_.likelihood
-        tables = [scorer.score(site).images for site in photos.sites[number]]
+        tables = [scorer.decide(site).images for site in photos.sites[number]]
         counted = [table.loc[table["status"] == "scored", "score"].to_numpy() for table in tables]
         scores = [(ratios - line.offset) / line.slope for ratios in counted]
         by_pair = {}

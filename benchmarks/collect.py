@@ -41,8 +41,8 @@ def measure(n_shops: int, n_products: int, seed: int) -> dict[str, float]:
         )
         seconds = time.perf_counter() - start
         table = collection.table
-        twice = sum(n - 1 for server in servers for n in Counter(server.asked).values())
-        digests = set(collection.images.query("status == 'kept'")["sha256"])
+        twice = sum(n - 1 for server in servers for n in Counter(server.requests).values())
+        digests = set(collection.images.query("crawl_status == 'kept'")["sha256"])
     pages, images = int(table["n_pages"].sum()), int(table["n_images"].sum())
     products = n_shops * n_products
     return {

@@ -40,15 +40,15 @@ from benchmarks.common import (
 )
 from benchmarks.grocery_changes import Task
 from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
-from benchmarks.original_loop import N_REFERENCES, embed_alone, original_distances
 from benchmarks.speed import LOOP_IMAGES, Block, Stopwatch, scoring
 from similarity_lab import RelevanceScorer, grocery_store, load_dataset, load_embedder
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.images.sources import content_digest
-from similarity_lab.metric_learning import MetricLearner
+from similarity_lab.metric_learning import FeatureTower, MetricLearner
 from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.study.scoring import N_REFERENCES, embed_alone, original_distances
 
 FILE, SEED = RESULTS / "comparison.json", 0
 ADAPTED = "metric learning, on each library"
@@ -109,7 +109,7 @@ class Sites:
             to_references = comparator.between(vectors, scorer.reference_vectors_)
             digests = [self._digests[path] for path in site.paths]
             distances.append(scorer.rule_.columns(vectors, to_references, digests)["distance"])
-        cut = scorer.similarity_threshold_
+        cut = scorer.rule_.similarity_threshold
         shares = np.array([(values <= cut).mean() for values in distances])
         is_target = np.concatenate(task.is_target).astype(bool)
         return {
@@ -135,7 +135,7 @@ def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     comparator.embedder = StoredEmbedder(comparator.embedder, sites.paths)
     minutes = approach.minutes and approach.minutes()
     row = {"trained_on": approach.trained_on, "training_minutes": minutes}
-    if approach.scoring["method"] == "learned":
+    if approach.scoring["rule"] == "learned":
         return figures(Photos(sites.tasks, comparator).decide(**approach.scoring)) | row
     runs = [sites.by_distance(task, comparator, **approach.scoring) for task in sites.tasks]
     vectors = comparator.embedder.embed(sites.test.paths).vectors
@@ -149,7 +149,7 @@ def on_each_library(sites: Sites) -> dict[str, object]:
     runs, spent = [], []
     for task in sites.tasks:
         before = time.process_time()
-        learner = MetricLearner(progress=False).fit(task.library, embedder=frozen, seed=SEED)
+        learner = MetricLearner(FeatureTower(frozen), seed=SEED, progress=False).fit(task.library)
         spent.append(time.process_time() - before)
         comparator = learner.comparator
         made, shown = comparator.embedder, {path for site in task.sites for path in site.paths}

@@ -6,41 +6,41 @@ from benchmarks.result_tables import load, origin_line, plain, table, with_inter
 
 SITES = """## Decisions on composite grocery sites
 
-Fourteen products, each with 40 websites composed of real photos: 30 reference photos, a library
-of about half of the *other* categories; the sites' other images come from categories that are
-**not** in the library, plus clothing, merchandise and web photos. Relevant sites show the
-product on 25 to 85 % of 10 to 60 images, irrelevant ones on 0 to 8 %. Image AUC is the mean
-over products (bootstrap over products), site AUC pools all sites (bootstrap over sites),
-accuracy has a Wilson interval. Where a method gives probabilities: expected calibration errors (15
-bins of equal mass; prior share of the images 25 %, true share 27 %), the share of sites decided
-when "unsure" below a certainty of 90 % is allowed, and how many of those are right. References are
-train photos, sites show test photos. Wrong references are photos of products outside the library.
-Vectors are Keras's, in float32; what the default's int8 changes is told below.
+Fourteen products, each with 40 websites composed of real photos: 30 reference photos and a library
+of about half of the *other* categories. The other images of the sites come from categories that
+are **not** in the library, plus clothing, merchandise and web photos. Relevant sites show the
+product on 25 to 85% of 10 to 60 images, irrelevant ones on 0 to 8%. Image AUC is the mean over
+products (bootstrap over products), site AUC pools all sites (bootstrap over sites), accuracy has a
+Wilson interval. For methods with probabilities: expected calibration errors (15 bins of equal
+mass; prior share of the images 25%, true share 27%), the fraction of sites decided if "unsure"
+below a certainty of 90% is allowed, and the fraction of those decided correctly. References are
+training photos, sites show test photos. Wrong references are photos of products outside the
+library. Vectors are float32, by Keras; the effect of the default int8 is reported below.
 """
 
-CHOICE = """### What the calibration's constants owe to these sites
+CHOICE = """### How much the calibration constants owe to these sites
 
-Two constants of the learned rule's calibration (from which quantile of the others' scores on a
-photo is hard to tell, and the quantile of the references' that is mirrored in their median to tell
-where photos from elsewhere end) are the tenths, and were looked at on these sites, both qualities
-at once. Chosen anew for each product on the other
-thirteen, by log loss, from a grid of {count}, they are judged on products that had no say.
+Two constants of the learned rule's calibration are 0.1 quantiles: the quantile of the other
+products' scores from which a photo counts as hard, and the quantile of the references' scores that
+is mirrored at their median to bound the scores of photos from elsewhere. They were chosen on these
+sites, for both qualities at once. Here they are chosen again for each product on the other
+thirteen, by log loss, from a grid of {count}, and evaluated on the product that was left out.
 """
 
 ADAPTING = """### An embedder adapted to the library
 
-`adapt_embedder(library)`: the last four blocks of Lite0 learn to tell the library's products (the
-target's references among them) apart, then the learned rule on its vectors, beside the same with
-the frozen network; {count} of the fourteen products, {minutes:.0f} minutes each, embedding not
-counted. Means over products.
+`adapt_embedder(library)` trains the last four blocks of Lite0 to separate the products of the
+library, including the references of the target. The learned rule on its vectors is compared with
+the same rule on the frozen network; {count} of the fourteen products, {minutes:.0f} minutes each
+without embedding. Means over products.
 """
 
 DRAWS = """## How many references to draw
 
-Grayscale EfficientNet-Lite0, mean distance, 560 sites, each decided with twenty seeds. At 0.65
-nearly everything is called similar, so hardly a decision can change, and half of them are
-wrong. At a threshold that separates, the draw matters; taking *all* references costs nothing
-and ends the luck.
+Greyscale EfficientNet-Lite0, mean distance, 560 sites, each decided with twenty seeds. At 0.65
+nearly everything is called similar, so the draw can hardly change a decision, and half of the
+decisions are wrong. At a threshold that separates, the draw matters; using *all* references costs
+nothing and removes the randomness.
 """
 
 

@@ -49,18 +49,18 @@ def wrong(tasks: list[Task], libraries: list[EmbeddedLibrary], share: float, see
     known = {
         path: vector
         for library in libraries
-        for path, vector in zip(library.photos.paths, library.vectors, strict=True)
+        for path, vector in zip(library.dataset.paths, library.vectors, strict=True)
     }
 
     def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
         rng = np.random.default_rng([seed, number])
-        strangers = sorted(set(known) - set(library.photos.paths))
+        strangers = sorted(set(known) - set(library.dataset.paths))
         references = np.flatnonzero(library.is_target(tasks[number].target))
         replaced = rng.permutation(references)[: round(share * len(references))]
         vectors = library.vectors.copy()
         for at, stranger in zip(replaced, rng.permutation(len(strangers)), strict=False):
             vectors[at] = known[strangers[stranger]]
-        return EmbeddedLibrary(library.photos, vectors, library.embedder, library.skipped)
+        return EmbeddedLibrary(library.dataset, vectors, library.embedder, library.skipped)
 
     return change
 
@@ -70,7 +70,7 @@ def with_background(comparator: Comparator) -> Change:
     vectors = background_vectors(comparator.embedder)
 
     def change(_number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
-        photos = library.photos
+        photos = library.dataset
         grown = replace(
             photos,
             paths=(*photos.paths, *(Path(f"generated-{at}") for at in range(len(vectors)))),

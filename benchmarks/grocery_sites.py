@@ -38,6 +38,7 @@ from similarity_lab import RelevanceScorer, Site, load_dataset, load_embedder
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.evaluation import expected_calibration_error
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.site import EmbeddedSite
@@ -100,7 +101,7 @@ class Photos:
                 embedder=self.comparator,
                 **{"seed": SEED, "progress": False} | parameters,
             ).fit(change(number, library) if change else library)
-            results = [scorer.score(site) for site in self.sites[number]]
+            results = [scorer.decide(site) for site in self.sites[number]]
             images = pd.concat([result.images for result in results])
             counted = (images["status"] != "left out").to_numpy()
             probabilities = {"chance": images["probability"].to_numpy(float)}
@@ -117,7 +118,7 @@ class Photos:
                     "decided": np.array([result.relevant for result in results]),
                     "sure": np.array([result.decision != "unsure" for result in results]),
                     "relevant": task.relevant,
-                    "threshold": scorer.similarity_threshold_,
+                    "threshold": scorer.rule_.similarity_threshold,
                     "results": results,
                     **(probabilities if results[0].probability is not None else {}),
                 }
@@ -229,8 +230,8 @@ def main() -> None:
         rows[name] = summary(runs)
         print(f"{name}: {rows[name]['image_auc']:.4f} {rows[name]['accuracy']:.4f}", flush=True)
 
-    original = {"method": "mean-distance"}
-    chosen = original | {"similarity_threshold": "from-library"}
+    original = {"rule": "mean-distance"}
+    chosen = {"rule": MeanDistanceRule("from-library")}
     gray = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "gray", paths)))
     runs = gray.decide(**original)
     add("original rule (gray lite0, 0.65 / 0.25)", runs)
@@ -238,7 +239,7 @@ def main() -> None:
     add("mean distance, gray lite0, threshold from the library", gray.decide(**chosen))
     color = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "rgb", paths)))
     add("mean distance, colour lite0, threshold from the library", color.decide(**chosen))
-    nearest = chosen | {"draw": "all", "aggregate": "mean-of-nearest"}
+    nearest = {"rule": MeanDistanceRule("from-library", draw="all", aggregate="mean-of-nearest")}
     add("mean of 3 nearest, colour lite0, threshold from the library", color.decide(**nearest))
     if not short:
         add_trained(add, tasks, paths, chosen)

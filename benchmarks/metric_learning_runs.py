@@ -10,14 +10,14 @@ import argparse
 
 from benchmarks.common import CACHE, photos_folder, stored
 from similarity_lab import grocery_store, load_embedder
-from similarity_lab.metric_learning import MetricLearner
+from similarity_lab.metric_learning import EfficientNetTower, FeatureTower, MetricLearner
 
 RUNS = CACHE / "metric-learning"
 SEED = 0
 FEATURES, END_TO_END = "metric learning, head on features", "metric learning, last 5 blocks"
 SETTINGS: dict[str, dict[str, object]] = {
-    FEATURES: {"tower": "features", "epochs": 20},
-    END_TO_END: {"tower": "efficientnet-lite0", "epochs": 6, "patience": 3},
+    FEATURES: {"epochs": 20},
+    END_TO_END: {"epochs": 6, "patience": 3},
 }
 
 
@@ -29,11 +29,11 @@ def trained(name: str) -> MetricLearner:
         return MetricLearner.load(folder, embedder=frozen or None)
     root = photos_folder() / "grocery-store"
     photos, validation = (grocery_store(root, split, "coarse") for split in ("train", "val"))
-    settings = dict(SETTINGS[name])
-    if settings["tower"] == "features":
+    tower: FeatureTower | EfficientNetTower = EfficientNetTower()
+    if name == FEATURES:
         paths = sorted({*photos.paths, *validation.paths})
-        settings["embedder"] = stored("efficientnet-lite0", "rgb", paths)
-    learner = MetricLearner().fit(photos, validation=validation, seed=SEED, **settings)
+        tower = FeatureTower(stored("efficientnet-lite0", "rgb", paths))
+    learner = MetricLearner(tower, seed=SEED, **SETTINGS[name]).fit(photos, validation=validation)
     learner.index(photos).save(folder)
     return learner
 

@@ -1,6 +1,4 @@
-"""The original study's loop, literally: sixteen networks calls of one image per site image.
-
-Kept as the oracle that the package's scorer is tested against, and as the 1x of the speed table:
+"""Speed of the original study's loop (`similarity_lab.study.scoring`), the 1x of the speed table.
 
     python -m benchmarks.original_loop [--images N]
 
@@ -11,53 +9,19 @@ in one run, and writes them to benchmarks/results/original_loop.json.
 import argparse
 import statistics
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from scipy.spatial import distance
 
 from similarity_lab import RelevanceScorer, Site, load_embedder
-from similarity_lab.backend import keras
-from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.study.scoring import (
+    N_REFERENCES,
+    SIMILARITY_THRESHOLD,
+    embed_alone,
+    original_distances,
+)
 
-SEED, N_REFERENCES, SIMILAR, RELEVANT = 0, 15, 0.65, 0.25
-
-
-def embed_alone(model: keras.Model, path: Path) -> np.ndarray:
-    """Read, make gray, resize, stack to three equal channels, scale, embed a batch of one."""
-    file = Image.open(path).convert("L").resize((224, 224))
-    pixels = np.stack((file,) * 3, axis=-1)
-    pixels = np.array(pixels) / 255.0
-    embedding = model.predict(pixels[np.newaxis, ...], verbose=0)
-    return np.array(embedding).flatten()
-
-
-def original_distances(
-    model: keras.Model, images: Sequence[Path], references: Sequence[Path], draw: ReferenceDraw
-) -> list[float]:
-    """Return each image's mean cosine distance to the references drawn for it."""
-    means = []
-    for image in images:
-        drawn = draw.indices(len(references), content_digest(image))
-        vector = embed_alone(model, image)
-        means.append(
-            np.mean(
-                [
-                    distance.cdist([embed_alone(model, references[i])], [vector], "cosine")[0][0]
-                    for i in drawn
-                ]
-            )
-        )
-    return means
-
-
-def original_decision(distances: Sequence[float]) -> bool:
-    """Return whether enough images are near enough."""
-    similar = sum(value <= SIMILAR for value in distances)
-    return similar / len(distances) >= RELEVANT
+SEED = 0
 
 
 def main() -> None:
@@ -83,10 +47,10 @@ def main() -> None:
         expected = original_distances(model, few, references, draw)
         slow.append(len(few) / (time.perf_counter() - start))
         start = time.perf_counter()
-        scorer = RelevanceScorer(task.target, method="mean-distance", seed=SEED, progress=False)
+        scorer = RelevanceScorer(task.target, rule="mean-distance", seed=SEED, progress=False)
         scorer.fit({task.target: references})
         fitted = time.perf_counter()
-        result = scorer.score(Site.from_paths(many, name="all"))
+        result = scorer.decide(Site.from_paths(many, name="all"))
         done = time.perf_counter()
         fast.append(len(many) / (done - fitted))
         cold.append(len(many) / (done - start))
@@ -101,7 +65,7 @@ def main() -> None:
         ),
         "largest difference of a distance": float(np.abs(got - expected).max()),
         "equal decisions per image": float(
-            np.mean((got <= SIMILAR) == (np.array(expected) <= SIMILAR))
+            np.mean((got <= SIMILARITY_THRESHOLD) == (np.array(expected) <= SIMILARITY_THRESHOLD))
         ),
     }
     for name, value in figures.items():

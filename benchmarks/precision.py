@@ -43,7 +43,7 @@ def main() -> None:
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
     lite0, lite2 = "efficientnet-lite0", "efficientnet-lite2"
-    alone, original = references_only(tasks), {"method": "mean-distance"}
+    alone, original = references_only(tasks), {"rule": "mean-distance"}
     rules = {
         "learned": ("learned", lite0, 224, "rgb", None, {}),
         "references": ("learned, references only", lite0, 224, "rgb", alone, {}),

@@ -16,7 +16,7 @@ from benchmarks.grocery_sites import Task, all_paths, load_tasks
 from similarity_lab import RelevanceScorer
 from similarity_lab.distances import Cosine
 from similarity_lab.images.sources import content_digest
-from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 
 DRAWS = (1, 5, 15, 50, "all")
 SEEDS = range(20)
@@ -27,12 +27,11 @@ def decisions(task: Task, embedder: object, digests: dict) -> dict[tuple[object,
     """Return the shares of a task's sites, (seeds, sites), by number of draws and threshold."""
     scorer = RelevanceScorer(
         task.target,
-        method="mean-distance",
+        rule=MeanDistanceRule("from-library"),
         embedder=embedder,
-        similarity_threshold="from-library",
         progress=False,
     ).fit(task.library)
-    thresholds = {"0.65": 0.65, "from the library": scorer.similarity_threshold_}
+    thresholds = {"0.65": 0.65, "from the library": scorer.rule_.similarity_threshold}
     to_references = [
         Cosine().pairwise(embedder.embed(site.paths).vectors, scorer.reference_vectors_)
         for site in task.sites

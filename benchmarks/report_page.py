@@ -19,8 +19,8 @@ from PIL import Image
 
 from benchmarks.common import origin, require_clean_tree, write_results
 from similarity_lab._version import versions
-from similarity_lab.relevance import SiteRelevance
-from similarity_lab.relevance.decision import IMAGE_COLUMNS
+from similarity_lab.relevance import DecisionSettings, SiteRelevance
+from similarity_lab.relevance.tables import SCORE_COLUMNS
 from similarity_lab.report import write_report
 
 _DRAWN = 40  # different drawings; a few bytes behind the end make each file's content its own
@@ -63,7 +63,7 @@ def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRe
     for number in range(sites):
         place = folder / f"site-{number:05}"
         place.mkdir()
-        table = pd.DataFrame(index=range(images), columns=IMAGE_COLUMNS)
+        table = pd.DataFrame(index=range(images), columns=SCORE_COLUMNS)
         paths = [place / f"{at:03}.jpg" for at in range(images)]
         for at, path in enumerate(paths):
             path.write_bytes(
@@ -79,14 +79,10 @@ def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRe
         results.append(
             SiteRelevance.from_images(
                 table,
-                method="learned",
-                similarity_threshold=0.5,
-                relevance_threshold=0.25,
-                settings={"prior_share": 0.25, "certainty": 0.9},
+                settings=DecisionSettings("learned", "none", 0.5, 0.25, 0.9, prior_share=0.25),
                 site=f"shop-{rng.integers(10**6)}.example",
                 target="almonds",
                 skipped=pd.DataFrame(columns=["path", "reason"]),
-                embedder="none",
                 versions=versions(),
             )
         )

@@ -29,7 +29,7 @@ from similarity_lab.distances import Cosine
 from similarity_lab.embedders import Embedder
 from similarity_lab.evaluation import Between, evaluate_retrieval, nearest_labels, pair_distances
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
-from similarity_lab.metric_learning.embedder import HeadEmbedder
+from similarity_lab.metric_learning import HeadEmbedder
 
 REPEATS = 50
 BASELINE = "cosine, colour lite0"

@@ -12,7 +12,7 @@ from typing import Literal
 from benchmarks.common import CACHE, photos_folder
 from similarity_lab import grocery_store
 from similarity_lab.siamese import TrainingRun, train_strong
-from similarity_lab.study.siamese_networks import EXPERIMENTS, run_experiment
+from similarity_lab.study import EXPERIMENTS, run_experiment
 
 RUNS = CACHE / "siamese"
 SEED, EPOCHS, STEPS = 0, 8, 30

@@ -24,12 +24,13 @@ import numpy as np
 
 from benchmarks.common import PEAK, origin, photos_folder, require_clean_tree, write_results
 from benchmarks.grocery_sites import Task, load_tasks
-from benchmarks.original_loop import N_REFERENCES, SEED, embed_alone, original_distances
+from benchmarks.original_loop import SEED
 from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
 from similarity_lab.embedders.base import StreamingEmbedder
 from similarity_lab.embedders.openvino_lite import usable_cores
 from similarity_lab.images.scaled import read_scaled
-from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
+from similarity_lab.study.scoring import N_REFERENCES, embed_alone, original_distances
 
 LOOP_IMAGES = 3  # of the original loop in one turn: sixteen predictions each
 SIZE = 224
@@ -74,10 +75,9 @@ def original_rule(task: Task, images: list[Path], runtime: str) -> Block:
     def block() -> int:
         embedder = load_embedder(color="gray", runtime=runtime)
         scorer = RelevanceScorer(
-            task.target, method="mean-distance", embedder=embedder, progress=False,
-            similarity_threshold=0.65, seed=SEED,
+            task.target, rule=MeanDistanceRule(0.65), embedder=embedder, progress=False, seed=SEED,
         )  # fmt: skip
-        scorer.fit(references).score(Site.from_paths(images, name="all"))
+        scorer.fit(references).decide(Site.from_paths(images, name="all"))
         return len(images)
 
     return block
@@ -87,7 +87,7 @@ def scoring(scorer: RelevanceScorer, images: list[Path]) -> Block:
     """Score one site with a scorer that is fitted."""
 
     def block() -> int:
-        scorer.score(Site.from_paths(images, name="all"))
+        scorer.decide(Site.from_paths(images, name="all"))
         return len(images)
 
     return block
@@ -148,7 +148,7 @@ def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
     float32, int8 = (load_embedder(runtime=name) for name in ("openvino", "openvino-int8"))
     learned = RelevanceScorer(task.target, progress=False).fit(task.library)
     kept = RelevanceScorer(task.target, store=folder, progress=False).fit(task.library)
-    kept.score(Site.from_paths(images, name="all"))
+    kept.decide(Site.from_paths(images, name="all"))
     pixels = np.stack([read_image(path, size=SIZE) for path in images[:64]])
     return {
         "original loop": loop,
@@ -192,10 +192,10 @@ def first_answer(task: Task, images: list[Path], folder: Path, repeats: int) -> 
     fitted = RelevanceScorer(task.target, progress=False).fit(task.library)
     fitted.save(scorer)
     command = "from similarity_lab.cli import main; import sys; sys.exit(main())"
-    score = [sys.executable, "-c", command, "score", "--quiet", "--scorer", str(scorer), str(site)]
+    score = [sys.executable, "-c", command, "decide", "--quiet", "--scorer", str(scorer), str(site)]
     score += ["--store", str(folder / "kept")]
     runs = {
-        "similarity-lab score, 40 cached images, s": score,
+        "similarity-lab decide, 40 cached images, s": score,
         "import similarity_lab, s": [sys.executable, "-c", "import similarity_lab"],
         "python alone, s": [sys.executable, "-c", "pass"],
     }

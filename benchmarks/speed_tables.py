@@ -10,32 +10,32 @@ image once, in batches, while the next ones are decoded; distances and decisions
 
 SPEED = """## Speed
 
-Blocks in turns on one machine, medians; ratios are medians within a turn. "Cold" includes loading
-the network and embedding the references (original rule), or scores a site that was never seen
-(learned rule, fitted before); "cached" finds its vectors in the store. float32 decodes as the study
-did, int8 with `read_scaled`. Processor time is what all cores together spend on an image.
+Interleaved blocks on one machine, medians; ratios are medians within a round. "Cold" includes
+loading the network and embedding the references (original rule), or scores a new site with a
+fitted scorer (learned rule); "cached" finds its vectors in the store. float32 decodes as the study
+did, int8 with `read_scaled`. Processor time is the time of all cores per image.
 """
 
-LIMITS = """What the machine could do at most is its cores over the processor time that embedding
-from arrays and decoding take; memory is the peak above a warm model's.
+LIMITS = """The ceiling of the machine is its number of cores divided by the processor time of
+embedding from arrays and decoding; memory is the peak above that of a warm model.
 """
 
-PEERS = """### Others that do the same work
+PEERS = """### Other tools for the same work
 
-The same network and weights from arrays in memory, in turns, in images per second; then what could
-keep vectors: clustered synthetic vectors of 1,280 numbers, put in batches of 128, 40 got by key
-from a store just opened, the five nearest of one vector (recall against all comparisons in NumPy).
-SQLite needs no package, is safe against kills and second writers, and is fastest by key; what it
-does slowly, searching very many vectors, the index beside it does. Its time includes reading the
-index from disk, as a command that asks once does; making it is not in any column, and takes tens of
-minutes for a million.
+Embedding: the same network and weights on arrays in memory, interleaved, in images per second.
+Stores: clustered synthetic vectors of 1,280 numbers, written in batches of 128; 40 read by key
+from a newly opened store; the five nearest of one vector (recall against exact search in NumPy).
+SQLite needs no package, is safe against kills and concurrent writers, and is fastest by key; the
+index beside it makes up for its slow search of very many vectors. The search time includes reading
+the index from disk, as in a command that runs one query. Building the index is not in any column;
+it takes tens of minutes for a million vectors.
 """
 
-ROOFLINE = """### How close to the machine
+ROOFLINE = """### Distance to the limits of the machine
 
-One core. "At best" is what it reaches on a wide 1 x 1 convolution under the same runtime. What is
-missing goes into depthwise layers, which move more bytes than they multiply, into narrow ones, and
-in int8 into the first block, which stays in float32.
+One core. "At best" is the rate of a wide 1 x 1 convolution under the same runtime. The remaining
+time is spent in depthwise layers, which are limited by memory, in narrow layers, and for int8 in
+the first block, which stays in float32.
 """
 
 
@@ -43,7 +43,7 @@ PRECISION = """### What int8 costs
 
 The same rules on the same sites, decoded in full and computed in float32 by Keras, and decoded by
 `read_scaled` and computed in int8 by OpenVINO. int8 is the default because no area under a curve
-falls by more than 0.001; the original rule stays in float32, to be the study's to the last bit.
+falls by more than 0.001; the original rule stays in float32 to reproduce the study exactly.
 """
 
 

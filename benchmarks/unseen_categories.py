@@ -30,7 +30,9 @@ from benchmarks.common import (
 from similarity_lab import ImageDataset, grocery_store
 from similarity_lab.evaluation import evaluate_retrieval
 from similarity_lab.evaluation.intervals import bootstrap_interval
-from similarity_lab.metric_learning import MetricLearner
+from similarity_lab.metric_learning import FeatureTower, MetricLearner
+from similarity_lab.metric_learning.losses import Loss
+from similarity_lab.metric_learning.towers import Head
 
 SEEDS, CHOICE_SEEDS = range(5), (100, 101, 102)
 EPOCHS = 20
@@ -67,19 +69,15 @@ def one_half(
     embedder: StoredEmbedder,
     judged: ImageDataset,
     seed: int,
-    **settings: object,
+    head: Head = "projection",
+    loss: Loss = "multisimilarity",
 ) -> tuple[pd.DataFrame, pd.DataFrame, MetricLearner]:
     """Train on a random half of the categories; return frozen and trained results on the rest."""
     order = np.random.default_rng(seed).permutation(len(judged.classes))
     seen, unseen = order[: len(order) // 2], order[len(order) // 2 :]
-    learner = MetricLearner(progress=False).fit(
-        of_categories(data["train"], seen),
-        validation=of_categories(data["val"], seen),
-        embedder=embedder,
-        epochs=EPOCHS,
-        seed=seed,
-        **settings,
-    )
+    tower = FeatureTower(embedder, head=head)
+    learner = MetricLearner(tower, loss=loss, epochs=EPOCHS, seed=seed, progress=False)
+    learner.fit(of_categories(data["train"], seen), validation=of_categories(data["val"], seen))
     rest = of_categories(judged, unseen)
     return found(embedder, rest, None), found(embedder, rest, learner), learner
 

@@ -1,14 +1,7 @@
 """The one module that imports Keras (extra ``train``); `from similarity_lab.backend import keras`.
 
-<<<<<<< HEAD
-TensorFlow Similarity (extra ``train``) needs the Keras 2 of the package ``tf_keras`` behind
-``tf.keras``, and that is decided by an environment variable when TensorFlow is first imported.
-Whoever needs a network says ``from similarity_lab.backend import keras``, so that the variable is
-set in time whichever part of the package comes first. Our own networks are Keras 3 throughout.
-=======
 Our networks are Keras 3 throughout, whatever ``tf.keras`` is in this process. TensorFlow
 Similarity, which needs Keras 2, is imported by `similarity_lab.metric_learning.libraries`.
->>>>>>> main
 """
 
 import os
@@ -54,7 +47,4 @@ try:
 
             keras.ops.zeros(1)  # the first operation looks for devices, and logs that too
 except ModuleNotFoundError as error:
-    raise MissingExtraError(
-        f"Networks that are trained need {error.name}, which is not installed; "
-        'pip install "similarity_lab[train]"'
-    ) from error
+    raise MissingExtraError("Training networks", str(error.name), "train") from error

@@ -12,7 +12,7 @@
     │   ├── WeightsError                         a weights file that is not what it should be
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
-    │   └── AddressError                         a url that may not be requested
+    │   └── UrlError                             a URL that may not be requested
     ├── InputTypeError (TypeError)               an argument of the wrong type
     ├── PathNotFoundError (FileNotFoundError)    no such file or folder
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
@@ -56,7 +56,7 @@ def one_line(error: BaseException) -> str:
 
 
 class SimilarityLabError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base of all errors that this package raises."""
 
 
 class InputError(SimilarityLabError, ValueError):
@@ -76,16 +76,40 @@ class NotAFolderError(SimilarityLabError, NotADirectoryError):
 
 
 class MissingExtraError(SimilarityLabError, ImportError):
-    """An optional dependency that is not installed; the message has the ``pip`` line."""
+    """An optional dependency that is not installed; the message has the ``pip`` line.
+
+    Parameters
+    ----------
+    feature : str
+        What was asked for, at the beginning of a sentence.
+    requirement : str
+        The missing package or packages.
+    extra : str
+        Of this package, which installs it.
+    more : str
+        What remains to be done after that.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("Drawing figures", "matplotlib", "plots"))
+    Drawing figures needs matplotlib: pip install "similarity_lab[plots]"
+    """
+
+    def __init__(self, feature: str, requirement: str, extra: str, more: str = "") -> None:
+        super().__init__(feature, requirement, extra, more)
+
+    def __str__(self) -> str:
+        feature, requirement, extra, more = self.args
+        return f'{feature} needs {requirement}: pip install "similarity_lab[{extra}]"{more}'
 
 
 class ImageError(InputError):
-    """An image that cannot be used.
+    """An image that cannot be read.
 
     Parameters
     ----------
     path : str
-        Where it came from; ``"<bytes>"``, ``"<array>"`` … for sources without a path.
+        Path of the image; ``"<bytes>"``, ``"<array>"`` … for sources without a path.
     reason : str
         One line that a person can act on.
     """
@@ -100,11 +124,11 @@ class ImageError(InputError):
 
 
 class ArchiveError(InputError):
-    """A zip that is refused: damaged, dangerous, or beyond the limits."""
+    """A zip that is damaged, dangerous, or exceeds the limits."""
 
 
 class UnknownClassError(InputError):
-    """A class that the dataset does not have; the message lists the classes.
+    """A class that the dataset does not have; the message lists the classes it has.
 
     Parameters
     ----------
@@ -115,10 +139,12 @@ class UnknownClassError(InputError):
     """
 
     def __init__(self, name: object, classes: Sequence[str]) -> None:
-        super().__init__(
-            f"Unknown class {name!r}.{did_you_mean(name, classes)} "
-            f"The dataset has: {', '.join(classes)}"
-        )
+        super().__init__(name, classes)
+
+    def __str__(self) -> str:
+        name, classes = self.args
+        hint = did_you_mean(name, classes)
+        return f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}"
 
 
 class SiteError(InputError):
@@ -126,13 +152,20 @@ class SiteError(InputError):
 
 
 class NoReferencesError(InputError):
-    """A library that holds no embedded image of the target."""
+    """A library without a readable image of the target.
+
+    Parameters
+    ----------
+    target : str
+    """
 
     def __init__(self, target: str) -> None:
-        super().__init__(
-            f"no photo of {target!r} is embedded: none could be read (see skipped), or the scorer "
-            "was fitted for another target with a fixed distance, which takes that one's photos "
-            'alone; fit for this target, or with similarity_threshold="from-library"'
+        super().__init__(target)
+
+    def __str__(self) -> str:
+        return (
+            f"The library has no readable image of {self.args[0]!r}; its table `skipped` says why "
+            "images could not be read"
         )
 
 
@@ -152,8 +185,8 @@ class SavedFolderError(InputError):
     """A folder without a usable saved model: damaged, incomplete, or of another version."""
 
 
-class AddressError(InputError):
-    """A url that may not be requested."""
+class UrlError(InputError):
+    """A URL that may not be requested."""
 
 
 class CollectedFolderError(SiteError):

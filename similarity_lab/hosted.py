@@ -26,7 +26,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
-from similarity_lab.distances.comparators import Distances
+from similarity_lab.distances.comparators import Distances, PairComparator
 from similarity_lab.embedders import Embedded, embed_all
 from similarity_lab.embedders.base import Images, Vectors, as_sources
 from similarity_lab.errors import (
@@ -270,7 +270,7 @@ class Usage:
     currency: str
 
 
-class HostedComparator:
+class HostedComparator(PairComparator):
     """Compares two images by asking a hosted service.
 
     Use it with ``rule="mean-distance"`` in `RelevanceScorer`: a service returns no vectors, so the
@@ -320,8 +320,6 @@ class HostedComparator:
     31.0
     """
 
-    only_distances = True  # no vectors to learn from: the learned rule refuses it
-
     def __init__(
         self,
         service: Service,
@@ -336,9 +334,7 @@ class HostedComparator:
         progress: bool = True,
     ) -> None:
         if any(find_spec(name) is None for name in ("httpx", "tenacity")):
-            raise MissingExtraError(
-                'hosted services need httpx and tenacity: pip install "similarity_lab[hosted]"'
-            )
+            raise MissingExtraError("Using hosted services", "httpx and tenacity", "hosted")
         if max_requests < 0 or side < 16 or tries < 1 or timeout <= 0 or backoff < 0:
             raise InputError(
                 "expected max_requests ≥ 0, side ≥ 16, tries ≥ 1, timeout > 0 and backoff ≥ 0, got "
@@ -482,7 +478,7 @@ class HostedComparator:
                         f"{self.service.name}: response larger than {MAX_ANSWER:,} bytes"
                     )
                 if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout(f"no complete response within {self.timeout:g} s")
+                    raise _TransientError(f"no complete response within {self.timeout:g} s")
         except httpx.TransportError:
             if response.is_success:
                 raise
@@ -608,14 +604,15 @@ class AnswerCache:
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
-                service, pair, distance = row["service"], (row["a"], row["b"]), row["distance"]
-                if not math.isfinite(distance) or {type(digest) for digest in pair} != {str}:
-                    raise ValueError
+                service, pair, distance = row["service"], [row["a"], row["b"]], row["distance"]
+                is_valid = math.isfinite(distance) and all(isinstance(each, str) for each in pair)
             except (ValueError, TypeError, KeyError, RecursionError):
+                is_valid = False
+            if not is_valid:
                 raise InputError(
                     f"{path}, line {number}: not an answer of a hosted service; repair the line or "
                     "use another file"
-                ) from None
+                )
             if service == self.service:
                 self._distances[frozenset(pair)] = float(distance)
         if partial:

@@ -1,48 +1,65 @@
-"""From a list of addresses to a ranked table and a page: collect, embed once, decide, write."""
+"""Rank websites: collect their images, decide on each site, write tables and a report."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from similarity_lab.datasets import load_dataset
 from similarity_lab.errors import InputError
-from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance
-from similarity_lab.relevance.decision import SITE_COLUMNS
+from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance, rank_results
+from similarity_lab.relevance.tables import DECISION_COLUMNS, decisions_table
 from similarity_lab.report import write_csv, write_report
-from similarity_lab.sites import Site
+from similarity_lab.sites import ORIGIN_COLUMNS, Site
 
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
-    from similarity_lab.web.asked import Addresses
-    from similarity_lab.web.collection import Collection
+    from similarity_lab.distances.comparators import ComparatorSource
+    from similarity_lab.relevance.clutter import Clutter
+    from similarity_lab.relevance.rules import Rule
+    from similarity_lab.relevance.scorer import RuleName
+    from similarity_lab.store import StoreSource
+    from similarity_lab.web.collection import Collection, UrlSource
+
+__all__ = ["Ranking", "rank"]
 
 Result = SiteRelevance | SiteFailure
+_SiteRow = Mapping[Any, Any]
 
-RANKING_COLUMNS = ["rank", "site", "url", *SITE_COLUMNS[1:], "n_pages", "n_images", "n_found"]
-_SCORES = ["status", "reason", "score", "distance", "probability", "nearest_reference", "is_match"]
+_CRAWL_COLUMNS = ["crawl_status", "n_pages", "n_images", "n_found"]
+_SCORES = [
+    "status", "score", "distance", "probability", "nearest_reference", "is_match", "reason",
+]  # fmt: skip
+
+RANKING_COLUMNS = ["rank", "site", "url", *DECISION_COLUMNS[1:], "evidence", *_CRAWL_COLUMNS]
+"""Columns of `Ranking.sites`."""
+
+RANKED_IMAGE_COLUMNS = ["site", "target", *ORIGIN_COLUMNS, "crawl_status", *_SCORES]
+"""Columns of `Ranking.images`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Which sites sell which targets, the likeliest first.
+    """Which sites sell which targets, most probable first.
 
     Attributes
     ----------
     sites : DataFrame
-        `RANKING_COLUMNS`: one row per target and site, by target as asked for, then by
-        probability (by share where there is none); sites without a decision come last and have a
-        reason.
+        `RANKING_COLUMNS`: one row per target and site, by target in the order given; then sites
+        with evidence by probability (by share under a rule that gives none), sites without
+        evidence (no usable image), and sites that could not be collected. ``crawl_status`` is that
+        of `collect`; rows without a decision have a reason. Counts are nullable integers.
     images : DataFrame
-        One row per image and target: site, target, where the image came from, and its score; images
-        that were not kept once, with the reason.
+        `RANKED_IMAGE_COLUMNS`: one row per image and target, with its origin and its score. Images
+        that were not kept by the crawl have one row, without target and ``status``. Paths are
+        relative to `folder`.
     results : tuple of SiteRelevance or SiteFailure
         In the order of `sites`.
     folder : Path
-        Where it is written: ``sites.csv``, ``images.parquet``, ``report/index.html``.
+        Holds ``sites.csv``, ``images.parquet`` and ``report/index.html``.
     """
 
     sites: pd.DataFrame
@@ -52,7 +69,7 @@ class Ranking:
 
     @property
     def page(self) -> Path:
-        """The page with the evidence."""
+        """The first page of the report."""
         return self.folder / "report" / "index.html"
 
     def _repr_html_(self) -> str:
@@ -60,35 +77,43 @@ class Ranking:
 
 
 def rank(
-    urls: "Addresses | PathLike[str]",
+    sites: "UrlSource",
     library: "DatasetSource",
     targets: str | Sequence[str],
     out_dir: str | PathLike[str],
     *,
+    rule: "RuleName | Rule" = "learned",
+    quality: Literal["standard", "best"] | None = None,
+    embedder: "ComparatorSource | None" = None,
+    certainty: float = 0.9,
+    relevance_threshold: float = 0.25,
+    leave_out: "Sequence[Clutter]" = (),
+    store: "StoreSource | None" = None,
+    seed: int = 0,
     collecting: Mapping[str, Any] | None = None,
     progress: bool = True,
-    **scoring: Any,  # noqa: ANN401
 ) -> Ranking:
     """Collect websites and decide for each whether it sells the targets.
 
-    Called again with the same `out_dir` it goes on where it stopped: what is collected is not asked
-    for again.
+    A second call with the same `out_dir` resumes: what is collected is not requested again.
 
     Parameters
     ----------
-    urls : addresses as `similarity_lab.web.collect` takes them, or a CSV file
-        A CSV file has a column ``url`` and maybe ``name``.
+    sites : str, iterable of str, mapping of name to URL, DataFrame or path of a CSV file
+        The websites, as `similarity_lab.web.collect` takes them. A table has a column ``url`` and
+        optionally ``name``.
     library : folder, zip, mapping or ImageDataset
-        Labelled photos of the targets and of other products.
+        Labelled images of the targets and of other products.
     targets : str or sequence of str
         Classes of the library.
     out_dir : path
-        The sites' folders come to ``sites/`` in it; the results beside.
+        Gets the sites' folders in ``sites/``, and the results.
+    rule, quality, embedder, certainty, relevance_threshold, leave_out, store, seed
+        As in `RelevanceScorer`.
     collecting : mapping, optional
         Options of `similarity_lab.web.collect`: ``limits``, ``parallel``, ``render`` and so on.
     progress : bool
-    **scoring
-        Parameters of `RelevanceScorer`.
+        Show progress bars.
 
     Returns
     -------
@@ -97,103 +122,109 @@ def rank(
     Raises
     ------
     UnknownClassError
-        A target that is not in the library; said before anything is collected.
-    ValueError
-        No addresses or targets. Whatever fails on a single site is the reason in its row.
-    ImportError
-        The extra ``web`` is missing.
+        A target that is not in the library; raised before anything is collected.
+    InputError
+        No sites or targets, or an invalid parameter. A site that fails does not raise: its row has
+        the reason.
+    MissingExtraError
+        The extra ``web`` is not installed.
     """
-    from similarity_lab.web import collect  # needs the extra, which looking at this module does not
+    from similarity_lab.web import collect  # deferred: needs the extra
 
     names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
     if not names:
-        raise InputError("no targets; pass at least one class of the library")
+        raise InputError("No targets; pass at least one class of the library")
     folder = Path(out_dir)
-    photos = load_dataset(library, progress=progress)
+    dataset = load_dataset(library, progress=progress)
     for name in names:
-        photos.class_index(name)  # an unknown one is an error now and not after hours of collecting
-    scorer = RelevanceScorer(names[0], progress=progress, **scoring).fit(photos)
-    collection = collect(urls, folder / "sites", progress=progress, **(collecting or {}))
-    results = _ranked(collection, list(_decided(scorer, collection, names)), names)
-    sites = _site_table(results)
-    images = pd.concat(
-        [*(_image_rows(result, folder) for _, result in results), _left_out(collection)],
-        ignore_index=True,
-    )
-    write_csv(sites, folder / "sites.csv")
-    images.to_parquet(folder / "images.parquet", index=False)
-    in_order = tuple(result for _, result in results)
-    write_report(in_order, folder / "report", title=f"Who sells {', '.join(names)}?")
-    return Ranking(sites, images, in_order, folder)
+        dataset.class_index(name)  # fail now, not after hours of collecting
+    scorer = RelevanceScorer(
+        names[0],
+        rule=rule,
+        relevance_threshold=relevance_threshold,
+        certainty=certainty,
+        leave_out=leave_out,
+        embedder=embedder,
+        quality=quality,
+        store=store,
+        seed=seed,
+        progress=progress,
+    ).fit(dataset)
+    collection = collect(sites, folder / "sites", progress=progress, **(collecting or {}))
+    decisions = list(_decisions(scorer, collection, names))
+    row_of = {id(result): row for result, row in decisions}  # failures may be equal
+    results = rank_results((result for result, _ in decisions), names)
+    site_table = _site_table([(row_of[id(result)], result) for result in results])
+    image_table = _image_table(results, collection, folder)
+    write_csv(site_table, folder / "sites.csv")
+    image_table.to_parquet(folder / "images.parquet", index=False)
+    title = f"Who sells {', '.join(names)}?"
+    write_report(results, folder / "report", title=title, progress=progress)
+    return Ranking(site_table, image_table, tuple(results), folder)
 
 
-Row = Mapping[Any, Any]
-
-
-def _decided(
+def _decisions(
     scorer: RelevanceScorer, collection: "Collection", targets: list[str]
-) -> Iterator[tuple[Row, Result]]:
-    """Yield each row of the collection with its result, once per target."""
-    rows: Sequence[Row] = collection.table.to_dict("records")
-    there = [row for row in rows if row["status"] == "collected"]
-    sites = [Site.from_folder(row["folder"], name=row["name"]) for row in there]
-    results = scorer.score_each(sites, targets)
-    for row in there:
+) -> Iterator[tuple[Result, _SiteRow]]:
+    """Yield each result with its row of the collection; sites that were not reached come last."""
+    rows: Sequence[_SiteRow] = collection.table.to_dict("records")
+    collected = [row for row in rows if row["crawl_status"] == "collected"]
+    sites = [Site.from_folder(row["folder"], name=row["name"]) for row in collected]
+    results = scorer.decide_each(sites, targets, thumbnails=True)
+    for row in collected:
         for _ in targets:
-            yield row, next(results)
-    for row in rows:
-        if row["status"] != "collected":
-            for target in targets:
-                yield row, SiteFailure(row["name"], target, f"{row['status']}: {row['reason']}")
+            yield next(results), row
+    others = [row for row in rows if row["crawl_status"] != "collected"]
+    for row in sorted(others, key=lambda row: row["crawl_status"] != "empty"):
+        for target in targets:
+            yield SiteFailure(row["name"], target, row["reason"]), row
 
 
-def _ranked(
-    collection: "Collection", results: list[tuple[Row, Result]], targets: list[str]
-) -> list[tuple[Row, Result]]:
-    """Return results by target, the likeliest sites first; equal ones in the order asked for."""
-
-    def place(pair: tuple[Row, Result]) -> tuple[int, bool, float]:
-        result = pair[1]
-        at = targets.index(result.target)
-        if isinstance(result, SiteFailure):
-            return at, True, 0.0
-        chance = result.share if result.probability is None else result.probability
-        return at, False, -chance
-
-    return sorted(results, key=place)
+def _site_table(ranked: list[tuple[_SiteRow, Result]]) -> pd.DataFrame:
+    table = decisions_table(result for _, result in ranked)
+    rows = pd.DataFrame([row for row, _ in ranked])
+    counts = ["n_pages", "n_images", "n_found"]
+    table["url"] = rows["url"]
+    table["reason"] = table["reason"].where(table["reason"] != "", rows["reason"])
+    table["evidence"] = table["n_scored"].fillna(0) > 0
+    table["crawl_status"] = rows["crawl_status"]
+    table[counts] = rows[counts].astype("Int64")
+    table["rank"] = table.groupby("target", sort=False).cumcount() + 1
+    return table[RANKING_COLUMNS]
 
 
-def _site_table(results: list[tuple[Row, Result]]) -> pd.DataFrame:
-    rows = []
-    ranks: dict[str, int] = {}
-    for row, result in results:
-        ranks[result.target] = ranks.get(result.target, 0) + 1
-        found = {name: row[name] for name in ("url", "n_pages", "n_images", "n_found")}
-        reason = result.to_row().get("reason") or row["reason"]
-        rows.append({**result.to_row(), **found, "reason": reason, "rank": ranks[result.target]})
-    return pd.DataFrame(rows, columns=RANKING_COLUMNS)
+def _image_table(results: list[Result], collection: "Collection", folder: Path) -> pd.DataFrame:
+    scored = [_scored_images(result, folder) for result in results]
+    tables = [table for table in [*scored, _images_not_kept(collection)] if len(table)]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    table = table.reindex(columns=RANKED_IMAGE_COLUMNS)
+    numbers = ["score", "distance", "probability"]
+    return table.astype({**dict.fromkeys(numbers, "float64"), "is_match": "boolean"})
 
 
-def _image_rows(result: Result, folder: Path) -> pd.DataFrame:
-    """Return where each image came from and how it was scored."""
+def _scored_images(result: Result, folder: Path) -> pd.DataFrame:
+    """Return where the images of a site came from and how they were scored."""
     if isinstance(result, SiteFailure) or result.origins is None:
         return pd.DataFrame()
     scores = result.images[_SCORES].reset_index(drop=True)
     origins = result.origins.reset_index(drop=True)
-    paths = [_below(path, folder) for path in result.images["path"]]
     return pd.concat([origins, scores], axis=1).assign(
-        path=paths, site=result.site, target=result.target
+        path=[_relative_path(path, folder) for path in result.images["path"]],
+        site=result.site,
+        target=result.target,
+        crawl_status="kept",
     )
 
 
-def _left_out(collection: "Collection") -> pd.DataFrame:
-    """Return the images that were not kept, each once: no target was looked for on them."""
+def _images_not_kept(collection: "Collection") -> pd.DataFrame:
+    """Return the images that the crawl did not keep, each once: they were not scored."""
     images = collection.images
-    columns = ["site", "url", "page", "alt", "time", "status", "reason"]
-    return images.loc[images["status"] != "kept", columns].assign(path="", sha256="", target="")
+    columns = ["site", "url", "page", "alt", "time", "crawl_status", "reason"]
+    not_kept = images.loc[images["crawl_status"] != "kept", columns]
+    return not_kept.assign(path="", sha256="", target="", status="", nearest_reference="")
 
 
-def _below(path: object, folder: Path) -> str:
-    """Return a path as it is below a folder, so that the folder can be moved."""
+def _relative_path(path: object, folder: Path) -> str:
+    """Return a path relative to the folder where it lies in it, so that the folder can be moved."""
     resolved, root = Path(str(path)).resolve(), folder.resolve()
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from similarity_lab import read_image
@@ -18,9 +18,6 @@ from similarity_lab.files import skipped_table
 _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 settings.register_profile("ci", derandomize=True, max_examples=25, **_SHARED)
 settings.register_profile("long", max_examples=1000, **_SHARED)
-settings.register_profile(  # tools/mutants.py: that it fails is enough
-    "mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate]
-)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 COLORS = {"almonds": (150, 90, 50), "dates": (70, 30, 20), "oats": (220, 200, 160)}

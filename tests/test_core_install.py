@@ -13,19 +13,20 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
-# Runs in a process where only modules of the core install can be imported. (A `find_spec` that
-# raises is what a missing module looks like to whoever imports it.)
+# Runs in a process that finds no module beside those of the core install.
 BLOCKED = """
-import importlib.abc, json, sys
+import json, sys
+from importlib.machinery import PathFinder
 
 blocked = set(json.loads(sys.argv[1]))
 
-class Blocker(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in blocked:
-            raise ModuleNotFoundError(f"No module named {name!r} in the core install", name=name)
+class CoreFinder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] not in blocked:
+            return PathFinder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Blocker())
+sys.meta_path[sys.meta_path.index(PathFinder)] = CoreFinder
 """
 SCORE = """
 from similarity_lab import RelevanceScorer, Site, make_samples

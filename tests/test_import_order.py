@@ -3,8 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from similarity_lab.datasets import ImageDataset
+from similarity_lab.metric_learning import MetricLearner, SmallTower
 from similarity_lab.siamese import architecture_1, build
 
 FIRST = {
@@ -28,33 +31,52 @@ import similarity_lab.siamese as siamese
 }
 
 CHECKS = """
-network = keras.models.load_model("network.keras")
-assert network.count_params() == siamese.load("network.keras").count_params() == 19_890
-
 import numpy as np
-from similarity_lab.datasets import ImageDataset
-from similarity_lab.metric_learning import MetricLearner
-images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
-data = ImageDataset.from_arrays(images, [0, 1] * 4, ["almonds", "dates"])
-learner = {learner}
-assert learner.index(data).lookup(images[:1], k=1)["position"][0] == 0
+from similarity_lab.metric_learning import MetricLearner, SmallTower
+
+arrays = np.load("arrays.npz")
+network = keras.models.load_model("network.keras")
+answers = network.predict([arrays["left"], arrays["right"]], verbose=0)
+np.testing.assert_allclose(answers, arrays["answers"], atol=1e-6)
+again = siamese.load("network.keras").predict([arrays["left"], arrays["right"]], verbose=0)
+np.testing.assert_allclose(again, arrays["answers"], atol=1e-6)
+
+learner = MetricLearner.load("learner", progress=False)
+np.testing.assert_allclose(learner.transform(arrays["images"]), arrays["vectors"], atol=1e-5)
+assert learner.match(arrays["images"])["label"].tolist() == arrays["labels"].tolist()
+learner.set_params(epochs=1, steps=1).fit(arrays["images"], arrays["y"])
 
 import tensorflow
 assert before in (None, tensorflow.keras.layers.Dense)
 assert tensorflow.keras.layers.Dense is keras.layers.Dense
 print("all is well")
-""".format(
-    learner='MetricLearner(progress=False).fit(data, tower="small", size=(8, 8), epochs=1, steps=1)'
-)
+"""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Holds a saved network that was compiled for training."""
-    path = tmp_path_factory.mktemp("network")
-    network = build(architecture_1(), "sigmoid")
+    """Holds a network that was compiled, a metric learner, and their answers."""
+    path = tmp_path_factory.mktemp("networks")
+    rng = np.random.default_rng(0)
+    left, right = rng.random((2, 4, 16, 16, 1), np.float32)
+    network = build(architecture_1((16, 16, 1)), "sigmoid")
     network.compile("adam", "binary_crossentropy")
     network.save(path / "network.keras")
+    images = rng.integers(0, 256, (16, 8, 8, 3), np.uint8)
+    data = ImageDataset.from_arrays(images, [0, 1] * 8, ["almonds", "dates"])
+    learner = MetricLearner(SmallTower(size=8), epochs=1, steps=1, progress=False).fit(data)
+    learner.index(data.subset(range(8))).calibrate(data.subset(range(8, 16)), "f1")
+    learner.save(path / "learner")
+    np.savez(
+        path / "arrays.npz",
+        left=left,
+        right=right,
+        answers=network.predict([left, right], verbose=0),
+        images=images,
+        vectors=learner.transform(images),
+        labels=learner.match(images)["label"].to_numpy(str),
+        y=np.array(["almonds", "dates"] * 8),
+    )
     return path
 
 

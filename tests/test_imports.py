@@ -14,7 +14,7 @@ def test_public_names_exist():
     for name in similarity_lab.__all__:
         assert getattr(similarity_lab, name) is not None
         assert name in dir(similarity_lab)
-    with pytest.raises(AttributeError, match="no.* attribute 'missing'"):
+    with pytest.raises(AttributeError, match="attribute.*missing"):
         _ = similarity_lab.missing
 
 
@@ -49,7 +49,7 @@ def test_lazy_package_has_its_public_names(package):
     for name in module.__all__:
         assert getattr(module, name) is not None and name in dir(module)
     assert sorted(module.__all__) == sorted(set(module.__all__))
-    with pytest.raises(AttributeError, match="no.* attribute 'missing'"):
+    with pytest.raises(AttributeError, match="attribute.*missing"):
         _ = module.missing
 
 

@@ -11,14 +11,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="session")
-def sample_folder(tmp_path_factory):
-    """The sample, unpacked once; each notebook finds a copy in its folder."""
-    from similarity_lab.samples import make_samples
-
-    return make_samples(tmp_path_factory.mktemp("notebooks") / "samples", progress=False).folder
-
-
-@pytest.fixture(scope="session")
 def run_notebooks():
     """The script tools/run_notebooks.py as a module."""
     spec = importlib.util.spec_from_file_location("run_notebooks", ROOT / "tools/run_notebooks.py")
@@ -28,8 +20,8 @@ def run_notebooks():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_in_fast_mode(path, run_notebooks, sample_folder, tmp_path, monkeypatch):
-    shutil.copytree(sample_folder, tmp_path / "samples")
+def test_notebook_runs_in_fast_mode(path, run_notebooks, samples, tmp_path, monkeypatch):
+    shutil.copytree(samples.folder, tmp_path / "samples")
     monkeypatch.setenv("SIMILARITY_LAB_FAST", "1")
     monkeypatch.setenv("SIMILARITY_LAB_DATA", str(tmp_path / "none"))
     run_notebooks.run(path, fast=True, folder=tmp_path, timeout=300)

@@ -1,3 +1,5 @@
+"""Ranking websites, in Python and from the command line."""
+
 import json
 from contextlib import ExitStack
 
@@ -6,129 +8,226 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from similarity_lab.errors import UnknownClassError
+from similarity_lab.errors import InputError, MissingExtraError, UnknownClassError
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab import rank
 from similarity_lab.cli import main
-from similarity_lab.ranking import RANKING_COLUMNS
+from similarity_lab.ranking import RANKED_IMAGE_COLUMNS, RANKING_COLUMNS
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.samples import load_image
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits
 
-SCORING = {"method": "mean-distance", "n_references": 4, "similarity_threshold": "from-library"}
+from .conftest import MeanColor
+
+TARGETS = ["almonds", "clothing"]
+SCORING = {
+    "embedder": MeanColor(),
+    "rule": MeanDistanceRule("from-library", n_references=4),
+    "progress": False,
+}
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """A library of two products as they are drawn for the shops."""
+def library(tmp_path_factory):
+    """A library of two products of the sample."""
     root = tmp_path_factory.mktemp("library")
-    for name in ("almonds", "clothing"):
+    for name in TARGETS:
         (root / name).mkdir()
-        for seed in range(4):
-            pixels = load_image(name, seed, size=(64, 64))
-            Image.fromarray(pixels).save(root / name / f"{seed}.png")
+        for number in range(4):
+            pixels = load_image(name, number, size=(64, 64))
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
     return root
 
 
 @pytest.fixture(scope="module")
 def shops():
+    """Three shops: nuts, clothing, and one without images."""
+    nuts = make_shop("Nuts", ["almonds"] * 3 + ["dates"], start=4, size=(80, 80))
+    coats = make_shop("Coats", ["clothing"] * 3, start=4, size=(80, 80))
+    empty = {"/": ("text/html", b"<title>Empty</title><p>Opening soon.")}
     with ExitStack() as stack:
-        nuts = make_shop("Nuts", ["almonds"] * 3 + ["dates"], start=4, size=(80, 80))
-        coats = make_shop("Coats", ["clothing"] * 3, start=4, size=(80, 80))
-        yield [stack.enter_context(serve(shop)) for shop in (nuts, coats)]
+        yield [stack.enter_context(serve(shop)) for shop in (nuts, coats, empty)]
 
 
-def options(shops):
+def collecting(shops):
     allow = [server.endpoint for server in shops]
     return {"limits": Limits(seconds=30), "allow": allow, "throttle": False}
 
 
 @pytest.fixture(scope="module")
-def ranking(photos, shops, tmp_path_factory):
-    from .conftest import MeanColor
-
+def table_of_urls(shops, tmp_path_factory):
+    """A CSV file as some spreadsheets write it; one url is refused."""
+    nuts, coats, empty = shops
     table = pd.DataFrame(
         {
-            "url": [shops[1].url, "http://10.0.0.1/", shops[0].url],
-            "name": ["=coats()", "<b>private</b>", "nuts"],
+            "url": [coats.url, "http://10.0.0.1/", empty.url, nuts.url],
+            "name": ["=coats()", "<b>private</b>", "empty", "nuts"],
         }
     )
-    out = tmp_path_factory.mktemp("ranking")
-    file = out / "shops.csv"
+    file = tmp_path_factory.mktemp("urls") / "shops.csv"
     table.to_csv(file, index=False, sep=";")
-    again = {"progress": False, "collecting": options(shops), "embedder": MeanColor(), **SCORING}
-    result = rank(file, photos, ["almonds", "clothing"], out / "results", **again)
-    asked = [len(server.asked) for server in shops]
-    second = rank(file, photos, ["almonds", "clothing"], out / "results", **again)
-    assert [len(server.asked) for server in shops] == asked
-    return result, second
+    return file
 
 
-def test_every_site_has_a_row_for_every_target(ranking):
-    table = ranking[0].sites
+@pytest.fixture(scope="module")
+def ranking(library, shops, table_of_urls, tmp_path_factory):
+    out = tmp_path_factory.mktemp("ranking")
+    return rank(table_of_urls, library, TARGETS, out, collecting=collecting(shops), **SCORING)
+
+
+def test_sites_have_a_row_for_every_target(ranking):
+    table = ranking.sites
     assert list(table.columns) == RANKING_COLUMNS
-    assert table.groupby("target", sort=False)["rank"].apply(list).to_dict() == {
-        "almonds": [1, 2, 3],
-        "clothing": [1, 2, 3],
-    }
-    failed = table[table["site"] == "<b>private</b>"]
-    assert failed["rank"].to_list() == [3, 3] and failed["decision"].isna().all()
-    assert failed["reason"].str.contains("refused: 10.0.0.1 is not on the public internet").all()
-    shares = table.dropna(subset="share").groupby("target")["share"]
-    assert all(np.all(np.diff(values) <= 0) for _, values in shares)
-    assert table.set_index(["site", "target"]).loc[("nuts", "almonds"), "n_images"] == 5
+    ranks = table.groupby("target", sort=False)["rank"].apply(list).to_dict()
+    assert ranks == {target: [1, 2, 3, 4] for target in TARGETS}
+    assert [result.target for result in ranking.results] == table["target"].tolist()
+    assert [result.site for result in ranking.results] == table["site"].tolist()
 
 
-def test_a_second_call_asks_nobody_and_decides_the_same(ranking):
-    pd.testing.assert_frame_equal(ranking[0].sites, ranking[1].sites)
-    pd.testing.assert_frame_equal(ranking[0].images, ranking[1].images)
+def test_sites_are_sorted_by_evidence(ranking):
+    """By share where the rule gives no probability, then without images, then not reached."""
+    table = ranking.sites
+    for _, rows in table.groupby("target"):
+        assert rows["evidence"].tolist() == [True, True, False, False]
+        assert rows["crawl_status"].tolist()[2:] == ["empty", "refused"]
+        assert np.all(np.diff(rows["share"][:2]) <= 0)
+        assert rows["site"].tolist()[2:] == ["empty", "<b>private</b>"]
 
 
-def test_what_is_written_can_be_read_and_shown(ranking):
-    result = ranking[0]
-    written = pd.read_csv(result.folder / "sites.csv")
-    assert "'=coats()" in set(written["site"]) and result.page.is_file()
-    page = result.page.read_text()
-    assert "<b>private" not in page and "<b>private" not in result._repr_html_()
-    images = pd.read_parquet(result.folder / "images.parquet")
-    scored = images[images["status"] == "scored"]
-    assert set(scored["target"]) == {"almonds", "clothing"} and scored["score"].notna().all()
-    assert all((result.folder / path).is_file() for path in scored["path"])
-    assert scored["url"].str.startswith("http://127.0.0.1:").all()
-    left = images[images["target"] == ""]
-    assert len(left) and (left["reason"] != "").all()
+def test_sites_have_counts_and_reasons(ranking):
+    table = ranking.sites.set_index(["target", "site"])
+    counts = [name for name in RANKING_COLUMNS if name.startswith("n_")]
+    assert (table[counts].dtypes == "Int64").all()
+    assert table.loc[("almonds", "nuts"), "n_images"] == 5
+    refused = table.loc[("almonds", "<b>private</b>")]
+    assert refused["reason"] == "10.0.0.1 is not on the public internet"
+    assert refused[counts].isna().sum() >= 5 and pd.isna(refused["decision"])
+    assert (table.loc[~table["evidence"], "reason"] != "").all()
 
 
-def test_mistakes_are_said_before_anything_is_collected(photos, tmp_path, stub):
-    with pytest.raises(UnknownClassError):
-        rank(["http://shop.invalid"], photos, ["almonds", "walnuts"], tmp_path, embedder=stub)
-    with pytest.raises(ValueError, match="no targets"):
-        rank(["http://shop.invalid"], photos, [], tmp_path)
+def test_report_has_the_order_of_the_table(ranking):
+    page = ranking.page.read_text()
+    body = page[page.index("<tbody") :]
+    names = [name.replace("<", "&lt;").replace(">", "&gt;") for name in ranking.sites["site"]]
+    positions, start = [], 0
+    for name in names:
+        start = body.index(name, start) + 1
+        positions.append(start)
+    assert positions == sorted(positions)
+
+
+def test_second_call_requests_nothing(ranking, library, shops, table_of_urls):
+    counts = [len(server.requests) for server in shops]
+    again = rank(
+        table_of_urls, library, TARGETS, ranking.folder, collecting=collecting(shops), **SCORING
+    )
+    assert [len(server.requests) for server in shops] == counts
+    pd.testing.assert_frame_equal(again.sites, ranking.sites)
+    pd.testing.assert_frame_equal(again.images, ranking.images)
+
+
+def test_sites_csv_is_safe_to_open(ranking):
+    written = pd.read_csv(ranking.folder / "sites.csv")
+    assert "'=coats()" in set(written["site"])
+    assert list(written.columns) == RANKING_COLUMNS
+
+
+def test_names_are_escaped_in_pages(ranking):
+    page = ranking.page.read_text()
+    assert "<b>private" not in page and "<b>private" not in ranking._repr_html_()
+
+
+def test_images_have_origins_and_scores(ranking):
+    images = pd.read_parquet(ranking.folder / "images.parquet")
+    pd.testing.assert_frame_equal(images, ranking.images, check_dtype=False)
+    assert list(images.columns) == RANKED_IMAGE_COLUMNS
+    kept = images[images["crawl_status"] == "kept"]
+    assert set(kept["target"]) == set(TARGETS) and set(kept["status"]) == {"scored"}
+    assert kept["score"].notna().all() and kept["is_match"].notna().all()
+    assert all((ranking.folder / path).is_file() for path in kept["path"])
+    assert kept["url"].str.startswith("http://127.0.0.1:").all()
+
+
+def test_images_not_kept_have_a_reason_and_no_target(ranking):
+    images = ranking.images
+    others = images[images["crawl_status"] != "kept"]
+    assert len(others) and (others["reason"] != "").all()
+    assert (others[["target", "status", "path"]] == "").all(axis=None)
+    assert others["is_match"].isna().all()
+
+
+def test_unknown_target_is_an_error_before_collecting(library, tmp_path, stub):
+    with pytest.raises(UnknownClassError, match="Did you mean 'almonds'"):
+        rank(["http://shop.invalid"], library, ["clothing", "almond"], tmp_path, embedder=stub)
     assert not list(tmp_path.iterdir())
 
 
-def test_collect_from_the_command_line(shops, tmp_path, capsys):
+def test_no_targets(library, tmp_path):
+    with pytest.raises(InputError, match="No targets"):
+        rank(["http://shop.invalid"], library, [], tmp_path)
+
+
+def test_unknown_parameter(library, tmp_path):
+    with pytest.raises(TypeError, match="n_references"):
+        rank(["http://shop.invalid"], library, "almonds", tmp_path, n_references=3)
+
+
+def test_missing_extra_names_the_pip_line(tmp_path, monkeypatch, library, stub):
+    monkeypatch.setattr("similarity_lab.web.find_spec", lambda name: None)
+    monkeypatch.delattr("similarity_lab.web.collect", raising=False)  # imported by another test
+    with pytest.raises(MissingExtraError, match=r'pip install "similarity_lab\[web\]"'):
+        rank(["shop.example"], library, "almonds", tmp_path, embedder=stub)
+    assert main(["collect", "shop.example", "--out", str(tmp_path)]) == 2
+
+
+@pytest.fixture
+def collect_options(shops, tmp_path):
+    options = ["--out", str(tmp_path / "out"), "--quiet", "--no-throttle"]
+    return options + [word for server in shops for word in ("--allow", server.endpoint)]
+
+
+def test_rank_command(shops, library, collect_options, tmp_path, capsys):
+    names = ("sites.csv", "images.csv", "report")
+    files = [tmp_path / name for name in names]
+    options = ["--csv", files[0], "--images-csv", files[1], "--report", files[2], "--json"]
+    options += ["--target", "almonds", "--target", "clothing", "--rule", "mean-distance"]
+    options += ["--similarity-threshold", "from-library", "--relevance-threshold", "0.5"]
+    command = ["rank", *collect_options, "--library", library, "--no-store", *options]
+    assert main([str(word) for word in [*command, shops[0].url, shops[1].url]]) == 0
+    sites = json.loads(capsys.readouterr().out)["sites"]
+    assert [(site["target"], site["rank"]) for site in sites] == [
+        ("almonds", 1), ("almonds", 2), ("clothing", 1), ("clothing", 2)
+    ]  # fmt: skip
+    assert {site["settings"]["relevance_threshold"] for site in sites} == {0.5}
+    assert {site["crawl_status"] for site in sites} == {"collected"}
+    assert all(path.exists() for path in files)
+    written = pd.read_csv(files[0])
+    assert written["site"].tolist() == [site["site"] for site in sites]
+
+
+def test_collect_command(shops, collect_options, tmp_path, capsys):
     file = tmp_path / "shops.csv"
     file.write_text(f"name,url\nnuts,{shops[0].url}\nbad,ftp://x\n")
-    arguments = ["--out", str(tmp_path / "out"), "--quiet", "--no-throttle"]
-    arguments += ["--allow", shops[0].endpoint]
-    assert main(["collect", str(file), *arguments, "--images", "3"]) == 0
+    assert main(["collect", str(file), *collect_options, "--images", "3"]) == 0
     shown = capsys.readouterr().out
-    assert "the limit of 3 images is reached" in shown and "expected an http or https" in shown
+    assert "Limit of 3 images reached" in shown and "Expected an http or https" in shown
     (marker,) = (tmp_path / "out").glob("*/site.json")
     assert json.loads(marker.read_text())["settings"]["limits"]["images"] == 3
-    assert main(["collect", "ftp://x", *arguments]) == 2
+
+
+def test_collect_command_without_a_site(collect_options, capsys):
+    assert main(["collect", "ftp://x", *collect_options]) == 2
     assert "no site could be collected" in capsys.readouterr().err
-    assert main(["collect", str(file), "http://y.example", *arguments]) == 2
+
+
+def test_collect_command_takes_one_table(collect_options, tmp_path, capsys):
+    file = tmp_path / "shops.csv"
+    file.write_text("url\nhttp://x.example\n")
+    assert main(["collect", str(file), "http://y.example", *collect_options]) == 2
+    assert "pass one table of urls, or urls" in capsys.readouterr().err
     file.write_bytes(b"\xff\xfe\0\0")
-    assert main(["collect", str(file), *arguments]) == 2
-
-
-def test_a_missing_extra_says_how_to_install_it(tmp_path, monkeypatch, photos, stub):
-    monkeypatch.setattr("similarity_lab.web.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r'pip install "similarity_lab\[web\]"'):
-        rank(["shop.example"], photos, "almonds", tmp_path, embedder=stub)
-    assert main(["collect", "shop.example", "--out", str(tmp_path)]) == 2
+    assert main(["collect", str(file), *collect_options]) == 2

@@ -42,7 +42,7 @@ _SITES = "Decisions on composite grocery sites"
 _RANKED = ("method", "image AUC", "site AUC", "site accuracy")
 _DECIDED = ("method", "site AUC", "site accuracy", "decided", "accuracy of those")
 _CALIBRATED = ("method", "ECE of images", "ECE of sites", "decided", "accuracy of those")
-_APART = "Telling products apart"
+_APART = "Separating products"
 _TOLD = ("comparator", "verification AUC", "Recall@1", "mAP", "top-1, coarse")
 _DRAWS = "How many references to draw"
 
@@ -130,10 +130,10 @@ def _position(head: list[str], name: str, section: str) -> int:
 
 def commands() -> str:
     """Return what `similarity-lab COMMAND --help` prints, a section for each command."""
-    from similarity_lab.cli.app import _parser
+    from similarity_lab.cli.program import make_parser
 
     os.environ["COLUMNS"] = "88"  # argparse wraps at the width of the terminal
-    actions = _parser()._actions
+    actions = make_parser()._actions
     (chosen,) = (one for one in actions if isinstance(one, argparse._SubParsersAction))
     helps = {choice.dest: choice.help for choice in chosen._choices_actions}
     parts = [

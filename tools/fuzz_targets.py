@@ -1,20 +1,33 @@
-"""What the readers promise of any bytes at all, as functions that say what is wrong."""
+"""What the readers promise for any bytes, and valid inputs to start from.
+
+A target is a generator that yields what is wrong with an input, nothing if the promise holds. An
+exception other than the promised one is wrong, too.
+"""
 
 import io
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-import fuzz_inputs
 import numpy as np
+from PIL import Image, features
 
-from similarity_lab.errors import AddressError, ArchiveError, ImageError
+from similarity_lab.errors import ArchiveError, ImageError, UrlError
 from similarity_lab.files import extract_zip
 from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
+from similarity_lab.samples import load_image
+from similarity_lab.samples.shops import WAYS, make_shop
+from similarity_lab.web.html.images import find_images
+from similarity_lab.web.html.links import find_links, needs_browser
+from similarity_lab.web.html.sitemaps import read_sitemap
+from similarity_lab.web.policy.urls import check_url, normalize_url, site_key
 
-_READERS: dict[str, tuple[Callable[[bytes], object], tuple[int, ...] | None]] = {
+# Readers with the shape that they promise.
+READERS: dict[str, tuple[Callable[[bytes], object], tuple[int, ...] | None]] = {
     "read_image": (read_image, None),
     "read_image, gray": (lambda data: read_image(data, color="gray", size=(9, 7)), (9, 7, 1)),
     "read_scaled": (lambda data: read_scaled(data, size=(16, 16)), (16, 16, 3)),
@@ -24,9 +37,9 @@ _READERS: dict[str, tuple[Callable[[bytes], object], tuple[int, ...] | None]] = 
 
 
 def images(data: bytes) -> Iterator[str]:
-    """Pixels of the shape that was asked for, or `ImageError` with a reason; all agree."""
+    """Check that every reader returns pixels of the promised shape, or all raise `ImageError`."""
     refusals: dict[str, str] = {}
-    for name, (reader, shape) in _READERS.items():
+    for name, (reader, shape) in READERS.items():
         try:
             result = reader(data)
         except ImageError as error:
@@ -40,67 +53,125 @@ def images(data: bytes) -> Iterator[str]:
             or result.size == 0
             or (shape and shape != result.shape)
         ):
-            yield f"{name}: gave {result.shape} {result.dtype}"
-    read = {name for name in _READERS if name not in refusals} - {"read_header"}
-    if read and len(read) != len(_READERS) - 1:
-        yield f"readers disagree: {', '.join(sorted(read))} read it; refused: {refusals}"
+            yield f"{name}: returned {result.shape} {result.dtype}"
+    accepted = {name for name in READERS if name not in refusals} - {"read_header"}
+    if accepted and len(accepted) != len(READERS) - 1:
+        yield f"readers disagree: accepted by {', '.join(sorted(accepted))}; refused: {refusals}"
 
 
 def archives(data: bytes) -> Iterator[str]:
-    """Files below the folder, each listed; or `ArchiveError` and nothing left behind."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "inner"
+    """Check that files land below the folder and are listed; nothing is left of a refused zip."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "inner"
         try:
             paths, skipped = extract_zip(io.BytesIO(data), folder, max_bytes=2**24)
         except ArchiveError:
             paths = []
             if folder.exists():
-                yield "refused, and left something behind"
+                yield "refused, but left a folder behind"
         else:
             if not all(skipped["reason"]):
-                yield "left out without a reason"
-        there = {path for path in Path(place).rglob("*") if not path.is_dir()}
-        if there != set(paths):
-            yield f"there are {sorted(there)}, it says {paths}"
+                yield "skipped without a reason"
+        written = {path for path in Path(parent).rglob("*") if not path.is_dir()}
+        if written != set(paths):
+            yield f"wrote {sorted(written)}, returned {paths}"
 
 
 def pages(data: bytes) -> Iterator[str]:
-    """Absolute addresses, each once, that can be written anywhere; `ValueError` for no sitemap."""
-    from similarity_lab.web import find_images
-    from similarity_lab.web.html.links import find_links, needs_browser
-    from similarity_lab.web.html.sitemaps import read_sitemap
-    from similarity_lab.web.policy.addresses import check_address, normal_address, site_key
-
+    """Check that urls are absolute, unique and encodable; a bad sitemap is a `ValueError`."""
     found = find_images(data, "https://shop.example/nuts/")
     links = find_links(data, "https://shop.example/nuts/")
     needs_browser(data)
-    for kind, addresses in (
-        ("images", [one.address for one in found]),
-        ("links", [address for address, _ in links]),
+    for kind, urls in (
+        ("images", [one.url for one in found]),
+        ("links", [url for url, _ in links]),
     ):
-        if len(set(addresses)) != len(addresses):
-            yield f"{kind}: an address is there twice"
-        for address in addresses:
-            if not address.startswith(("http://", "https://", "data:")):
-                yield f"{kind}: {address!r} is not absolute"
-            address.encode()
-            if not address.startswith("data:"):
-                with suppress(AddressError):
-                    check_address(address)
-                    site_key(address)
+        if len(set(urls)) != len(urls):
+            yield f"{kind}: a url twice"
+        for url in urls:
+            if not url.startswith(("http://", "https://", "data:")):
+                yield f"{kind}: {url!r} is not absolute"
+            url.encode()
+            if not url.startswith("data:"):
+                with suppress(UrlError):
+                    check_url(url)
+                    site_key(url)
     for one in found:
         one.alt.encode()
     with suppress(ValueError):
         read_sitemap(data, max_bytes=2**22)
     text = data[:300].decode("utf-8", "replace")
-    with suppress(AddressError):
-        address = normal_address(text)
-        check_address(address)
-        site_key(address)
+    with suppress(UrlError):
+        url = normalize_url(text)
+        check_url(url)
+        site_key(url)
+
+
+@cache
+def image_seeds() -> list[bytes]:
+    """Encode a small photo in all formats and modes that are read."""
+    photo = Image.fromarray(load_image("almonds", 1)).resize((64, 48))
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    forms: list[tuple[Image.Image, str, dict[str, object]]] = [
+        (photo, "JPEG", {}),
+        (photo, "JPEG", {"progressive": True, "exif": rotated}),
+        (photo.convert("L"), "JPEG", {}),
+        (photo.convert("CMYK"), "JPEG", {}),
+        (photo, "PNG", {}),
+        (photo.convert("P"), "PNG", {"transparency": 3}),
+        (photo.convert("RGBA"), "PNG", {}),
+        (photo.convert("I;16"), "PNG", {}),
+        (photo.convert("1"), "PNG", {}),
+        (photo, "GIF", {"save_all": True, "append_images": [photo.rotate(9)]}),
+        (photo, "WEBP", {}),
+        (photo.convert("RGBA"), "WEBP", {"lossless": True, "exif": rotated}),
+        (photo, "BMP", {}),
+        (photo.convert("P"), "BMP", {}),
+        (photo, "TIFF", {}),
+        (photo, "TIFF", {"compression": "tiff_lzw"}),
+        (photo.convert("CMYK"), "TIFF", {"compression": "tiff_adobe_deflate"}),
+        (photo, "TIFF", {"compression": "jpeg"}),
+        (photo, "MPO", {"save_all": True, "append_images": [photo]}),
+    ]
+    if features.check("avif"):
+        forms.append((photo, "AVIF", {}))
+    return [_encoded(*form) for form in forms]
+
+
+def _encoded(image: Image.Image, kind: str, options: dict[str, object]) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@cache
+def archive_seeds() -> list[bytes]:
+    """Pack a few small files, stored and deflated, with folders and a name in UTF-8."""
+    result = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as archive:
+            for name in ("almonds/1.jpg", "almonds/2.jpg", "Nüsse/1.jpg"):
+                content = image_seeds()[0] if name.startswith("a") else b"no image"
+                archive.writestr(zipfile.ZipInfo(name), content)
+            archive.writestr(zipfile.ZipInfo("empty/"), b"")
+        result.append(file.getvalue())
+    return result
+
+
+@cache
+def page_seeds() -> list[bytes]:
+    """Make a shop that shows its products in all ways we know; return its pages and sitemaps."""
+    subjects = ["almonds", "dates", "oats", "scene"]
+    shop = make_shop("Nüsse & Co", [subjects[n % 4] for n in range(len(WAYS))], size=(32, 32))
+    kinds = ("text/html", "application/xml", "application/gzip", "text/plain")
+    found = [body for kind, body in shop.files.values() if kind.startswith(kinds)]
+    return [*found, *(body[:400] for body in found if body.startswith(b"<!doctype"))]
 
 
 TARGETS = {
-    "images": (images, fuzz_inputs.pictures),
-    "archives": (archives, fuzz_inputs.archives),
-    "pages": (pages, fuzz_inputs.pages),
+    "images": (images, image_seeds),
+    "archives": (archives, archive_seeds),
+    "pages": (pages, page_seeds),
 }

@@ -1,5 +1,5 @@
-"""The command line: ``similarity-lab``."""
+"""The command line: one module per command, shared options in `options`."""
 
-from similarity_lab.cli.app import main
+from similarity_lab.cli.program import main
 
 __all__ = ["main"]

@@ -1,62 +1,67 @@
-"""``similarity-lab demo``: two invented shops on this machine, collected and decided on."""
+"""``similarity-lab demo``: collect two invented shops on this machine and decide on them."""
 
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-# What the shops show, their relevance threshold being a quarter: one sells almonds in earnest
-_SHOPS = {
-    "Greenfield Foods": ("almonds", "dates", "almonds", "logo", "almonds", "oats"),
-    "Marble Mill": ("oats", "cocoa", "maple syrup", "logo", "dates", "scene"),
-}
-_TARGET, _PRODUCTS = "almonds", 24
-_PORT = 8734  # if it is free; a second run then finds the same shops
+_SITES = ("greenfield-foods", "marble-mill")  # of the sample; one sells the target
+_PORT = 8734  # if it is free; a second run then resumes
 
 
-def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
-    demo = commands.add_parser("demo", help="collect two invented shops, decide, write a page")
-    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
-    demo.set_defaults(run=_demo)
+    parser = commands.add_parser(
+        "demo",
+        help="collect two invented shops, decide, write a report",
+        description="Serve two invented shops on this machine, collect them, decide and report.",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo"),
+        metavar="DIR",
+        help="folder for the sample and the results (default %(default)s)",
+    )
+    parser.set_defaults(run=_run)
 
 
-def _demo(options: argparse.Namespace) -> None:
-    from similarity_lab.cli.rank import show
+def _run(options: argparse.Namespace) -> None:
+    from similarity_lab.cli.rank import readable
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.serving import serve
-    from similarity_lab.samples.shops import make_shop
+    from similarity_lab.samples.storefront import sample_shop
 
     print(f"Unpacking the sample to {options.out / 'samples'} and serving two of its shops ...")
     samples = make_samples(options.out / "samples")
+    target = samples.target
     with ExitStack() as stack:
         servers = {}
-        for at, (name, wares) in enumerate(_SHOPS.items()):
-            subjects = [wares[number % len(wares)] for number in range(_PRODUCTS)]
-            shop = make_shop(name, subjects)
-            servers[name] = stack.enter_context(serve(shop, port=_PORT + at))
-            print(f"  {name} is served at {servers[name].url}")
+        for index, site in enumerate(_SITES):
+            servers[site] = stack.enter_context(serve(sample_shop(site), port=_PORT + index))
+            print(f"  {site} is served at {servers[site].url}")
         ranking = rank(
-            {name: server.url for name, server in servers.items()},
+            {site: server.url for site, server in servers.items()},
             samples.library,
-            _TARGET,
+            target,
             options.out / "results",
             collecting={
                 "allow": [server.endpoint for server in servers.values()],
                 "throttle": False,
             },
         )
-    show(ranking)
-    truth = {name: _TARGET in wares for name, wares in _SHOPS.items()}
-    right = sum(
+    print(readable(ranking.sites).to_string(index=False))
+    truth = samples.truth.set_index("site")["relevant"]
+    n_correct = sum(
         getattr(result, "relevant", None) == truth[result.site] for result in ranking.results
     )
     print(
-        f"\n{right} of {len(truth)} shops decided rightly.\n"
-        f"The page with the evidence: {ranking.page}\n"
-        f"The same with your own photos and real addresses:\n"
-        f"  similarity-lab rank --library {samples.library} --targets {_TARGET} --out results "
+        f"\n{n_correct} of {len(_SITES)} shops decided correctly.\n"
+        f"The report with the evidence: {ranking.page}\n"
+        f"The same with your own images and real urls:\n"
+        f"  similarity-lab rank --library {samples.library} --target {target} --out results "
         "https://www.shop.example\n"
-        f"Or with images you have already:\n"
-        f"  similarity-lab score --library {samples.library} --target {_TARGET} {samples.sites[0]}"
+        f"Or with images that you already have:\n"
+        f"  similarity-lab decide --library {samples.library} --target {target} "
+        f"{samples.sites[0]}"
     )

@@ -1,4 +1,4 @@
-"""Labelled photos: load, split, and find photos that leaked from one split into the other."""
+"""Labelled images: load, split, and find leaks, images that are in two splits at once."""
 
 from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.datasets.grocery import grocery_store

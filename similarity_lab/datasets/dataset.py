@@ -1,4 +1,4 @@
-"""A set of labelled photos."""
+"""`ImageDataset`: a set of labelled images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -8,35 +8,39 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm.auto import tqdm
 
 from similarity_lab.errors import ImageError, InputError, UnknownClassError
 from similarity_lab.files import skipped_table
-from similarity_lab.images import Color, Pixels, image_size, read_image
+from similarity_lab.images import Color, Pixels, Source, image_size, read_image
 from similarity_lab.images.decoding import map_ahead
-from similarity_lab.images.sources import Source
+
+__all__ = ["ImageDataset", "Labels"]
 
 Labels = npt.NDArray[np.int64]
+"""Positions in a list of classes, one per image."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageDataset:
-    """Labelled photos, as paths that are decoded when needed.
+    """Labelled images: paths that are decoded when needed, or arrays.
 
-    Made by `load_dataset`, `grocery_store` or `from_arrays`; frozen, so every change is a new one.
+    Created by `load_dataset`, `grocery_store` or `from_arrays`. Frozen: every change returns a new
+    dataset.
 
     Attributes
     ----------
     paths : tuple of Path
-        One per photo, sorted; empty for a dataset made from arrays.
+        One per image, sorted; empty for a dataset of arrays.
     labels : ndarray of int64, shape (n,)
-        Position of each photo's class in `classes`; read-only.
+        Position of each image's class in `classes`; read-only.
     classes : tuple of str
     skipped : DataFrame with columns path, reason
-        What was found but could not be used.
+        Files that could not be used.
     size : (height, width) or None
-        The size to which `images` are decoded.
+        Size to which `images` are decoded, in pixels.
     color : {"rgb", "gray"}
+    arrays : ndarray of uint8, shape (n, h, w, c), or None
+        The images of a dataset that was created from arrays.
     """
 
     paths: tuple[Path, ...]
@@ -56,7 +60,7 @@ class ImageDataset:
     def from_arrays(
         cls, images: Pixels, labels: Sequence[int] | Labels, classes: Sequence[str]
     ) -> "ImageDataset":
-        """Make a dataset of photos that are in memory.
+        """Return a dataset of images that are in memory.
 
         Parameters
         ----------
@@ -65,12 +69,17 @@ class ImageDataset:
             Positions in `classes`.
         classes : sequence of str
 
+        Raises
+        ------
+        InputError
+            Wrong shapes or dtypes, or a label without a class.
+
         Examples
         --------
         >>> import numpy as np
-        >>> photos = np.zeros((3, 8, 8, 3), np.uint8)
-        >>> ImageDataset.from_arrays(photos, [0, 1, 1], ["almonds", "dates"])
-        ImageDataset(3 photos of 2 classes: almonds 1, dates 2)
+        >>> images = np.zeros((3, 8, 8, 3), np.uint8)
+        >>> ImageDataset.from_arrays(images, [0, 1, 1], ["almonds", "dates"])
+        ImageDataset(3 images of 2 classes: almonds 1, dates 2)
         """
         pixels, numbers = np.asarray(images), np.asarray(labels)
         if pixels.ndim != 4 or pixels.shape[3] not in (1, 3) or pixels.dtype != np.uint8:
@@ -93,30 +102,30 @@ class ImageDataset:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
-        left_out = f"; {len(self.skipped)} skipped" if len(self.skipped) else ""
-        return (
-            f"ImageDataset({len(self)} photos of {len(self.classes)} classes: {counts}{left_out})"
-        )
+        skipped = f"; {len(self.skipped)} skipped" if len(self.skipped) else ""
+        return f"ImageDataset({len(self)} images of {len(self.classes)} classes: {counts}{skipped})"
 
     @property
     def counts(self) -> pd.Series:
-        """Number of photos of each class."""
+        """Number of images of each class."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
-        return pd.Series(counts, index=list(self.classes), name="photos")
+        return pd.Series(counts, index=list(self.classes), name="images")
 
     @property
     def sources(self) -> list[Source]:
-        """What an embedder takes: the paths, or the arrays where there are no paths."""
+        """Image sources for an embedder: the paths, or the arrays if there are no paths."""
         return list(self.paths) if self.arrays is None else list(self.arrays)
 
     @cached_property
     def images(self) -> Pixels:
-        """All photos as one array ``(n, h, w, c)`` of uint8, decoded on first use.
+        """All images as one array ``(n, h, w, c)`` of uint8, decoded on first use.
 
         Raises
         ------
-        ValueError
-            If the dataset was loaded without `size`.
+        InputError
+            The dataset was loaded without `size`.
+        ImageError
+            A file has become unreadable since the dataset was loaded.
         """
         if self.arrays is not None:
             return self.arrays
@@ -126,67 +135,65 @@ class ImageDataset:
             )
         height, width = self.size
         pixels = np.empty((len(self), height, width, 1 if self.color == "gray" else 3), np.uint8)
-        decode = map_ahead(
+        images = map_ahead(
             lambda source: read_image(source, size=self.size, color=self.color), self.paths
         )
-        for index, picture in enumerate(
-            tqdm(decode, total=len(self), desc="decoding", leave=False)
-        ):
-            if isinstance(picture, ImageError):  # it could be read when the dataset was loaded
-                raise picture
-            pixels[index] = picture
+        for index, image in enumerate(images):
+            if isinstance(image, ImageError):
+                raise image
+            pixels[index] = image
         return pixels
 
     def class_index(self, name: str) -> int:
-        """Return the label of a class; `UnknownClassError` lists the known ones."""
+        """Return the label of a class; `UnknownClassError` if the dataset does not have it."""
         if name not in self.classes:
             raise UnknownClassError(name, self.classes)
         return self.classes.index(name)
 
     def with_size(self, size: int | tuple[int, int], color: Color | None = None) -> "ImageDataset":
-        """Return the same photos, to be decoded to another size (and colour)."""
+        """Return the same images, to be decoded to another size (and colour)."""
         if self.arrays is not None:
-            raise InputError("a dataset made from arrays keeps its size; resize the arrays")
+            raise InputError("the size of a dataset of arrays is fixed; resize the arrays")
         return replace(self, size=image_size(size), color=color or self.color)
 
     def subset(self, positions: Sequence[int] | npt.NDArray[np.intp]) -> "ImageDataset":
-        """Return the photos at these positions, in that order, with the same classes."""
-        chosen = np.asarray(positions, dtype=np.intp)
+        """Return the images at these positions, in that order, with the same classes."""
+        indices = np.asarray(positions, dtype=np.intp)
         return replace(
             self,
-            paths=tuple(self.paths[i] for i in chosen) if self.arrays is None else (),
-            labels=self.labels[chosen],
-            arrays=None if self.arrays is None else self.arrays[chosen],
+            paths=tuple(self.paths[i] for i in indices) if self.arrays is None else (),
+            labels=self.labels[indices],
+            arrays=None if self.arrays is None else self.arrays[indices],
             skipped=skipped_table([]),
         )
 
     def of_class(self, name: str) -> "ImageDataset":
-        """Return the photos of one class."""
+        """Return the images of one class; `UnknownClassError` if the dataset does not have it."""
         return self.subset(np.flatnonzero(self.labels == self.class_index(name)))
 
     def split(self, test_size: float, seed: int) -> tuple["ImageDataset", "ImageDataset"]:
-        """Split into train and test, every class in proportion.
+        """Split into train and test, stratified by class.
 
-        A class with two or more photos has at least one on either side; a single photo goes to
+        A class with two or more images has at least one in each part; a single image goes to
         train.
 
         Parameters
         ----------
         test_size : float
-            Share of each class that goes to test, above 0 and below 1.
+            Share of each class in test, above 0 and below 1.
         seed : int
 
         Examples
         --------
         >>> import numpy as np
-        >>> photos = np.zeros((10, 8, 8, 3), np.uint8)
-        >>> data = ImageDataset.from_arrays(photos, [0] * 5 + [1] * 5, ["almonds", "dates"])
+        >>> images = np.zeros((10, 8, 8, 3), np.uint8)
+        >>> data = ImageDataset.from_arrays(images, [0] * 5 + [1] * 5, ["almonds", "dates"])
         >>> train, test = data.split(test_size=0.2, seed=1)
         >>> len(train), len(test)
         (8, 2)
         """
         if not 0 < test_size < 1:
-            raise InputError(f"test_size is a share above 0 and below 1, got {test_size}")
+            raise InputError(f"test_size must be above 0 and below 1, got {test_size}")
         rng = np.random.default_rng(seed)
         test: list[int] = []
         for label in range(len(self.classes)):

@@ -9,7 +9,6 @@ from os import PathLike
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
@@ -26,8 +25,8 @@ from similarity_lab.images.decoding import (
     spans,
 )
 from similarity_lab.images.sources import Source, describe
+from similarity_lab.store import Vectors
 
-Vectors = npt.NDArray[np.float32]
 Images = Sequence[Source] | np.ndarray
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.embedders.lite_variants import Floats
+from similarity_lab.embedders.lite_variants import Weights
 
 FILE = Path(__file__).with_name("int8.npz")
 
@@ -33,8 +33,8 @@ class Int8:
         Of the convolutions with int8 weights, corrected for what rounding shifts.
     """
 
-    ranges: dict[str, Floats]
-    biases: dict[str, Floats]
+    ranges: dict[str, Weights]
+    biases: dict[str, Weights]
 
     @classmethod
     def nowhere(cls) -> "Int8":
@@ -56,13 +56,13 @@ class Int8:
                 )
             )
 
-    def arrays(self, variant: str) -> dict[str, Floats]:
+    def arrays(self, variant: str) -> dict[str, Weights]:
         """Return what `packaged` reads, by name in the file."""
         ranges = {f"{variant}/range/{name}": limits for name, limits in self.ranges.items()}
         return ranges | {f"{variant}/bias/{name}": bias for name, bias in self.biases.items()}
 
 
-def rounded_weights(kernel: Floats, *, depthwise: bool) -> tuple[npt.NDArray[np.int8], Floats]:
+def rounded_weights(kernel: Weights, *, depthwise: bool) -> tuple[npt.NDArray[np.int8], Weights]:
     """Return int8 weights and the scale of each filter, whose product is about `kernel`.
 
     Examples

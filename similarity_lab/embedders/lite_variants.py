@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Weights = npt.NDArray[np.float32]
 
 # kernel, stride, expansion, filters, repeats: the seven stages of EfficientNet-B0
 _STAGES = (
@@ -84,7 +84,7 @@ def weights_digest(name: str) -> str:
     return hashlib.sha256(VARIANTS[name].weights_path().read_bytes()).hexdigest()[:8]
 
 
-def folded(tensors: dict[str, npt.NDArray], name: str) -> tuple[Floats, Floats]:
+def folded(tensors: dict[str, npt.NDArray], name: str) -> tuple[Weights, Weights]:
     """Return a convolution's kernel and bias with its batch normalisation folded in.
 
     Parameters

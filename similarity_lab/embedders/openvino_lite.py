@@ -66,9 +66,13 @@ class OpenVinoLite(StreamingEmbedder):
         if threads is not None and threads < 1:
             raise EmbedderError(f"threads must be at least 1, got {threads}")
         self.threads = threads or usable_cores()
+        self._arguments = (variant, color, input_size, precision, threads, fall_back)
         self.variant, self.precision, self._fall_back = variant, precision, fall_back
         self._starting = threading.Lock()
         self._started: Forward | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., "OpenVinoLite"], tuple[object, ...]]:
+        return _rebuild, self._arguments  # a compiled network cannot be pickled: compile it again
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Return the vectors of one batch of uint8 pixels; any number of threads may call it."""
@@ -108,6 +112,19 @@ class OpenVinoLite(StreamingEmbedder):
         self.name, self.reader, self.threads = keras.name, keras.reader, keras.threads
         self.batch_size = keras.batch_size
         return keras.forward
+
+
+def _rebuild(
+    variant: str,
+    color: Color,
+    input_size: tuple[int, int] | None,
+    precision: Precision,
+    threads: int | None,
+    fall_back: bool,
+) -> OpenVinoLite:
+    return OpenVinoLite(
+        variant, color, input_size, precision=precision, threads=threads, fall_back=fall_back
+    )
 
 
 def usable_cores() -> int:

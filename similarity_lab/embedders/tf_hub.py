@@ -31,6 +31,7 @@ class HubEmbedder(StreamingEmbedder):
     def __init__(
         self, handle: str, color: Color = "rgb", input_size: tuple[int, int] | None = None
     ) -> None:
+        self._arguments = (handle, color, input_size)
         module = _load(handle)
         self._call = _callable(module, handle)
         height, width = input_size or _stated_size(module, handle)
@@ -45,6 +46,9 @@ class HubEmbedder(StreamingEmbedder):
             (height, width),
             color,
         )
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return HubEmbedder, self._arguments  # a TensorFlow function cannot be pickled: load it
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Return the vectors of one batch of uint8 pixels."""

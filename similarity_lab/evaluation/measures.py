@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab.datasets.dataset import Labels
 from similarity_lab.distances import Distance, get_distance
+from similarity_lab.distances.comparators import Distances
 from similarity_lab.errors import InputError, InputTypeError
+from similarity_lab.store import Vectors
 
-Labels = npt.NDArray[np.integer]
-Vectors = npt.NDArray[np.float32]
-
-Between = Callable[[Vectors, Vectors], npt.NDArray[np.float32]]
+Between = Callable[[Vectors, Vectors], Distances]
 """Distances between vectors, ``(n, d), (m, d) → (n, m)``, smaller = more alike."""
 
 DistanceSource = str | Distance | Between

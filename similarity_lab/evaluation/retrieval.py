@@ -17,7 +17,7 @@ from similarity_lab.evaluation.measures import (
     checked_labels,
 )
 
-_BLOCK = 512  # queries per distance matrix
+BLOCK_ROWS = 512  # queries per distance matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +102,8 @@ def evaluate_retrieval(
     between = as_between(distance)
     gallery = np.random.default_rng(seed).permutation(len(labels))
     rows = []
-    for start in range(0, len(queries), _BLOCK):
-        block = queries[start : start + _BLOCK]
+    for start in range(0, len(queries), BLOCK_ROWS):
+        block = queries[start : start + BLOCK_ROWS]
         distances = between(vectors[block], vectors[gallery])
         order = gallery[np.argsort(distances, axis=1, kind="stable")]
         for query, ranked in zip(block, order, strict=True):
@@ -123,7 +123,7 @@ def _query_measures(is_relevant: npt.NDArray[np.bool_], k: Sequence[int]) -> dic
 
 def nearest_labels(
     queries: Vectors, gallery: Vectors, labels: Labels, distance: DistanceSource = "cosine"
-) -> npt.NDArray[np.integer]:
+) -> Labels:
     """Return the label of each query's nearest neighbour.
 
     Parameters
@@ -148,7 +148,7 @@ def nearest_labels(
     labels = checked_labels(gallery, labels)
     between = as_between(distance)
     nearest = [
-        between(queries[start : start + _BLOCK], gallery).argmin(axis=1)
-        for start in range(0, len(queries), _BLOCK)
+        between(queries[start : start + BLOCK_ROWS], gallery).argmin(axis=1)
+        for start in range(0, len(queries), BLOCK_ROWS)
     ]
     return labels[np.concatenate(nearest)]

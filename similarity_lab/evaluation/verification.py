@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import roc_auc_score, roc_curve
 
+from similarity_lab.distances.comparators import Distances
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import bootstrap_interval
 from similarity_lab.evaluation.measures import (
@@ -20,7 +20,7 @@ from similarity_lab.evaluation.measures import (
 from similarity_lab.evaluation.thresholds import balanced_threshold
 
 MAX_IMAGES = 5_000  # all pairs with their indices take about 400 MB
-_BLOCK = 512  # rows per distance matrix
+BLOCK_ROWS = 512  # rows per distance matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +36,17 @@ class PairDistances:
     n_images : int
     """
 
-    values: npt.NDArray[np.float32]
+    values: Distances
     is_same: npt.NDArray[np.bool_]
     n_images: int
 
     @property
-    def same(self) -> npt.NDArray[np.float32]:
+    def same(self) -> Distances:
         """Distances of pairs within a class."""
         return self.values[self.is_same]
 
     @property
-    def different(self) -> npt.NDArray[np.float32]:
+    def different(self) -> Distances:
         """Distances of pairs across classes."""
         return self.values[~self.is_same]
 
@@ -90,6 +90,8 @@ class PairDistances:
 
         Interpolated linearly on the ROC curve if no threshold makes them equal.
         """
+        from sklearn.metrics import roc_curve  # deferred: slow import
+
         false_accepts, true_accepts, _ = roc_curve(
             self.is_same, -self.values, drop_intermediate=False
         )
@@ -119,6 +121,8 @@ class PairDistances:
             ``threshold`` (pairs at most this far apart are accepted), ``false_accepts`` (fraction
             of different pairs accepted), ``true_accepts`` (fraction of same pairs accepted).
         """
+        from sklearn.metrics import roc_curve  # deferred: slow import
+
         false_accepts, true_accepts, cuts = roc_curve(self.is_same, -self.values)
         curve = pd.DataFrame(
             {"threshold": -cuts, "false_accepts": false_accepts, "true_accepts": true_accepts}
@@ -159,8 +163,8 @@ def pair_distances(
         )
     between = as_between(distance)
     values, is_same = [], []
-    for start in range(0, count, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, count))
+    for start in range(0, count, BLOCK_ROWS):
+        rows = np.arange(start, min(start + BLOCK_ROWS, count))
         later = rows[:, None] < np.arange(count)
         values.append(between(vectors[rows], vectors)[later])
         is_same.append((labels[rows, None] == labels)[later])
@@ -180,4 +184,6 @@ def distance_auc(near: npt.ArrayLike, far: npt.ArrayLike) -> float:
     """
     a, b = np.asarray(near), np.asarray(far)
     is_near = np.concatenate([np.ones(a.size), np.zeros(b.size)])
+    from sklearn.metrics import roc_auc_score  # deferred: slow import
+
     return float(roc_auc_score(is_near, -np.concatenate([a, b])))

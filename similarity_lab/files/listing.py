@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from similarity_lab.errors import NotAFolderError, PathNotFoundError
+from similarity_lab.errors import NotAFolderError, PathNotFoundError, did_you_mean
 
 __all__ = ["SKIPPED_COLUMNS", "existing_folder", "list_files", "skipped_table"]
 
@@ -31,16 +31,24 @@ def existing_folder(folder: str | PathLike[str], expected: str) -> Path:
     Raises
     ------
     PathNotFoundError
-        It does not exist.
+        It does not exist; the message suggests a similar name.
     NotAFolderError
         It is a file.
     """
     path = Path(folder)
     if not path.exists():
-        raise PathNotFoundError(f"{path}: no such folder; expected {expected}")
+        hint = did_you_mean(path.name, _sibling_names(path))
+        raise PathNotFoundError(f"{path}: no such folder; expected {expected}.{hint}")
     if not path.is_dir():
         raise NotAFolderError(f"{path}: is a file; expected {expected}")
     return path
+
+
+def _sibling_names(path: Path) -> list[str]:
+    try:
+        return [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return []
 
 
 def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:

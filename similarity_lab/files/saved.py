@@ -1,12 +1,14 @@
-"""Saved folders: a manifest, arrays as ``.npz``, other files beside; no pickle is written or read.
+"""Saved folders: a manifest, arrays as ``.npz``, other files; no pickle is written or read.
 
 A scorer, a metric learner and a training run are saved the same way. The manifest is written last
-and holds a digest of every other file, so that a folder that was changed, mixed up or left half
-written is noticed before anything in it is used.
+and holds a digest of every other file, so that a folder that was changed, mixed up or written only
+in part is detected before anything in it is used.
 """
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -20,8 +22,10 @@ from similarity_lab._version import versions
 from similarity_lab.errors import PathNotFoundError, SavedFolderError
 from similarity_lab.files.atomic import atomic_write
 
+__all__ = ["Arrays", "Saved", "Writer", "load_folder", "save_folder"]
+
 MANIFEST, FORMAT = "manifest.json", 2
-_OLD_MANIFESTS = ("scorer.json", "run.json")  # what version 1 wrote beside its manifest.json
+_VERSION_1_FILES = ("scorer.json", "configuration.json")  # instead of a manifest
 _MAX_ARRAY_BYTES = 2**31
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -31,17 +35,17 @@ Writer = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Saved:
-    """A saved folder whose files are what its manifest says.
+    """A saved folder whose files match its manifest.
 
     Attributes
     ----------
     folder : Path
     content : dict
-        What `save_folder` was given.
+        As passed to `save_folder`.
     files : tuple of str
         Names of the files beside the manifest.
     versions : dict of str to str
-        Of the libraries, when it was saved.
+        Versions of the libraries when it was saved.
     """
 
     folder: Path
@@ -50,21 +54,33 @@ class Saved:
     versions: dict[str, str]
 
     def path(self, name: str) -> Path:
-        """Return the path of a file that must be there."""
+        """Return the path of a file; `SavedFolderError` if the manifest does not list it."""
         if name not in self.files:
-            raise SavedFolderError(f"{self.folder}: {name} is missing from the manifest")
+            raise SavedFolderError(f"{self.folder}: the manifest does not list {name}")
         return self.folder / name
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """Return the arrays of an ``.npz`` file; object arrays are refused."""
+        """Return the arrays of an ``.npz`` file.
+
+        Raises
+        ------
+        SavedFolderError
+            The file is damaged, has object arrays (which would be unpickled), or unpacks to more
+            than 2 GiB.
+        """
         path = self.path(name)
-        if path.stat().st_size > _MAX_ARRAY_BYTES:
-            raise SavedFolderError(f"{path}: larger than {_MAX_ARRAY_BYTES:,} bytes")
         try:
+            with zipfile.ZipFile(path) as archive:
+                if sum(member.file_size for member in archive.infolist()) > _MAX_ARRAY_BYTES:
+                    raise SavedFolderError(
+                        f"{path}: more than {_MAX_ARRAY_BYTES:,} bytes of arrays"
+                    )
             with np.load(path, allow_pickle=False) as file:
                 return {key: file[key] for key in file.files}
-        except (ValueError, OSError, EOFError) as error:
-            raise SavedFolderError(f"{path}: could not be read ({error})") from None
+        except SavedFolderError:
+            raise
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise SavedFolderError(f"{path}: cannot be read ({error})") from None
 
 
 def save_folder(
@@ -78,13 +94,13 @@ def save_folder(
     Parameters
     ----------
     folder : path
-        Made if missing.
+        Created if missing.
     kind : str
         What is saved, such as ``"scorer"``; `load_folder` checks it.
     content : mapping
-        Whatever JSON can hold.
-    files : mapping of file name to arrays or to a function that writes the file
-        Arrays go to an ``.npz`` file.
+        Anything that JSON can represent.
+    files : mapping of file name to arrays or to a function
+        Arrays are written to an ``.npz`` file; a function gets the path to write to.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,40 +124,40 @@ def save_folder(
 
 
 def load_folder(folder: str | PathLike[str], kind: str) -> Saved:
-    """Read the manifest of a folder and check every file it names.
+    """Read the manifest of a folder and verify every file it lists.
 
     Raises
     ------
     PathNotFoundError
         No such folder, or no manifest in it.
     SavedFolderError
-        Another kind, a format of another version, a missing or changed file.
+        Another kind, the format of another version, a missing or changed file.
     """
     folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file():
-        if any((folder / name).is_file() for name in _OLD_MANIFESTS):
+        if any((folder / name).is_file() for name in _VERSION_1_FILES):
             raise _outdated(folder, kind)
         raise PathNotFoundError(f"No saved {kind} in {folder} (no {MANIFEST})")
     try:
         manifest = json.loads(path.read_text("utf-8"))
         if manifest["format"] != FORMAT:
             raise _outdated(folder, kind)
-        found, content = str(manifest["kind"]), dict(manifest["content"])
+        saved_kind, content = str(manifest["kind"]), dict(manifest["content"])
         digests = {str(name): str(digest) for name, digest in manifest["files"].items()}
-        saved_with = {str(name): str(each) for name, each in manifest["versions"].items()}
+        saved_with = {str(name): str(version) for name, version in manifest["versions"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, SavedFolderError):
             raise
         raise SavedFolderError(f"{path}: not a manifest of a saved {kind} ({error!r})") from None
-    if found != kind:
-        raise SavedFolderError(f"{folder} holds a saved {found}, expected a {kind}")
+    if saved_kind != kind:
+        raise SavedFolderError(f"{folder} contains a saved {saved_kind}, expected a {kind}")
     for name, digest in digests.items():
         if Path(name).name != name or not (folder / name).is_file():
             raise SavedFolderError(f"{folder}: {name} is missing; the {kind} is incomplete")
         if _digest(folder / name) != digest:
             raise SavedFolderError(
-                f"{folder}: {name} was changed since it was saved (its digest differs from the "
+                f"{folder}: {name} was changed after it was saved (its digest differs from the "
                 f"manifest's); save the {kind} again"
             )
     return Saved(folder, content, tuple(digests), saved_with)

@@ -1,5 +1,6 @@
 """Bytes to pixels: read untrusted images, one or many, or refuse them with a reason."""
 
+from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.images.reading import (
     MAX_PIXELS,
     Color,
@@ -14,6 +15,7 @@ from similarity_lab.images.sources import Source, content_digest
 
 __all__ = [
     "MAX_PIXELS",
+    "Augmentation",
     "Color",
     "Header",
     "Pixels",

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.errors import InputError, MissingExtraError
-from similarity_lab.images import Pixels
+from similarity_lab.images.reading import Pixels
 
 Values = npt.NDArray[np.float32]
 
@@ -133,7 +133,5 @@ def _opencv() -> Any:  # noqa: ANN401
     try:
         import cv2
     except ModuleNotFoundError:
-        raise MissingExtraError(
-            'Augmentation needs OpenCV, which is not installed; pip install "similarity_lab[train]"'
-        ) from None
+        raise MissingExtraError("Augmentation", "OpenCV", "train") from None
     return cv2

@@ -148,7 +148,7 @@ def _opencv() -> ModuleType | None:
 
 
 def _interpolate(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Interpolate linearly between the two nearest rows and columns, without antialiasing."""
+    """Interpolate between the two nearest rows and columns, in fixed-point arithmetic."""
     height, width, channels = pixels.shape
     row_pair, row_weights = _linear_weights(height, size[0], 1)
     column_pair, column_weights = _linear_weights(width, size[1], channels)
@@ -174,12 +174,11 @@ def _linear_weights(
 
     Both have shape (2, n_out · channels); the weights are fixed-point, summing to 2048.
     """
-    centers = ((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.float32)
-    first = np.floor(centers).astype(np.intp)
-    fraction = centers - first.astype(np.float32)
-    fraction[(first < 0) | (first >= n_in - 1)] = 0  # beyond the edge: the edge itself
-    first = first.clip(0, n_in - 1)
-    neighbours = np.stack([first, np.minimum(first + 1, n_in - 1)])
+    # as OpenCV rounds it
+    centers = ((np.arange(n_out) + 0.5) * (1 / (n_out / n_in)) - 0.5).astype(np.float32)
+    first = np.floor(centers)
+    fraction = centers - first
+    neighbours = np.stack([first, first + 1]).astype(np.intp).clip(0, n_in - 1)
     weights = np.rint(np.stack([1 - fraction, fraction]) * np.float32(_COEFFICIENT))
     positions = neighbours[..., None] * channels + np.arange(channels)
     return positions.reshape(2, -1), np.repeat(weights, channels, axis=1).astype(np.int32)

@@ -4,23 +4,40 @@ import hashlib
 import stat
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Union
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from similarity_lab.errors import ImageError, one_line
 
-if TYPE_CHECKING:
-    from similarity_lab.images.opened import OpenedImage
+__all__ = [
+    "MAX_BYTES",
+    "BinaryFile",
+    "Source",
+    "content_digest",
+    "describe",
+    "printable",
+    "read_bytes",
+]
 
-__all__ = ["MAX_BYTES", "Source", "content_digest", "describe", "printable", "read_bytes"]
 
-Source = Union[
-    str, PathLike[str], bytes, bytearray, memoryview, IO[bytes], "OpenedImage", Image.Image,
-    np.ndarray,
-]  # fmt: skip
+class BinaryFile(Protocol):
+    """A file object opened for reading bytes, or an `images.opened.OpenedImage`."""
 
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next `size` bytes; −1 for all that follow."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to an offset; needed only if the file says that it is ``seekable()``."""
+
+    def tell(self) -> int:
+        """Return the current offset; needed only if the file says that it is ``seekable()``."""
+
+
+Source = (
+    str | PathLike[str] | bytes | bytearray | memoryview | BinaryFile | Image.Image | np.ndarray
+)
 """Whatever `read_image` accepts as an image."""
 
 MAX_BYTES = 100 * 2**20
@@ -123,7 +140,7 @@ def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
         raise ImageError(name, f"cannot be read: {one_line(error)}") from None
 
 
-def _read_at_most(file: "IO[bytes] | OpenedImage", limit: int) -> bytes:
+def _read_at_most(file: BinaryFile, limit: int) -> bytes:
     start = file.tell() if getattr(file, "seekable", bool)() else None
     parts: list[bytes] = []
     while limit > 0 and (part := file.read(min(limit, 2**20))):

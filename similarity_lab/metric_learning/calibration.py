@@ -1,4 +1,4 @@
-"""How near is near enough: the threshold below which a nearest neighbour's label is believed."""
+"""Calibration: the distance up to which the label of the nearest neighbour is accepted."""
 
 import warnings
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.errors import InputError, PromiseWarning
+from similarity_lab.errors import InputError, PromiseWarning, did_you_mean
 
 Strategy = Literal["recall-at-precision", "precision-at-recall", "f1"]
 STRATEGIES = ("recall-at-precision", "precision-at-recall", "f1")
@@ -18,53 +18,54 @@ CURVE_COLUMNS = ["threshold", "precision", "recall", "f1"]
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """A threshold, what it promises, and the curve it was chosen on.
+    """A threshold, its promise, and the curve it was chosen on.
 
     Attributes
     ----------
     threshold : float or None
-        Cosine distance: a nearest neighbour up to it is a match. None: the promise cannot be met.
+        Cosine distance up to which a nearest neighbour is a match. None: no threshold keeps the
+        promise.
     strategy : {"recall-at-precision", "precision-at-recall", "f1"}
-    least : float or None
+    minimum : float or None
         The precision, or the recall, that was asked for.
     curve : DataFrame
-        ``threshold, precision, recall, f1`` at each distance where something changes, ascending.
+        ``threshold, precision, recall, f1`` at each distance that occurs, ascending.
     statement : str
-        In a sentence what holds on the calibration photos.
+        One sentence on the figures of the calibration images.
     """
 
     threshold: float | None
     strategy: Strategy
-    least: float | None
+    minimum: float | None
     curve: pd.DataFrame
     statement: str
 
     @property
-    def met(self) -> bool:
-        """Whether the promise holds on the calibration photos."""
+    def is_met(self) -> bool:
+        """Whether the promise holds on the calibration images."""
         return self.threshold is not None
 
 
 def precision_recall_curve(
-    distances: npt.ArrayLike, is_right: npt.ArrayLike, n_known: int
+    distances: npt.ArrayLike, is_correct: npt.ArrayLike, n_known: int
 ) -> pd.DataFrame:
-    """Return what every threshold on the distance of the nearest neighbour does.
+    """Return precision, recall and F1 of every threshold on the distance of the nearest neighbour.
 
     Parameters
     ----------
     distances : array of float, shape (n,)
-        Of each photo to its nearest neighbour.
-    is_right : array of bool, shape (n,)
-        Whether that neighbour's label is the photo's. Never, for a photo of an unknown class.
+        Of each image to its nearest neighbour.
+    is_correct : array of bool, shape (n,)
+        Whether that neighbour's label is the image's. Never for an image of an unknown class.
     n_known : int
-        How many of the photos have a class that is in the index.
+        How many of the images have a class that is in the index.
 
     Returns
     -------
     DataFrame
-        ``threshold`` (each distance that occurs, ascending), ``precision`` (of the photos with a
-        match up to it, the share whose label is right), ``recall`` (of the photos with a known
-        class, the share that has a match with the right label), ``f1`` (their harmonic mean).
+        ``threshold`` (each distance that occurs, ascending), ``precision`` (of the images with a
+        match up to it, the share whose label is correct), ``recall`` (of the images of known
+        classes, the share that has a match with the correct label), ``f1`` (their harmonic mean).
 
     Examples
     --------
@@ -76,10 +77,10 @@ def precision_recall_curve(
     """
     values = np.asarray(distances, np.float64)
     cuts, group = np.unique(values, return_inverse=True)
-    accepted = np.cumsum(np.bincount(group, minlength=len(cuts)))
-    right = np.cumsum(np.bincount(group, np.asarray(is_right, float), minlength=len(cuts)))
-    precision, recall = right / accepted, right / max(n_known, 1)
-    f1 = 2 * right / (accepted + n_known)
+    n_accepted = np.cumsum(np.bincount(group, minlength=len(cuts)))
+    n_correct = np.cumsum(np.bincount(group, np.asarray(is_correct, float), minlength=len(cuts)))
+    precision, recall = n_correct / n_accepted, n_correct / max(n_known, 1)
+    f1 = 2 * n_correct / (n_accepted + n_known)
     table = dict(zip(CURVE_COLUMNS, (cuts, precision, recall, f1), strict=True))
     return pd.DataFrame(table)
 
@@ -99,7 +100,7 @@ def calibrate(
         From `precision_recall_curve`.
     strategy : {"recall-at-precision", "precision-at-recall", "f1"}
         The highest recall with a precision of at least `precision`; the highest precision with a
-        recall of at least `recall`; the highest F1. Of equals the smaller threshold.
+        recall of at least `recall`; the highest F1. Among equals the smallest threshold.
     precision, recall : float
         Above 0, at most 1.
 
@@ -110,34 +111,38 @@ def calibrate(
     Warns
     -----
     PromiseWarning
-        If no threshold keeps the promise; the calibration then has none and says what there is.
+        If no threshold keeps the promise; the calibration then has none, and its statement says
+        what is possible.
     """
     if strategy not in STRATEGIES:
-        raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
+        raise InputError(
+            f"Unknown strategy {strategy!r}.{did_you_mean(strategy, STRATEGIES)} "
+            f"Expected one of {', '.join(STRATEGIES)}"
+        )
     if not (0 < precision <= 1 and 0 < recall <= 1):
         raise InputError(
             f"precision and recall are shares above 0 up to 1, got {precision} and {recall}"
         )
     if not len(curve):
-        raise InputError("the curve has no rows; calibrate on at least one photo")
-    wanted, goal, least = {
+        raise InputError("the curve has no rows; calibrate on at least one image")
+    bound, goal, minimum = {
         "recall-at-precision": ("precision", "recall", precision),
         "precision-at-recall": ("recall", "precision", recall),
         "f1": ("f1", "f1", None),
     }[strategy]
-    possible = curve if least is None else curve[curve[wanted] >= least]
+    possible = curve if minimum is None else curve[curve[bound] >= minimum]
     if not len(possible):
-        best = curve.iloc[int(curve[wanted].argmax())]
+        best = curve.iloc[int(curve[bound].argmax())]
         statement = (
-            f"no threshold reaches a {wanted} of {least:g} on these photos; the highest is "
-            f"{best[wanted]:.3f}, up to distance {best['threshold']:.4f}"
+            f"no threshold reaches a {bound} of {minimum:g} on these images; the highest is "
+            f"{best[bound]:.3f}, up to distance {best['threshold']:.4f}"
         )
         warnings.warn(statement, PromiseWarning, stacklevel=3)
-        return Calibration(None, strategy, least, curve, statement)
-    chosen = possible.iloc[int(possible[goal].argmax())]
-    asked = "highest F1" if least is None else f"highest {goal} with {wanted} ≥ {least:g}"
+        return Calibration(None, strategy, minimum, curve, statement)
+    row = possible.iloc[int(possible[goal].argmax())]
+    promise = "highest F1" if minimum is None else f"highest {goal} with {bound} ≥ {minimum:g}"
     statement = (
-        f"{asked}: up to distance {chosen['threshold']:.4f}, precision {chosen['precision']:.3f}, "
-        f"recall {chosen['recall']:.3f}"
+        f"{promise}: up to distance {row['threshold']:.4f}, precision {row['precision']:.3f}, "
+        f"recall {row['recall']:.3f}"
     )
-    return Calibration(float(chosen["threshold"]), strategy, least, curve, statement)
+    return Calibration(float(row["threshold"]), strategy, minimum, curve, statement)

@@ -1,4 +1,4 @@
-"""Labelled photos to look among, as vectors; the search is exact."""
+"""An index of labelled images, as vectors; the search is exact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ LOOKUP_COLUMNS = ["query", "rank", "label", "distance", "path", "position"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PhotoIndex:
-    """Photos with their vectors and labels.
+class ImageIndex:
+    """Images with their vectors and labels.
 
-    TensorFlow Similarity's own index is approximate, and its file is a pickle in part; a few
-    thousand photos are searched exactly in the time it takes to embed one.
+    TensorFlow Similarity's own index is approximate, and its file is partly a pickle. An exact
+    search of a few thousand images takes no longer than embedding one.
 
     Attributes
     ----------
@@ -30,17 +30,17 @@ class PhotoIndex:
         Positions in `classes`.
     classes : tuple of str
     paths : tuple of str
-        ``"<array>"`` for a photo that has none.
+        ``"<array>"`` for an image without one.
     digests : tuple of str
-        SHA-256 of each photo's content.
+        SHA-256 of each image's content.
     embedder : str
-        Name of what made the vectors.
+        Name of the embedder of the vectors.
 
     Examples
     --------
     >>> vectors = np.array([[1, 0], [0, 1]], np.float32)
     >>> names = ("almonds", "dates")
-    >>> index = PhotoIndex(vectors, np.array([0, 1]), names, ("a", "d"), ("", ""), "name")
+    >>> index = ImageIndex(vectors, np.array([0, 1]), names, ("a", "d"), ("", ""), "name")
     >>> index.lookup(np.array([[0, 2]], np.float32), k=1)[["label", "distance"]]
        label  distance
     0  dates       0.0
@@ -54,13 +54,13 @@ class PhotoIndex:
     embedder: str
 
     @classmethod
-    def of(cls, photos: ImageDataset, vectors: Vectors, embedder: str) -> "PhotoIndex":
-        """Return the index of photos and their vectors, in the same order."""
-        sources = photos.sources
+    def of(cls, dataset: ImageDataset, vectors: Vectors, embedder: str) -> "ImageIndex":
+        """Return the index of a dataset and its vectors, in the same order."""
+        sources = dataset.sources
         return cls(
             vectors,
-            photos.labels,
-            photos.classes,
+            dataset.labels,
+            dataset.classes,
             tuple(describe(source) for source in sources),
             tuple(content_digest(source) for source in sources),
             embedder,
@@ -70,26 +70,25 @@ class PhotoIndex:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        present = len(np.unique(self.labels))
-        return f"PhotoIndex({len(self)} photos of {present} classes)"
+        return f"ImageIndex({len(self)} images of {len(np.unique(self.labels))} classes)"
 
     @property
     def names(self) -> npt.NDArray[np.object_]:
-        """Class name of each photo."""
+        """Class name of each image."""
         return np.asarray(self.classes, dtype=object)[self.labels]
 
     def lookup(
         self, vectors: Vectors, k: int = 5, queries: Sequence[int] | None = None
     ) -> pd.DataFrame:
-        """Return the `k` nearest photos of each vector.
+        """Return the `k` nearest images of each vector.
 
         Parameters
         ----------
         vectors : ndarray of float32, shape (m, d)
         k : int
-            At most as many as there are photos.
+            At most the number of images.
         queries : sequence of int, optional
-            What the queries are called in the table; default 0…m-1.
+            Their numbers in the table; default 0…m-1.
 
         Returns
         -------
@@ -99,23 +98,23 @@ class PhotoIndex:
 
         Raises
         ------
-        ValueError
-            When k is larger than the index.
+        InputError
+            If k is larger than the index.
         """
         if not 1 <= k <= len(self):
             raise InputError(
-                f"k must be from 1 to {len(self)}, the photos in the index, got {k}; "
-                "index more photos, or ask for fewer neighbours"
+                f"k must be from 1 to {len(self)}, the images in the index, got {k}; "
+                "index more images, or ask for fewer neighbours"
             )
         positions, distances = Cosine().closest(vectors, self.vectors, k)
-        at = positions.ravel()
-        asked = np.arange(len(vectors)) if queries is None else np.asarray(queries, np.intp)
+        rows = positions.ravel()
+        numbers = np.arange(len(vectors)) if queries is None else np.asarray(queries, np.intp)
         columns = {
-            "query": np.repeat(asked, k),
+            "query": np.repeat(numbers, k),
             "rank": np.tile(np.arange(1, k + 1), len(vectors)),
-            "label": self.names[at],
+            "label": self.names[rows],
             "distance": distances.ravel().astype(np.float64),
-            "path": np.asarray(self.paths, dtype=object)[at],
-            "position": at,
+            "path": np.asarray(self.paths, dtype=object)[rows],
+            "position": rows,
         }
         return pd.DataFrame(columns, columns=LOOKUP_COLUMNS)

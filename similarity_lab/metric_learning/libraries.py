@@ -19,13 +19,17 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from similarity_lab.backend import quiet_stderr
 from similarity_lab.errors import MissingExtraError
 
-__all__ = ["quietly", "tf_keras", "tfs"]
+__all__ = ["apply", "quietly", "tf_keras", "tfs"]
 
 _PACKAGE = "tensorflow_similarity"
 _NEEDED = (_PACKAGE, "nmslib", "tf_keras")
+_BATCH = 128
 
 
 @contextlib.contextmanager
@@ -48,10 +52,7 @@ def check_installed() -> None:
     """Raise `MissingExtraError` for libraries that are not installed."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtraError(
-            f"Metric learning needs {', '.join(missing)}, not installed here; "
-            'pip install "similarity_lab[train]"'
-        )
+        raise MissingExtraError("Metric learning", ", ".join(missing), "train")
 
 
 class _TensorflowWithKeras2(ModuleType):
@@ -128,3 +129,13 @@ with quiet_stderr():  # nmslib logs to stderr when it is imported
     import tf_keras
 
     tfs = import_similarity()
+
+
+def apply(network: Any, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:  # noqa: ANN401
+    """Return the output of a `tf_keras` network in inference mode: float32, one row per value."""
+    if not len(values):
+        return np.empty((0, *network.output_shape[1:]), np.float32)
+    with quietly():
+        if len(values) <= _BATCH:  # faster than `predict`, which takes longer to start
+            return np.asarray(network(values, training=False), np.float32)
+        return np.asarray(network.predict(values, batch_size=_BATCH, verbose=0), np.float32)

@@ -1,14 +1,14 @@
-"""The losses of TensorFlow Similarity, by name, with where they come from."""
+"""The losses of TensorFlow Similarity, by name, with their sources."""
 
 import inspect
 from typing import Any, Literal
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.metric_learning.libraries import tf_keras, tfs
 
 Loss = Literal["multisimilarity", "circle", "triplet", "soft-nearest-neighbour"]
 
-TEMPERATURE = 0.1  # squared distances of unit vectors are 0…4: at 1 all neighbours weigh alike
+TEMPERATURE = 0.1  # squared distances of unit vectors are 0…4: at 1 all neighbours weigh the same
 
 _LOSSES: dict[str, tuple[str, dict[str, Any]]] = {
     "multisimilarity": ("MultiSimilarityLoss", {}),
@@ -19,11 +19,11 @@ _LOSSES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def make_loss(name: Loss, **settings: Any) -> tf_keras.losses.Loss:  # noqa: ANN401
-    """Return a loss on a batch's unit vectors and labels.
+    """Return a loss on the labels and unit vectors of a batch.
 
-    Each compares all photos of a batch by cosine distance, 0…2 (soft nearest neighbour: squared
-    Euclidean, 0…4, which ranks unit vectors alike), and falls as photos of one class come closer
-    and others go away.
+    Each compares all images of a batch by cosine distance, 0…2 (soft nearest neighbour: squared
+    Euclidean, 0…4, which ranks unit vectors the same), and falls as images of one class come closer
+    and others move away.
 
     Parameters
     ----------
@@ -39,23 +39,26 @@ def make_loss(name: Loss, **settings: Any) -> tf_keras.losses.Loss:  # noqa: ANN
 
     Raises
     ------
-    ValueError
-        For a name or a setting that is not there.
+    InputError
+        For an unknown name or setting.
 
     Examples
     --------
     >>> vectors, labels = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], [0, 0, 1, 1]
-    >>> float(make_loss("multisimilarity")(labels, vectors))  # nothing left to do
+    >>> float(make_loss("multisimilarity")(labels, vectors))  # a perfect embedding
     0.0
     """
     if name not in _LOSSES:
-        raise InputError(f"loss must be one of {', '.join(_LOSSES)}, got {name!r}")
+        raise InputError(
+            f"Unknown loss {name!r}.{did_you_mean(name, _LOSSES)} "
+            f"Expected one of {', '.join(_LOSSES)}"
+        )
     kind, defaults = _LOSSES[name]
     loss = getattr(tfs.losses, kind)
-    known = inspect.signature(loss).parameters.keys() - {"name", "kwargs"}
-    if strange := settings.keys() - known:  # it would take them, and fail in the first step
+    known = sorted(inspect.signature(loss).parameters.keys() - {"name", "kwargs"})
+    for setting in sorted(settings.keys() - set(known)):  # it would fail in the first step only
         raise InputError(
-            f"loss {name!r} has no setting {', '.join(sorted(strange))}; "
-            f"it has {', '.join(sorted(known))}"
+            f"Unknown setting {setting!r} of loss {name!r}.{did_you_mean(setting, known)} "
+            f"Expected some of {', '.join(known)}"
         )
     return loss(**(defaults | settings))

@@ -9,9 +9,7 @@ from similarity_lab.errors import MissingExtraError
 try:
     import matplotlib  # noqa: F401  # only to check that it is installed
 except ImportError as error:
-    raise MissingExtraError(
-        'Figures need matplotlib: pip install "similarity_lab[plots]"'
-    ) from error
+    raise MissingExtraError("Drawing figures", "matplotlib", "plots") from error
 
 from similarity_lab.plots.charts import (
     distance_histogram,

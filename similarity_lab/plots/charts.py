@@ -10,9 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
+from similarity_lab.datasets.dataset import Labels
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation import PairDistances
 from similarity_lab.plots.colours import INK, SERIES
+from similarity_lab.store import Vectors
 
 
 def distance_histogram(
@@ -143,8 +145,8 @@ def roc_curves(pairs: Mapping[str, PairDistances]) -> Figure:
 
 
 def embedding_map(
-    vectors: Mapping[str, npt.NDArray[np.float32]],
-    labels: npt.NDArray[np.integer],
+    vectors: Mapping[str, Vectors],
+    labels: Labels,
     classes: Sequence[str],
     *,
     n_classes: int = 8,

@@ -64,7 +64,7 @@ def site_sheet(result: SiteRelevance, *, columns: int = 8, n_images: int = 40) -
         colour = MATCH if row.is_match else NO_MATCH
         _show(axis, row.path, colour)
         label = "match" if row.is_match else "no match"
-        axis.set_title(f"{text} {label}", fontsize=8, color=colour, pad=3)
+        axis.set_title(f"{text} {label}".lstrip(), fontsize=8, color=colour, pad=3)
     is_complete = len(ranked) == result.n_scored
     note = "" if is_complete else f"; first {n_images} of {result.n_scored} images"
     figure.suptitle(_wrapped(result.summary() + note, columns), fontsize=9, color=INK)

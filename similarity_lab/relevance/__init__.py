@@ -1,9 +1,10 @@
 """From vectors to a decision: does this site sell the target?"""
 
-from similarity_lab.relevance.decision import SiteRelevance
+from similarity_lab.relevance.classifier import SiteClassifier
+from similarity_lab.relevance.decision import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.library_check import LibraryReport, library_report
 from similarity_lab.relevance.marks import Marks, with_marks
-from similarity_lab.relevance.rules.references import ReferenceDraw
+from similarity_lab.relevance.rules import LearnedRule, MeanDistanceRule, ReferenceDraw
 from similarity_lab.relevance.scorer import RelevanceScorer
 from similarity_lab.relevance.tables import (
     SiteFailure,
@@ -13,10 +14,14 @@ from similarity_lab.relevance.tables import (
 )
 
 __all__ = [
+    "DecisionSettings",
+    "LearnedRule",
     "LibraryReport",
     "Marks",
+    "MeanDistanceRule",
     "ReferenceDraw",
     "RelevanceScorer",
+    "SiteClassifier",
     "SiteFailure",
     "SiteRelevance",
     "decisions_table",

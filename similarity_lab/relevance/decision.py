@@ -1,46 +1,77 @@
-"""A decision that carries its evidence."""
+"""The decision on a site, with the evidence for it."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from similarity_lab._views import html_view
 from similarity_lab.errors import InputError
+from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import describe
-from similarity_lab.relevance.deciding import Decision, by_distance, by_probability
+from similarity_lab.images.thumbnails import EncodedThumbnail
+from similarity_lab.relevance.posterior import Floats, SharePosterior, influences
+from similarity_lab.relevance.tables import SCORE_COLUMNS
 
-IMAGE_COLUMNS = [
-    "path",
-    "status",
-    "score",
-    "distance",
-    "probability",
-    "nearest_reference",
-    "nearest_distance",
-    "confusable",
-    "influence",
-    "is_match",
-    "reason",
-]
-SITE_COLUMNS = [
-    "site",
-    "target",
-    "decision",
-    "relevant",
-    "probability",
-    "share",
-    "share_low",
-    "share_high",
-    "n_matches",
-    "n_scored",
-    "n_repeated",
-    "n_left_out",
-    "n_skipped",
-    "similarity_threshold",
-    "relevance_threshold",
-    "reason",
-]
+if TYPE_CHECKING:
+    from similarity_lab.relevance.rules.mean_distance import ReferenceDraw
+
+Decision = Literal["relevant", "irrelevant", "unsure"]
+
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """What a decision depends on besides the images of the site.
+
+    Attributes
+    ----------
+    rule : {"learned", "mean-distance"}
+    embedder : str
+        Name of the embedder whose vectors were compared.
+    similarity_threshold : float
+        An image is a match if its probability is at least this (learned rule), or its distance at
+        most this (mean-distance rule).
+    relevance_threshold : float
+        The site is relevant if the share is at least this, 0…1.
+    certainty : float or None
+        Minimum probability of a decision, 0.5…1; None under the mean-distance rule, which gives
+        no probability.
+    prior_share : float or None
+        Share of all images that show the target, before one is looked at; learned rule only.
+    n_references : int
+        Reference images of the target.
+    other_products : int or None
+        Other products that the target competes with; learned rule only.
+    draw : ReferenceDraw or None
+        Which references an image is compared with; mean-distance rule only.
+    n_marked : int
+        Images whose label was set by hand.
+    """
+
+    rule: str
+    embedder: str
+    similarity_threshold: float
+    relevance_threshold: float
+    certainty: float | None = None
+    prior_share: float | None = None
+    n_references: int = 0
+    other_products: int | None = None
+    draw: "ReferenceDraw | None" = None
+    n_marked: int = 0
+
+    def details(self) -> dict[str, object]:
+        """Return what applies to the rule beside its name, embedder and thresholds."""
+        values = asdict(self)
+        for name in ("rule", "embedder", "similarity_threshold", "relevance_threshold"):
+            del values[name]
+        draw = values.pop("draw") or {}
+        values |= {"n_drawn" if name == "n" else name: value for name, value in draw.items()}
+        if not self.n_marked:
+            del values["n_marked"]
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,89 +84,89 @@ class SiteRelevance:
     decision : {"relevant", "irrelevant", "unsure"}
     relevant : bool
         The forced choice, also where the decision is "unsure".
-    share : float
-        Share that shows the target, 0…1: of the scored images under the original rule, of the
-        site's catalogue (the likeliest share) under the learned one.
-    interval : (float, float)
-        95 % interval for the share in the site's catalogue, of which the images are a sample.
     probability : float or None
-        Probability that the catalogue's share is at least the relevance threshold; None under the
-        original rule, which has none.
+        Probability that the share is at least the relevance threshold; None under the
+        mean-distance rule.
+    share : float
+        Share that shows the target, 0…1: of the scored images (mean-distance rule), or the most
+        probable share of the site's catalogue (learned rule).
+    interval : (float, float)
+        95% interval of the share in the site's catalogue, of which the images are a sample.
     images : DataFrame
-        One row per file, in order: path (as given); status ("scored", "repeated": shows what
-        another image shows, "left out": an icon, banner or graphic, or "skipped": unreadable);
-        score (higher = likelier to show the target); distance (original rule) or probability
-        (learned rule); nearest_reference and nearest_distance; confusable (the other product it is
-        most like); influence (by how much it moves the log-odds of "relevant"); is_match; reason.
+        One row per file, in order: path (as given); status ("scored"; "repeated": same image as
+        another one; "left out": icon, banner or graphic; "skipped": unreadable); score (higher =
+        more likely to show the target); distance (mean-distance rule) or probability (learned
+        rule); nearest_reference and nearest_distance; confusable (the closest other product);
+        influence (change of the log-odds of "relevant" due to this image); is_match; reason.
     skipped : DataFrame with columns path, reason
-        All that could not be read.
-    similarity_threshold : float
-        An image is a match if its distance is at most this (original rule), or its probability at
-        least this (learned rule).
-    relevance_threshold : float
-        The site is relevant if the share is at least this.
-    method, embedder : str
-    settings, versions : dict
-        What else the figures depend on.
+        Everything that could not be read.
+    settings : DecisionSettings
+    versions : dict of str to str
+        Of the libraries that the numbers depend on.
     origins : DataFrame or None
-        Where the images came from, one row per row of `images`, as `Site` has it.
+        Where the images came from, one row per row of `images`, as in `Site`.
+    thumbnails : mapping of path to EncodedThumbnail
+        For a report, made while the images were embedded; empty unless asked for.
     """
 
     site: str
     target: str
     decision: Decision
     relevant: bool
+    probability: float | None
     share: float
     interval: tuple[float, float]
-    probability: float | None
     images: pd.DataFrame
     skipped: pd.DataFrame
-    similarity_threshold: float
-    relevance_threshold: float
-    method: str
-    embedder: str
-    settings: dict[str, object] = field(default_factory=dict)
+    settings: DecisionSettings
     versions: dict[str, str] = field(default_factory=dict)
     origins: pd.DataFrame | None = None
+    thumbnails: Mapping[object, EncodedThumbnail] = field(default_factory=dict)
 
     @classmethod
     def from_images(
         cls,
         images: pd.DataFrame,
         *,
-        method: str,
-        similarity_threshold: float,
-        relevance_threshold: float,
-        settings: dict[str, object],
-        **evidence: object,
+        settings: DecisionSettings,
+        site: str,
+        target: str,
+        skipped: pd.DataFrame,
+        versions: dict[str, str] | None = None,
+        origins: pd.DataFrame | None = None,
+        thumbnails: Mapping[object, EncodedThumbnail] | None = None,
     ) -> "SiteRelevance":
-        """Decide from a table of images that have distances or probabilities.
+        """Decide from a table of images with distances or probabilities.
 
         Parameters
         ----------
         images : DataFrame
-            With `IMAGE_COLUMNS`; is_match and influence are filled in here.
-        method : {"learned", "mean-distance"}
-        similarity_threshold, relevance_threshold : float
-        settings : dict
-            Under the learned rule with ``prior_share`` and ``certainty``.
-        **evidence
-            The other attributes.
+            With `SCORE_COLUMNS`; is_match and influence are computed here.
+        settings : DecisionSettings
+        site, target : str
+        skipped : DataFrame with columns path, reason
+        versions : dict of str to str, optional
+        origins : DataFrame, optional
+        thumbnails : mapping of path to EncodedThumbnail, optional
         """
-        thresholds = (float(similarity_threshold), float(relevance_threshold))
-        if method == "learned":
-            prior, certainty = (float(str(settings[name])) for name in ("prior_share", "certainty"))
-            decided = by_probability(images, *thresholds, prior, certainty)
+        if settings.rule == "learned":
+            verdict = decide_by_probability(images, settings)
         else:
-            decided = by_distance(images, *thresholds)
-        decided["images"] = decided["images"][IMAGE_COLUMNS]  # type: ignore[index]
+            verdict = decide_by_distance(images, settings)
         return cls(
-            method=method,
-            similarity_threshold=thresholds[0],
-            relevance_threshold=thresholds[1],
+            site=site,
+            target=target,
+            decision=verdict.decision,
+            relevant=verdict.relevant,
+            probability=verdict.probability,
+            share=verdict.share,
+            interval=verdict.interval,
+            images=verdict.images[SCORE_COLUMNS],
+            skipped=skipped,
             settings=settings,
-            **decided,  # type: ignore[arg-type]
-            **evidence,  # type: ignore[arg-type]
+            versions=versions or {},
+            origins=origins,
+            thumbnails=thumbnails or {},
         )
 
     @property
@@ -145,7 +176,7 @@ class SiteRelevance:
 
     @property
     def n_matches(self) -> int:
-        """Number of images that show the target, as far as the rule can tell."""
+        """Number of images that show the target according to the rule."""
         return int(self.images["is_match"].sum())
 
     def _count(self, status: str) -> int:
@@ -155,38 +186,44 @@ class SiteRelevance:
         self, *, similarity_threshold: float | None = None, relevance_threshold: float | None = None
     ) -> "SiteRelevance":
         """Return the decision under other thresholds; nothing is embedded again."""
-        similarity = (
-            self.similarity_threshold if similarity_threshold is None else similarity_threshold
-        )
-        relevance = self.relevance_threshold if relevance_threshold is None else relevance_threshold
-        check_thresholds(similarity, relevance)
-        decided = SiteRelevance.from_images(
-            self.images,
-            method=self.method,
-            similarity_threshold=similarity,
-            relevance_threshold=relevance,
-            settings=self.settings,
+        changes = {
+            "similarity_threshold": similarity_threshold,
+            "relevance_threshold": relevance_threshold,
+        }
+        given = {name: float(value) for name, value in changes.items() if value is not None}
+        return self._with(self.images, replace(self.settings, **given))  # type: ignore[arg-type]
+
+    def with_images(self, images: pd.DataFrame, *, n_marked: int) -> "SiteRelevance":
+        """Return the decision on a changed table of images, `n_marked` of them marked by hand."""
+        return self._with(images, replace(self.settings, n_marked=n_marked))
+
+    def _with(self, images: pd.DataFrame, settings: DecisionSettings) -> "SiteRelevance":
+        check_thresholds(settings.similarity_threshold, settings.relevance_threshold)
+        return SiteRelevance.from_images(
+            images,
+            settings=settings,
             site=self.site,
             target=self.target,
             skipped=self.skipped,
-            embedder=self.embedder,
+            versions=self.versions,
+            origins=self.origins,
+            thumbnails=self.thumbnails,
         )
-        return replace(decided, versions=self.versions, origins=self.origins)
 
     def ranked(self) -> pd.DataFrame:
-        """Return the scored images, likeliest to show the target first."""
+        """Return the scored images, highest score first."""
         scored = self.images[self.images["status"] == "scored"]
         return scored.sort_values("score", ascending=False, kind="stable")
 
     def nearest_misses(self, n: int = 5) -> pd.DataFrame:
-        """Return the images that came closest to being a match."""
+        """Return the highest-scoring images that are not matches."""
         ranked = self.ranked()
         return ranked[~ranked["is_match"].astype(bool)].head(n)
 
     def deciding(self, n: int = 5) -> pd.DataFrame:
-        """Return the images that moved the decision most, for or against (learned rule).
+        """Return the images with the largest influence on the decision, for or against it.
 
-        Under the original rule every match counts alike, so these are the nearest ones.
+        Under the mean-distance rule every match counts alike; the nearest images are returned.
         """
         if self.probability is None:
             return self.ranked().head(n)
@@ -194,7 +231,7 @@ class SiteRelevance:
         return self.images.loc[order.index[: min(n, self.n_scored)]]
 
     def to_row(self) -> dict[str, object]:
-        """Return the decision as one row of the table of sites."""
+        """Return the decision as a row of `decisions_table`."""
         return {
             "site": self.site,
             "target": self.target,
@@ -209,15 +246,15 @@ class SiteRelevance:
             "n_repeated": self._count("repeated"),
             "n_left_out": self._count("left out"),
             "n_skipped": len(self.skipped),
-            "similarity_threshold": self.similarity_threshold,
-            "relevance_threshold": self.relevance_threshold,
+            "similarity_threshold": self.settings.similarity_threshold,
+            "relevance_threshold": self.settings.relevance_threshold,
             "reason": "",
         }
 
     def to_dict(self) -> dict[str, object]:
         """Return the decision with its images as plain values, for JSON.
 
-        None stands for what is no finite number: missing, or endless (a marked image's distance).
+        None stands for missing numbers and for infinite ones (the distance of a marked image).
         """
         numbers = self.images.select_dtypes("number")
         images = self.images.assign(**numbers.where(np.isfinite(numbers))).astype(object)
@@ -225,9 +262,7 @@ class SiteRelevance:
         rows = images.where(images.notna(), None).to_dict("records")
         return {
             **self.to_row(),
-            "method": self.method,
-            "embedder": self.embedder,
-            "settings": self.settings,
+            "settings": asdict(self.settings),
             "images": [{**row, "path": describe(row["path"])} for row in rows],
             "skipped": [{name: str(row[name]) for name in row} for row in skipped],
         }
@@ -235,11 +270,16 @@ class SiteRelevance:
     def summary(self) -> str:
         """Return the decision as one sentence."""
         low, high = self.interval
-        chance = "" if self.probability is None else f" with probability {self.probability:.1%}"
+        threshold = self.settings.relevance_threshold
+        certainty = (
+            f"relevant from {threshold:.0%}"
+            if self.probability is None
+            else f"P(share ≥ {threshold:.0%}) = {self.probability:.1%}"
+        )
         return (
             f"{self.site}: {self.decision} for {self.target}: {self.n_matches} of {self.n_scored} "
-            f"images match, share {self.share:.0%} (95 % interval {low:.0%} to {high:.0%}; "
-            f"relevant from {self.relevance_threshold:.0%}{chance})"
+            f"images match; estimated share {self.share:.0%} (95% CI {100 * low:.0f}–{high:.0%}); "
+            f"{certainty}"
         )
 
     def __repr__(self) -> str:
@@ -250,15 +290,87 @@ class SiteRelevance:
         return html_view(self)
 
 
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What follows from a table of images; the attributes are those of `SiteRelevance`."""
+
+    images: pd.DataFrame
+    decision: Decision
+    relevant: bool
+    share: float
+    interval: tuple[float, float]
+    probability: float | None
+
+
+def decide_by_distance(images: pd.DataFrame, settings: DecisionSettings) -> Verdict:
+    """Decide by the original study's rule: the share of images within the similarity threshold."""
+    scored = images["status"] == "scored"
+    is_match = scored & (images["distance"] <= settings.similarity_threshold)
+    n_matches, n_scored = int(is_match.sum()), int(scored.sum())
+    share = n_matches / n_scored
+    relevant = share >= settings.relevance_threshold
+    return Verdict(
+        images=images.assign(is_match=is_match),
+        decision="relevant" if relevant else "irrelevant",
+        relevant=relevant,
+        share=share,
+        interval=wilson_interval(n_matches, n_scored),
+        probability=None,
+    )
+
+
+def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> Verdict:
+    """Decide by the learned rule: the posterior of the share, given the images' probabilities.
+
+    The similarity threshold only labels matches; the posterior does not depend on it.
+    """
+    scored = images["status"] == "scored"
+    log_ratios = _log_ratios(images, settings)
+    posterior = SharePosterior.of(log_ratios)
+    probability = posterior.at_least(settings.relevance_threshold)
+    relevant = probability >= 0.5
+    forced: Decision = "relevant" if relevant else "irrelevant"
+    is_unsure = max(probability, 1 - probability) < (settings.certainty or 0)
+    images = images.assign(
+        is_match=scored & (images["probability"] >= settings.similarity_threshold),
+        influence=np.nan,
+    )
+    images.loc[scored, "influence"] = influences(log_ratios, settings.relevance_threshold)
+    return Verdict(
+        images=images,
+        decision="unsure" if is_unsure else forced,
+        relevant=relevant,
+        share=posterior.share,
+        interval=posterior.interval(),
+        probability=probability,
+    )
+
+
+def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePosterior:
+    """Return the posterior of the share under the learned rule."""
+    return SharePosterior.of(_log_ratios(images, settings))
+
+
+def _log_ratios(images: pd.DataFrame, settings: DecisionSettings) -> Floats:
+    """Return log likelihood ratios of the scored images: the prior removed, (n scored,)."""
+    if settings.prior_share is None or settings.certainty is None:
+        raise InputError("The learned rule needs prior_share and certainty in its settings")
+    probabilities = images["probability"][images["status"] == "scored"].to_numpy(np.float64)
+    return np.asarray(logit(probabilities) - logit(settings.prior_share))  # infinite where certain
+
+
 def evidence(images: pd.DataFrame) -> list[str]:
-    """Return what speaks for each image, to be read: a probability or, without one, a distance."""
-    by_probability = images["probability"].notna().all()
-    column, form = ("probability", "{:.1%}") if by_probability else ("distance", "{:.3f}")
-    return [form.format(value) for value in images[column]]
+    """Return the evidence of each image as text: its probability or, without one, its distance.
+
+    The infinite distance of an image marked by hand becomes an empty text.
+    """
+    has_probability = images["probability"].notna().all()
+    column, form = ("probability", "{:.1%}") if has_probability else ("distance", "{:.3f}")
+    return [form.format(value) if np.isfinite(value) else "" for value in images[column]]
 
 
 def check_thresholds(similarity: float, relevance: float) -> None:
-    """Raise unless both thresholds can be meant."""
+    """Raise `InputError` unless both thresholds are valid."""
     if not np.isfinite(similarity):
         raise InputError(f"similarity_threshold must be a finite number, got {similarity}")
     if not 0 <= relevance <= 1:

@@ -1,5 +1,6 @@
-"""A library's photos and their vectors, as the rules need them."""
+"""A library's images and their vectors, as the rules need them."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,54 +9,65 @@ import pandas as pd
 
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.distances.comparators import Comparator
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.images.sources import content_digest, describe
-from similarity_lab.relevance.rules.prototypes import Vectors
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedLibrary:
-    """The readable photos of a library with their vectors.
+    """The readable images of a library with their vectors.
 
     Attributes
     ----------
-    photos : ImageDataset
+    dataset : ImageDataset
+        n images.
     vectors : ndarray of float32, shape (n, d)
     embedder : str
-        Name of what made the vectors.
+        Name of the embedder.
     skipped : DataFrame with columns path, reason
-        Photos that could not be read.
+        Images that could not be read.
     """
 
-    photos: ImageDataset
+    dataset: ImageDataset
     vectors: Vectors
     embedder: str
     skipped: pd.DataFrame
 
     @classmethod
     def of(
-        cls, photos: ImageDataset, comparator: Comparator, *, progress: bool
+        cls, dataset: ImageDataset, comparator: Comparator, *, progress: bool
     ) -> "EmbeddedLibrary":
-        """Embed what can be read."""
-        embedded = comparator.embedder.embed(photos.sources, progress=progress)
-        skipped = pd.concat([photos.skipped, embedded.skipped], ignore_index=True)
-        kept = photos.subset(embedded.kept)
-        return cls(kept, embedded.vectors, comparator.embedder.name, skipped)
+        """Embed the readable images of a dataset."""
+        embedded = comparator.embedder.embed(dataset.sources, progress=progress)
+        skipped = pd.concat([dataset.skipped, embedded.skipped], ignore_index=True)
+        readable = dataset.subset(embedded.kept)
+        return cls(readable, embedded.vectors, comparator.embedder.name, skipped)
 
     def subset(self, positions: npt.NDArray[np.intp]) -> "EmbeddedLibrary":
-        """Return the photos at these positions with their vectors."""
-        photos = self.photos.subset(positions)
-        return EmbeddedLibrary(photos, self.vectors[positions], self.embedder, self.skipped)
+        """Return the images at these positions with their vectors."""
+        dataset = self.dataset.subset(positions)
+        return EmbeddedLibrary(dataset, self.vectors[positions], self.embedder, self.skipped)
 
     def is_target(self, target: str) -> npt.NDArray[np.bool_]:
-        """Return which photos show the target, shape (n,)."""
-        return self.photos.labels == self.photos.class_index(target)
+        """Return which images show the target, shape (n,)."""
+        return self.dataset.labels == self.dataset.class_index(target)
 
-    def names(self, chosen: npt.NDArray[np.bool_]) -> list[str]:
-        """Return what the chosen photos are called in tables."""
-        sources = self.photos.sources
-        return [describe(sources[at]) for at in np.flatnonzero(chosen)]
+    def names(self, mask: npt.NDArray[np.bool_]) -> list[str]:
+        """Return the names that tables show for the images in a mask of shape (n,)."""
+        sources = self.dataset.sources
+        return [describe(sources[index]) for index in np.flatnonzero(mask)]
 
-    def digests(self, chosen: npt.NDArray[np.bool_]) -> list[str]:
-        """Return the content digests of the chosen photos."""
-        sources = self.photos.sources
-        return [content_digest(sources[at]) for at in np.flatnonzero(chosen)]
+    def digests(self, mask: npt.NDArray[np.bool_]) -> list[str]:
+        """Return the content digests of the images in a mask of shape (n,)."""
+        sources = self.dataset.sources
+        return [content_digest(sources[index]) for index in np.flatnonzero(mask)]
+
+
+def library_digest(dataset: ImageDataset) -> str:
+    """Return a digest of the images and their classes, whatever their order and names."""
+    class_names = [dataset.classes[label] for label in dataset.labels]
+    lines = sorted(
+        f"{content_digest(source)} {name}"
+        for source, name in zip(dataset.sources, class_names, strict=True)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

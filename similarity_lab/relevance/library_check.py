@@ -1,4 +1,4 @@
-"""What may be wrong with a library: doubtful photos, duplicates, small and twin classes."""
+"""Check a library: doubtful images, duplicates, small classes and classes that look alike."""
 
 from dataclasses import dataclass
 
@@ -9,59 +9,61 @@ import pandas as pd
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource, as_comparator
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError
 from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.repeats import close_pairs
-from similarity_lab.relevance.rules.prototypes import Scatter, Vectors, Whitening, unit
+from similarity_lab.relevance.rules.prototypes import Scatter, Whitening, unit
 
 _FOLDS = 8
-_SMALL = 5  # references below this say little about what a product looks like
-_TWINS = 0.8  # of 1: how well two classes are told apart by their own photos
+_SMALL = 5  # fewer images than this show too little of a product
+_TWINS = 0.8  # accuracy at which two classes are told apart by their own images
 
 
 @dataclass(frozen=True, eq=False)
 class LibraryReport:
-    """What may be wrong with a library, the worst first.
+    """Possible errors in a library, most suspicious first.
 
     Attributes
     ----------
-    photos : DataFrame
-        One row per readable photo: path, label; margin (cosine to its own class without it, minus
+    images : DataFrame
+        One row per readable image: path, label; margin (cosine to its own class without it, minus
         that to the nearest other class; below 0 = it looks more like the other), looks_like (that
         class), own (cosine to its own class), doubtful. Smallest margin first.
     duplicates : DataFrame with columns path, label, other_path, other_label
-        Pairs of photos that are the same picture; with different labels one of them is wrong.
+        Pairs of files with the same image; if the labels differ, one of them is wrong.
     classes : DataFrame
-        One row per class, in order: label, n_photos, small, doubtful (share of its photos),
-        nearest_class, told_apart (from the nearest class, 0.5 = not at all, 1 = always), twin.
+        One row per class, in order: label, n_images, small, doubtful (share of its images),
+        nearest_class, told_apart (accuracy against the nearest class, 0.5 = chance, 1 = always),
+        twin.
     skipped : DataFrame with columns path, reason
     """
 
-    photos: pd.DataFrame
+    images: pd.DataFrame
     duplicates: pd.DataFrame
     classes: pd.DataFrame
     skipped: pd.DataFrame
 
     @property
     def doubtful(self) -> pd.DataFrame:
-        """Photos that look more like another class than like their own, the worst first."""
-        return self.photos[self.photos["doubtful"]].reset_index(drop=True)
+        """Images that look more like another class than like their own, most suspicious first."""
+        return self.images[self.images["doubtful"]].reset_index(drop=True)
 
     def __repr__(self) -> str:
         return (
-            f"<library: {len(self.photos)} photos of {len(self.classes)} classes; "
+            f"<library: {len(self.images)} images of {len(self.classes)} classes; "
             f"{len(self.doubtful)} doubtful, {len(self.duplicates)} pairs of duplicates, "
-            f"{int(self.classes['small'].sum())} classes with fewer than {_SMALL} photos, "
-            f"{int(self.classes['twin'].sum())} hardly told from another, "
+            f"{int(self.classes['small'].sum())} classes with fewer than {_SMALL} images, "
+            f"{int(self.classes['twin'].sum())} hard to tell from another, "
             f"{len(self.skipped)} files unreadable>"
         )
 
     def _repr_html_(self) -> str:
-        """Show the summary and the worst of each kind in a notebook."""
+        """Return the summary and the first rows of each table as HTML, for notebooks."""
         parts = [f"<p>{repr(self)[1:-1]}</p>"]
         for name, table in (
-            ("Doubtful photos", self.doubtful),
+            ("Doubtful images", self.doubtful),
             ("Duplicates", self.duplicates),
             ("Classes", self.classes),
         ):
@@ -76,19 +78,28 @@ def library_report(
     embedder: ComparatorSource = "efficientnet-lite0",
     progress: bool = True,
 ) -> LibraryReport:
-    """Look for photos that do not belong where they are.
+    """Find images that may be mislabelled, duplicates, and classes that are small or look alike.
 
-    Each photo is compared with the mean directions of all classes, in the space of the learned
-    rule, made without it and an eighth of the others: a photo in the wrong place must not
-    vouch for itself. In a library of one class alone, doubtful are photos that are unlike the rest.
+    Each image is compared with the mean directions of all classes, in the space of the learned
+    rule, fitted without it and an eighth of the others, so that a mislabelled image does not vouch
+    for itself. In a library of one class, images that are unlike the rest are doubtful.
 
     Parameters
     ----------
     library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
         The `library_` of a fitted scorer is not embedded again.
     embedder : name, embedder or comparator
-        Of what is not embedded yet.
+        Not used for a library that is embedded already.
     progress : bool
+
+    Returns
+    -------
+    LibraryReport
+
+    Raises
+    ------
+    InputError
+        If no image could be read.
 
     Examples
     --------
@@ -98,16 +109,16 @@ def library_report(
     if isinstance(library, EmbeddedLibrary):
         embedded = library
     else:
-        photos = load_dataset(library, progress=progress)
-        embedded = EmbeddedLibrary.of(photos, as_comparator(embedder), progress=progress)
-    if not len(embedded.photos):
-        raise InputError("none of the library's photos could be read")
-    present, codes = np.unique(embedded.photos.labels, return_inverse=True)
-    names = [embedded.photos.classes[label] for label in present]
-    paths = [printable(describe(source)) for source in embedded.photos.sources]
+        dataset = load_dataset(library, progress=progress)
+        embedded = EmbeddedLibrary.of(dataset, as_comparator(embedder), progress=progress)
+    if not len(embedded.dataset):
+        raise InputError("No image of the library could be read")
+    present, codes = np.unique(embedded.dataset.labels, return_inverse=True)
+    names = [embedded.dataset.classes[label] for label in present]
+    paths = [printable(describe(source)) for source in embedded.dataset.sources]
     vectors = unit(embedded.vectors)
     likeness = _likeness(vectors, codes)
-    table = _photos(likeness, codes, names, paths)
+    table = _image_table(likeness, codes, names, paths)
     return LibraryReport(
         table.sort_values("margin", kind="stable").reset_index(drop=True),
         _duplicates(vectors, codes, names, paths),
@@ -117,38 +128,40 @@ def library_report(
 
 
 def _likeness(vectors: Vectors, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Return cosines of photos to classes, each made without the photo's fold, (n, classes).
+    """Return cosines of images to classes, each fitted without the image's fold, (n, classes).
 
-    NaN where the fold holds the whole class.
+    NaN where the fold contains the whole class.
     """
     count = int(codes.max()) + 1
-    if count == 1:  # nothing to tell it from: centring on the class would hide what is unlike it
+    if count == 1:  # centring on the only class would hide what is unlike it
         return (vectors * unit(vectors.sum(0) - vectors)).sum(1)[:, None].astype(np.float64)
     order = np.argsort(codes, kind="stable")
     fold_of = np.empty(len(codes), int)
-    fold_of[order] = np.arange(len(codes)) % _FOLDS  # neighbours of a class in different folds
+    fold_of[order] = (
+        np.arange(len(codes)) % _FOLDS
+    )  # neighbours in a class come into different folds
     likeness = np.full((len(codes), count), np.nan)
     for fold in range(_FOLDS):
-        out = fold_of == fold
-        rest, rest_codes = vectors[~out], codes[~out]
-        if not out.any() or not len(rest):
+        is_out = fold_of == fold
+        rest, rest_codes = vectors[~is_out], codes[~is_out]
+        if not is_out.any() or not len(rest):
             continue
         space = Whitening.from_scatter(Scatter.of(rest, rest_codes))
         whitened = space(rest)
-        left = np.unique(rest_codes)
-        means = unit(np.array([whitened[rest_codes == code].mean(0) for code in left]))
-        likeness[np.ix_(out, left)] = space(vectors[out]) @ means.T
+        present = np.unique(rest_codes)
+        means = unit(np.array([whitened[rest_codes == code].mean(0) for code in present]))
+        likeness[np.ix_(is_out, present)] = space(vectors[is_out]) @ means.T
     return likeness
 
 
-def _photos(
+def _image_table(
     likeness: npt.NDArray[np.float64],
     codes: npt.NDArray[np.intp],
     names: list[str],
     paths: list[str],
 ) -> pd.DataFrame:
     rows = np.arange(len(codes))
-    own = np.nan_to_num(likeness[rows, codes])  # a photo alone in its class is like nothing
+    own = np.nan_to_num(likeness[rows, codes])  # an image alone in its class is like nothing
     table = pd.DataFrame({"path": paths, "label": [names[code] for code in codes]})
     if len(names) == 1:
         middle = np.median(own)
@@ -180,14 +193,14 @@ def _duplicates(
 
 
 def _classes(
-    photos: pd.DataFrame,
+    images: pd.DataFrame,
     likeness: npt.NDArray[np.float64],
     codes: npt.NDArray[np.intp],
     names: list[str],
 ) -> pd.DataFrame:
     counts = np.bincount(codes)
-    table = pd.DataFrame({"label": names, "n_photos": counts, "small": counts < _SMALL})
-    doubtful = photos.groupby("label")["doubtful"].mean()
+    table = pd.DataFrame({"label": names, "n_images": counts, "small": counts < _SMALL})
+    doubtful = images.groupby("label")["doubtful"].mean()
     table["doubtful"] = doubtful.reindex(names).to_numpy()
     if len(names) == 1:
         return table.assign(nearest_class="", told_apart=np.nan, twin=False)
@@ -196,18 +209,20 @@ def _classes(
     between += between.T
     np.fill_diagonal(between, -np.inf)
     nearest = between.argmax(1)
-    apart = np.array([_told_apart(known, codes, a, b) for a, b in enumerate(nearest)])
+    told_apart = np.array([_told_apart(known, codes, a, b) for a, b in enumerate(nearest)])
     return table.assign(
-        nearest_class=[names[code] for code in nearest], told_apart=apart, twin=apart < _TWINS
+        nearest_class=[names[code] for code in nearest],
+        told_apart=told_apart,
+        twin=told_apart < _TWINS,
     )
 
 
 def _told_apart(
     likeness: npt.NDArray[np.float64], codes: npt.NDArray[np.intp], a: int, b: int
 ) -> float:
-    """Share of two classes' photos that are nearer to their own class than to the other."""
-    rights = [
+    """Return the share of two classes' images that are nearer to their own class, 0…1."""
+    accuracies = [
         (likeness[codes == own, own] > likeness[codes == own, other]).mean()
         for own, other in ((a, b), (b, a))
     ]
-    return float(np.mean(rights))
+    return float(np.mean(accuracies))

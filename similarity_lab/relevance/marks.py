@@ -181,7 +181,7 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
     """Return the decision with some images settled by hand; nothing is embedded again.
 
     A marked image is certain: its probability becomes 1 or 0 (learned rule), its distance smaller
-    or larger than every threshold (original rule). Its reason says so, and ``settings["marked"]``
+    or larger than every threshold (original rule). Its reason says so, and ``settings.n_marked``
     how many there are. However certain, it is one image of a sample.
 
     Parameters
@@ -213,19 +213,8 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
             images.loc[row, ["score", "probability"]] = [sign * _LOG_RATIO, float(shows)]
         verb = "shows" if shows else "does not show"
         images.loc[row, "reason"] = f"marked by hand: {verb} {result.target}"
-    marked = int(images["reason"].str.startswith("marked by hand").sum())
-    decided = SiteRelevance.from_images(
-        images,
-        method=result.method,
-        similarity_threshold=result.similarity_threshold,
-        relevance_threshold=result.relevance_threshold,
-        settings={**result.settings, "marked": marked},
-        site=result.site,
-        target=result.target,
-        skipped=result.skipped,
-        embedder=result.embedder,
-    )
-    return replace(decided, versions=result.versions, origins=result.origins)
+    n_marked = int(images["reason"].str.startswith("marked by hand").sum())
+    return result.with_images(images, n_marked=n_marked)
 
 
 def _row(result: SiteRelevance, image: int | str) -> int:

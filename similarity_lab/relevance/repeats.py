@@ -7,9 +7,10 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.images.hashing import hash_distance
 from similarity_lab.relevance.blas import one_thread
-from similarity_lab.relevance.rules.prototypes import Vectors, unit
+from similarity_lab.relevance.rules.prototypes import unit
 
 __all__ = ["close_pairs", "find_repeats"]
 

@@ -1,190 +1,326 @@
-"""The estimator: fit on labelled photos, score supplier websites."""
+"""The estimator: fit on a library of labelled images, decide on sites."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
-from typing import cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import ClassifierTags, Tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from similarity_lab._version import versions
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
-from similarity_lab.distances.comparators import Comparator, ComparatorSource
-from similarity_lab.errors import ArchiveError, InputError, NoReferencesError, SiteError
-from similarity_lab.relevance.clutter import Clutter
-from similarity_lab.relevance.decision import SiteRelevance
-from similarity_lab.relevance.estimator import Estimator
-from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.parameters import check_parameters, chosen_comparator
-from similarity_lab.relevance.rules.learned import LearnedRule
-from similarity_lab.relevance.rules.mean_distance import (
-    MeanDistanceRule,
-    Threshold,
-    needs_counter_examples,
+from similarity_lab.distances.comparators import (
+    Comparator,
+    ComparatorSource,
+    as_comparator,
+    cached_comparator,
 )
-from similarity_lab.relevance.rules.references import Aggregate, Draw, ReferenceDraw
-from similarity_lab.relevance.scoring import check_same, decide
+from similarity_lab.embedders import vector_space
+from similarity_lab.embedders.base import Vectors
+from similarity_lab.errors import (
+    ArchiveError,
+    InputError,
+    InputTypeError,
+    NoReferencesError,
+    SavedFolderError,
+    SiteError,
+    did_you_mean,
+)
+from similarity_lab.files import skipped_table
+from similarity_lab.files.saved import load_folder, save_folder
+from similarity_lab.relevance.blas import one_thread
+from similarity_lab.relevance.clutter import KINDS, Clutter
+from similarity_lab.relevance.decision import (
+    DecisionSettings,
+    SiteRelevance,
+    check_thresholds,
+)
+from similarity_lab.relevance.library import EmbeddedLibrary, library_digest
+from similarity_lab.relevance.rules import (
+    FittedLearnedRule,
+    FittedMeanDistanceRule,
+    FittedRule,
+    LearnedRule,
+    MeanDistanceRule,
+    Rule,
+)
 from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import Site, SiteSource, site_name
-from similarity_lab.store import StoreSource
+from similarity_lab.store import StoreSource, VectorStore
+
+RuleName = Literal["learned", "mean-distance"]
+
+_RULES: dict[str, type[Rule]] = {"learned": LearnedRule, "mean-distance": MeanDistanceRule}
+_FITTED_RULES: dict[str, type[FittedRule]] = {
+    "learned": FittedLearnedRule,
+    "mean-distance": FittedMeanDistanceRule,
+}
+_DEFAULT_CERTAINTY = 0.9
+_KIND, _ARRAYS = "scorer", "scorer.npz"
+_SHARED = ("embedder", "store")  # parameters that `fit` does not change: clones share them
 
 
-class RelevanceScorer(Estimator):
+def _gives_probability(scorer: "RelevanceScorer") -> bool:
+    return _as_rule(scorer.rule).gives_probability
+
+
+class RelevanceScorer(BaseEstimator):
     """Decides which sites sell the target.
 
     Parameters
     ----------
     target : str
-        The class of the library that is looked for.
-    method : {"learned", "mean-distance"}
-        ``"learned"`` tells the target from the library's other products, with probabilities for
-        images and sites that are calibrated on the library. ``"mean-distance"`` is the original
-        study's rule: an image is similar if its mean distance to `n_references` random references
-        is at most `similarity_threshold`; the site is relevant if the share of similar images is
-        at least `relevance_threshold`.
-    embedder : embedder, comparator, name or Keras model, optional
-        Default: colour EfficientNet-Lite as `quality` says; for ``"mean-distance"`` the original's,
-        gray EfficientNet-Lite0.
-    quality : {"standard", "best"}
-        For the learned rule without `embedder`: Lite0 at 224 pixels, or Lite2 at 380, which sees
-        finer things and takes several times as long.
-    similarity_threshold : float or "from-library", optional
-        From which probability an image is called a match (learned, default 0.5); or up to which
-        distance (mean-distance; ``"from-library"``: best balanced accuracy on the library; default
-        0.65 with the original's embedder and mean, else ``"from-library"``, since a threshold
-        holds for one embedder only).
+        Class of the library that is looked for.
+    rule : {"learned", "mean-distance"}, LearnedRule or MeanDistanceRule
+        ``"learned"`` tells the target from the other products of the library and gives
+        probabilities that are calibrated on it. ``"mean-distance"`` is the original study's rule:
+        an image is a match if its mean distance to random references is at most a threshold, and
+        the site is relevant if the share of matches is at least `relevance_threshold`. Pass an
+        object to set the parameters of the rule.
     relevance_threshold : float
-        Share from which a site is relevant.
-    prior_share : float
-        Learned: share of all images that show the target, before one is looked at.
+        Share from which a site is relevant, 0…1.
     certainty : float
-        Learned: the decision is "unsure" where neither answer is this probable, 0.5…1.
+        Minimum probability of a decision, 0.5…1; below it the decision is "unsure". Only with a
+        rule that gives probabilities.
     leave_out : sequence of {"icons", "banners", "graphics"}
-        Pictures that do not count, see `clutter_kind`.
-    n_references, draw, aggregate, n_nearest
-        Mean-distance only, see `ReferenceDraw`; the learned rule uses all references.
+        Images that do not count, see `clutter_kind`.
+    embedder : embedder, comparator, name or Keras model, optional
+        Default: colour EfficientNet-Lite as `quality` says; for ``"mean-distance"`` the study's
+        grey EfficientNet-Lite0.
+    quality : {"standard", "best"}, optional
+        Of the learned rule's default embedder: Lite0 at 224 pixels (the default), or Lite2 at 380,
+        which sees finer detail and is several times slower. Not together with `embedder`.
     store : VectorStore or folder, optional
-        Keep vectors on disk and look up those of known pictures; None keeps nothing.
+        Cache of vectors on disk; None caches nothing.
     seed : int
+        Of the random draws and folds.
     progress : bool
+        Show progress bars.
 
     Attributes
     ----------
+    rule_ : FittedLearnedRule or FittedMeanDistanceRule
     comparator_ : Comparator
-    rule_ : LearnedRule or MeanDistanceRule
     library_ : EmbeddedLibrary or None
         None in a scorer that was loaded.
+    classes_ : ndarray of bool
+        ``[False, True]``: the columns of `predict_proba`.
     reference_names_ : list of str
-    reference_vectors_ : ndarray of float32, shape (n references, dimension)
-    similarity_threshold_ : float
-    fitted_with_ : str
-        Name of the embedder whose vectors it learned from.
+    reference_vectors_ : ndarray of float32, shape (n references, d)
     skipped_ : DataFrame with columns path, reason
-        Photos of the library that could not be used.
+        Images of the library that could not be used.
+    fitted_with_ : str
+        Name of the embedder.
 
     Examples
     --------
     >>> scorer = RelevanceScorer("almonds").fit("library/")        # doctest: +SKIP
-    >>> scorer.score("sites/greenfield-foods")                     # doctest: +SKIP
-    <greenfield-foods: relevant for almonds: 8 of 14 images match, share 57% ...>
+    >>> scorer.decide("sites/greenfield-foods")                    # doctest: +SKIP
+    <greenfield-foods: relevant for almonds: 8 of 14 images match; estimated share 57% ...>
     """
-
-    library_digest_: str  # of what a loaded scorer was fitted on
 
     def __init__(
         self,
         target: str,
         *,
-        method: str = "learned",
-        embedder: ComparatorSource | None = None,
-        quality: str = "standard",
-        similarity_threshold: Threshold = None,
+        rule: RuleName | Rule = "learned",
         relevance_threshold: float = 0.25,
-        prior_share: float = 0.25,
-        certainty: float = 0.9,
+        certainty: float = _DEFAULT_CERTAINTY,
         leave_out: Sequence[Clutter] = (),
-        n_references: int = 15,
-        draw: Draw = "with-replacement",
-        aggregate: Aggregate = "mean",
-        n_nearest: int = 3,
+        embedder: ComparatorSource | None = None,
+        quality: Literal["standard", "best"] | None = None,
         store: StoreSource | None = None,
         seed: int = 0,
         progress: bool = True,
     ) -> None:
         self.target = target
-        self.method = method
-        self.embedder = embedder
-        self.quality = quality
-        self.similarity_threshold = similarity_threshold
+        self.rule = rule
         self.relevance_threshold = relevance_threshold
-        self.prior_share = prior_share
         self.certainty = certainty
         self.leave_out = leave_out
-        self.n_references = n_references
-        self.draw = draw
-        self.aggregate = aggregate
-        self.n_nearest = n_nearest
+        self.embedder = embedder
+        self.quality = quality
         self.store = store
         self.seed = seed
         self.progress = progress
 
-    def fit(self, library: DatasetSource | EmbeddedLibrary) -> "RelevanceScorer":
-        """Learn from labelled photos.
+    # --- scikit-learn ---------------------------------------------------------------------------
+
+    def set_params(self, **params: Any) -> Self:  # noqa: ANN401
+        """Set parameters; what was fitted stays until `fit` is called again.
+
+        ``rule__n_references=30`` and the like also work while `rule` is a name.
+        """
+        rule = params.get("rule", self.rule)
+        if isinstance(rule, str) and any(name.startswith("rule__") for name in params):
+            params["rule"] = _as_rule(rule)
+        super().set_params(**params)
+        return self
+
+    def __sklearn_clone__(self) -> "RelevanceScorer":
+        params = {
+            name: value if name in _SHARED else clone(value, safe=False)
+            for name, value in self.get_params(deep=False).items()
+        }
+        return type(self)(**params)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags(multi_class=False)
+        tags.input_tags.two_d_array = False  # sites, not a table of features
+        tags.no_validation = True
+        return tags
+
+    # --- learning -------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        library: DatasetSource | EmbeddedLibrary,
+        y: None = None,
+    ) -> "RelevanceScorer":
+        """Learn from labelled images.
 
         Parameters
         ----------
         library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
-            As `load_dataset` takes it; must hold photos of the target. Photos of other products
-            make the learned rule sharper; without them generated photos stand in. The `library_`
-            of another scorer with this embedder is not embedded again.
+            As `load_dataset` takes it; must hold images of the target. Images of other products
+            make the learned rule sharper; generated images stand in where there are none. The
+            `library_` of another scorer with this embedder is not embedded again.
+        y : None
+            Ignored: the library has its own labels. Present for scikit-learn.
 
         Raises
         ------
         UnknownClassError
-            If the target is not in the library; the message lists what is.
+            If the target is not in the library; the message lists its classes.
+        InputError
+            For an invalid parameter, or a combination in which one would be ignored.
         """
-        check_parameters(**self.get_params(deep=False))
-        comparator = chosen_comparator(self.method, self.quality, self.embedder, self.store)
+        rule = self._checked_rule()
+        comparator = self._comparator(rule)
         if isinstance(library, EmbeddedLibrary):
-            check_same(library, comparator.embedder.name)
-            return self._fit(library, comparator)
-        photos = load_dataset(library, progress=self.progress)
-        references = photos.of_class(self.target)
-        if self.method == "mean-distance":
-            self._draw().check(len(references))
-            if not needs_counter_examples(self.similarity_threshold, comparator, self._draw()):
-                photos = photos.subset(
-                    np.flatnonzero(photos.labels == photos.class_index(self.target))
-                )
-        return self._fit(EmbeddedLibrary.of(photos, comparator, progress=self.progress), comparator)
+            _check_same_space(library, comparator.embedder.name)
+            return self._learn(rule, library, comparator)
+        dataset = load_dataset(library, progress=self.progress)
+        references = np.flatnonzero(dataset.labels == dataset.class_index(self.target))
+        rule.check_references(len(references))
+        if not rule.needs_other_products(comparator):
+            dataset = dataset.subset(references)
+        embedded = EmbeddedLibrary.of(dataset, comparator, progress=self.progress)
+        return self._learn(rule, embedded, comparator)
 
     def for_target(self, target: str) -> "RelevanceScorer":
         """Return a scorer for another product of the same library; nothing is embedded again."""
-        self._check_is_fitted()
+        check_is_fitted(self)
         if self.library_ is None:
             raise InputError(
-                "a scorer that was loaded knows its own target only; fit one on the library"
+                "A loaded scorer knows only its own target; fit one on the library instead"
             )
-        parameters = {**self.get_params(deep=False), "target": target}
-        return type(self)(**parameters)._fit(self.library_, self.comparator_)
+        scorer = clone(self).set_params(target=target)
+        return scorer._learn(_as_rule(self.rule), self.library_, self.comparator_)
 
-    def look_at(self, site: SiteSource | EmbeddedSite) -> EmbeddedSite:
-        """Embed a site's images, to be scored as often as one likes."""
-        self._check_is_fitted()
+    def _learn(
+        self, rule: Rule, library: EmbeddedLibrary, comparator: Comparator
+    ) -> "RelevanceScorer":
+        is_target = library.is_target(self.target)
+        if not is_target.any():
+            raise NoReferencesError(self.target)
+        self.rule_: FittedRule = rule.learn(library, self.target, comparator, seed=self.seed)
+        self.comparator_ = comparator
+        self.library_: EmbeddedLibrary | None = library
+        self.classes_ = np.array([False, True])
+        self.reference_names_ = library.names(is_target)
+        self.reference_vectors_: Vectors = library.vectors[is_target]
+        self.skipped_ = library.skipped
+        self.fitted_with_ = library.embedder
+        return self
+
+    def _checked_rule(self) -> Rule:
+        """Return the rule; `InputError` for an invalid parameter or one without effect."""
+        rule = _as_rule(self.rule)
+        rule.check()
+        check_thresholds(0.0, self.relevance_threshold)
+        if not 0.5 <= self.certainty <= 1:
+            raise InputError(f"certainty is a probability from 0.5 to 1, got {self.certainty}")
+        if not rule.gives_probability and self.certainty != _DEFAULT_CERTAINTY:
+            raise InputError(
+                f"certainty={self.certainty} has no effect: the {rule.name} rule gives no "
+                "probability; leave it out"
+            )
+        if isinstance(self.leave_out, str):
+            raise InputError(f"leave_out is a list of names; pass [{self.leave_out!r}]")
+        for kind in self.leave_out:
+            if kind not in KINDS:
+                raise InputError(
+                    f"Unknown kind of clutter {kind!r} in leave_out.{did_you_mean(kind, KINDS)} "
+                    f"Expected some of: {', '.join(KINDS)}"
+                )
+        if self.quality is not None and self.embedder is not None:
+            raise InputError(
+                f"quality={self.quality!r} chooses an embedder, and embedder= is one; "
+                "pass one of them"
+            )
+        return rule
+
+    def _comparator(self, rule: Rule) -> Comparator:
+        """Return the comparator that the parameters name, cached where there is a store."""
+        if self.embedder is None:
+            comparator = rule.default_comparator(self.quality)
+        else:
+            comparator = as_comparator(self.embedder)
+            rule.check_comparator(comparator)
+        return (
+            comparator
+            if self.store is None
+            else cached_comparator(comparator, VectorStore.of(self.store))
+        )
+
+    # --- deciding -------------------------------------------------------------------------------
+
+    def embed_site(
+        self, site: SiteSource | EmbeddedSite, *, thumbnails: bool = False
+    ) -> EmbeddedSite:
+        """Return a site with the vectors of its images, to decide on it several times.
+
+        Parameters
+        ----------
+        site : Site, folder, zip or list of paths
+        thumbnails : bool
+            Also make thumbnails for a report, of images that are decoded anyway.
+
+        Raises
+        ------
+        SiteError
+            If the site has no readable image.
+        """
+        check_is_fitted(self)
         if not isinstance(site, EmbeddedSite):
             site, embedder = Site.of(site), self.comparator_.embedder
-            site = EmbeddedSite.of(site, embedder, leave_out=self.leave_out, progress=self.progress)
-        check_same(site, self.fitted_with_)  # also where it had to fall back on another network
+            site = EmbeddedSite.of(
+                site,
+                embedder,
+                leave_out=self.leave_out,
+                thumbnails=thumbnails,
+                progress=self.progress,
+            )
+        _check_same_space(site, self.fitted_with_)  # the embedder may have fallen back on another
         return site
 
-    def score(self, site: SiteSource | EmbeddedSite) -> SiteRelevance:
+    def decide(self, site: SiteSource | EmbeddedSite) -> SiteRelevance:
         """Decide on one site.
 
         Parameters
         ----------
-        site : Site, folder, zip, list of paths, or what `look_at` returned
+        site : Site, folder, zip, list of paths, or what `embed_site` returned
 
         Raises
         ------
@@ -193,31 +329,52 @@ class RelevanceScorer(Estimator):
         NotFittedError
             Before `fit`.
         """
-        return decide(self, self.look_at(site))
+        return self._decide(self.embed_site(site))
 
-    def score_each(
-        self, sites: Iterable[SiteSource | EmbeddedSite], targets: Sequence[str] | None = None
+    def decide_each(
+        self,
+        sites: Iterable[SiteSource | EmbeddedSite],
+        targets: Sequence[str] | None = None,
+        *,
+        thumbnails: bool = False,
     ) -> Iterator[SiteRelevance | SiteFailure]:
-        """Decide on sites one by one; a site that fails is yielded with its reason.
+        """Decide on sites one by one; yield a site that fails as a `SiteFailure` with its reason.
 
-        With `targets`, for each of these products of the library; images are embedded once, or
-        not at all where a site is what `look_at` returned.
+        Parameters
+        ----------
+        sites : iterable of Site, folder, zip, list of paths, or what `embed_site` returned
+        targets : sequence of str, optional
+            Decide for each of these products of the library; images are embedded once. Default:
+            the scorer's own target.
+        thumbnails : bool
+            Also make thumbnails for a report, of images that are decoded anyway.
+
+        Yields
+        ------
+        SiteRelevance or SiteFailure
+            By site in the order given, then by target.
         """
+        check_is_fitted(self)
         scorers = [self] if targets is None else [self.for_target(name) for name in targets]
         sites = list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
-                images = self.look_at(source)
+                site = self.embed_site(source, thumbnails=thumbnails)
             except (SiteError, ArchiveError, OSError) as error:
                 name = site_name(source)
                 yield from (SiteFailure(name, scorer.target, str(error)) for scorer in scorers)
             else:
-                yield from (decide(scorer, images) for scorer in scorers)
+                yield from (scorer._decide(site) for scorer in scorers)
 
-    def score_many(
+    def decide_many(
         self, sites: Iterable[SiteSource | EmbeddedSite], targets: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Decide on many sites, and for many targets in one pass.
+
+        Parameters
+        ----------
+        sites, targets
+            As in `decide_each`.
 
         Returns
         -------
@@ -226,14 +383,92 @@ class RelevanceScorer(Estimator):
             share, share_low, share_high, n_matches, n_scored, n_repeated, n_left_out, n_skipped,
             both thresholds, reason. A site that fails has a reason and no decision.
         """
-        return decisions_table(self.score_each(sites, targets))
+        return decisions_table(self.decide_each(sites, targets))
+
+    def predict(self, sites: Iterable[SiteSource | EmbeddedSite]) -> npt.NDArray[np.bool_]:
+        """Return whether each site is relevant, bool (n,); a forced choice, never "unsure".
+
+        Raises
+        ------
+        SiteError
+            At the first site without a readable image; `decide_many` goes on instead.
+        """
+        return np.array([self.decide(site).relevant for site in sites], bool)
+
+    @available_if(_gives_probability)
+    def predict_proba(self, sites: Iterable[SiteSource | EmbeddedSite]) -> npt.NDArray[np.float64]:
+        """Return P(irrelevant) and P(relevant) of each site, float64 (n, 2), rows sum to 1.
+
+        Not available with the mean-distance rule, which gives no probability.
+
+        Raises
+        ------
+        SiteError
+            At the first site without a readable image.
+        """
+        relevant = np.array([self.decide(site).probability for site in sites], np.float64)
+        return np.column_stack([1 - relevant, relevant])
+
+    @one_thread
+    def _decide(self, site: EmbeddedSite) -> SiteRelevance:
+        vectors, rule = site.embedded.vectors, self.rule_
+        to_references = self.comparator_.between(vectors, self.reference_vectors_)
+        images = site.table(
+            rule.columns(vectors, to_references, site.digests),
+            to_references,
+            self.reference_names_,
+            once=rule.repeats_count_once,
+        )
+        settings = DecisionSettings(
+            rule=rule.name,
+            embedder=self.comparator_.embedder.name,
+            similarity_threshold=rule.similarity_threshold,
+            relevance_threshold=float(self.relevance_threshold),
+            certainty=None if rule.prior_share is None else float(self.certainty),
+            prior_share=rule.prior_share,
+            n_references=len(self.reference_names_),
+            other_products=rule.other_products,
+            draw=rule.draw,
+        )
+        return SiteRelevance.from_images(
+            images,
+            settings=settings,
+            site=site.site.name,
+            target=self.target,
+            skipped=site.skipped,
+            versions=versions(),
+            origins=site.site.origins,
+            thumbnails=site.thumbnails,
+        )
+
+    # --- saving ---------------------------------------------------------------------------------
 
     def save(self, folder: str | PathLike[str]) -> None:
-        """Write the fitted scorer to a folder, without pickle; see `load`."""
-        from similarity_lab.relevance.saving import save_scorer
+        """Write the fitted scorer to a folder, without pickle; `load` reads it.
 
-        self._check_is_fitted()
-        save_scorer(self, folder)
+        The folder names the embedder and the library's content: a scorer never decides with vectors
+        of another network. The store is not saved.
+        """
+        check_is_fitted(self)
+        rule, arrays = self.rule_.to_saved()
+        params = self.get_params(deep=False)
+        is_named = self.embedder is None or isinstance(self.embedder, str)
+        saved = {
+            **{name: value for name, value in params.items() if name not in (*_SHARED, "rule")},
+            "leave_out": list(self.leave_out),
+            "embedder": self.embedder if is_named else None,
+        }
+        content = {
+            "params": saved,
+            "rule": {"name": self.rule_.name, "params": _as_rule(self.rule).get_params()},
+            "fitted_rule": rule,
+            "embedder": self.fitted_with_,
+            "embedder_is_object": not is_named,
+            "references": self.reference_names_,
+            "library": self._library_digest(),
+        }
+        files = {_ARRAYS: {**arrays, "references": self.reference_vectors_}}
+        save_folder(folder, _KIND, content, files)
 
     @classmethod
     def load(
@@ -244,56 +479,92 @@ class RelevanceScorer(Estimator):
         library: DatasetSource | None = None,
         store: StoreSource | None = None,
     ) -> "RelevanceScorer":
-        """Read what `save` wrote; decisions are equal and need no fitting.
+        """Read what `save` wrote; decisions are the same, and nothing is fitted.
 
         Parameters
         ----------
         folder : path
         embedder : embedder or comparator, optional
-            Needed where the scorer was fitted with an object rather than a name.
+            Needed if the scorer was fitted with an object rather than a name.
         library : folder, zip, mapping or ImageDataset, optional
-            Refuse the scorer unless it was fitted on exactly these photos.
+            Refuse the scorer unless it was fitted on exactly these images.
         store : VectorStore or folder, optional
 
         Raises
         ------
+        PathNotFoundError
+            If the folder has no saved scorer.
         SavedFolderError
-            If the folder holds no scorer, one that was changed, or one of another embedder or
-            library.
+            If the scorer is damaged, of another version, embedder or library.
         """
-        from similarity_lab.relevance.saving import load_scorer
-
-        return load_scorer(folder, embedder=embedder, library=library, store=store)
-
-    def _fit(self, library: EmbeddedLibrary, comparator: Comparator) -> "RelevanceScorer":
-        is_target = library.is_target(self.target)
-        if not is_target.any():
-            raise NoReferencesError(self.target)
-        self.rule_: LearnedRule | MeanDistanceRule
-        if self.method == "learned":
-            self.rule_ = LearnedRule.fit(
-                library,
-                self.target,
-                comparator.embedder,
-                similarity_threshold=cast("float | None", self.similarity_threshold),
-                prior_share=self.prior_share,
-                certainty=self.certainty,
-                seed=self.seed,
+        saved = load_folder(folder, _KIND)
+        content, arrays = saved.content, saved.arrays(_ARRAYS)
+        try:
+            rule_class = _RULES[content["rule"]["name"]]
+            params = {**content["params"], "rule": rule_class(**content["rule"]["params"])}
+            params["leave_out"] = tuple(params["leave_out"])
+            scorer = cls(**{**params, "store": store})
+            if embedder is not None:
+                scorer.set_params(embedder=embedder, quality=None)
+            elif content["embedder_is_object"]:
+                raise SavedFolderError(
+                    f"{folder} was fitted with an embedder that was passed as an object, "
+                    f"{content['embedder']!r}; pass it: load(folder, embedder=...)"
+                )
+            rule = scorer._checked_rule()
+            scorer.rule_ = _FITTED_RULES[rule.name].from_saved(content["fitted_rule"], arrays)
+            scorer.reference_names_ = [str(name) for name in content["references"]]
+            scorer.reference_vectors_ = arrays["references"]
+            scorer.fitted_with_ = str(content["embedder"])
+            scorer._loaded_digest = str(content["library"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SavedFolderError(f"{folder}: the manifest is incomplete ({error!r})") from None
+        scorer.comparator_ = scorer._comparator(rule)
+        if vector_space(scorer.comparator_.embedder.name) != vector_space(scorer.fitted_with_):
+            raise SavedFolderError(
+                f"{folder} was fitted on vectors of {scorer.fitted_with_!r}; it cannot decide with "
+                f"those of {scorer.comparator_.embedder.name!r}"
             )
-        else:
-            self.rule_ = MeanDistanceRule.fit(
-                library, self.target, comparator, self._draw(), self.similarity_threshold
-            )
-        self.similarity_threshold_ = self.rule_.similarity_threshold
-        self.comparator_ = comparator
-        self.fitted_with_ = library.embedder
-        self.library_: EmbeddedLibrary | None = library
-        self.reference_names_ = library.names(is_target)
-        self.reference_vectors_ = library.vectors[is_target]
-        self.skipped_ = library.skipped
-        return self
+        if library is not None:
+            dataset = load_dataset(library, progress=scorer.progress)
+            if library_digest(dataset) != scorer._loaded_digest:
+                raise SavedFolderError(
+                    f"{folder} was fitted on other images than this library holds; fit it again"
+                )
+        scorer.library_ = None
+        scorer.classes_ = np.array([False, True])
+        scorer.skipped_ = skipped_table([])
+        return scorer
 
-    def _draw(self) -> ReferenceDraw:
-        return ReferenceDraw(
-            self.n_references, self.draw, self.aggregate, self.n_nearest, self.seed
+    def _library_digest(self) -> str:
+        if self.library_ is None:  # loaded
+            return self._loaded_digest
+        return library_digest(self.library_.dataset)
+
+    _loaded_digest: str
+
+
+def _as_rule(rule: object) -> Rule:
+    """Return the rule of a name, or the rule object itself."""
+    if isinstance(rule, str):
+        if rule not in _RULES:
+            raise InputError(
+                f"Unknown rule {rule!r}.{did_you_mean(rule, _RULES)} "
+                f"Expected one of: {', '.join(_RULES)}; or a LearnedRule or MeanDistanceRule"
+            )
+        return _RULES[rule]()
+    if isinstance(rule, tuple(_RULES.values())):
+        return cast(Rule, rule)
+    raise InputTypeError(
+        f"expected the name of a rule, a LearnedRule or a MeanDistanceRule, "
+        f"got {type(rule).__name__}"
+    )
+
+
+def _check_same_space(embedded: EmbeddedLibrary | EmbeddedSite, embedder: str) -> None:
+    """Raise `InputError` unless the vectors can be compared with those of this embedder."""
+    if vector_space(embedded.embedder) != vector_space(embedder):
+        raise InputError(
+            f"These vectors are of {embedded.embedder!r}, the scorer's are of {embedder!r}; embed "
+            "the images with the scorer's embedder, or fit a scorer with the other one"
         )

@@ -20,8 +20,8 @@ from similarity_lab.images.scaled import read_scaled
 from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
 from similarity_lab.relevance.clutter import Clutter, clutter_kind
-from similarity_lab.relevance.decision import IMAGE_COLUMNS
 from similarity_lab.relevance.repeats import find_repeats
+from similarity_lab.relevance.tables import SCORE_COLUMNS
 from similarity_lab.sites import Site
 
 _KINDS = {
@@ -56,7 +56,7 @@ class EmbeddedSite:
     digests: list[str]
     clutter: tuple[Clutter | None, ...]
     repeats: npt.NDArray[np.bool_]
-    thumbnails: dict[str | PathLike[str], EncodedThumbnail] = field(default_factory=dict)
+    thumbnails: dict[object, EncodedThumbnail] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -170,7 +170,7 @@ class EmbeddedSite:
                 **{name: _spread(values, kept, count) for name, values in of_readable.items()},
             }
         )
-        return images.reindex(columns=IMAGE_COLUMNS).astype(_KINDS)
+        return images.reindex(columns=SCORE_COLUMNS).astype(_KINDS)
 
 
 def _spread(

@@ -1,25 +1,73 @@
-"""Decisions on many sites, and those on which none is possible, as tables."""
+"""Tables of decisions: their columns, and sites on which no decision is possible."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from similarity_lab.errors import InputError
-from similarity_lab.relevance.decision import SITE_COLUMNS, SiteRelevance
+
+if TYPE_CHECKING:
+    from similarity_lab.relevance.decision import SiteRelevance
+
+SCORE_COLUMNS = [
+    "path",
+    "status",
+    "score",
+    "distance",
+    "probability",
+    "nearest_reference",
+    "nearest_distance",
+    "confusable",
+    "influence",
+    "is_match",
+    "reason",
+]
+"""Columns of `SiteRelevance.images`, one row per file of a site."""
+
+DECISION_COLUMNS = [
+    "site",
+    "target",
+    "decision",
+    "relevant",
+    "probability",
+    "share",
+    "share_low",
+    "share_high",
+    "n_matches",
+    "n_scored",
+    "n_repeated",
+    "n_left_out",
+    "n_skipped",
+    "similarity_threshold",
+    "relevance_threshold",
+    "reason",
+]
+"""Columns of `decisions_table`, one row per site and target."""
+
+_NULLABLE = {"relevant": "boolean"} | {
+    name: "Int64" for name in DECISION_COLUMNS if name.startswith("n_")
+}
 
 
 @dataclass(frozen=True)
 class SiteFailure:
-    """A site on which no decision is possible, and why."""
+    """A site on which no decision is possible.
+
+    Attributes
+    ----------
+    site, target : str
+    reason : str
+    """
 
     site: str
     target: str
     reason: str
 
     def to_row(self) -> dict[str, object]:
-        """Return the failure as one row of the table of sites."""
+        """Return the failure as a row of `decisions_table`."""
         return {"site": self.site, "target": self.target, "reason": self.reason}
 
     def to_dict(self) -> dict[str, object]:
@@ -27,52 +75,70 @@ class SiteFailure:
         return self.to_row()
 
 
-def decisions_table(results: Iterable[SiteRelevance | SiteFailure]) -> pd.DataFrame:
-    """Return decisions and failures as a table, one row per site and target, in order."""
-    return pd.DataFrame([result.to_row() for result in results], columns=SITE_COLUMNS)
+def decisions_table(results: Iterable["SiteRelevance | SiteFailure"]) -> pd.DataFrame:
+    """Return decisions and failures as a table.
+
+    Parameters
+    ----------
+    results : iterable of SiteRelevance or SiteFailure
+
+    Returns
+    -------
+    DataFrame
+        One row per result, in order, with `DECISION_COLUMNS`. Counts are nullable integers and
+        ``relevant`` is a nullable boolean: a failure has neither.
+    """
+    table = pd.DataFrame([result.to_row() for result in results], columns=DECISION_COLUMNS)
+    return table.astype(_NULLABLE)
 
 
 def rank_results(
-    results: Iterable[SiteRelevance | SiteFailure], targets: Sequence[str] = ()
-) -> list[SiteRelevance | SiteFailure]:
+    results: Iterable["SiteRelevance | SiteFailure"], targets: Sequence[str] = ()
+) -> list["SiteRelevance | SiteFailure"]:
     """Return results by target, then most probable first; failures come last.
 
-    The probability decides, or the share where a rule has no probability. Ties keep their order.
+    The probability decides, or the share under a rule that gives none. Ties and failures keep their
+    order. This is the one order of sites: tables and reports do not sort again.
 
     Parameters
     ----------
     results : iterable of SiteRelevance or SiteFailure
     targets : sequence of str, optional
-        Order of the targets; by default the order in which they occur.
+        Order of the targets; default: the order in which they occur.
     """
     results = list(results)
     order = list(dict.fromkeys([*targets, *(result.target for result in results)]))
 
-    def place(result: SiteRelevance | SiteFailure) -> tuple[int, bool, float]:
+    def sort_key(result: "SiteRelevance | SiteFailure") -> tuple[int, bool, float]:
         index = order.index(result.target)
         if isinstance(result, SiteFailure):
             return index, True, 0.0
         value = result.share if result.probability is None else result.probability
         return index, False, -value
 
-    return sorted(results, key=place)
+    return sorted(results, key=sort_key)
 
 
 def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, float]:
-    """Return how often decisions are right, as far as their own probabilities say.
+    """Return how often decisions are right, according to their own probabilities.
 
     Parameters
     ----------
     table : DataFrame
         With a column ``probability``; rows without one (failures) do not count.
     certainty : float
-        Decisions less certain than this count as unsure.
+        Decisions with a lower probability count as unsure.
 
     Returns
     -------
     dict
-        ``unsure_rate``; ``accuracy`` of the decided sites, NaN if there is none; and
+        ``unsure_rate``, 0…1; ``accuracy`` of the decided sites, NaN if there is none; and
         ``accuracy_forced``, when the unsure ones are decided as well.
+
+    Raises
+    ------
+    InputError
+        If no row has a probability: the mean-distance rule gives none.
 
     Examples
     --------
@@ -80,15 +146,15 @@ def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, 
     >>> {name: round(value, 2) for name, value in expected_accuracy(table).items()}
     {'unsure_rate': 0.33, 'accuracy': 0.98, 'accuracy_forced': 0.85}
     """
-    chance = table["probability"].dropna().astype(float)
-    if chance.empty:
+    probabilities = table["probability"].dropna().astype(float)
+    if probabilities.empty:
         raise InputError(
-            'no decision here has a probability; score with method="learned" and pass its table'
+            "No decision in this table has a probability; pass decisions of the learned rule"
         )
-    right = np.maximum(chance, 1 - chance)
-    decided = right >= certainty
+    expected = np.maximum(probabilities, 1 - probabilities)
+    is_decided = expected >= certainty
     return {
-        "unsure_rate": float(1 - decided.mean()),
-        "accuracy": float(right[decided].mean()),
-        "accuracy_forced": float(right.mean()),
+        "unsure_rate": float(1 - is_decided.mean()),
+        "accuracy": float(expected[is_decided].mean()),
+        "accuracy_forced": float(expected.mean()),
     }

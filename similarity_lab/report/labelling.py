@@ -157,7 +157,7 @@ class Labelling:
 
     def _show_summary(self) -> None:
         before, now = self._unmarked[self._site.value], self.result
-        n_marked = now.settings.get("marked", 0)
+        n_marked = now.settings.n_marked
         change = f" (was {before.decision})" if before.decision != now.decision else ""
         summary = escape_invisible(shorten(now.summary(), 400))
         text = f"{summary}{change}; {n_marked} marked by hand"
@@ -199,7 +199,5 @@ def _ipywidgets() -> ModuleType:
     try:
         import ipywidgets
     except ImportError:
-        raise MissingExtraError(
-            'Labelling images needs ipywidgets: pip install "similarity_lab[notebooks]"'
-        ) from None
+        raise MissingExtraError("Labelling images", "ipywidgets", "notebooks") from None
     return ipywidgets

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from os import PathLike
@@ -55,7 +56,7 @@ def write_report(
 
     Examples
     --------
-    >>> results = rank_results(scorer.score_each(sites))             # doctest: +SKIP
+    >>> results = rank_results(scorer.decide_each(sites))             # doctest: +SKIP
     >>> write_report(results, "report", title="Who sells almonds?")  # doctest: +SKIP
     PosixPath('report/index.html')
     """
@@ -66,6 +67,11 @@ def write_report(
     thumbnails = write_thumbnails(
         (source for result, _ in pages for source in page_sources(result)),
         folder / "thumbs",
+        encoded={
+            source_key(path): thumbnail
+            for result, _ in pages
+            for path, thumbnail in result.thumbnails.items()
+        },
         progress=progress,
     )
     for name in _ASSETS:
@@ -135,13 +141,6 @@ def _distinct_settings(results: list[SiteRelevance]) -> list[SiteRelevance]:
     """Return the first decision of each combination of settings."""
     first: dict[str, SiteRelevance] = {}
     for result in results:
-        settings = (
-            result.method,
-            result.embedder,
-            result.relevance_threshold,
-            result.similarity_threshold,
-            result.versions,
-            {name: value for name, value in result.settings.items() if name != "marked"},
-        )
+        settings = (result.versions, replace(result.settings, n_marked=0))
         first.setdefault(repr(settings), result)
     return list(first.values())

@@ -6,11 +6,11 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import TextIO
 from urllib.parse import urlsplit
 
 import pandas as pd
 
+from similarity_lab.files import atomic_write
 from similarity_lab.images.sources import describe
 
 # Zero-width (non-)joiners are needed by Persian, Hindi and emoji, and cannot reorder text.
@@ -157,14 +157,17 @@ def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**texts)
 
 
-def write_csv(table: pd.DataFrame, file: Path | TextIO) -> None:
-    """Write a table as CSV that is safe to open in a spreadsheet; see `escape_formulas`.
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table atomically as CSV that is safe to open in a spreadsheet.
 
-    Undecodable bytes in file names are written as backslash escapes.
+    Formulas are escaped (see `escape_formulas`); undecodable bytes in file names become backslash
+    escapes.
 
     Parameters
     ----------
     table : DataFrame
-    file : path or text file
+    path : Path
+        In an existing folder.
     """
-    escape_formulas(table).to_csv(file, index=False, errors="backslashreplace")
+    with atomic_write(path) as part:
+        escape_formulas(table).to_csv(part, index=False, errors="backslashreplace")

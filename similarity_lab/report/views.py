@@ -141,9 +141,7 @@ def _image_views(
                 thumbnail=thumbnail_of(row.path),
                 status=str(row.status),
                 reason=str(row.reason),
-                evidence=evidence_texts.get(index, "")
-                .removesuffix("-inf")
-                .removesuffix("inf"),  # marked by hand
+                evidence=evidence_texts.get(index, ""),
                 is_match=bool(row.is_match),
                 influence=None if np.isnan(influence) else influence,
                 confusable=row.confusable if isinstance(row.confusable, str) else "",

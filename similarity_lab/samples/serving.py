@@ -1,4 +1,4 @@
-"""Serve invented shops on this machine, for the demo and the tests."""
+"""Serve invented shops on the loopback interface, for the demo and the tests."""
 
 import gzip
 import threading
@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from .shops import CDN, HERE, Shop
+from similarity_lab.samples.shops import CDN, HERE, Shop
 
 Answer = tuple[str, bytes] | Callable[[BaseHTTPRequestHandler], None]
-_FILLED = ("text/", "application/json", "application/xml")
+_TEXT = ("text/", "application/json", "application/xml")
 
 
 class ShopServer(ThreadingHTTPServer):
-    """Serves one shop on a free port of 127.0.0.1, in a thread, and counts what it is asked.
+    """Serves one shop on a port of 127.0.0.1 and records the requests.
 
     Parameters
     ----------
     files : mapping of path to answer
-        ``(content type, body)``, or a function that is handed the request handler.
+        ``(content type, body)``, or a function that gets the request handler.
     cdn : str
-        Where the addresses that begin with `CDN` lead; the server itself by default.
+        Replaces `CDN` in texts; by default the url of the server itself.
     port : int
         0 for a free one.
 
     Attributes
     ----------
-    asked : list of str
+    requests : list of str
         The paths of all requests, in order.
     headers : list of dict
         Their headers.
@@ -39,7 +39,7 @@ class ShopServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.files = dict(files)
         self.cdn = cdn or self.url
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
 
     @property
@@ -49,14 +49,14 @@ class ShopServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The address of the shop's first page, without the last slash."""
+        """The url of the shop's first page, without the last slash."""
         return f"http://{self.endpoint}"
 
-    def filled(self, kind: str, body: bytes) -> bytes:
-        """Put the addresses in that are only known now."""
+    def resolve(self, kind: str, body: bytes) -> bytes:
+        """Return a body in which `HERE` and `CDN` are replaced by urls."""
         if kind == "application/gzip":
-            return gzip.compress(self.filled("text/xml", gzip.decompress(body)))
-        if not kind.startswith(_FILLED):
+            return gzip.compress(self.resolve("text/xml", gzip.decompress(body)))
+        if not kind.startswith(_TEXT):
             return body
         return body.replace(HERE.encode(), self.url.encode()).replace(
             CDN.encode(), self.cdn.encode()
@@ -68,18 +68,18 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Answer, and remember that we were asked."""
-        self.server.asked.append(self.path)
+        """Record the request and answer it."""
+        self.server.requests.append(self.path)
         self.server.headers.append(dict(self.headers))
         answer = self.server.files.get(self.path)
         try:
             if callable(answer):
                 answer(self)
             elif answer is None:
-                self._send(404, "text/html", b"<h1>Not here</h1>")
+                self._send(404, "text/html", b"<h1>Not found</h1>")
             else:
-                self._send(200, answer[0], self.server.filled(*answer))
-        except OSError:  # who asked has gone
+                self._send(200, answer[0], self.server.resolve(*answer))
+        except OSError:  # the client has closed the connection
             self.close_connection = True
 
     def _send(self, status: int, kind: str, body: bytes) -> None:
@@ -90,14 +90,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: `asked` remembers."""
+        """Write no log: `requests` has it."""
 
 
 @contextmanager
 def serve(
     shop: Shop | Mapping[str, Answer], *, cdn: str = "", port: int = 0
 ) -> Iterator[ShopServer]:
-    """Serve a shop for as long as the context lasts, on this port or, if it is taken, another.
+    """Serve a shop while the context lasts, on `port` or, if that is taken, on a free one.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def serve(
     files = shop.files if isinstance(shop, Shop) else shop
     try:
         server = ShopServer(files, cdn=cdn, port=port)
-    except OSError:  # somebody else has the port that was wished for
+    except OSError:  # the port is taken
         server = ShopServer(files, cdn=cdn)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

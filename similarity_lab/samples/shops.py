@@ -1,4 +1,4 @@
-"""Invented web shops: pages that show their products in all the ways real shops do."""
+"""Invented web shops whose every product page embeds its image in another way."""
 
 import base64
 import gzip
@@ -15,9 +15,15 @@ from PIL import Image, features
 from similarity_lab.images import Pixels
 from similarity_lab.samples.shipped import load_image, subject_count
 
-# Replaced by the server, which knows where the shop and its images are served
+# Stand in texts for the urls of the shop and of its images, which only the server knows
 HERE, CDN = "http://shop.invalid", "http://cdn.invalid"
-_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".avif": "image/avif"}
+MEDIA_TYPES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".gif": "image/gif",
+}
 _ICON = 24  # pixels
 
 
@@ -29,10 +35,10 @@ class Shop:
     ----------
     name : str
     files : dict of path to (content type, body)
-        Paths begin with a slash and may have a query; in HTML, JSON and XML the addresses `HERE`
-        and `CDN` stand for where it is served.
+        Paths begin with a slash and may have a query. In HTML, JSON and XML, `HERE` and `CDN` stand
+        for the urls of the server and of its images.
     products : dict of path to str
-        The photo of each product, and what it shows.
+        The images of products, and what each shows.
     """
 
     name: str
@@ -73,14 +79,14 @@ def make_shop(
     files: dict[str, tuple[str, bytes]] = {}
     products: dict[str, str] = {}
     pages: dict[str, str] = {}
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for number, subject in enumerate(subjects):
         way = WAYS[number % len(WAYS)]
         kind = way.kind if way.kind != ".avif" or features.check("avif") else ".jpg"
-        pixels = _image(subject, start + seen[subject], size)
-        seen[subject] += 1
+        pixels = _image(subject, start + counts[subject], size)
+        counts[subject] += 1
         image = f"/media/photo-{number:02}{kind}{way.query}"
-        files[image] = _TYPES[kind], _encoded(pixels, kind)
+        files[image] = MEDIA_TYPES[kind], _encoded(pixels, kind)
         products[image] = subject
         page = f"/products/{number:02}.html"
         pages[page] = image
@@ -99,7 +105,7 @@ def _image(subject: str, number: int, size: tuple[int, int] | None) -> Pixels:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to show a product: markup for ``(image, alt, bytes)``, its file type, its query."""
+    """A way to embed an image: markup for ``(path, alt, bytes)``, file type, query of the url."""
 
     markup: Callable[[str, str, bytes], str]
     kind: str = ".jpg"
@@ -163,23 +169,24 @@ WAYS: tuple[Way, ...] = (
     ),
     Way(lambda image, alt, _: f"<p>{alt}: see the sitemap.</p>"),
 )
-IN_PAGE, IN_SITEMAP = 14, 15  # the ways whose image is not asked for, or named only in the sitemap
+IN_PAGE, IN_SITEMAP = 14, 15  # the image is in the page itself, or named only in the sitemap
 
 
 def _rest(name: str, pages: dict[str, str]) -> dict[str, tuple[str, bytes]]:
-    """Return everything that is no product: the way to them, and what only looks like them."""
+    """Return everything but products: pages that link to them, images that show none, sitemaps."""
     html = "text/html; charset=utf-8"
     logo = load_image("logo", size=(80, 200))
     icon = np.full((_ICON, _ICON, 3), 90, np.uint8)
-    # A quarter is named by the sitemap only
-    listed = list(pages)
-    linked, further = listed[: len(pages) // 2], listed[len(pages) // 2 :: 2]
-    more = "/category/nuts?page=2"
-    first = "".join(f'<a href="{page}">product</a>' for page in linked)
-    second = "".join(f'<a href="..{page}">product</a>' for page in further)
+    # A quarter of the pages is only in the sitemap
+    half = len(pages) // 2
+    on_home, in_category = list(pages)[:half], list(pages)[half::2]
+    category = "/category/nuts?page=2"
+    home_links = "".join(f'<a href="{page}">product</a>' for page in on_home)
+    category_links = "".join(f'<a href="..{page}">product</a>' for page in in_category)
+    home = f'<a href="{escape(category)}">nuts</a>{home_links}'
     return {
-        "/": (html, _page(name, f'<a href="{escape(more)}">nuts</a>{first}').encode()),
-        more: (html, _page(name, second).encode()),
+        "/": (html, _page(name, home).encode()),
+        category: (html, _page(name, category_links).encode()),
         "/about.html": (html, _page(name, "<p>We have sold nuts since 1887.</p>").encode()),
         "/logo.png": ("image/png", _encoded(logo, ".png")),
         "/icon.png": ("image/png", _encoded(icon, ".png")),
@@ -190,22 +197,22 @@ def _rest(name: str, pages: dict[str, str]) -> dict[str, tuple[str, bytes]]:
         ),
         "/map.xml.gz": (
             "application/gzip",
-            gzip.compress(_sitemap(pages, linked + further), mtime=0),
+            gzip.compress(_sitemap(pages, on_home + in_category), mtime=0),
         ),
     }
 
 
 def _sitemap(pages: dict[str, str], linked: list[str]) -> bytes:
-    """Return a sitemap of the pages nothing links to, and of the images no page shows."""
+    """Return a sitemap of the pages that no page links to and the images that no page shows."""
     entries = []
     for number, (page, image) in enumerate(pages.items()):
         if number % len(WAYS) == IN_SITEMAP:
-            named = f"<image:image><image:loc>{HERE}{image}</image:loc></image:image>"
-            entries.append(f"<url><loc>{HERE}{page}</loc>{named}</url>")
+            entry = f"<image:image><image:loc>{HERE}{image}</image:loc></image:image>"
+            entries.append(f"<url><loc>{HERE}{page}</loc>{entry}</url>")
         elif page not in linked:
             entries.append(f"<url><loc>{HERE}{page}</loc></url>")
-    space = 'xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
-    return f"<urlset {space}>{''.join(entries)}</urlset>".encode()
+    namespace = 'xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
+    return f"<urlset {namespace}>{''.join(entries)}</urlset>".encode()
 
 
 def _page(name: str, content: str) -> str:

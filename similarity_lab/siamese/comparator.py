@@ -15,6 +15,7 @@ from similarity_lab.distances.comparators import Distances, EmbeddingComparator
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.keras_models import KerasEmbedder
 from similarity_lab.errors import InputError, PathNotFoundError
+from similarity_lab.files import atomic_write
 from similarity_lab.siamese.heads import build, logit_line, parts
 
 
@@ -144,7 +145,8 @@ class SiameseComparator(EmbeddingComparator):
         """Write the network to a ``.keras`` file, which contains no pickle."""
         if Path(path).suffix != ".keras":
             raise InputError(f"expected a path ending in .keras, got {str(path)!r}")
-        self.network.save(path)
+        with atomic_write(Path(path)) as part:
+            self.network.save(part)
 
     @classmethod
     def load(cls, path: str | Path) -> "SiameseComparator":

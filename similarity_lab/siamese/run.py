@@ -73,7 +73,7 @@ class TrainingRun:
         content = {"configuration": self.configuration, "versions": self.versions}
         files = {
             NETWORK: self.network.save,
-            HISTORY: lambda path: self.history.to_csv(path, index=False),
+            HISTORY: lambda part: self.history.to_csv(part, index=False),
         }
         save_folder(folder, KIND, content, files)
 

@@ -20,8 +20,8 @@ from similarity_lab.datasets.dataset import Labels
 from similarity_lab.embedders import embed_all
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation import pair_distances
-from similarity_lab.images import Color, Pixels
-from similarity_lab.pairs import Augmentation, ClassBalancedStream, MineNegatives, PairStream
+from similarity_lab.images import Augmentation, Color, Pixels
+from similarity_lab.pairs import ClassBalancedStream, MineNegatives, PairStream
 from similarity_lab.pairs.streams import DecodedImages
 from similarity_lab.siamese.comparator import SiameseComparator
 from similarity_lab.siamese.heads import Head, build

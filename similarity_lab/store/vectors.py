@@ -20,6 +20,7 @@ from platformdirs import user_cache_dir
 from similarity_lab.errors import InputError, StoreError
 
 Vectors = npt.NDArray[np.float32]
+"""Embeddings, shape (n, dimension)."""
 
 _FILE = "vectors.sqlite3"
 _APPLICATION, _FORMAT = 0x53494D4C, 1  # "SIML"

@@ -1,17 +1,9 @@
-"""The original study, reproduced: its training loop, its faults and its MNIST demo.
+"""The original study, reproduced: its scoring loop, its training with all faults, its MNIST demo.
 
-Names are imported on first use: importing this package loads no network library.
+Names are imported on first use: importing this package does not import Keras. Everything here
+needs the extra ``train``.
 """
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from similarity_lab._lazy import lazy_names
-
-if TYPE_CHECKING:
-    from similarity_lab.study.mnist import Demo, run_demo
-
-_HOMES = {"Demo": "mnist", "run_demo": "mnist"}
-
-__all__ = ["Demo", "run_demo"]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,6 @@
-"""The original study's faults, kept runnable, to see what each of them did.
+"""The original study's faults, reproduced to see the effect of each.
 
-Nothing else in the package uses them. The first fault needs no code of its own: it is
+The first fault needs no code of its own: it is
 ``train(…, head="sigmoid", loss=keras.losses.CategoricalCrossentropy())``.
 """
 
@@ -16,9 +16,9 @@ from similarity_lab.pairs.indices import Indices, IsSame
 class ImageZeroPairs(PairStream):
     """Second fault: every negative is image 0.
 
-    The study looked for other classes with ``np.where(labels != label)`` where `label` was the
-    list of all labels, which NumPy up to 1.24 answered with True alone, and ``np.where(True)`` is
-    position 0. So image 0 also stands for "different" beside photos of its own class.
+    The study selected other classes with ``np.where(labels != label)`` where `label` was the list
+    of all labels. NumPy up to 1.24 evaluates that to the scalar True, and ``np.where(True)`` is
+    position 0. So image 0 is also labelled "different" beside images of its own class.
     """
 
     def _partners(self, anchors: Indices, rng: np.random.Generator) -> tuple[Indices, IsSame]:
@@ -36,11 +36,11 @@ class SelfPairs(PairStream):
         return pairs, is_same
 
 
-def blue_channel(photos: ImageDataset, size: int | tuple[int, int]) -> ImageDataset:
-    """Return photos of which only the blue channel is left: the third fault.
+def blue_channel(dataset: ImageDataset, size: int | tuple[int, int]) -> ImageDataset:
+    """Return a dataset with only the blue channel: the third fault.
 
-    The study appended an axis to colour images, OpenCV's, which come as blue, green, red, and took
-    index 0 of the axis before it for the gray image.
+    The study appended an axis to colour images, which OpenCV reads as blue, green, red, and took
+    index 0 of the axis before it as the gray image.
 
     Examples
     --------
@@ -49,16 +49,15 @@ def blue_channel(photos: ImageDataset, size: int | tuple[int, int]) -> ImageData
     >>> blue_channel(ImageDataset.from_arrays(red, [0], ["red"]), 2).images.max()
     np.uint8(0)
     """
-    sized = photos if photos.arrays is not None else photos.with_size(size, "rgb")
+    sized = dataset if dataset.arrays is not None else dataset.with_size(size, "rgb")
     blue: Pixels = sized.images[..., 2:]
-    return ImageDataset.from_arrays(np.ascontiguousarray(blue), photos.labels, photos.classes)
+    return ImageDataset.from_arrays(np.ascontiguousarray(blue), dataset.labels, dataset.classes)
 
 
 def target_positions(labels: npt.ArrayLike, target: str) -> Indices:
-    """Return where the study found the target among the labels: the fourth fault.
+    """Return the positions at which the study found the target: the fourth fault.
 
-    It compared names with labels; with integer labels nothing is ever equal, and there are no
-    pairs at all.
+    It compared class names with labels; integer labels never equal a name, so there were no pairs.
 
     Examples
     --------

@@ -1,35 +1,38 @@
-"""The original study's demo of TensorFlow Similarity, as it stands, and offline.
+"""The study's demo of TensorFlow Similarity, unchanged, and offline.
 
-Its own sampler, loss, index and search, on handwritten digits: scikit-learn's, which come with it,
-or MNIST where `tensorflow_datasets` has it on this machine.
+TensorFlow Similarity's own sampler, loss, index and search, on handwritten digits: those of
+scikit-learn, or MNIST if `tensorflow_datasets` has it on this machine.
 """
 
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.errors import PathNotFoundError
-from similarity_lab.metric_learning.heads import small
+from similarity_lab.errors import InputError, MissingExtraError, PathNotFoundError
 from similarity_lab.metric_learning.index import LOOKUP_COLUMNS
 from similarity_lab.metric_learning.libraries import quietly, tf_keras, tfs
+from similarity_lab.metric_learning.towers import small_network
 
-EXAMPLES = 100  # indexed
-PER_CLASS = 6  # of each of the ten classes in a batch
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+N_INDEXED = 100
+IMAGES_PER_CLASS = 6  # of each of the ten classes in a batch
 
 Data = Literal["digits", "mnist"]
 
 
 @dataclass(frozen=True, eq=False)
 class Demo:
-    """What the demo found.
+    """The result of the demo.
 
     Attributes
     ----------
@@ -38,10 +41,10 @@ class Demo:
     indexed : ImageDataset
         The 100 examples, ten of each digit.
     queries : ImageDataset
-        The other examples that were not trained on, at most 500.
+        Other examples that were not trained on, at most 500.
     neighbours : DataFrame
         The five nearest indexed examples of each query: ``query, rank, label, distance, path,
-        position``. As TensorFlow Similarity finds them; cosine, 0…2.
+        position``. From TensorFlow Similarity's search; cosine distance, 0…2.
     """
 
     history: pd.DataFrame
@@ -56,7 +59,7 @@ class Demo:
         names = np.asarray(self.queries.classes)[self.queries.labels]
         return float((nearest["label"].to_numpy() == names[nearest["query"]]).mean())
 
-    def plot(self, n: int = 4) -> Figure:
+    def plot(self, n: int = 4) -> "Figure":
         """Show the first `n` queries with their five nearest examples."""
         from similarity_lab import plots
 
@@ -71,7 +74,7 @@ def run_demo(
     seed: int = 0,
     download: bool = False,
 ) -> Demo:
-    """Train the demo's network on digits, index 100 examples, look the others up.
+    """Train the demo's network on digits, index 100 examples, and look up the others.
 
     Batches of ten classes with six examples each · Rescaling 1/255 · Conv 64 3×3 ReLU · Flatten ·
     Dense 64 ReLU · MetricEmbedding 64 · MultiSimilarityLoss · Adam.
@@ -83,14 +86,16 @@ def run_demo(
         first 10,000 of them).
     epochs, steps : int
     seed : int
-        Of first weights, batches and the choice of examples.
+        Of initial weights, batches and the choice of examples.
     download : bool
-        Whether `tensorflow_datasets` may fetch MNIST.
+        Whether `tensorflow_datasets` may download MNIST.
 
     Raises
     ------
-    FileNotFoundError
-        If MNIST is not on this machine and `download` is False, or it cannot be fetched.
+    PathNotFoundError
+        If MNIST is not on this machine and `download` is False, or the download fails.
+    MissingExtraError
+        If MNIST is asked for and `tensorflow_datasets` is not installed.
 
     Examples
     --------
@@ -98,28 +103,30 @@ def run_demo(
     >>> len(demo.indexed), len(demo.neighbours) == 5 * len(demo.queries)
     (100, True)
     """
-    photos = _digits() if data == "digits" else _mnist(download)
-    train, rest = photos.split(0.4 if data == "digits" else 0.1, seed)
-    at = _per_class(rest, EXAMPLES // 10, seed)
-    others = np.setdiff1d(np.arange(len(rest)), at)
-    indexed, queries = rest.subset(at), rest.subset(others[:500])
-    head = small(photos.images.shape[1:], seed=seed)
+    if data not in ("digits", "mnist"):
+        raise InputError(f"Unknown data {data!r}. Expected digits or mnist")
+    dataset = _digits() if data == "digits" else _mnist(download)
+    train, rest = dataset.split(0.4 if data == "digits" else 0.1, seed)
+    positions = _draw_per_class(rest, N_INDEXED // 10, seed)
+    others = np.setdiff1d(np.arange(len(rest)), positions)
+    indexed, queries = rest.subset(positions), rest.subset(others[:500])
+    head = small_network(dataset.images.shape[1:], seed=seed)
     model = tfs.models.SimilarityModel(head.inputs, head.outputs)
     with quietly(), _seeded(seed):
         model.compile(tf_keras.optimizers.Adam(), loss=tfs.losses.MultiSimilarityLoss())
         sampler = tfs.samplers.MultiShotMemorySampler(
             _flat(train), train.labels, classes_per_batch=10,
-            examples_per_class_per_batch=PER_CLASS, steps_per_epoch=steps,
+            examples_per_class_per_batch=IMAGES_PER_CLASS, steps_per_epoch=steps,
         )  # fmt: skip
-        trained = model.fit(sampler, epochs=epochs, verbose=0)
-        model.index(_flat(indexed), indexed.labels, data=np.arange(EXAMPLES), verbose=0)
-        found = model.lookup(_flat(queries), k=5, verbose=0)
+        fitted = model.fit(sampler, epochs=epochs, verbose=0)
+        model.index(_flat(indexed), indexed.labels, data=np.arange(N_INDEXED), verbose=0)
+        answers = model.lookup(_flat(queries), k=5, verbose=0)
     rows = [
-        (query, one.rank, photos.classes[one.label], one.distance, "<array>", int(one.data))
-        for query, nearest in enumerate(found)
-        for one in nearest
+        (query, each.rank, dataset.classes[each.label], each.distance, "<array>", int(each.data))
+        for query, neighbours in enumerate(answers)
+        for each in neighbours
     ]
-    losses = trained.history["loss"]
+    losses = fitted.history["loss"]
     history = pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses})
     return Demo(history, indexed, queries, pd.DataFrame(rows, columns=LOOKUP_COLUMNS))
 
@@ -131,37 +138,39 @@ def _digits() -> ImageDataset:
 
 
 def _mnist(download: bool) -> ImageDataset:
-    import tensorflow_datasets as tfds
-
+    try:
+        import tensorflow_datasets as tfds
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("MNIST", str(error.name), "train") from None
     try:
         pairs = tfds.load(
             "mnist", split="train[:10000]", as_supervised=True, batch_size=-1, download=download
         )
-    except Exception as error:  # tensorflow_datasets lets every library's errors through
+    except Exception as error:  # tensorflow_datasets raises the errors of many libraries
         raise PathNotFoundError(
-            f"no MNIST on this machine ({' '.join(str(error).split())[:120]}); with a network, "
-            'run_demo("mnist", download=True) fetches it (11 MB); run_demo("digits") needs none'
+            f"MNIST is not on this machine ({' '.join(str(error).split())[:120]}); "
+            'run_demo("mnist", download=True) downloads it (11 MB); run_demo("digits") needs none'
         ) from error
     pixels, labels = tfds.as_numpy(pairs)
     return ImageDataset.from_arrays(pixels, labels, [str(number) for number in range(10)])
 
 
-def _flat(photos: ImageDataset) -> np.ndarray:
-    return photos.images.reshape(len(photos), -1).astype(np.float32)
+def _flat(dataset: ImageDataset) -> npt.NDArray[np.float32]:
+    return dataset.images.reshape(len(dataset), -1).astype(np.float32)
 
 
-def _per_class(photos: ImageDataset, count: int, seed: int) -> np.ndarray:
+def _draw_per_class(dataset: ImageDataset, count: int, seed: int) -> npt.NDArray[np.intp]:
     rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(photos.labels == label) for label in range(len(photos.classes))]
-    return np.concatenate([rng.choice(one, count, replace=False) for one in members])
+    members = [np.flatnonzero(dataset.labels == label) for label in range(len(dataset.classes))]
+    return np.concatenate([rng.choice(each, count, replace=False) for each in members])
 
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed Python's global generator, which the sampler draws with, and put it back."""
-    before = random.getstate()
+    """Seed Python's global generator, which the sampler uses, and restore it afterwards."""
+    state = random.getstate()
     random.seed(seed)
     try:
         yield
     finally:
-        random.setstate(before)
+        random.setstate(state)

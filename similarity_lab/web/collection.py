@@ -1,37 +1,78 @@
-"""What was collected: a table of sites, and the sites to be scored."""
+"""Collect the images of many sites: a folder per site, a table of sites, a table of images."""
 
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Collection as Names
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
+from tqdm.auto import tqdm
 
-from similarity_lab.sites import Site
-from similarity_lab.web import folder as layout
+from similarity_lab._version import __version__
+from similarity_lab.errors import (
+    CollectedFolderError,
+    InputError,
+    MissingExtraError,
+    UrlError,
+    one_line,
+)
+from similarity_lab.sites import ORIGINS, Site
+from similarity_lab.web.crawler.job import Job
+from similarity_lab.web.crawler.process import CrawlInterrupted, OnProgress, run_crawl
+from similarity_lab.web.folder import (
+    COLLECTED_IMAGE_COLUMNS,
+    delete_cache,
+    folder_name,
+    forget_left_out,
+    prepare_folder,
+    read_marker,
+    read_outcome,
+    read_tables,
+    write_marker,
+    write_tables,
+)
+from similarity_lab.web.policy.limits import Limits
+from similarity_lab.web.policy.urls import check_url, normalize_url
 
-SITE_COLUMNS = [
-    "name", "url", "status", "reason", "n_pages", "n_found", "n_images", "n_left_out", "n_repeated",
-    "n_failed", "folder",
+UrlSource = str | PathLike[str] | Iterable[str] | Mapping[str, str] | pd.DataFrame
+"""URLs, a mapping of name to URL, a table with a column ``url``, or a CSV file of one."""
+
+COLLECTION_COLUMNS = [
+    "name", "url", "crawl_status", "reason", "n_pages", "n_found", "n_images", "n_left_out",
+    "n_repeated", "n_failed", "folder",
 ]  # fmt: skip
+USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
+_NEEDS_BROWSER = (
+    "Pages are rendered by scripts and look empty without a browser; collect again with "
+    'render="auto" (pip install "similarity_lab[browser]")'
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """What was collected.
+    """The result of `collect`.
 
     Attributes
     ----------
     table : DataFrame
-        One row per address, in the order given: name, url, status ("collected", "empty",
+        One row per URL, in the order given: name, url, crawl_status ("collected", "empty",
         "failed", "refused", "repeated"), reason, n_pages, n_found, n_images (kept), n_left_out,
-        n_repeated, n_failed (images), folder.
+        n_repeated, n_failed (images; nullable integers), folder.
     """
 
     table: pd.DataFrame
 
     @property
     def sites(self) -> list[Site]:
-        """The sites that have images, to be scored."""
-        rows = self.table[self.table["status"] == "collected"]
+        """The sites that have images."""
+        rows = self.table[self.table["crawl_status"] == "collected"]
         return [
             Site.from_folder(folder, name=name)
             for folder, name in zip(rows["folder"], rows["name"], strict=True)
@@ -39,29 +80,281 @@ class Collection:
 
     @property
     def images(self) -> pd.DataFrame:
-        """One row per image that was found on any site: site, then as in ``images.parquet``."""
-        rows = self.table[self.table["status"].isin(["collected", "empty"])]
+        """One row per image that any site names: site, then the columns of ``images.parquet``."""
+        rows = self.table[self.table["crawl_status"].isin(["collected", "empty"])]
         tables = [
-            pd.read_parquet(Path(folder) / layout.IMAGES).assign(site=name)
+            pd.read_parquet(Path(folder) / ORIGINS).assign(site=name)
             for folder, name in zip(rows["folder"], rows["name"], strict=True)
         ]
-        columns = ["site", *layout.IMAGE_COLUMNS]
-        return (
-            pd.concat(tables, ignore_index=True)[columns]
-            if tables
-            else pd.DataFrame(columns=columns)
+        columns = ["site", *COLLECTED_IMAGE_COLUMNS]
+        if not tables:
+            return pd.DataFrame(columns=columns)
+        return pd.concat(tables, ignore_index=True)[columns]
+
+
+def collect(
+    sites: UrlSource,
+    out_dir: str | PathLike[str],
+    *,
+    limits: Limits | None = None,
+    parallel: int = 4,
+    allow: Names[str] = (),
+    throttle: bool = True,
+    render: Literal["never", "auto", "always"] = "never",
+    verify: bool = True,
+    user_agent: str = USER_AGENT,
+    refresh: bool = False,
+    progress: bool = True,
+) -> Collection:
+    """Collect the images of websites.
+
+    Each site is crawled in a process of its own, which stays on the site's registered domain
+    (images may lie elsewhere), obeys robots.txt and its crawl delay, and reaches only the public
+    internet. A repeated call resumes: finished sites are not requested again.
+
+    Parameters
+    ----------
+    sites : str, iterable of str, mapping of name to URL, DataFrame or path of a CSV file
+        A table has a column url and optionally name. Without a scheme, ``http://`` is assumed.
+    out_dir : path
+        Gets a folder per site; nothing is written elsewhere.
+    limits : Limits, optional
+        Limits per site.
+    parallel : int
+        Number of sites crawled at the same time.
+    allow : collection of str
+        ``host:port`` that may be contacted although private, for tests.
+    throttle : bool
+        Adapt the request rate to the server. The crawl delay of robots.txt always applies.
+    render : {"never", "auto", "always"}
+        Render pages in a browser: never, those that look empty, or all. Needs the extra
+        ``browser``.
+    verify : bool
+        Require trusted certificates.
+    user_agent : str
+        Sent to servers; say who you are.
+    refresh : bool
+        Request finished sites again; images that are there are not fetched again.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    InputError
+        No URLs, or an invalid parameter. A site that fails does not raise: its row has the reason.
+    MissingExtraError
+        The extra ``web`` is not installed, or ``browser`` with `render`.
+    KeyboardInterrupt
+        Crawls are stopped; the next call resumes them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     collect(["http://10.0.0.1/"], folder, progress=False).table.loc[0, "reason"]
+    '10.0.0.1 is not on the public internet'
+    """
+    if parallel < 1:
+        raise InputError(f"parallel must be at least 1, got {parallel}")
+    if render not in ("never", "auto", "always"):
+        raise InputError(f'render must be "never", "auto" or "always", got {render!r}')
+    if render != "never" and find_spec("playwright") is None:
+        raise MissingExtraError(
+            f'render="{render}"',
+            "a browser",
+            "browser",
+            ", then playwright install chromium (or install chromium with the system's package "
+            "manager)",
         )
+    if not user_agent.strip() or not user_agent.isprintable():
+        raise InputError(f"user_agent must be one line of text, got {user_agent!r}")
+    if isinstance(allow, str):
+        allow = (allow,)
+    rows: list[dict] = [{"reason": "", "folder": "", **row} for row in _named_urls(sites)]
+    if not rows:
+        raise InputError("no URLs to collect; pass at least one")
+    out = Path(out_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = (limits or Limits(), tuple(sorted(allow)), throttle, user_agent, render, verify)
+    # A site's folder is not resolved: nothing is written through a symbolic link
+    jobs = {
+        index: Job(url, out.resolve() / folder_name(url), *settings)
+        for index, url in _accepted_urls(rows, allow).items()
+    }
+    for index, outcome in _run_jobs(jobs, parallel, refresh=refresh, progress=progress):
+        rows[index] |= outcome
+    counts = [name for name in COLLECTION_COLUMNS if name.startswith("n_")]
+    table = pd.DataFrame(rows, columns=COLLECTION_COLUMNS)
+    return Collection(table.astype(dict.fromkeys(counts, "Int64")))
 
 
-def summary(folder: Path, images: pd.DataFrame, pages: pd.DataFrame) -> dict:
-    """Return the figures of one site's row."""
-    count = images["status"].value_counts()
+def _named_urls(sites: UrlSource) -> list[dict[str, str]]:
+    """Return ``name`` and ``url`` of each site in order; the default name is the URL."""
+    if isinstance(sites, PathLike) or (isinstance(sites, str) and _is_table(sites)):
+        sites = _read_table(sites)
+    if isinstance(sites, pd.DataFrame):
+        if "url" not in sites.columns:
+            raise InputError(f"expected a table with a column url, got {list(sites.columns)}")
+        urls = sites["url"].fillna("").astype(str)
+        names = (
+            sites["name"].where(sites["name"].notna(), urls) if "name" in sites.columns else urls
+        )
+        pairs = list(zip(names.astype(str), urls, strict=True))
+    elif isinstance(sites, Mapping):
+        pairs = [(str(name), str(url)) for name, url in sites.items()]
+    else:
+        pairs = [(str(url), str(url)) for url in ([sites] if isinstance(sites, str) else sites)]
+    return [{"name": name.strip() or url, "url": url.strip()} for name, url in pairs]
+
+
+def _is_table(text: str) -> bool:
+    return text.lower().endswith(".csv") and Path(text).is_file()
+
+
+def _read_table(path: str | PathLike[str]) -> pd.DataFrame:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            header = file.readline(10_000)
+        separator = ";" if ";" in header and "," not in header else ","  # some spreadsheets use it
+        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=separator)
+    except ValueError as error:  # not text, empty, or rows of different lengths
+        raise InputError(f"{path}: expected a CSV table with a column url ({error})") from error
+
+
+def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
+    """Return the URL to collect by row; mark rows that are refused or repeated."""
+    urls: dict[int, str] = {}
+    names: dict[str, str] = {}  # of the first site by folder
+    for index, row in enumerate(rows):
+        try:
+            url = normalize_url(row["url"])
+            check_url(url, allow)
+        except UrlError as error:
+            row |= {"crawl_status": "refused", "reason": str(error)}
+            continue
+        first = names.setdefault(folder_name(url), row["name"])  # http and https are one
+        if len(names) > len(urls):
+            urls[index] = url
+        else:
+            row |= {"crawl_status": "repeated", "reason": f"Same URL as {first}"}
+    return urls
+
+
+def _run_jobs(
+    jobs: dict[int, Job], parallel: int, *, refresh: bool, progress: bool
+) -> Iterator[tuple[int, dict]]:
+    """Yield the outcome of each job when it ends; stop all crawls when interrupted."""
+    stop = threading.Event()
+    counts: dict[int, tuple[int, int]] = {}
+    bar = tqdm(total=len(jobs), desc="collecting", unit="site", disable=not progress)
+
+    def run(index: int) -> dict:
+        def on_progress(pages: int, images: int) -> None:
+            counts[index] = pages, images
+            pages, images = map(sum, zip(*counts.copy().values(), strict=True))
+            bar.set_postfix(pages=pages, images=images)
+
+        return _run_job(jobs[index], on_progress, stop, refresh=refresh)
+
+    pool = ThreadPoolExecutor(parallel, thread_name_prefix="collect")
+    futures = {pool.submit(run, index): index for index in jobs}
+    try:
+        for future in as_completed(futures):
+            bar.update()
+            yield futures[future], future.result()
+    finally:  # also on KeyboardInterrupt
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        bar.close()
+
+
+def _run_job(job: Job, on_progress: OnProgress, stop: threading.Event, *, refresh: bool) -> dict:
+    """Return the columns of a site's row."""
+    try:
+        prepare_folder(job.folder, job.url)
+        marker = read_marker(job.folder) or {}
+        is_same = marker.get("settings") == _settings(job)
+        if is_same and marker.get("complete") and not refresh:
+            row = _finished_row(job.folder, marker)
+            if row is not None:
+                return row
+        if "settings" in marker and not is_same:
+            forget_left_out(job.folder)
+        return _crawl(job, on_progress, stop)
+    except CrawlInterrupted:
+        return {"crawl_status": "failed", "reason": "Interrupted; call again to resume"}
+    except (CollectedFolderError, OSError) as error:
+        return {"crawl_status": "failed", "reason": str(error)}
+    except (ValueError, TypeError, KeyError) as error:  # logs that our crawler did not write
+        reason = f"Damaged logs in {job.folder / 'crawl'}; delete them ({one_line(error)})"
+        return {"crawl_status": "failed", "reason": reason}
+
+
+def _finished_row(folder: Path, marker: dict) -> dict | None:
+    """Return the row of a site that is collected already, or None if its tables are gone."""
+    try:
+        counts = _counts(*read_tables(folder))
+    except (OSError, ValueError, KeyError):
+        return None
+    outcome = {name: str(marker[name]) for name in ("crawl_status", "reason")}
+    return {**counts, **outcome, "folder": str(folder)}
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """Return what the result depends on, as JSON returns it."""
+    settings = asdict(job) | {"allow": list(job.allow)}
+    return {name: value for name, value in settings.items() if name not in ("url", "folder")}
+
+
+def _crawl(job: Job, on_progress: OnProgress, stop: threading.Event) -> dict:
+    start = time.monotonic()
+    failure = run_crawl(job, on_progress, stop)
+    images, pages = write_tables(job.folder)
+    outcome = read_outcome(job.folder)
+    crawl_status, reason = _verdict(outcome, failure, images)
+    complete = crawl_status != "failed" and bool(outcome.get("finished"))
+    if complete:
+        delete_cache(job.folder)
+    marker = {
+        "url": job.url,
+        "crawl_status": crawl_status,
+        "reason": reason,
+        "complete": complete,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - start, 2),
+        "settings": _settings(job),
+        "version": __version__,
+    }
+    write_marker(job.folder, marker)
+    counts = _counts(images, pages)
+    return {**counts, "crawl_status": crawl_status, "reason": reason, "folder": str(job.folder)}
+
+
+def _verdict(outcome: dict, failure: str, images: pd.DataFrame) -> tuple[str, str]:
+    """Return status and reason of a site."""
+    reason = failure or str(outcome.get("reason", ""))
+    if outcome.get("needs_browser"):
+        reason = _NEEDS_BROWSER
+    if (images["crawl_status"] == "kept").any():
+        return "collected", reason
+    if not outcome.get("reached"):
+        return "failed", reason or "No page could be read"
+    return "empty", reason or "No image is large enough to show a product"
+
+
+def _counts(images: pd.DataFrame, pages: pd.DataFrame) -> dict[str, int]:
+    """Return the counts of a site's row."""
+    n_images = images["crawl_status"].value_counts()
+    is_page = (pages["crawl_status"] == "read") & (pages["kind"] == "page")
     return {
-        "n_pages": int(((pages["status"] == "read") & (pages["kind"] == "page")).sum()),
+        "n_pages": int(is_page.sum()),
         "n_found": len(images),
-        "n_images": int(count.get("kept", 0)),
-        "n_left_out": int(count.get("left out", 0)) + int(count.get("not fetched", 0)),
-        "n_repeated": int(count.get("repeated", 0)),
-        "n_failed": int(count.get("failed", 0)),
-        "folder": str(folder),
+        "n_images": int(n_images.get("kept", 0)),
+        "n_left_out": int(n_images.get("left out", 0)) + int(n_images.get("not fetched", 0)),
+        "n_repeated": int(n_images.get("repeated", 0)),
+        "n_failed": int(n_images.get("failed", 0)),
     }

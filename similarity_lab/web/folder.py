@@ -1,13 +1,13 @@
-"""One site's folder: what lies where, and how it becomes tables.
+"""The folder of one collected site: its layout and its tables.
 
 ::
 
     <out_dir>/<site>/
-        site.json        what was asked for and what came of it
+        site.json        what was requested, and the outcome
         images/          the images, named by their content
-        images.parquet   a row per image that was found: kept, left out, why, from where
+        images.parquet   a row per image that the pages name: kept or not, why, from where
         pages.parquet    a row per page
-        crawl/           notes of the crawl: images.jsonl, pages.jsonl, connects.jsonl, scrapy.log
+        crawl/           logs of the crawl: images.jsonl, pages.jsonl, connects.jsonl, scrapy.log
 """
 
 import hashlib
@@ -22,21 +22,22 @@ import pandas as pd
 
 from similarity_lab.errors import CollectedFolderError
 from similarity_lab.files import atomic_write, part_path
-from similarity_lab.web.crawler.jobs import read_lines
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS
+from similarity_lab.web.crawler.job import read_log
 
-IMAGES, PAGES, MARKER = "images.parquet", "pages.parquet", "site.json"
-IMAGE_COLUMNS = [
-    "path", "url", "page", "alt", "time", "sha256", "kind", "status", "reason", "format",
-    "width", "height", "bytes",
+PAGES, MARKER = "pages.parquet", "site.json"
+FORMAT = 2  # of a site's folder; version 1 of this package wrote none
+COLLECTED_IMAGE_COLUMNS = [
+    *ORIGIN_COLUMNS, "kind", "crawl_status", "reason", "format", "width", "height", "bytes",
 ]  # fmt: skip
-PAGE_COLUMNS = ["url", "kind", "status", "reason", "depth", "n_images", "bytes"]
-_NUMBERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
-_STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")
-_OURS = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
+PAGE_COLUMNS = ["url", "kind", "crawl_status", "reason", "depth", "n_images", "bytes"]
+_INTEGERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
+_IMAGE_STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")  # best first
+_IMAGE_NAME = re.compile(r"(part-)?[0-9a-f]{32}\.[a-z]{3,4}")
 
 
 def folder_name(url: str) -> str:
-    """Return the name of a site's folder: its host, and a digest where it is more than that.
+    """Return the name of a site's folder: the host, with a digest if the URL has a path or query.
 
     Examples
     --------
@@ -50,36 +51,50 @@ def folder_name(url: str) -> str:
     return f"{host}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
-def prepare(folder: Path, url: str) -> None:
-    """Make a site's folder, or check that it is one that an earlier call has made for this site."""
+def prepare_folder(folder: Path, url: str) -> None:
+    """Create a site's folder, or check that an earlier call created it for the same site.
+
+    Raises
+    ------
+    CollectedFolderError
+        The folder holds anything else, or was written by version 1.
+    """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise CollectedFolderError(f"{folder}: is not a folder; name another out_dir")
+        raise CollectedFolderError(f"{folder} is not a folder; choose another out_dir")
     if folder.is_dir() and any(path != part_path(folder / MARKER) for path in folder.iterdir()):
-        _check_ours(folder, url)
+        _check_owner(folder, url)
     folder.mkdir(parents=True, exist_ok=True)
-    if read_marker(folder) is None:  # comes first: it makes the folder ours, should we be killed
-        write_marker(folder, {"url": url, "status": "unfinished"})
-    for path in (folder / "images", folder / "crawl" / "cache"):
+    if read_marker(folder) is None:  # first of all: it marks the folder as ours if we are killed
+        write_marker(folder, {"url": url, "crawl_status": "unfinished"})
+    for path in (folder / "images", folder / "crawl"):
         path.mkdir(parents=True, exist_ok=True)
     (folder / "crawl" / "outcome.json").unlink(missing_ok=True)
 
 
-def _check_ours(folder: Path, url: str) -> None:
+def _check_owner(folder: Path, url: str) -> None:
     marker = read_marker(folder)
-    if marker is None or marker.get("url") != url:
-        what = "no collected site" if marker is None else f"the images of {marker.get('url')}"
+    if marker is None:
         raise CollectedFolderError(
-            f"{folder}: holds {what}, nothing is written over it; name another out_dir"
+            f"{folder} is not empty and not a collected site; choose another out_dir"
         )
-    # A link in it could lead what we write to any other place
-    for place, folders, files in os.walk(folder):
+    if marker.get("format") != FORMAT:
+        raise CollectedFolderError(
+            f"{folder} was collected by another version of similarity_lab; delete the folder to "
+            "collect the site again, or choose another out_dir"
+        )
+    if marker.get("url") != url:
+        raise CollectedFolderError(
+            f"{folder} holds the images of {marker.get('url')}; choose another out_dir"
+        )
+    # A symbolic link could redirect what we write to any other place
+    for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            if (path := Path(place, name)).is_symlink():
-                raise CollectedFolderError(f"{path}: is a link, which no crawl makes; remove it")
+            if (path := Path(parent, name)).is_symlink():
+                raise CollectedFolderError(f"{path} is a symbolic link; remove it")
 
 
 def read_marker(folder: Path) -> dict | None:
-    """Return what `site.json` says, or None if there is none that can be read."""
+    """Return the content of `site.json`, or None if there is none that can be read."""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -88,13 +103,14 @@ def read_marker(folder: Path) -> dict | None:
 
 
 def write_marker(folder: Path, marker: dict) -> None:
-    """Write `site.json` at once or not at all."""
+    """Write `site.json` atomically."""
     with atomic_write(folder / MARKER) as part:
-        part.write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps({"format": FORMAT, **marker}, indent=1)
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def read_outcome(folder: Path) -> dict:
-    """Return how the crawler says it went; empty if it did not live to say so."""
+    """Return the outcome that the crawler wrote; empty if it was killed."""
     try:
         return json.loads((folder / "crawl" / "outcome.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -102,50 +118,51 @@ def read_outcome(folder: Path) -> dict:
 
 
 def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn the crawl's notes into ``images.parquet`` and ``pages.parquet``; return both.
+    """Turn the crawl's logs into ``images.parquet`` and ``pages.parquet``; return both.
 
-    Of an image that was tried more than once the best outcome counts. Files that no row vouches
-    for, left by a crawl that was cut off, are removed.
+    If an image was requested more than once, the best outcome counts. Image files without a row,
+    left by a killed crawl, are deleted.
     """
-    images = _notes(folder / "crawl" / "images.jsonl", [*IMAGE_COLUMNS, "priority"])
-    images["_rank"] = images["status"].map({status: at for at, status in enumerate(_STATUSES)})
+    images = _read_table(folder / "crawl" / "images.jsonl", [*COLLECTED_IMAGE_COLUMNS, "priority"])
+    ranks = {status: rank for rank, status in enumerate(_IMAGE_STATUSES)}
+    images["_rank"] = images["crawl_status"].map(ranks)
     images = images.sort_values("_rank", kind="stable").drop_duplicates("url")
     order = ["_rank", "priority", "url"]
     images = images.sort_values(order, ascending=[True, False, True], ignore_index=True)
-    kept = set(images.loc[images["status"] == "kept", "path"])
+    kept = set(images.loc[images["crawl_status"] == "kept", "path"])
     for path in (folder / "images").iterdir():
-        if f"images/{path.name}" not in kept and _OURS.fullmatch(path.name):
+        if f"images/{path.name}" not in kept and _IMAGE_NAME.fullmatch(path.name):
             path.unlink()
-    images = images[IMAGE_COLUMNS]
-    pages = _notes(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
-    for table, name in ((images, IMAGES), (pages, PAGES)):
+    images = images[COLLECTED_IMAGE_COLUMNS]
+    pages = _read_table(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
+    for table, name in ((images, ORIGINS), (pages, PAGES)):
         with atomic_write(folder / name) as part:
             table.to_parquet(part, index=False)
     return images, pages
 
 
 def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the tables of images and pages that `write_tables` wrote."""
-    return pd.read_parquet(folder / IMAGES), pd.read_parquet(folder / PAGES)
+    """Return the tables of images and pages."""
+    return pd.read_parquet(folder / ORIGINS), pd.read_parquet(folder / PAGES)
 
 
 def forget_left_out(folder: Path) -> None:
-    """Forget what was left out: with other limits it may come out otherwise."""
+    """Remove images that were not kept from the log: other limits may keep them."""
     log = folder / "crawl" / "images.jsonl"
-    kept = [row for row in read_lines(log) if row["status"] in ("kept", "repeated")]
+    rows = [row for row in read_log(log) if row["crawl_status"] in ("kept", "repeated")]
     with atomic_write(log) as part:
-        part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def forget_cache(folder: Path) -> None:
-    """Remove the answers that were kept to go on from: the crawl is finished."""
+def delete_cache(folder: Path) -> None:
+    """Delete the HTTP cache, which only an unfinished crawl needs."""
     shutil.rmtree(folder / "crawl" / "cache", ignore_errors=True)
 
 
-def _notes(path: Path, columns: list[str]) -> pd.DataFrame:
+def _read_table(log: Path, columns: list[str]) -> pd.DataFrame:
     rows = [
-        {name: row.get(name, None if name in _NUMBERS else "") for name in columns}
-        for row in read_lines(path)
+        {name: row.get(name, None if name in _INTEGERS else "") for name in columns}
+        for row in read_log(log)
     ]
-    numbers = {name: "Int64" for name in _NUMBERS if name in columns}
-    return pd.DataFrame(rows, columns=columns).astype(numbers)
+    integers = {name: "Int64" for name in _INTEGERS if name in columns}
+    return pd.DataFrame(rows, columns=columns).astype(integers)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from similarity_lab import ImageDataset, find_leaks
+from similarity_lab import ImageDataset, find_leaks, load_dataset
 from similarity_lab.datasets.leaks import LEAK_COLUMNS
 
 
 def scene(seed):
-    """Draw blobs on white: composition that strangers share, details that they do not."""
+    """Draw blobs on white: similar composition, different details."""
     rng = np.random.default_rng(seed)
     canvas = np.full((160, 160, 3), 245.0)
     rows, columns = np.mgrid[:160, :160]
@@ -39,7 +39,7 @@ def dataset(images):
 
 
 @pytest.mark.parametrize("kind", ["same", "jpeg", "half size", "brighter", "cropped"])
-def test_copies_are_found(kind):
+def test_copy_is_found(kind):
     train = dataset([scene(seed) for seed in range(6)])
     test = dataset([scene(50), copies(scene(3))[kind], scene(51)])
     leaks = find_leaks(train, test, progress=False)
@@ -47,8 +47,7 @@ def test_copies_are_found(kind):
     assert [(row.path_a, row.path_b) for row in leaks.itertuples()] == [("a[3]", "b[1]")]
 
 
-def test_strangers_with_the_same_hash_are_not():
-    """Heaps on white are near by hash; their details tell them apart."""
+def test_different_images_with_similar_hashes_are_not_leaks():
     train = dataset([scene(seed) for seed in range(12)])
     test = dataset([scene(seed) for seed in range(50, 62)])
     shortlist = find_leaks(train, test, min_correlation=-1, max_hash_distance=24, progress=False)
@@ -56,14 +55,12 @@ def test_strangers_with_the_same_hash_are_not():
     assert find_leaks(train, test, max_hash_distance=24, progress=False).empty
 
 
-def test_flat_pictures_do_not_divide_by_zero():
+def test_image_of_one_colour_is_never_a_leak():
     flat = dataset([Image.new("RGB", (160, 160), "white")])
     assert find_leaks(flat, flat, progress=False).empty
 
 
-def test_paths_and_classes_are_named(library):
-    from similarity_lab import load_dataset
-
+def test_leaks_have_paths_and_classes(library):
     data = load_dataset(library, progress=False)
     leaks = find_leaks(data, data.of_class("oats"), progress=False)
     assert set(leaks.class_a) == set(leaks.class_b) == {"oats"}

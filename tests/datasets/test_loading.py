@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from similarity_lab import ImageDataset, load_dataset
-from similarity_lab.errors import ArchiveError, UnknownClassError
+from similarity_lab.errors import ArchiveError, InputError, InputTypeError, UnknownClassError
 
 
 def zipped(folder, archive, prefix=""):
@@ -22,17 +22,17 @@ def test_folder_per_class(library):
     assert data.labels.dtype == np.int64 and data.labels.tolist() == [0] * 6 + [1] * 6 + [2] * 6
     assert [path.name for path in data.paths[:6]] == [f"{i}.png" for i in range(6)]
     assert data.skipped.empty and list(data.skipped.columns) == ["path", "reason"]
-    assert repr(data) == "ImageDataset(18 photos of 3 classes: almonds 6, dates 6, oats 6)"
+    assert repr(data) == "ImageDataset(18 images of 3 classes: almonds 6, dates 6, oats 6)"
 
 
-def test_nested_folders_count_to_the_first(library):
+def test_nested_folder_belongs_to_the_class_above(library):
     nested = library / "oats" / "rolled" / "fine"
     nested.mkdir(parents=True)
     (library / "oats" / "0.png").rename(nested / "0.png")
     assert load_dataset(library, progress=False).counts["oats"] == 6
 
 
-def test_photos_without_folders_are_one_class(library):
+def test_folder_without_folders_is_one_class(library):
     data = load_dataset(library / "oats", progress=False)
     assert data.classes == ("oats",) and len(data) == 6
 
@@ -46,23 +46,44 @@ def test_zip_equals_folder(library, tmp_path, prefix):
     assert [p.read_bytes() for p in data.paths] == [p.read_bytes() for p in folder.paths]
 
 
-def test_hostile_zips_are_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "climb.zip", "w") as file:
-        file.writestr("almonds/../../1.jpg", "x")
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("almonds/1.jpg", bytes(20_000_000))
-    for name in ("climb.zip", "bomb.zip"):
-        with pytest.raises(ArchiveError, match=name):
-            load_dataset(tmp_path / name)
+@pytest.mark.parametrize(
+    ("member", "content"), [("almonds/../../1.jpg", b"x"), ("almonds/1.jpg", bytes(20_000_000))]
+)
+def test_dangerous_zip_is_refused(tmp_path, member, content):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(member, content)
+    with pytest.raises(ArchiveError, match=r"bad\.zip"):
+        load_dataset(tmp_path / "bad.zip")
 
 
-def test_mapping_and_loaded(library, make_photo):
+def test_mapping(library):
     paths = {"b": [str(library / "oats" / "0.png")], "a": [library / "dates" / "0.png"]}
     data = load_dataset(paths, progress=False)
     assert data.classes == ("a", "b") and data.labels.tolist() == [0, 1]
+
+
+def test_loaded_dataset_is_adapted(library):
+    data = load_dataset(library, progress=False)
     assert load_dataset(data) is data
-    assert load_dataset(data, size=8).images.shape == (2, 8, 8, 3)
-    assert load_dataset(data, classes=["b"]).paths == (library / "oats" / "0.png",)
+    small = load_dataset(data, size=8)
+    assert small.images.shape == (18, 8, 8, 3) and load_dataset(small, size=8) is small
+    assert load_dataset(small, color="gray").images.shape == (18, 8, 8, 1)
+    assert load_dataset(data, classes=["oats"]).paths == data.of_class("oats").paths
+
+
+def test_size_of_arrays_is_fixed():
+    data = ImageDataset.from_arrays(np.zeros((1, 4, 4, 3), np.uint8), [0], ["a"])
+    assert load_dataset(data, size=4, color="rgb") is data
+    for parameters in ({"size": 8}, {"color": "gray"}):
+        with pytest.raises(InputError, match="fixed"):
+            load_dataset(data, **parameters)
+    with pytest.raises(InputError, match="fixed"):
+        data.with_size(8)
+
+
+def test_images_show_no_progress_bar(library, capsys):
+    _ = load_dataset(library, size=8, progress=False).images
+    assert capsys.readouterr().err == ""
 
 
 def test_images_are_decoded_to_size(library):
@@ -74,18 +95,20 @@ def test_images_are_decoded_to_size(library):
     assert data.with_size(9, "rgb").images.shape == (18, 9, 9, 3)
 
 
-def test_chosen_classes_keep_their_order(library):
+def test_classes_are_selected_in_order(library):
     data = load_dataset(library, classes=["oats", "almonds"], progress=False)
     assert data.classes == ("oats", "almonds")
     assert {path.parent.name for path in data.of_class("oats").paths} == {"oats"}
     with pytest.raises(UnknownClassError, match="Unknown class 'figs'.*almonds, dates, oats"):
         load_dataset(library, classes=["figs"], progress=False)
-    with pytest.raises(ValueError, match="named twice"):
+    with pytest.raises(UnknownClassError, match="Did you mean 'almonds'"):
+        load_dataset(library, progress=False).of_class("Almond")
+    with pytest.raises(ValueError, match="duplicate class"):
         load_dataset(library, classes=["oats", "oats"], progress=False)
 
 
-def test_everything_left_out_is_listed(library, make_photo):
-    (library / "almonds" / "notes.jpg").write_text("no picture")
+def test_skipped_files_have_reasons(library, make_photo):
+    (library / "almonds" / "notes.jpg").write_text("not an image")
     jpeg = library / "almonds" / "half.jpg"
     make_photo((1, 2, 3), size=(90, 90)).save(jpeg)
     jpeg.write_bytes(jpeg.read_bytes()[:-40])
@@ -97,24 +120,32 @@ def test_everything_left_out_is_listed(library, make_photo):
     reasons = {os.path.basename(row.path): row.reason for row in data.skipped.itertuples()}
     assert reasons.keys() == {"notes.jpg", "half.jpg", "stray.png", "1.jpg"}
     assert "truncated" in reasons["half.jpg"]
-    assert reasons["stray.png"] == "lies beside the class folders"
+    assert reasons["stray.png"] == "not in a class folder"
     assert "4 skipped" in repr(data)
 
 
-def test_sources_that_are_none(tmp_path):
+def test_missing_sources(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder"):
         load_dataset(tmp_path / "absent")
+    (tmp_path / "library").mkdir()
+    with pytest.raises(FileNotFoundError, match="Did you mean 'library'"):
+        load_dataset(tmp_path / "libary")
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(NotADirectoryError, match="is a file; expected a folder"):
         load_dataset(tmp_path / "photo.jpg")
+    with pytest.raises(InputTypeError, match=r"expected a folder, .* got int"):
+        load_dataset(3)
+
+
+def test_sources_without_readable_images(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="no readable photo among 0 files"):
+    with pytest.raises(InputError, match="no readable image among 0 files"):
         load_dataset(tmp_path / "empty")
     (tmp_path / "bad" / "almonds").mkdir(parents=True)
     (tmp_path / "bad" / "almonds" / "1.jpg").write_text("words")
-    with pytest.raises(ValueError, match=r"no readable photo among 1 files \(.*looks like text"):
+    with pytest.raises(InputError, match=r"no readable image among 1 files \(.*looks like text"):
         load_dataset(tmp_path / "bad")
-    with pytest.raises(ValueError, match="the mapping: no readable photo"):
+    with pytest.raises(InputError, match="the mapping: no readable image"):
         load_dataset({"almonds": []})
 
 
@@ -131,29 +162,37 @@ def test_split_is_stratified_seeded_and_disjoint(library):
 
 
 @pytest.mark.parametrize(("count", "in_test"), [(1, 0), (2, 1), (3, 1), (10, 1)])
-def test_small_classes_stay_on_both_sides(count, in_test):
+def test_split_of_small_classes(count, in_test):
     pixels = np.zeros((count, 2, 2, 3), np.uint8)
     _, test = ImageDataset.from_arrays(pixels, [0] * count, ["a"]).split(0.1, seed=0)
     assert len(test) == in_test
 
 
-def test_from_arrays_checks_what_it_gets():
-    pixels = np.zeros((2, 4, 4, 1), np.uint8)
-    data = ImageDataset.from_arrays(pixels, [1, 0], ["a", "b"])
+PIXELS = np.zeros((2, 4, 4, 1), np.uint8)
+
+
+def test_from_arrays():
+    data = ImageDataset.from_arrays(PIXELS, [1, 0], ["a", "b"])
     assert data.color == "gray" and data.images is data.arrays
     assert data.subset([1]).labels.tolist() == [0] and len(data.sources) == 2
-    for images, labels in [
-        (pixels[0], [0]),
-        (pixels.astype(float), [0, 1]),
-        (pixels, [0]),
-        (pixels, [0, 2]),
-        (pixels, [0.0, 1.0]),
-    ]:
-        with pytest.raises(ValueError, match="expected|labels"):
-            ImageDataset.from_arrays(images, labels, ["a", "b"])
 
 
-def test_datasets_are_frozen(library):
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (PIXELS[0], [0]),
+        (PIXELS.astype(float), [0, 1]),
+        (PIXELS, [0]),
+        (PIXELS, [0, 2]),
+        (PIXELS, [0.0, 1.0]),
+    ],
+)
+def test_from_arrays_of_wrong_shape_or_type(images, labels):
+    with pytest.raises(InputError, match="expected|labels"):
+        ImageDataset.from_arrays(images, labels, ["a", "b"])
+
+
+def test_dataset_is_frozen(library):
     data = load_dataset(library, progress=False)
     with pytest.raises(AttributeError):
         data.labels = np.zeros(3)

@@ -1,4 +1,4 @@
-"""What holds of datasets and sites in any tree of folders: nothing is lost, all is in order."""
+"""Properties of datasets and sites in any tree of folders: no file is lost, all are in order."""
 
 import io
 import tempfile
@@ -14,13 +14,13 @@ from similarity_lab import Site
 from similarity_lab.datasets import ImageDataset, load_dataset
 
 
-def picture():
+def png():
     buffer = io.BytesIO()
     Image.new("RGB", (3, 2), (200, 30, 30)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-CONTENTS = {"picture": picture(), "words": b"no picture", "half": picture()[:40], "nothing": b""}
+CONTENTS = {"image": png(), "text": b"not an image", "half": png()[:40], "empty": b""}
 NAMES = st.text(
     st.characters(exclude_characters="/\0\\:", exclude_categories=["Cs"]), min_size=1, max_size=12
 ).filter(lambda name: name.strip(". ") != "")
@@ -28,9 +28,9 @@ PATHS = st.lists(NAMES | st.sampled_from(["a", "b"]), min_size=1, max_size=4).ma
 TREES = st.dictionaries(PATHS, st.sampled_from(sorted(CONTENTS)), max_size=12)
 
 
-def written(tree, root):
-    """Write a tree where names allow it, and return what is there: path → kind."""
-    there = {}
+def write_tree(tree, root):
+    """Write files whose names are allowed, and return them: path → kind of content."""
+    written = {}
     for name, kind in tree.items():
         path = root / name
         try:
@@ -38,48 +38,48 @@ def written(tree, root):
             path.write_bytes(CONTENTS[kind])
         except OSError:  # a file where a folder should be
             continue
-        there[path.relative_to(root).as_posix()] = kind
-    return there
+        written[path.relative_to(root).as_posix()] = kind
+    return written
 
 
-def listed(paths, root):
+def relative(paths, root):
     return [Path(path).relative_to(root).as_posix() for path in paths]
 
 
 @given(TREES)
-def test_kept_and_skipped_are_all_files_in_order(tree):
+def test_every_file_is_loaded_or_skipped(tree):
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "library"
         root.mkdir()
-        there = written(tree, root)
+        written = write_tree(tree, root)
         site = Site.from_folder(root)
-        assert sorted(listed(site.paths, root)) == sorted(there)
-        nested = any("/" in name for name in there)
-        good = {name for name, kind in there.items() if kind == "picture"}
-        good = {name for name in good if "/" in name or not nested}
-        if not good:
+        assert sorted(relative(site.paths, root)) == sorted(written)
+        nested = any("/" in name for name in written)
+        images = {name for name, kind in written.items() if kind == "image"}
+        images = {name for name in images if "/" in name or not nested}
+        if not images:
             try:
                 load_dataset(root, progress=False)
             except ValueError as error:
-                assert f"no readable photo among {len(there)} files" in str(error)
+                assert f"no readable image among {len(written)} files" in str(error)
             else:
-                raise AssertionError("a library without a photo was loaded")
+                raise AssertionError("expected an error")
             return
         data = load_dataset(root, progress=False)
         again = load_dataset(root, progress=False)
         assert data.paths == again.paths and (data.labels == again.labels).all()
-        kept, skipped = listed(data.paths, root), listed(data.skipped["path"], root)
-        assert set(kept) == good
-        assert sorted(kept + skipped) == sorted(there)
+        paths, skipped = relative(data.paths, root), relative(data.skipped["path"], root)
+        assert set(paths) == images
+        assert sorted(paths + skipped) == sorted(written)
         assert all(data.skipped["reason"])
-        assert kept == sorted(kept, key=lambda name: name.split("/"))
+        assert paths == sorted(paths, key=lambda name: name.split("/"))
         assert list(data.classes) == sorted(data.classes)
-        for name, label in zip(kept, data.labels, strict=True):
+        for name, label in zip(paths, data.labels, strict=True):
             assert data.classes[label] == (name.split("/")[0] if nested else "library")
 
 
 @given(TREES)
-def test_a_zip_of_the_tree_loses_nothing(tree):
+def test_every_member_of_a_zip_is_extracted_or_skipped(tree):
     with tempfile.TemporaryDirectory() as place:
         archive = Path(place) / "site.zip"
         with zipfile.ZipFile(archive, "w") as file:
@@ -87,9 +87,9 @@ def test_a_zip_of_the_tree_loses_nothing(tree):
                 file.writestr(zipfile.ZipInfo(name), CONTENTS[kind])
         site = Site.from_zip(archive)
     names = {Path(name).as_posix() for name in tree}
-    kept = set(listed(site.paths, site.root))
-    assert len(kept) + len(site.skipped) == len(tree)
-    assert kept <= names and all(site.skipped["reason"])
+    paths = set(relative(site.paths, site.root))
+    assert len(paths) + len(site.skipped) == len(tree)
+    assert paths <= names and all(site.skipped["reason"])
     for path in site.paths:
         assert path.read_bytes() == CONTENTS[tree[path.relative_to(site.root).as_posix()]]
 
@@ -97,14 +97,14 @@ def test_a_zip_of_the_tree_loses_nothing(tree):
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=40), st.floats(0.01, 0.99), st.integers(0, 99)
 )
-def test_a_split_is_in_proportion_and_loses_nothing(labels, share, seed):
+def test_split_is_stratified_and_complete(labels, share, seed):
     pixels = np.arange(len(labels), dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
     data = ImageDataset.from_arrays(pixels, labels, ["a", "b", "c", "d"])
     train, test = data.split(share, seed)
     numbers = [part.images[:, 0, 0, 0].tolist() for part in (train, test)]
     assert sorted(numbers[0] + numbers[1]) == list(range(len(labels)))
     for part, positions in zip((train, test), numbers, strict=True):
-        assert part.labels.tolist() == [labels[at] for at in positions]
+        assert part.labels.tolist() == [labels[position] for position in positions]
     for name, count in data.counts.items():
         in_test = test.counts[name]
         assert count < 2 or 1 <= in_test < count

@@ -143,13 +143,13 @@ def test_scorers_look_up_what_they_know(store, library, sites, tmp_path):
 
     plain, inner = scored(Counting()), Counting()
     first = scored(inner, store=store)
-    expected = plain.score(sites / "nut-shop")
-    assert first.score(sites / "nut-shop").images.equals(expected.images)
+    expected = plain.decide(sites / "nut-shop")
+    assert first.decide(sites / "nut-shop").images.equals(expected.images)
     made = inner.looked_at
-    again = scored(inner, store=str(store.folder)).score(sites / "nut-shop")
+    again = scored(inner, store=str(store.folder)).decide(sites / "nut-shop")
     assert again.images.equals(expected.images) and inner.looked_at == made
     first.save(tmp_path / "scorer")
-    assert str(store.folder) not in (tmp_path / "scorer" / "scorer.json").read_text()
+    assert str(store.folder) not in (tmp_path / "scorer" / "manifest.json").read_text()
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=inner, store=store, library=library)
-    loaded.set_params(progress=False).score(sites / "nut-shop")
+    loaded.set_params(progress=False).decide(sites / "nut-shop")
     assert inner.looked_at == made and loaded.store is store

@@ -139,7 +139,7 @@ def test_scoring_with_the_default_embedder_needs_no_network_library(library, sit
     code = (
         "import json, sys; from similarity_lab import RelevanceScorer\n"
         f"s = RelevanceScorer('almonds', progress=False).fit({str(library)!r})\n"
-        f"r = s.score({str(sites / 'nut-shop')!r})\n"
+        f"r = s.decide({str(sites / 'nut-shop')!r})\n"
         "heavy = {'tensorflow', 'keras', 'torch'} & set(sys.modules)\n"
         "print(json.dumps([r.embedder, sorted(heavy)]))"
     )
@@ -157,7 +157,7 @@ def test_a_scorer_moves_between_machines_with_and_without_openvino(library, site
         RelevanceScorer.load(tmp_path / "scorer", embedder="efficientnet-lite0")
     keras = load_embedder(runtime="keras")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=keras).set_params(progress=False)
-    here, there = scorer.score(sites / "nut-shop"), loaded.score(sites / "nut-shop")
+    here, there = scorer.decide(sites / "nut-shop"), loaded.decide(sites / "nut-shop")
     assert "openvino" in here.embedder and "keras" in there.embedder
     assert here.decision == there.decision
     np.testing.assert_allclose(here.images["score"], there.images["score"], atol=1e-2)
@@ -194,7 +194,7 @@ def test_a_scorer_never_decides_on_vectors_of_another_network(
         pytest.warns(UserWarning, match="Keras computes instead"),
         pytest.raises(ValueError, match=r"vectors are of .*keras.*scorer's are of .*int8.*fit"),
     ):
-        loaded.score(sites / "nut-shop")
+        loaded.decide(sites / "nut-shop")
 
 
 def test_without_openvino(monkeypatch):

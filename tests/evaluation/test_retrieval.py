@@ -11,7 +11,7 @@ VECTORS = (RNG.random((10, 5)) + LABELS[:, None] * 0.3).astype(np.float32)
 
 
 def test_retrieval_equals_brute_force_per_query(monkeypatch):
-    monkeypatch.setattr("similarity_lab.evaluation.retrieval._BLOCK", 4)
+    monkeypatch.setattr("similarity_lab.evaluation.retrieval.BLOCK_ROWS", 4)
     result = evaluate_retrieval(VECTORS, LABELS, k=[2])
     assert result.queries.index.tolist() == list(range(9))  # the last image is alone in its class
     for query, row in result.queries.iterrows():
@@ -53,7 +53,7 @@ def test_query_is_never_its_own_neighbour():
 
 
 def test_nearest_labels_equal_brute_force(monkeypatch):
-    monkeypatch.setattr("similarity_lab.evaluation.retrieval._BLOCK", 2)
+    monkeypatch.setattr("similarity_lab.evaluation.retrieval.BLOCK_ROWS", 2)
     queries = VECTORS[::2]
     expected = [
         LABELS[np.argmin([np.linalg.norm(query - vector) for vector in VECTORS[1::2]]) * 2 + 1]

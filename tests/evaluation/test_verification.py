@@ -28,7 +28,7 @@ def brute_auc(same, different):
 
 @pytest.mark.parametrize(("distance", "oracle"), [("cosine", cosine), ("euclidean", euclidean)])
 def test_pair_distances_has_each_pair_once_in_order(distance, oracle, monkeypatch):
-    monkeypatch.setattr("similarity_lab.evaluation.verification._BLOCK", 3)
+    monkeypatch.setattr("similarity_lab.evaluation.verification.BLOCK_ROWS", 3)
     pairs = pair_distances(VECTORS, LABELS, distance)
     all_pairs = list(combinations(range(10), 2))
     expected = [oracle(VECTORS[i], VECTORS[j]) for i, j in all_pairs]

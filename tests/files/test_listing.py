@@ -62,5 +62,7 @@ def test_existing_folder_errors(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FileNotFoundError, match="no such folder; expected photos"):
         existing_folder(tmp_path / "absent", "photos")
+    with pytest.raises(FileNotFoundError, match="Did you mean 'file'"):
+        existing_folder(tmp_path / "files", "photos")
     with pytest.raises(NotADirectoryError, match="is a file; expected photos"):
         existing_folder(tmp_path / "file", "photos")

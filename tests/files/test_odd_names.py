@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from similarity_lab import RelevanceScorer, cli
-from similarity_lab.cli import app
 from similarity_lab.relevance import library_report
 from similarity_lab.report import write_report
 from similarity_lab.store import VectorStore
@@ -42,7 +41,7 @@ def scorer(library, odd, stub, tmp_path):
 
 
 def test_everything_can_be_written_and_read_again(scorer, odd, stub, library, tmp_path):
-    result = scorer.score(odd)
+    result = scorer.decide(odd)
     assert result.n_scored == 3 and len(result.skipped) == 1
     told = json.loads(json.dumps(result.to_dict()).encode())
     assert {os.fsencode(row["path"]).rpartition(b"/")[2] for row in told["images"]} == {*NAMES}
@@ -50,7 +49,7 @@ def test_everything_can_be_written_and_read_again(scorer, odd, stub, library, tm
     scorer.save(tmp_path / "scorer")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=stub)
     assert loaded.reference_names_ == scorer.reference_names_
-    assert loaded.score(odd).to_dict() == result.to_dict()
+    assert loaded.decide(odd).to_dict() == result.to_dict()
     write_report([result], tmp_path / "report", title="odd")
     result._repr_html_().encode()
     library_report(library, embedder=stub, progress=False)._repr_html_().encode()
@@ -65,14 +64,14 @@ def store_name(store):
 
 
 def test_the_command_line_prints_and_writes_them(scorer, odd, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(app, "_scorer", lambda options: scorer)
+    monkeypatch.setattr(RelevanceScorer, "load", lambda *_, **__: scorer)
     tables = [tmp_path / "sites.csv", tmp_path / "images.csv"]
     words = ["--csv", str(tables[0]), "--images-csv", str(tables[1]), "--json", "--quiet"]
     folder = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"shop \xff"))
     os.rename(odd, folder)
-    assert cli.main(["score", folder, *words]) == 0
+    assert cli.main(["decide", "--scorer", "saved", folder, *words]) == 0
     assert json.loads(capsys.readouterr().out)["sites"][0]["n_scored"] == 3
-    assert cli.main(["score", folder]) == 0
+    assert cli.main(["decide", "--scorer", "saved", folder]) == 0
     assert "shop \\udcff" in capsys.readouterr().out
     images = pd.read_csv(tables[1])
     assert len(images) == 4 and images["path"].str.contains("udcff").all()

@@ -12,6 +12,7 @@ from similarity_lab import RelevanceScorer, compare
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.errors import ImageError, InputError, QuotaError
 from similarity_lab.hosted import DEEPAI, HostedComparator, Price, rapidapi
+from similarity_lab.relevance import MeanDistanceRule
 
 from .conftest import KEY
 
@@ -35,7 +36,7 @@ def test_each_pair_is_requested_once(server, hosted, photos):
 
 
 def test_learned_rule_refuses_a_comparator_without_vectors(server, hosted, library):
-    with pytest.raises(ValueError, match=r'no vectors to learn on; pass method="mean-distance"'):
+    with pytest.raises(ValueError, match=r"no vectors to learn from; pass rule=MeanDistanceRule"):
         RelevanceScorer("almonds", embedder=hosted(), progress=False).fit(library)
     assert not server.headers
 
@@ -153,14 +154,12 @@ def test_cache_that_cannot_be_written_fails_before_a_request(hosted, tmp_path):
 def test_scorer_decides_with_a_hosted_comparator(server, hosted, library, sites):
     scorer = RelevanceScorer(
         "almonds",
-        method="mean-distance",
+        rule=MeanDistanceRule(20.0, draw="all"),
         embedder=hosted(max_requests=200),
-        similarity_threshold=20.0,
-        draw="all",
         progress=False,
     ).fit(library)
     assert not server.headers, "a fixed threshold needs no requests"
-    results = [scorer.score(sites / name) for name in ("nut-shop", "date-shop")]
+    results = [scorer.decide(sites / name) for name in ("nut-shop", "date-shop")]
     assert [result.relevant for result in results] == [True, False]
     assert results[0].share == pytest.approx(0.4)
     assert len(server.headers) == 6 * 14, "six dates are in both shops and are requested once"

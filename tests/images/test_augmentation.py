@@ -3,7 +3,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from similarity_lab.pairs import Augmentation
+from similarity_lab.images import Augmentation
 
 NONE = {each.name: 0.0 for each in fields(Augmentation)}
 

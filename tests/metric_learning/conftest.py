@@ -1,4 +1,4 @@
-"""Photos of four colours, split three ways, and a learner trained on them in no time."""
+"""Small images of four colours in three splits, and a learner fitted on them quickly."""
 
 import numpy as np
 import pytest
@@ -13,27 +13,37 @@ COLORS = np.array([(150, 90, 50), (70, 30, 20), (220, 200, 160), (90, 60, 60)])
 
 
 def coloured(first, n, classes=CLASSES):
-    """Noisy squares, `n` of each class."""
-    photos = []
+    """Return `n` noisy squares of each class; images with equal numbers are equal."""
+    images = []
     for name in classes:
         for number in range(first, first + n):
             rng = np.random.default_rng([number, CLASSES.index(name)])
             tint = COLORS[CLASSES.index(name)] + rng.normal(0, 18, 3)
             noise = rng.normal(0, 12, (12, 12, 3))
-            photos.append(np.clip(tint + noise, 0, 255).astype(np.uint8))
+            images.append(np.clip(tint + noise, 0, 255).astype(np.uint8))
     return ImageDataset.from_arrays(
-        np.stack(photos), np.repeat(np.arange(len(classes)), n), classes
+        np.stack(images), np.repeat(np.arange(len(classes)), n), classes
     )
 
 
 @pytest.fixture(scope="session")
-def data():
-    """Photos to train on, to stop by, to calibrate on."""
-    return coloured(0, 10), coloured(100, 4), coloured(200, 12)
+def training():
+    return coloured(0, 10)
 
 
-class Colors(PerImage):
-    """Mean and spread of each colour, as an embedder."""
+@pytest.fixture(scope="session")
+def validation():
+    return coloured(100, 4)
+
+
+@pytest.fixture(scope="session")
+def queries():
+    """Images for calibration and search."""
+    return coloured(200, 12)
+
+
+class ColorStatistics(PerImage):
+    """An embedder: mean and standard deviation of each colour channel."""
 
     name, dimension, input_size = "colours", 6, (12, 12)
 
@@ -44,14 +54,23 @@ class Colors(PerImage):
 
 @pytest.fixture(scope="session")
 def colors():
-    return Colors()
+    return ColorStatistics()
 
 
 @pytest.fixture(scope="session")
-def fitted(data, colors):
-    """A learner that is not to be changed; copy it with `copy.copy` first."""
-    from similarity_lab.metric_learning import MetricLearner
+def make_learner(colors):
+    """Make an unfitted learner that is fast to fit; parameters of its tower by name."""
+    from similarity_lab.metric_learning import FeatureTower, MetricLearner
 
-    learner = MetricLearner(progress=False)
-    learner.fit(data[0], validation=data[1], embedder=colors, dimension=4, epochs=3, steps=4)
-    return learner.index(data[0])
+    def make(tower=None, *, embedder=colors, **params):
+        tower = FeatureTower(embedder, dimension=4) if tower is None else tower
+        return MetricLearner(tower, **({"epochs": 1, "steps": 1, "progress": False} | params))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fitted(training, validation, make_learner):
+    """A fitted learner with an index; tests that change it copy it first."""
+    learner = make_learner(epochs=3, steps=4)
+    return learner.fit(training, validation=validation).index(training)

@@ -23,7 +23,7 @@ def by_hand(distances, right, n_known, cut):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_curve_is_what_every_cut_gives(seed):
+def test_curve_equals_every_cut_by_hand(seed):
     distances, right, n_known = drawn(seed)
     curve = precision_recall_curve(distances, right, n_known)
     assert curve.columns.tolist() == CURVE_COLUMNS
@@ -35,33 +35,41 @@ def test_the_curve_is_what_every_cut_gives(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
-    "strategy, least, kept, best",
+    "strategy, minimum, bound, goal",
     [("recall-at-precision", 0.8, 0, 1), ("precision-at-recall", 0.3, 1, 0), ("f1", 0, 2, 2)],
 )
-def test_no_other_cut_is_better(seed, strategy, least, kept, best):
+def test_calibrate_finds_the_best_cut(seed, strategy, minimum, bound, goal):
     distances, right, n_known = drawn(seed)
     curve = precision_recall_curve(distances, right, n_known)
-    chosen = calibrate(curve, strategy, precision=0.8, recall=0.3)
-    assert chosen.met
+    calibration = calibrate(curve, strategy, precision=0.8, recall=0.3)
+    assert calibration.is_met
     all_cuts = {cut: by_hand(distances, right, n_known, cut) for cut in set(distances)}
-    possible = {cut: f for cut, f in all_cuts.items() if f[kept] >= least}
-    top = max(figures[best] for figures in possible.values())
-    assert chosen.threshold == min(c for c, f in possible.items() if np.isclose(f[best], top))
-    assert f"{all_cuts[chosen.threshold][0]:.3f}" in chosen.statement
+    possible = {cut: f for cut, f in all_cuts.items() if f[bound] >= minimum}
+    top = max(figures[goal] for figures in possible.values())
+    assert calibration.threshold == min(c for c, f in possible.items() if np.isclose(f[goal], top))
+    assert f"{all_cuts[calibration.threshold][0]:.3f}" in calibration.statement
 
 
-def test_a_promise_that_cannot_be_met_is_said():
+def test_calibrate_warns_if_the_promise_cannot_be_met():
     curve = precision_recall_curve([0.1, 0.2, 0.3], [False, True, True], 2)
     with pytest.warns(PromiseWarning, match=r"no threshold reaches a precision of 0.9 .* 0\.667"):
-        chosen = calibrate(curve, precision=0.9)
-    assert not chosen.met and chosen.threshold is None and "0.667" in chosen.statement
+        calibration = calibrate(curve, precision=0.9)
+    assert (
+        not calibration.is_met
+        and calibration.threshold is None
+        and "0.667" in calibration.statement
+    )
 
 
-def test_what_cannot_be_asked():
-    curve = precision_recall_curve([0.1], [True], 1)
-    with pytest.raises(ValueError, match="strategy must be one of"):
-        calibrate(curve, "accuracy")
-    with pytest.raises(ValueError, match="shares above 0"):
-        calibrate(curve, precision=95)
-    with pytest.raises(ValueError, match="at least one photo"):
-        calibrate(curve[:0])
+@pytest.mark.parametrize(
+    "n_rows, strategy, precision, message",
+    [
+        (1, "accuracy", 0.9, "Unknown strategy 'accuracy'.*precision-at-recall"),
+        (1, "f1", 95, "shares above 0"),
+        (0, "f1", 0.9, "at least one image"),
+    ],
+)
+def test_calibrate_refuses(n_rows, strategy, precision, message):
+    curve = precision_recall_curve([0.1], [True], 1)[:n_rows]
+    with pytest.raises(ValueError, match=message):
+        calibrate(curve, strategy, precision=precision)

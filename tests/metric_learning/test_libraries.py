@@ -26,7 +26,7 @@ def test_missing_extra(monkeypatch):
 def test_importing_the_package_loads_no_network_library():
     code = (
         "import sys, similarity_lab.metric_learning as m; assert 'MetricLearner' in dir(m)\n"
-        "from similarity_lab.metric_learning import calibrate, PhotoIndex\n"
+        "from similarity_lab.metric_learning import calibrate, ImageIndex\n"
         "sys.exit(bool({'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

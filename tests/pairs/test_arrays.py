@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-import similarity_lab.pairs
 from similarity_lab.errors import UnknownClassError
 from similarity_lab.pairs import make_pairs, make_pairs_target, pair_indices
 
@@ -103,11 +102,3 @@ def test_targets_that_are_refused():
         make_pairs_target(numbered(3), [-1, 0, 0], "almonds", seed=0, classes=NAMES)
     with pytest.raises(ValueError, match="these labels are names: leave it out"):
         make_pairs_target(photos, np.array(NAMES)[LABELS], "oats", seed=0, classes=NAMES)
-
-
-def test_public_names_are_there():
-    for name in similarity_lab.pairs.__all__:
-        assert getattr(similarity_lab.pairs, name) is not None
-        assert name in dir(similarity_lab.pairs)
-    with pytest.raises(AttributeError, match="no attribute 'missing'"):
-        _ = similarity_lab.pairs.missing

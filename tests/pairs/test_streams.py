@@ -10,7 +10,8 @@ import pytest
 import similarity_lab.pairs.streams
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.errors import ImageError
-from similarity_lab.pairs import Augmentation, ClassBalancedStream, PairStream
+from similarity_lab.images import Augmentation
+from similarity_lab.pairs import ClassBalancedStream, PairStream
 
 
 def batches(stream):

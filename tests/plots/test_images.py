@@ -6,8 +6,8 @@ from similarity_lab import ImageDataset, RelevanceScorer, load_dataset, plots
 
 @pytest.fixture
 def result(library, sites, stub):
-    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False)
-    return scorer.fit(library).score(sites / "nut-shop")
+    scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)
+    return scorer.fit(library).decide(sites / "nut-shop")
 
 
 def image_axes(figure):
@@ -44,7 +44,7 @@ def test_site_sheet_shows_the_nearest_images_first(result, texts, assert_drawn):
 
 def test_site_sheet_shows_probabilities_of_the_learned_rule(library, sites, stub):
     scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
-    figure = plots.site_sheet(scorer.score(sites / "nut-shop"), columns=4, n_images=2)
+    figure = plots.site_sheet(scorer.decide(sites / "nut-shop"), columns=4, n_images=2)
     assert all("%" in axis.get_title() for axis in image_axes(figure))
 
 

@@ -36,6 +36,6 @@ def test_a_site_is_decided_on_one_thread_and_others_keep_theirs(tmp_path):
                 photo.save(tmp_path / name / f"{seed}.png")
         comparator = Watched()
         scorer = RelevanceScorer("almonds", embedder=comparator, progress=False).fit(tmp_path)
-        scorer.score(tmp_path / "almonds")
+        scorer.decide(tmp_path / "almonds")
         assert comparator.seen == {1}
         assert threads() == {2}

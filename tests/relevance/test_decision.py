@@ -1,75 +1,162 @@
-"""The decision and what can be asked of it, on tables of images that the tests wrote themselves."""
+"""Decisions on tables of images that the tests write themselves."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from similarity_lab.relevance.deciding import by_distance, by_probability
+from similarity_lab import _views
+from similarity_lab.errors import InputError
+from similarity_lab.evaluation.intervals import wilson_interval
+from similarity_lab.relevance import DecisionSettings, SiteRelevance, with_marks
 from similarity_lab.relevance.decision import (
-    IMAGE_COLUMNS,
-    SITE_COLUMNS,
-    SiteRelevance,
     check_thresholds,
+    decide_by_distance,
+    decide_by_probability,
     evidence,
 )
-from similarity_lab.relevance.marks import with_marks
-from similarity_lab.relevance.tables import SiteFailure, decisions_table, expected_accuracy
+from similarity_lab.relevance.rules import ReferenceDraw
+from similarity_lab.relevance.tables import (
+    DECISION_COLUMNS,
+    SCORE_COLUMNS,
+    SiteFailure,
+    decisions_table,
+    expected_accuracy,
+)
 
-METHODS = ["learned", "mean-distance"]
-both = pytest.mark.parametrize("method", METHODS)
-SETTINGS = {"prior_share": 0.3, "certainty": 0.9}
+LEARNED = DecisionSettings(
+    "learned", "written", 0.5, 0.25, certainty=0.9, prior_share=0.3, n_references=5
+)
+ORIGINAL = DecisionSettings("mean-distance", "written", 0.5, 0.25, draw=ReferenceDraw())
+RULES = {settings.rule: settings for settings in (LEARNED, ORIGINAL)}
 COUNTS = {"scored": 12, "repeated": 3, "left out": 2, "skipped": 1}
+STATUSES = st.sampled_from(list(COUNTS))
+TENTHS = st.integers(0, 10).map(lambda number: number / 10)  # so that thresholds are met exactly
+ROWS = st.lists(st.tuples(STATUSES, TENTHS), max_size=12).flatmap(
+    lambda rows: st.permutations([*rows, ("scored", 0.5)])  # without one there is no decision
+)
 
 
-def table(method):
-    """Return 18 images in any order; of the scored ones some are equal, and a third matches."""
+def image_table(rule):
+    """Return 18 images in random order; some scored ones are equal, a third of them match."""
     rng = np.random.default_rng(0)
     statuses = rng.permutation(np.repeat(list(COUNTS), list(COUNTS.values())))
-    chances = np.empty(len(statuses))
-    chances[statuses == "scored"] = rng.permutation([0.9, 0.8, 0.7, 0.6, *[0.4, 0.3, 0.2, 0.1] * 2])
-    chances[statuses != "scored"] = 0.95  # better than any that counts
-    images = pd.DataFrame({"path": [f"{at}.jpg" for at in range(len(statuses))]}).reindex(
-        columns=IMAGE_COLUMNS
-    )
+    chances = np.full(len(statuses), 0.95)  # higher than all that count
+    scored = statuses == "scored"
+    chances[scored] = rng.permutation([0.9, 0.8, 0.7, 0.6, *[0.4, 0.3, 0.2, 0.1] * 2])
+    paths = pd.DataFrame({"path": [f"{index}.jpg" for index in range(len(statuses))]})
+    images = paths.reindex(columns=SCORE_COLUMNS)
     images["status"], images["score"], images["reason"] = statuses, chances, ""
-    images["distance" if method == "mean-distance" else "probability"] = chances
-    if method == "mean-distance":
+    if rule == "learned":
+        images["probability"] = chances
+    else:
         images["distance"] = 1 - chances
     images.loc[statuses == "skipped", ["score", "distance", "probability"]] = np.nan
     return images
 
 
-def decided(method, **changed):
+def decide(rule, **changes):
     skipped = pd.DataFrame({"path": ["bad.jpg"], "reason": ["holds text"]})
-    given = {
-        "method": method, "similarity_threshold": 0.5, "relevance_threshold": 0.25,
-        "settings": SETTINGS, "site": "shop", "target": "almonds", "skipped": skipped,
-        "embedder": "written", "versions": {"similarity_lab": "1"}, "origins": skipped,
-    }  # fmt: skip
-    return SiteRelevance.from_images(table(method), **{**given, **changed})
+    return SiteRelevance.from_images(
+        image_table(rule),
+        settings=replace(RULES[rule], **changes),
+        site="shop",
+        target="almonds",
+        skipped=skipped,
+        versions={"similarity_lab": "1"},
+        origins=skipped,
+    )
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=RULES)
 def result(request):
-    return decided(request.param)
+    return decide(request.param)
 
 
-def test_each_method_decides_by_its_rule():
-    learned, original = decided("learned"), decided("mean-distance")
-    for one, found in [
-        (learned, by_probability(table("learned"), 0.5, 0.25, *SETTINGS.values())),
-        (original, by_distance(table("mean-distance"), 0.5, 0.25)),
-    ]:
-        for name in found.keys() - {"images"}:
-            assert getattr(one, name) == found[name]
-        pd.testing.assert_frame_equal(one.images, found["images"][IMAGE_COLUMNS])
+def small_table(column, rows):
+    """Return images of which only the skipped ones have no value."""
+    images = pd.DataFrame(rows, columns=["status", column])
+    images[column] = images[column].where(images["status"] != "skipped")
+    return images
 
 
-def test_a_row_says_what_was_counted(result):
+@given(ROWS, TENTHS, TENTHS)
+def test_decide_by_distance_counts_matches(rows, similar, relevant):
+    counted = [distance for status, distance in rows if status == "scored"]
+    matches = [distance for distance in counted if distance <= similar]
+    settings = replace(ORIGINAL, similarity_threshold=similar, relevance_threshold=relevant)
+    verdict = decide_by_distance(small_table("distance", rows), settings)
+    assert verdict.share == len(matches) / len(counted)
+    assert verdict.relevant == (len(matches) / len(counted) >= relevant)
+    assert verdict.decision == ("relevant" if verdict.relevant else "irrelevant")
+    assert verdict.interval == wilson_interval(len(matches), len(counted))
+    assert verdict.probability is None
+    expected = [status == "scored" and distance <= similar for status, distance in rows]
+    assert verdict.images["is_match"].tolist() == expected
+
+
+@given(ROWS, TENTHS, st.integers(1, 99), st.floats(0.05, 0.95), st.floats(0.5, 1))
+def test_decide_by_probability_is_bayes_rule(rows, similar, percent, prior, certainty):
+    """Oracle: Bayes' rule on a grid of shares, the prior removed from each image."""
+    images, relevant = small_table("probability", rows), percent / 100
+    settings = DecisionSettings("learned", "written", similar, relevant, certainty, prior)
+    verdict = decide_by_probability(images, settings)
+    grid = (np.arange(4_000) + 0.5) / 4_000
+
+    def posterior(chances):
+        each = [grid * p / prior + (1 - grid) * (1 - p) / (1 - prior) for p in chances]
+        likelihood = np.prod(each, axis=0) * np.ones(len(grid))
+        return likelihood / likelihood.sum()
+
+    def log_odds(chances):
+        above = posterior(chances)[grid >= relevant].sum()
+        return np.log(above / (1 - above))
+
+    counted = [chance for status, chance in rows if status == "scored"]
+    chance, weights = verdict.probability, posterior(counted)
+    assert chance == pytest.approx(weights[grid >= relevant].sum(), abs=1e-4)
+    assert weights[np.abs(grid - verdict.share) < 0.0005].max() > 0.999 * weights.max()
+    low, high = verdict.interval
+    assert weights[(grid > low) & (grid < high)].sum() == pytest.approx(0.95, abs=0.03)
+    assert verdict.relevant == (chance >= 0.5)
+    forced = "relevant" if verdict.relevant else "irrelevant"
+    assert verdict.decision == ("unsure" if max(chance, 1 - chance) < certainty else forced)
+    exact = replace(settings, certainty=max(chance, 1 - chance))
+    assert decide_by_probability(images, exact).decision == forced
+    expected = [status == "scored" and chance >= similar for status, chance in rows]
+    assert verdict.images["is_match"].tolist() == expected
+    influence = verdict.images["influence"]
+    assert influence.isna().tolist() == [status != "scored" for status, _ in rows]
+    if 1e-4 < chance < 1 - 1e-4:
+        rest = [counted[:index] + counted[index + 1 :] for index in range(len(counted))]
+        expected = [log_odds(counted) - log_odds(others) for others in rest]
+        np.testing.assert_allclose(influence.dropna(), expected, rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rule", "decide_by"),
+    [("learned", decide_by_probability), ("mean-distance", decide_by_distance)],
+)
+def test_from_images_follows_the_rule(rule, decide_by):
+    result, verdict = decide(rule), decide_by(image_table(rule), RULES[rule])
+    for name in ("decision", "relevant", "share", "interval", "probability"):
+        assert getattr(result, name) == getattr(verdict, name)
+    pd.testing.assert_frame_equal(result.images, verdict.images[SCORE_COLUMNS])
+
+
+@pytest.mark.parametrize("missing", ["certainty", "prior_share"])
+def test_learned_rule_needs_its_settings(missing):
+    with pytest.raises(InputError, match="needs prior_share and certainty"):
+        decide("learned", **{missing: None})
+
+
+def test_to_row_counts_statuses(result):
     row = result.to_row()
-    assert list(row) == SITE_COLUMNS and result.n_scored == 12 and result.n_matches == 4
+    assert list(row) == DECISION_COLUMNS and result.n_scored == 12 and result.n_matches == 4
     expected = {"n_matches": 4, "n_scored": 12, "n_repeated": 3, "n_left_out": 2, "n_skipped": 1}
     expected |= {"similarity_threshold": 0.5, "relevance_threshold": 0.25, "reason": ""}
     assert {name: row[name] for name in expected} == expected
@@ -78,97 +165,129 @@ def test_a_row_says_what_was_counted(result):
         assert row[name] == getattr(result, name)
 
 
-@both
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(
-    "changed", [{}, {"similarity_threshold": 0.25}, {"relevance_threshold": 0.75}]
+    "changes", [{}, {"similarity_threshold": 0.25}, {"relevance_threshold": 0.75}]
 )
-def test_other_thresholds_decide_as_if_they_had_been_asked_for(method, changed):
-    moved, expected = decided(method).rethreshold(**changed), decided(method, **changed)
-    assert moved.to_row() == expected.to_row()
+def test_rethreshold_decides_as_with_these_thresholds(rule, changes):
+    moved, expected = decide(rule).rethreshold(**changes), decide(rule, **changes)
+    assert moved.to_row() == expected.to_row() and moved.settings == expected.settings
     pd.testing.assert_frame_equal(moved.images, expected.images)
     assert moved.versions == expected.versions and moved.origins is not None
 
 
-def test_the_best_and_the_nearest_misses_come_first(result):
+def test_ranked_and_nearest_misses_are_sorted_by_score(result):
     scored = result.images[result.images["status"] == "scored"]
-    best = sorted(scored.index, key=lambda at: -scored["score"][at])  # equal ones as they were
+    best = sorted(scored.index, key=lambda row: -scored["score"][row])  # stable for equal scores
     assert result.ranked().index.tolist() == best
-    misses = [at for at in best if not scored["is_match"][at]]
+    misses = [row for row in best if not scored["is_match"][row]]
     assert result.nearest_misses(99).index.tolist() == misses
     assert result.nearest_misses().index.tolist() == misses[:5]
 
 
-def test_what_moved_the_decision_most_comes_first():
-    learned, original = decided("learned"), decided("mean-distance")
+def test_deciding_sorts_by_influence():
+    learned, original = decide("learned"), decide("mean-distance")
     influence = learned.images["influence"].abs().dropna()
-    most = sorted(influence.index, key=lambda at: -influence[at])
+    most = sorted(influence.index, key=lambda row: -influence[row])
     assert learned.deciding(99).index.tolist() == most and len(most) == 12
     assert learned.deciding().index.tolist() == most[:5]
     assert set(influence[most[:5]].index) != set(learned.ranked().head(5).index)
     assert original.deciding().index.tolist() == original.ranked().index.tolist()[:5]
 
 
-def test_the_sentence_names_a_probability_where_there_is_one():
-    learned, original = decided("learned"), decided("mean-distance")
-    assert repr(original) == (
-        "<shop: relevant for almonds: 4 of 12 images match, share 33% "
-        "(95 % interval 14% to 61%; relevant from 25%)>"
+def test_summary_gives_the_share_and_its_interval():
+    assert repr(decide("mean-distance")) == (
+        "<shop: relevant for almonds: 4 of 12 images match; "
+        "estimated share 33% (95% CI 14–61%); relevant from 25%>"
     )
-    assert f"from 25% with probability {learned.probability:.1%})" in learned.summary()
 
 
-def test_all_of_it_becomes_json(result):
-    told = result.to_dict()
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert {name: told[name] for name in SITE_COLUMNS} == result.to_row()
-    assert (told["method"], told["embedder"]) == (result.method, "written")
-    assert [image["path"] for image in told["images"]] == result.images["path"].tolist()
-    unread = [image["score"] is None for image in told["images"]]
-    assert unread == (result.images["status"] == "skipped").tolist()
-    assert told["skipped"] == [{"path": "bad.jpg", "reason": "holds text"}]
+def test_summary_gives_the_probability():
+    learned = decide("learned")
+    assert learned.summary().endswith(f"; P(share ≥ 25%) = {learned.probability:.1%}")
 
 
-def test_json_has_no_endless_distances():
-    result = decided("mean-distance")
+def test_to_dict_is_json(result):
+    values = result.to_dict()
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert {name: values[name] for name in DECISION_COLUMNS} == result.to_row()
+    assert values["settings"]["rule"] == result.settings.rule
+    assert values["settings"]["embedder"] == "written"
+    assert [image["path"] for image in values["images"]] == result.images["path"].tolist()
+    has_no_score = [image["score"] is None for image in values["images"]]
+    assert has_no_score == (result.images["status"] == "skipped").tolist()
+    assert values["skipped"] == [{"path": "bad.jpg", "reason": "holds text"}]
+
+
+def test_to_dict_has_no_infinite_distance():
+    result = decide("mean-distance")
     row = int(result.ranked().index[0])
-    told = with_marks(result, {row: False}).to_dict()  # farther than any threshold
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert told["images"][row]["distance"] is None and told["images"][row]["reason"]
+    values = with_marks(result, {row: False}).to_dict()  # marked as farther than any threshold
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert values["images"][row]["distance"] is None and values["images"][row]["reason"]
+
+
+def test_settings_details_are_those_of_the_rule():
+    assert LEARNED.details() == {"certainty": 0.9, "prior_share": 0.3, "n_references": 5}
+    assert replace(ORIGINAL, n_marked=2).details() == {
+        "n_references": 0, "n_marked": 2, "n_drawn": 15, "draw": "with-replacement",
+        "aggregate": "mean", "n_nearest": 3, "seed": 0,
+    }  # fmt: skip
 
 
 def test_evidence_is_a_probability_or_a_distance():
-    assert evidence(decided("learned").ranked().head(2)) == ["90.0%", "80.0%"]
-    assert evidence(decided("mean-distance").ranked().head(2)) == ["0.100", "0.200"]
+    assert evidence(decide("learned").ranked().head(2)) == ["90.0%", "80.0%"]
+    assert evidence(decide("mean-distance").ranked().head(2)) == ["0.100", "0.200"]
     half = pd.DataFrame({"probability": [0.5, np.nan], "distance": [0.25, 1]})
     assert evidence(half) == ["0.250", "1.000"]
 
 
-def test_thresholds_that_can_be_meant():
-    for relevance in (0, 0.5, 1):
-        check_thresholds(-3.0, relevance)
-    for relevance in (-0.01, 1.01, np.nan):
-        with pytest.raises(ValueError, match="is a share from 0 to 1, got"):
-            check_thresholds(0.5, relevance)
-    for similarity in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="must be a finite number, got"):
-            check_thresholds(similarity, 0.25)
+@pytest.mark.parametrize("relevance", [0, 0.5, 1])
+def test_check_thresholds_accepts_shares(relevance):
+    check_thresholds(-3.0, relevance)
 
 
-def test_failures_stand_in_the_table_of_sites(result):
+@pytest.mark.parametrize("relevance", [-0.01, 1.01, np.nan])
+def test_check_thresholds_refuses_other_shares(relevance):
+    with pytest.raises(InputError, match="is a share from 0 to 1, got"):
+        check_thresholds(0.5, relevance)
+
+
+@pytest.mark.parametrize("similarity", [np.nan, np.inf])
+def test_check_thresholds_refuses_infinite_similarity(similarity):
+    with pytest.raises(InputError, match="must be a finite number, got"):
+        check_thresholds(similarity, 0.25)
+
+
+def test_decisions_table_lists_failures(result):
     failure = SiteFailure("gone", "almonds", "no such folder")
-    sites = decisions_table([failure, result])
-    assert list(sites.columns) == SITE_COLUMNS and sites["site"].tolist() == ["gone", "shop"]
-    assert sites["reason"].tolist() == ["no such folder", ""] and pd.isna(sites["decision"][0])
+    table = decisions_table([failure, result])
+    assert list(table.columns) == DECISION_COLUMNS and table["site"].tolist() == ["gone", "shop"]
+    assert table["reason"].tolist() == ["no such folder", ""] and pd.isna(table["decision"][0])
+    assert table["n_scored"].dtype == "Int64" and table["n_scored"].tolist() == [pd.NA, 12]
+    assert table["relevant"].dtype == "boolean" and table["relevant"][1] == result.relevant
     assert failure.to_dict() == {"site": "gone", "target": "almonds", "reason": "no such folder"}
 
 
-def test_expected_accuracy_is_the_mean_of_what_is_certain():
+def test_expected_accuracy_is_the_mean_of_the_probabilities():
     chances = [0.0, 0.07, 0.1, 0.3, 0.5, 0.7, 0.9, 0.96, 1.0]
-    found = expected_accuracy(pd.DataFrame({"probability": [*chances, None]}))
+    expected = expected_accuracy(pd.DataFrame({"probability": [*chances, None]}))
     right = [max(chance, 1 - chance) for chance in chances]
-    sure = [chance for chance in right if chance >= 0.9]
-    assert found["unsure_rate"] == pytest.approx(1 - len(sure) / len(chances))
-    assert found["accuracy"] == pytest.approx(np.mean(sure))
-    assert found["accuracy_forced"] == pytest.approx(np.mean(right))
-    with pytest.raises(ValueError, match="no decision here has a probability"):
+    decided = [chance for chance in right if chance >= 0.9]
+    assert expected["unsure_rate"] == pytest.approx(1 - len(decided) / len(chances))
+    assert expected["accuracy"] == pytest.approx(np.mean(decided))
+    assert expected["accuracy_forced"] == pytest.approx(np.mean(right))
+
+
+def test_expected_accuracy_needs_probabilities():
+    with pytest.raises(InputError, match="No decision in this table has a probability"):
         expected_accuracy(pd.DataFrame({"probability": [None]}))
+
+
+def test_notebook_shows_the_view_of_the_report(result):
+    html = replace(result, origins=None)._repr_html_()
+    assert (
+        html is not None
+        and "almonds" in html
+        and html == _views.html_view(replace(result, origins=None))
+    )

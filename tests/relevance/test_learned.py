@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.errors import SiteError
-from similarity_lab.relevance.decision import IMAGE_COLUMNS, SITE_COLUMNS
-from similarity_lab.relevance.rules.shares import SharePosterior
+from similarity_lab.errors import InputError, SiteError
+from similarity_lab.relevance import LearnedRule
+from similarity_lab.relevance.posterior import SharePosterior
+from similarity_lab.relevance.tables import DECISION_COLUMNS, SCORE_COLUMNS
 
 
 @pytest.fixture
@@ -31,18 +32,18 @@ def elsewhere(written):
 
 
 def test_decides_with_probabilities(fitted, shop, elsewhere):
-    result = fitted.score(shop)
-    assert (result.decision, result.relevant, result.method) == ("relevant", True, "learned")
+    result = fitted.decide(shop)
+    assert (result.decision, result.relevant, result.settings.rule) == ("relevant", True, "learned")
     assert result.probability > 0.9 and result.interval[0] < 0.4 < result.interval[1]
     assert result.share == pytest.approx(0.4, abs=0.1)
     images = result.images
-    assert list(images.columns) == IMAGE_COLUMNS and images["path"].tolist() == shop
+    assert list(images.columns) == SCORE_COLUMNS and images["path"].tolist() == shop
     assert images["is_match"].tolist() == [True] * 8 + [False] * 12
     assert images["score"].notna().all() and images["probability"].between(0, 1).all()
     assert (images["score"].rank() == images["probability"].rank()).all()
     assert images["influence"][:8].min() > 0 > images["influence"][8:].median()
     assert set(images["confusable"]) <= {"dates", "figs", "hazelnuts", "oats", "plums", "raisins"}
-    other = fitted.score(elsewhere)
+    other = fitted.decide(elsewhere)
     assert (other.decision, other.relevant) == ("irrelevant", False)
     assert other.probability < 0.1 and other.share < 0.05
     assert other.to_row()["probability"] == other.probability
@@ -50,7 +51,7 @@ def test_decides_with_probabilities(fitted, shop, elsewhere):
 
 def test_the_decision_follows_from_the_table_of_images(fitted, shop):
     """Oracle: the posterior by hand from the column of scores."""
-    result = fitted.score(shop)
+    result = fitted.decide(shop)
     posterior = SharePosterior.of(result.images["score"])
     assert result.probability == pytest.approx(posterior.at_least(0.25), abs=1e-9)
     assert result.share == posterior.share and result.interval == posterior.interval()
@@ -58,18 +59,18 @@ def test_the_decision_follows_from_the_table_of_images(fitted, shop):
 
 def test_few_images_are_unsure(fitted, written):
     three = written("three", "almonds", 1, seed=5) + written("three", "soap", 2)
-    result = fitted.score(three)
+    result = fitted.decide(three)
     assert result.decision == "unsure" and result.relevant == (result.probability >= 0.5)
     assert result.interval[1] - result.interval[0] > 0.5
 
 
 def test_order_names_and_repeats_change_nothing(fitted, shop, tmp_path):
-    result = fitted.score(shop)
+    result = fitted.decide(shop)
     copies = [
         shutil.copy(path, tmp_path / f"{number}.bin")
         for number, path in enumerate([*shop[::-1], *shop[3:7], shop[3]])
     ]
-    again = fitted.score(copies)
+    again = fitted.decide(copies)
     # vectors are float32: a matrix product rounds a row by where in the matrix it lies
     assert again.probability == pytest.approx(result.probability, abs=1e-6)
     assert again.decision == result.decision
@@ -80,9 +81,9 @@ def test_order_names_and_repeats_change_nothing(fitted, shop, tmp_path):
 
 
 def test_a_score_depends_on_the_image_alone(fitted, shop):
-    whole = fitted.score(shop).images["score"]
+    whole = fitted.decide(shop).images["score"]
     for position in (0, 9):
-        alone = fitted.score([shop[position]]).images["score"][0]
+        alone = fitted.decide([shop[position]]).images["score"][0]
         assert alone == pytest.approx(whole[position], abs=1e-4)
 
 
@@ -93,12 +94,12 @@ def test_scaling_all_vectors_changes_nothing(shelf, shop, embedder, fitted):
 
     louder = RelevanceScorer("almonds", embedder=Louder(), progress=False).fit(shelf)
     np.testing.assert_allclose(
-        louder.score(shop).images["score"], fitted.score(shop).images["score"], atol=1e-3
+        louder.decide(shop).images["score"], fitted.decide(shop).images["score"], atol=1e-3
     )
 
 
 def test_rethreshold_embeds_nothing(fitted, shop, embedder):
-    result = fitted.score(shop)
+    result = fitted.decide(shop)
     embedder.embed = None
     assert result.rethreshold(relevance_threshold=0.9).decision == "irrelevant"
     chances = [
@@ -110,7 +111,7 @@ def test_rethreshold_embeds_nothing(fitted, shop, embedder):
 
 
 def test_deciding_images_come_first(fitted, shop):
-    result = fitted.score(shop)
+    result = fitted.decide(shop)
     deciding = result.deciding(3)
     assert deciding["influence"].abs().min() >= result.images["influence"].abs().nlargest(3).min()
 
@@ -123,30 +124,30 @@ def test_many_targets_in_one_pass(fitted, shop, elsewhere, embedder, tmp_path):
         calls.append(len(images)) or embed(embedder, images, **more)
     )
     targets = ["almonds", "figs", "oats"]
-    table = fitted.score_many([shop, elsewhere, tmp_path / "empty"], targets)
-    assert list(table.columns) == SITE_COLUMNS and len(table) == 9
+    table = fitted.decide_many([shop, elsewhere, tmp_path / "empty"], targets)
+    assert list(table.columns) == DECISION_COLUMNS and len(table) == 9
     assert table["target"].tolist() == targets * 3
     assert calls == [20, 21], "each site's images are embedded once however many targets"
-    alone = fitted.for_target("figs").score(shop)
+    alone = fitted.for_target("figs").decide(shop)
     row = table[(table["target"] == "figs")].iloc[0]
     assert row["probability"] == alone.probability and row["decision"] == "irrelevant"
     assert table["reason"][6:].str.contains("no files").all()
     pd.testing.assert_frame_equal(
-        fitted.score_many([shop]), table.iloc[[0]], check_dtype=False, check_exact=False
+        fitted.decide_many([shop]), table.iloc[[0]], check_dtype=False, check_exact=False
     )
 
 
 def test_looked_at_once_scored_often(fitted, shop, shelf, stub):
-    images = fitted.look_at(shop)
-    assert fitted.score(images).probability == fitted.score(shop).probability
+    images = fitted.embed_site(shop)
+    assert fitted.decide(images).probability == fitted.decide(shop).probability
     again = RelevanceScorer("figs", embedder=fitted.embedder, progress=False).fit(fitted.library_)
-    assert again.score(images).target == "figs"
-    both = again.score_many([images], targets=["figs", "almonds"])
-    assert both["probability"][1] == fitted.score(shop).probability
+    assert again.decide(images).target == "figs"
+    both = again.decide_many([images], targets=["figs", "almonds"])
+    assert both["probability"][1] == fitted.decide(shop).probability
     other = RelevanceScorer("almonds", embedder=stub, progress=False).fit(shelf)
-    with pytest.raises(ValueError, match="these vectors are of 'written vectors'"):
-        other.score(images)
-    with pytest.raises(ValueError, match="embed the photos with it"):
+    with pytest.raises(ValueError, match="These vectors are of 'written vectors'"):
+        other.decide(images)
+    with pytest.raises(ValueError, match="embed the images with the scorer's embedder"):
         RelevanceScorer("almonds", embedder=stub).fit(fitted.library_)
 
 
@@ -159,13 +160,13 @@ def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
     strict = RelevanceScorer("almonds", embedder=embedder, leave_out=["icons"], progress=False).fit(
         shelf
     )
-    everything, rest = fitted.score(shop), strict.score(shop)
+    everything, rest = fitted.decide(shop), strict.decide(shop)
     assert everything.n_scored >= rest.n_scored
     statuses = rest.images["status"].tolist()
     assert statuses.count("left out") == rest.to_row()["n_left_out"] > 0
     assert rest.images["score"].notna().all()
     with pytest.raises(SiteError, match=r"left out as icons; pass leave_out=\(\)"):
-        strict.score(shop[4:])
+        strict.decide(shop[4:])
 
 
 def test_a_picture_whose_icon_is_left_out_still_counts(shelf, embedder, written, make_photo):
@@ -179,29 +180,34 @@ def test_a_picture_whose_icon_is_left_out_still_counts(shelf, embedder, written,
         with Image.open(large) as picture:
             picture.resize((40, 35)).save(icon)
         icon.write_bytes(icon.read_bytes() + large.read_bytes()[-192:])
-        images = strict.score([large, icon]).images
+        images = strict.decide([large, icon]).images
         assert images["status"].tolist() == ["scored", "left out"]
 
 
-def test_bad_parameters(shelf, embedder):
-    for parameters, complaint in [
-        ({"similarity_threshold": 3}, "probability from which"),
-        ({"similarity_threshold": "from-library"}, "probability from which"),
-        ({"prior_share": 0}, "prior_share"),
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"rule": LearnedRule(similarity_threshold=3)}, "minimum probability of a match"),
+        ({"rule": LearnedRule("from-library")}, "minimum probability of a match"),
+        ({"rule": LearnedRule(prior_share=0)}, "prior_share"),
         ({"certainty": 0.2}, "certainty is a probability"),
-        ({"quality": "superb"}, "standard, best"),
-        ({"leave_out": "icons"}, "leave_out lists"),
+        ({"quality": "bets", "embedder": None}, "Unknown quality 'bets'. Did you mean 'best'"),
+        ({"quality": "best"}, "pass one of them"),
+        ({"leave_out": "icons"}, r"pass \['icons'\]"),
         ({"leave_out": ["people"]}, "icons, banners, graphics"),
-    ]:
-        with pytest.raises(ValueError, match=complaint):
-            RelevanceScorer("almonds", embedder=embedder, **parameters).fit(shelf)
+    ],
+)
+def test_fit_refuses_invalid_parameters(shelf, embedder, parameters, message):
+    scorer = RelevanceScorer("almonds", **{"embedder": embedder, **parameters})
+    with pytest.raises(InputError, match=message):
+        scorer.fit(shelf)
 
 
 def test_one_reference_is_legal(shelf, embedder, shop):
     scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
     with pytest.warns(UserWarning, match="cannot be held out"):
         scorer.fit({**shelf, "almonds": shelf["almonds"][:1]})
-    result = scorer.score(shop)
+    result = scorer.decide(shop)
     assert np.isfinite(result.probability) and result.images["score"].notna().all()
 
 
@@ -209,4 +215,4 @@ def test_wrong_references_do_little_harm(shelf, embedder, shop, elsewhere, writt
     mixed = shelf["almonds"][:9] + written("wrong", "chairs", 3)
     scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
     scorer.fit({**shelf, "almonds": mixed})
-    assert scorer.score(shop).relevant and not scorer.score(elsewhere).relevant
+    assert scorer.decide(shop).relevant and not scorer.decide(elsewhere).relevant

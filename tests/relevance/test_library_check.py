@@ -26,13 +26,13 @@ def test_names_what_is_wrong(shelf, written, embedder, tmp_path):
     report = library_report(library, embedder=embedder, progress=False)
     embedded = EmbeddedLibrary.of(load_dataset(library), as_comparator(embedder), progress=False)
     again = library_report(embedded, progress=False)
-    pd.testing.assert_frame_equal(again.photos, report.photos)
+    pd.testing.assert_frame_equal(again.images, report.images)
     worst = set(report.doubtful["path"])
     assert {str(path) for path in stray} <= worst and str(copy) in worst
     assert not worst & {str(path) for path in shelf["almonds"] + shelf["hazelnuts"]}
     row = report.doubtful.set_index("path").loc[str(stray[0])]
     assert row["label"] == "almonds" and row["looks_like"] in ("figs", "green figs")
-    assert report.photos["margin"].is_monotonic_increasing
+    assert report.images["margin"].is_monotonic_increasing
     assert report.duplicates[["label", "other_label"]].values.tolist() == [["oats", "plums"]]
     classes = report.classes.set_index("label")
     assert classes["small"].to_dict()["cashews"] and not classes["small"].drop("cashews").any()

@@ -68,7 +68,7 @@ def check(tmp_path, count):
     bad = written(tmp_path / "site", count)
     store = VectorStore(tmp_path / "store")
     scorer = RelevanceScorer("almonds", embedder=Colors(), store=store, progress=False)
-    result = scorer.fit(library).score(tmp_path / "site")
+    result = scorer.fit(library).decide(tmp_path / "site")
     images = result.images
     assert images["path"].tolist() == sorted((tmp_path / "site").iterdir()) and len(images) == count
     statuses = images["status"].value_counts().to_dict()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from similarity_lab import RelevanceScorer, load_dataset
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.relevance.marks import Mark, Marks, with_marks
 
 
@@ -14,7 +15,7 @@ def scorer(shelf, embedder):
 
 @pytest.fixture
 def result(scorer, written):
-    return scorer.score([*written("site", "almonds", 3), *written("site", "walnuts", 7)])
+    return scorer.decide([*written("site", "almonds", 3), *written("site", "walnuts", 7)])
 
 
 def test_marks_decide_and_say_so(result):
@@ -23,7 +24,7 @@ def test_marks_decide_and_say_so(result):
     none = with_marks(result, {str(result.images["path"][at]): False for at in rows})
     assert every.decision == "relevant" and every.share == 1 and every.n_matches == len(rows)
     assert none.decision == "irrelevant" and none.n_matches == 0
-    assert none.settings["marked"] == len(rows) and "marked" not in result.settings
+    assert none.settings.n_marked == len(rows) and result.settings.n_marked == 0
     assert none.images["reason"].str.startswith("marked by hand: does not show").all()
     assert (every.probability, every.interval) > (result.probability, result.interval)
     assert every.rethreshold(relevance_threshold=0.9).n_matches == len(rows)  # marks stay
@@ -42,10 +43,9 @@ def test_a_mark_moves_its_image_alone(result):
 
 def test_marks_overrule_distances_at_every_threshold(shelf, embedder, written):
     scorer = RelevanceScorer(
-        "almonds", method="mean-distance", embedder=embedder, similarity_threshold=0.5,
-        progress=False,
-    ).fit(shelf)  # fmt: skip
-    result = scorer.score(written("site", "almonds", 2))
+        "almonds", rule=MeanDistanceRule(0.5), embedder=embedder, progress=False
+    ).fit(shelf)
+    result = scorer.decide(written("site", "almonds", 2))
     marked = with_marks(result, {0: False, 1: True})
     for threshold in (-1e300, 0.0, 1e300):
         moved = marked.rethreshold(similarity_threshold=threshold)
@@ -55,7 +55,7 @@ def test_marks_overrule_distances_at_every_threshold(shelf, embedder, written):
 def test_what_cannot_be_marked(scorer, written, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_text("no")
-    result = scorer.score([*written("site", "almonds", 2), bad])
+    result = scorer.decide([*written("site", "almonds", 2), bad])
     with pytest.raises(ValueError, match="is skipped and does not count"):
         with_marks(result, {2: True})
     for absent in (3, "absent.jpg"):
@@ -75,7 +75,7 @@ def test_marks_are_kept_by_content_and_apply_under_any_name(result, tmp_path):
     assert repr(kept) == "Marks(1 show the target, 1 do not)"
     assert kept.of("almonds") == marks.of("almonds") != []
     applied = kept.apply(result)
-    assert applied.settings["marked"] == 1 and not applied.images["is_match"][0]
+    assert applied.settings.n_marked == 1 and not applied.images["is_match"][0]
     kept.set(first, "almonds", None)
     assert kept.get(first, "almonds") is None and kept.apply(result) is result
 
@@ -116,11 +116,11 @@ def test_marks_feed_the_library(shelf, written, embedder, tmp_path):
     again = marks.as_library(joined, "almonds")
     assert again.counts.equals(joined.counts)
     before, after = (
-        RelevanceScorer("almonds", embedder=embedder, progress=False).fit(photos).score(does_not)
+        RelevanceScorer("almonds", embedder=embedder, progress=False).fit(photos).decide(does_not)
         for photos in (library, joined)
     )
     assert after.images["score"].mean() < before.images["score"].mean()
-    with pytest.raises(ValueError, match="'figs and dates' is not a class"):
+    with pytest.raises(ValueError, match="Unknown class 'figs and dates'"):
         marks.as_library(library, "figs and dates")
 
 

@@ -1,3 +1,5 @@
+"""Saving and loading a fitted scorer."""
+
 import json
 
 import numpy as np
@@ -6,7 +8,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.errors import SavedFolderError
+from similarity_lab.errors import InputError, PathNotFoundError, SavedFolderError
+from similarity_lab.files.saved import MANIFEST
 
 
 @pytest.fixture
@@ -19,62 +22,85 @@ def shop(written):
     return written("shop", "almonds", 4, seed=1) + written("shop", "soap", 4)
 
 
-@pytest.mark.parametrize("method", ["learned", "mean-distance"])
-def test_a_loaded_scorer_decides_alike(method, shelf, embedder, shop, tmp_path):
-    scorer = RelevanceScorer("almonds", method=method, embedder=embedder, progress=False)
+@pytest.fixture
+def folder(fitted, tmp_path):
+    fitted.save(tmp_path / "scorer")
+    return tmp_path / "scorer"
+
+
+@pytest.mark.parametrize("rule", ["learned", "mean-distance"])
+def test_load_decides_alike(rule, shelf, embedder, shop, tmp_path):
+    scorer = RelevanceScorer("almonds", rule=rule, embedder=embedder, progress=False)
     scorer.fit(shelf).save(tmp_path / "scorer")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=embedder, library=shelf)
-    before, after = scorer.score(shop), loaded.score(shop)
+    before, after = scorer.decide(shop), loaded.decide(shop)
     pd.testing.assert_frame_equal(before.images, after.images)
     assert before.to_row() == after.to_row() and before.settings == after.settings
     loaded.save(tmp_path / "again")
-    assert RelevanceScorer.load(tmp_path / "again", embedder=embedder, library=shelf)
-    with pytest.raises(ValueError, match="knows its own target only"):
+    again = RelevanceScorer.load(tmp_path / "again", embedder=embedder, library=shelf)
+    assert again.decide(shop).to_row() == before.to_row()
+    with pytest.raises(InputError, match="knows only its own target"):
         loaded.for_target("figs")
 
 
-def test_nothing_is_pickled(fitted, tmp_path):
-    fitted.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
-        "scorer.json",
-        "scorer.npz",
-    ]
-    with np.load(tmp_path / "scorer.npz", allow_pickle=False) as file:
-        assert all(file[name].dtype != object for name in file)
+def test_save_writes_no_pickle(folder):
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    assert names == ["manifest.json", "scorer.npz"]
+    with np.load(folder / "scorer.npz", allow_pickle=False) as file:
+        assert file.files and all(file[name].dtype != object for name in file)
 
 
-def test_it_refuses_what_does_not_belong_together(fitted, embedder, shelf, stub, tmp_path):
+def test_save_before_fit(tmp_path):
     with pytest.raises(NotFittedError):
         RelevanceScorer("almonds").save(tmp_path)
-    folder = tmp_path / "scorer"
-    fitted.save(folder)
+
+
+def test_load_needs_the_embedder_object(folder):
     with pytest.raises(SavedFolderError, match="passed as an object"):
         RelevanceScorer.load(folder)
+
+
+def test_load_refuses_another_embedder(folder, stub):
     with pytest.raises(SavedFolderError, match="vectors of 'written vectors'"):
         RelevanceScorer.load(folder, embedder=stub)
-    with pytest.raises(SavedFolderError, match="other photos than this library"):
-        fewer = {**shelf, "figs": shelf["figs"][1:]}
+
+
+def test_load_refuses_another_library(folder, embedder, shelf):
+    fewer = {**shelf, "figs": shelf["figs"][1:]}
+    with pytest.raises(SavedFolderError, match="other images than this library"):
         RelevanceScorer.load(folder, embedder=embedder, library=fewer)
-    with pytest.raises(SavedFolderError, match="holds no scorer"):
+
+
+def test_load_without_a_scorer(tmp_path, embedder):
+    with pytest.raises(PathNotFoundError, match="No saved scorer"):
         RelevanceScorer.load(tmp_path / "nothing", embedder=embedder)
 
 
-def test_changed_files_are_noticed(fitted, embedder, tmp_path):
-    fitted.save(tmp_path)
-    manifest = tmp_path / "scorer.json"
-    kept, numbers = manifest.read_text(), (tmp_path / "scorer.npz").read_bytes()
-    spoilt = json.loads(kept)
-    for text, complaint in [
-        ("{", "no manifest"),
-        ("[]", "no manifest"),
-        (json.dumps({**spoilt, "format": 99}), "format 99"),
-        (json.dumps({k: v for k, v in spoilt.items() if k != "rule"}), "incomplete"),
-        (json.dumps({**spoilt, "parameters": {"target": "x", "evil": 1}}), "incomplete"),
-    ]:
-        manifest.write_text(text)
-        with pytest.raises(SavedFolderError, match=complaint):
-            RelevanceScorer.load(tmp_path, embedder=embedder)
-    manifest.write_text(kept)
-    (tmp_path / "scorer.npz").write_bytes(numbers[:-9] + b"123456789")
-    with pytest.raises(SavedFolderError, match="not what was saved"):
+def test_load_refuses_version_1(tmp_path, embedder):
+    (tmp_path / "scorer.json").write_text('{"format": 1}')
+    with pytest.raises(SavedFolderError, match="another version .* fit again"):
         RelevanceScorer.load(tmp_path, embedder=embedder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content.pop("fitted_rule"), "incomplete"),
+        (lambda content: content["params"].update(evil=1), "incomplete"),
+        (lambda content: content["rule"].update(name="magic"), "incomplete"),
+        (lambda content: content["params"].update(certainty=7), "certainty is a probability"),
+    ],
+)
+def test_load_checks_the_manifest(folder, embedder, change, message):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    change(manifest["content"])
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=message):
+        RelevanceScorer.load(folder, embedder=embedder)
+
+
+def test_load_notices_changed_arrays(folder, embedder):
+    path = folder / "scorer.npz"
+    path.write_bytes(path.read_bytes()[:-9] + b"123456789")
+    with pytest.raises(SavedFolderError, match="changed since it was saved"):
+        RelevanceScorer.load(folder, embedder=embedder)

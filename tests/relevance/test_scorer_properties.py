@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn.base import clone
 
 from similarity_lab import RelevanceScorer
+from similarity_lab.relevance import MeanDistanceRule
 
 few = settings(max_examples=settings().max_examples // 3)  # a site takes its time
 METHODS = ["learned", "mean-distance"]
 both = pytest.mark.parametrize("method", METHODS)
+OF_RULE = {
+    "learned": {"rule__prior_share": st.floats(0.01, 0.99), "certainty": st.floats(0.5, 1)},
+    "mean-distance": {"rule__n_references": st.integers(1, 20)},
+}
 CHOICES = st.lists(st.integers(0, 23), min_size=1, max_size=10, unique=True)
 SHARES = st.floats(0, 1)
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), max_size=9)
@@ -36,11 +42,11 @@ def pool(written):
 def fit(shelf, embedder):
     """Fit a scorer by either method; where no threshold is asked for, half the images match."""
 
-    def fit(method, **parameters):
-        if method == "mean-distance":
-            parameters = {"similarity_threshold": 0.6, **parameters}
-        chosen = {"method": method, "embedder": embedder, "progress": False, **parameters}
-        scorer = RelevanceScorer("almonds", **chosen).fit(known.get("library", shelf))
+    def fit(rule, **parameters):
+        if rule == "mean-distance":
+            rule = MeanDistanceRule(0.6)
+        scorer = RelevanceScorer("almonds", rule=rule, embedder=embedder, progress=False)
+        scorer.set_params(**parameters).fit(known.get("library", shelf))
         known["library"] = scorer.library_  # whose photos are embedded once
         return scorer
 
@@ -59,7 +65,8 @@ def assert_same(before, after):
     if before.probability is not None:
         assert before.probability == pytest.approx(after.probability, abs=1e-4)
     chance = before.probability if before.probability is not None else 1
-    edges = (0.5, before.settings.get("certainty", 0.9), 1 - before.settings.get("certainty", 0.9))
+    certainty = before.settings.certainty or 0.9
+    edges = (0.5, certainty, 1 - certainty)
     if all(abs(chance - edge) > 1e-4 for edge in edges):
         assert (before.relevant, before.decision) == (after.relevant, after.decision)
 
@@ -78,7 +85,7 @@ def test_neither_order_nor_names_matter(method, fit, pool, tmp_path):
             shutil.copy(pool[at], folder / f"{number} {name}")
             for number, (at, name) in enumerate(zip(order, names, strict=False))
         ]
-        before, after = scorer.score([pool[at] for at in sorted(order)]), scorer.score(copies)
+        before, after = scorer.decide([pool[at] for at in sorted(order)]), scorer.decide(copies)
         assert_same(before, after)
         scores = dict(zip(sorted(order), before.images["score"], strict=True))
         again = [scores[at] for at in order]
@@ -96,8 +103,8 @@ def test_repeats_do_not_matter(fit, pool):
     def check(chosen, data):
         site = [pool[at] for at in chosen]
         more = data.draw(st.lists(st.sampled_from(site), max_size=6))
-        result = scorer.score(data.draw(st.permutations(site + more)))
-        assert_same(scorer.score(site), result)
+        result = scorer.decide(data.draw(st.permutations(site + more)))
+        assert_same(scorer.decide(site), result)
         assert result.to_row()["n_repeated"] == len(more)
 
     check()
@@ -117,8 +124,8 @@ def test_what_is_left_out_does_not_matter(fit, pool, tmp_path):
     @given(CHOICES, st.lists(st.sampled_from(icons), max_size=6))
     def check(chosen, more):
         site = [pool[at] for at in chosen]
-        result = scorer.score(more + site)
-        assert_same(scorer.score(site), result)
+        result = scorer.decide(more + site)
+        assert_same(scorer.decide(site), result)
         assert result.to_row()["n_left_out"] == len(more)
 
     check()
@@ -138,8 +145,8 @@ def test_unreadable_files_do_not_matter(method, fit, pool, tmp_path):
     def check(chosen, more, data):
         site = [pool[at] for at in chosen]
         files = data.draw(st.permutations(site + more))
-        result = scorer.score(files)
-        assert_same(scorer.score(site), result)
+        result = scorer.decide(files)
+        assert_same(scorer.decide(site), result)
         assert result.images["path"].tolist() == files
         skipped = result.images["status"] == "skipped"
         assert result.skipped["path"].tolist() == [str(path) for path in files if path in more]
@@ -160,11 +167,10 @@ def test_the_scale_of_vectors_does_not_matter(method, fit, pool):
         def louder(vectors):
             return (vectors * 10.0**exponent).astype(np.float32)
 
-        library, site = scorer.library_, scorer.look_at([pool[at] for at in chosen])
-        scaled = RelevanceScorer(**scorer.get_params(deep=False))
-        scaled.fit(replace(library, vectors=louder(library.vectors)))
+        library, site = scorer.library_, scorer.embed_site([pool[at] for at in chosen])
+        scaled = clone(scorer).fit(replace(library, vectors=louder(library.vectors)))
         found = replace(site.embedded, vectors=louder(site.embedded.vectors))
-        before, after = scorer.score(site), scaled.score(replace(site, embedded=found))
+        before, after = scorer.decide(site), scaled.decide(replace(site, embedded=found))
         np.testing.assert_allclose(after.images["score"], before.images["score"], atol=2e-3)
         assert after.relevant == before.relevant or abs(before.probability - 0.5) < 0.01
 
@@ -180,7 +186,7 @@ def test_thresholds_only_ever_make_it_harder(method, fit, pool):
         CHOICES, st.lists(SHARES, min_size=2, max_size=4), st.lists(SHARES, min_size=2, max_size=4)
     )
     def check(chosen, shares, similarities):
-        result = scorer.score([pool[at] for at in chosen])
+        result = scorer.decide([pool[at] for at in chosen])
         by_share = [result.rethreshold(relevance_threshold=share) for share in sorted(shares)]
         relevant = [one.relevant for one in by_share]
         assert relevant == sorted(relevant, reverse=True)
@@ -205,8 +211,8 @@ def test_a_decision_follows_from_its_evidence(method, fit, pool):
     @few
     @given(CHOICES, SHARES, st.floats(0.5, 1))
     def check(chosen, share, certainty):
-        result = scorer.score([pool[at] for at in chosen])
-        settings = {**result.settings, "certainty": certainty}
+        result = scorer.decide([pool[at] for at in chosen])
+        settings = replace(result.settings, certainty=certainty)
         result = replace(result, settings=settings).rethreshold(relevance_threshold=share)
         low, high = result.interval
         assert 0 <= low <= result.share <= high <= 1
@@ -216,11 +222,11 @@ def test_a_decision_follows_from_its_evidence(method, fit, pool):
             assert 0 <= chance <= 1 and result.relevant == (chance >= 0.5)
             assert (result.decision == "unsure") == (max(chance, 1 - chance) < certainty)
             assert images["probability"].between(0, 1).all()
-            expected = images["probability"] >= result.similarity_threshold
+            expected = images["probability"] >= result.settings.similarity_threshold
         else:
             assert result.probability is None and result.share == images["is_match"].mean()
             assert result.relevant == (result.share >= share)
-            expected = images["distance"] <= result.similarity_threshold
+            expected = images["distance"] <= result.settings.similarity_threshold
         assert images["is_match"].tolist() == expected.tolist()
         if result.decision != "unsure":
             assert result.relevant == (result.decision == "relevant")
@@ -235,12 +241,10 @@ def test_what_was_saved_decides_alike(method, fit, pool, embedder, tmp_path):
         CHOICES,
         st.fixed_dictionaries(
             {
-                "similarity_threshold": st.floats(0.1, 0.9),
+                "rule__similarity_threshold": st.floats(0.1, 0.9),
                 "relevance_threshold": SHARES,
-                "prior_share": st.floats(0.01, 0.99),
-                "certainty": st.floats(0.5, 1),
-                "n_references": st.integers(1, 20),
                 "seed": st.integers(0, 2**31),
+                **OF_RULE[method],
             }
         ),
     )
@@ -250,7 +254,7 @@ def test_what_was_saved_decides_alike(method, fit, pool, embedder, tmp_path):
         loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=embedder)
         assert loaded.get_params(deep=False).keys() == scorer.get_params(deep=False).keys()
         site = [pool[at] for at in chosen]
-        before, after = scorer.score(site), loaded.score(site)
+        before, after = scorer.decide(site), loaded.decide(site)
         pd.testing.assert_frame_equal(before.images, after.images)
         assert before.to_row() == after.to_row() and before.settings == after.settings
 

@@ -1,6 +1,7 @@
 """Figures in the docs are quoted from docs/benchmarks.md; a quote without a match is an error."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_readme_results_are_those_of_the_benchmarks(docs_parts):
 def test_command_reference_lists_every_command(docs_parts):
     text = docs_parts.commands()
     assert re.findall(r"^## (.*)", text, re.MULTILINE) == [
-        "demo", "score", "embed", "rank", "collect", "search", "fetch",
+        "demo", "rank", "decide", "collect", "embed", "search", "fetch",
     ]  # fmt: skip
     assert "--relevance-threshold SHARE" in text and "--render {never,auto,always}" in text
+
+
+def test_contributing_lists_the_layers_of_the_contract():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (layers,) = [
+        one["layers"] for one in contracts if "similarity_lab" in one.get("containers", [])
+    ]
+    lines = (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+    blocks = "\n".join(line.strip() if line.startswith("    ") else "" for line in lines)
+    names = [layer for layer in layers if not layer.startswith("_")]
+    assert "\n".join(names) in blocks

@@ -26,8 +26,12 @@ ROOMS = [
 
 
 def public_names(path):
-    """Return what a module's ``__all__`` lists, without importing it; of errors.py the classes."""
-    body = ast.parse(path.read_text("utf-8")).body
+    """Return the ``__all__`` of a module, or of its stub, without importing it.
+
+    For errors.py return its classes.
+    """
+    stub = path.with_suffix(".pyi")  # of a package whose names are imported lazily
+    body = ast.parse((stub if stub.exists() else path).read_text("utf-8")).body
     if path.stem == "errors":
         return {node.name for node in body if isinstance(node, ast.ClassDef)}
     for node in body:
@@ -36,7 +40,7 @@ def public_names(path):
     return None
 
 
-COMMAND = PACKAGE / "cli" / "__init__.py"  # docs/api/command.md has its help
+COMMAND = PACKAGE / "cli" / "__init__.py"  # docs/api/cli.md has its help
 PUBLIC = [path for path in ROOMS if path != COMMAND and public_names(path)]
 
 

@@ -109,9 +109,9 @@ def test_notice_names_the_packaged_weights():
 def test_every_file_of_the_package_is_package_data():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     package = ROOT / "similarity_lab"
-    packaged = {
-        path for glob in settings["package-data"]["similarity_lab"] for path in package.glob(glob)
-    }
+    globs = settings["package-data"]
+    packaged = {path for glob in globs["similarity_lab"] for path in package.glob(glob)}
+    packaged |= {path for glob in globs["*"] for path in package.rglob(glob)}
     present = {
         path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
     }

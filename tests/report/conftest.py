@@ -38,7 +38,7 @@ def results(scorer, sites, tmp_path):
     shutil.copy(sites / "nut-shop" / "00.jpg", sites / "nut-shop" / "again.jpg")
     shops = [sites / "date-shop", sites / "nut-shop"]
     return [
-        *scorer.score_each(shops, targets=["almonds", "dates"]),
+        *scorer.decide_each(shops, targets=["almonds", "dates"]),
         SiteFailure("broken.example", "almonds", "no answer within 30 s"),
     ]
 
@@ -58,5 +58,5 @@ def hostile(scorer, make_photo, tmp_path):
         [[path, address, f"data:text/html,{ATTACK}", ATTACK, ATTACK, ""] for path, address in
          zip(site.paths, attacks, strict=True)], columns=ORIGIN_COLUMNS,
     )  # fmt: skip
-    decided = scorer.score(Site(site.name, site.paths, site.skipped, site.root, origins))
+    decided = scorer.decide(Site(site.name, site.paths, site.skipped, site.root, origins))
     return [decided, SiteFailure(ATTACK, ATTACK, ATTACK + "\x00\x1b[2J\u2066")]

@@ -1,7 +1,7 @@
 import pytest
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.relevance import SiteFailure
+from similarity_lab.relevance import MeanDistanceRule, SiteFailure
 from similarity_lab.relevance.marks import Marks
 from similarity_lab.report import label
 
@@ -11,15 +11,26 @@ pytest.importorskip("ipywidgets")
 @pytest.fixture
 def results(library, sites, stub, tmp_path):
     scorer = RelevanceScorer(
-        "almonds", method="mean-distance", embedder=stub, similarity_threshold=0.001,
-        progress=False,
-    ).fit(library)  # fmt: skip
+        "almonds", rule=MeanDistanceRule(0.001), embedder=stub, progress=False
+    ).fit(library)
     shops = [sites / "nut-shop", sites / "date-shop"]
-    return [*scorer.score_each(shops), SiteFailure("broken", "almonds", "no answer")]
+    return [*scorer.decide_each(shops), SiteFailure("broken", "almonds", "no answer")]
+
+
+def site_and_page(labelling):
+    return labelling.widget.children[0].children
+
+
+def summary(labelling):
+    return labelling.widget.children[1].value
+
+
+def boxes(labelling):
+    return labelling.widget.children[2].children
 
 
 def buttons(labelling):
-    return [box.children[2] for box in labelling._grid.children]
+    return [box.children[2] for box in boxes(labelling)]
 
 
 def test_click_updates_the_decision_and_is_saved(results, tmp_path):
@@ -32,8 +43,8 @@ def test_click_updates_the_decision_and_is_saved(results, tmp_path):
         toggle.value = False
     assert labelling.result.n_matches == 0 and before.n_matches > 0
     assert labelling.results[0].decision == "irrelevant"
-    summary = labelling._summary.value
-    assert "(was relevant)" in summary and "10 marked by hand" in summary
+    assert "(was relevant)" in summary(labelling)
+    assert "10 marked by hand" in summary(labelling)
     reopened = label(results, file=file)
     assert [toggle.value for toggle in buttons(reopened)] == [False] * 10
     assert reopened.result.n_matches == 0
@@ -43,11 +54,12 @@ def test_click_updates_the_decision_and_is_saved(results, tmp_path):
 
 def test_sites_and_pages_are_navigated(results):
     labelling = label(results, per_page=4)
-    assert len(buttons(labelling)) == 4 and labelling._page.max == 3
-    labelling._page.value = 3
+    site, page = site_and_page(labelling)
+    assert len(buttons(labelling)) == 4 and page.max == 3
+    page.value = 3
     assert len(buttons(labelling)) == 2
-    labelling._site.value = 1
-    assert labelling._page.value == 1 and labelling.result.site == "date-shop"
+    site.value = 1
+    assert page.value == 1 and labelling.result.site == "date-shop"
     buttons(labelling)[0].value = True
     assert labelling.results[1].n_matches == 1
 
@@ -57,8 +69,8 @@ def test_untrusted_text_is_escaped_and_missing_image_is_reported(results, librar
 
     (sites / "nut-shop" / "00.jpg").unlink()
     labelling = label(replace(results[0], site="<img src=x onerror=alert(1)>\u202e"))
-    assert "<img" not in labelling._summary.value and "\u202e" not in labelling._summary.value
-    texts = [box.children[0].value for box in labelling._grid.children if len(box.children) == 1]
+    assert "<img" not in summary(labelling) and "\u202e" not in summary(labelling)
+    texts = [box.children[0].value for box in boxes(labelling) if len(box.children) == 1]
     assert texts == ["00.jpg: no such file"]
 
 

@@ -26,11 +26,6 @@ from similarity_lab.samples import (
 from similarity_lab.samples.shipped import ARCHIVE
 
 
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory):
-    return make_samples(tmp_path_factory.mktemp("samples") / "new", progress=False)
-
-
 def contents(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -133,7 +128,8 @@ def test_no_image_of_a_site_is_in_the_library(samples):
     )
 
 
-def test_same_folder_is_used_again_and_restored(samples):
+def test_same_folder_is_used_again_and_restored(tmp_path):
+    samples = make_samples(tmp_path / "new", progress=False)
     before = contents(samples.folder)
     removed = next(samples.sites[0].iterdir())
     removed.unlink()

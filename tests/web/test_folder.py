@@ -1,5 +1,4 @@
 import json
-import pickle
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +9,10 @@ from similarity_lab.errors import CollectedFolderError
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab.web import collect
-from similarity_lab.web.crawler.cache import JsonCacheStorage
 from similarity_lab.web.folder import (
     folder_name,
     forget_left_out,
-    prepare,
+    prepare_folder,
     read_marker,
     write_tables,
 )
@@ -22,129 +20,131 @@ from similarity_lab.web.folder import (
 URL = "https://shop.example/"
 
 
-def test_a_folder_of_somebody_else_is_not_touched(tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(CollectedFolderError, match="holds no collected site"):
-        prepare(tmp_path / "mine", URL)
-    prepare(tmp_path / "site", URL)
-    prepare(tmp_path / "site", URL)
+def test_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(CollectedFolderError, match="not empty and not a collected site"):
+        prepare_folder(tmp_path, URL)
+
+
+def test_folder_of_another_site_is_refused(tmp_path):
+    prepare_folder(tmp_path, URL)
+    prepare_folder(tmp_path, URL)
     with pytest.raises(CollectedFolderError, match=r"holds the images of https://shop.example/"):
-        prepare(tmp_path / "site", "https://other.example/")
+        prepare_folder(tmp_path, "https://other.example/")
+
+
+def test_file_instead_of_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CollectedFolderError, match="is not a folder"):
-        prepare(tmp_path / "file", URL)
+        prepare_folder(tmp_path / "file", URL)
+
+
+VERSION_1_MARKER = {
+    "url": URL,
+    "status": "collected",
+    "reason": "",
+    "complete": True,
+    "settings": {},
+    "version": "1.1.0",
+}
+
+
+def test_folder_of_version_1_is_refused(tmp_path):
+    (tmp_path / "site.json").write_text(json.dumps(VERSION_1_MARKER))
+    with pytest.raises(CollectedFolderError, match="another version .* delete the folder"):
+        prepare_folder(tmp_path, URL)
+
+
+def test_row_of_a_folder_of_version_1_says_how_to_collect_again(tmp_path):
+    folder = tmp_path / folder_name(URL)
+    (folder / "images").mkdir(parents=True)
+    (folder / "site.json").write_text(json.dumps(VERSION_1_MARKER))
+    row = collect(URL, tmp_path, progress=False).table.iloc[0]
+    assert row["crawl_status"] == "failed" and "delete the folder" in row["reason"]
 
 
 @pytest.mark.parametrize("moment", range(5))
-def test_killed_while_the_folder_is_made(tmp_path, monkeypatch, moment):
-    """Whatever is there of it then, the next call takes it for its own."""
+def test_folder_is_usable_after_a_kill_while_it_was_created(tmp_path, monkeypatch, moment):
     calls, folder = iter(range(9)), tmp_path / "site"
     for name in ("mkdir", "write_text", "replace"):
         original = getattr(Path, name)
 
-        def until_then(self, *given, original=original, **named):
+        def until_then(self, *arguments, original=original, **keywords):
             if next(calls) == moment:
                 raise KeyboardInterrupt
-            return original(self, *given, **named)
+            return original(self, *arguments, **keywords)
 
         monkeypatch.setattr(Path, name, until_then)
     with pytest.raises(KeyboardInterrupt):
-        prepare(folder, URL)
+        prepare_folder(folder, URL)
     monkeypatch.undo()
-    prepare(folder, URL)
-    assert read_marker(folder)["url"] == URL and (folder / "crawl" / "cache").is_dir()
+    prepare_folder(folder, URL)
+    assert read_marker(folder)["url"] == URL
+    assert (folder / "images").is_dir() and (folder / "crawl").is_dir()
 
 
-def test_links_that_lead_out_are_refused(tmp_path):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    prepare(tmp_path / "site", URL)
+def test_symbolic_link_inside_the_folder_is_refused(tmp_path):
+    (tmp_path / "outside").mkdir()
+    prepare_folder(tmp_path / "site", URL)
     (tmp_path / "site" / "images").rmdir()
-    (tmp_path / "site" / "images").symlink_to(outside)
-    with pytest.raises(CollectedFolderError, match="is a link"):
-        prepare(tmp_path / "site", URL)
-    (tmp_path / "link").symlink_to(outside)
+    (tmp_path / "site" / "images").symlink_to(tmp_path / "outside")
+    with pytest.raises(CollectedFolderError, match="is a symbolic link"):
+        prepare_folder(tmp_path / "site", URL)
+
+
+def test_symbolic_link_instead_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "outside")
     with pytest.raises(CollectedFolderError, match="is not a folder"):
-        prepare(tmp_path / "link", URL)
+        prepare_folder(tmp_path / "link", URL)
 
 
 @pytest.mark.parametrize(
     "url", ["http://../../x/", "http://a.example/../../b", "http://A:80/%2f..", "http://é/"]
 )
-def test_folder_names_stay_inside(url):
+def test_folder_name_stays_inside(url):
     name = folder_name(url)
     assert Path(name).name == name and not name.startswith(".") and name.isascii()
 
 
-def test_a_crawl_that_was_killed_leaves_tables_that_can_be_read(tmp_path):
-    prepare(tmp_path, URL)
-    kept = {"url": "a", "status": "kept", "path": "images/" + "a" * 32 + ".jpg", "priority": 3}
-    tried = [
-        {"url": "b", "status": "failed", "reason": "slow"},
-        {"url": "b", **kept, "path": "x"},
-    ]
-    lines = [json.dumps(row) for row in (kept, tried[0], {**tried[1], "url": "b"})]
-    (tmp_path / "crawl" / "images.jsonl").write_text("\n".join([*lines, '{"url": "c", "sta']))
+def write_log(folder, rows, end=""):
+    log = folder / "crawl" / "images.jsonl"
+    log.write_text("\n".join(json.dumps(row) for row in rows) + "\n" + end)
+    return log
+
+
+def test_tables_of_a_killed_crawl(tmp_path):
+    """The best outcome counts, a truncated line is ignored, files without a row are deleted."""
+    prepare_folder(tmp_path, URL)
+    a = {"url": "a", "crawl_status": "kept", "path": f"images/{'a' * 32}.jpg", "priority": 3}
+    b_failed = {"url": "b", "crawl_status": "failed", "reason": "slow"}
+    b_kept = {"url": "b", "crawl_status": "kept", "path": "x", "priority": 3}
+    write_log(tmp_path, [a, b_failed, b_kept], end='{"url": "c", "crawl_sta')
     for name in ("a" * 32, "b" * 32):
         (tmp_path / "images" / f"{name}.jpg").write_bytes(b"x")
     images, pages = write_tables(tmp_path)
-    assert images["url"].to_list() == ["a", "b"] and set(images["status"]) == {"kept"}
-    assert len(pages) == 0 and [path.name[0] for path in (tmp_path / "images").iterdir()] == ["a"]
+    assert images["url"].to_list() == ["a", "b"] and set(images["crawl_status"]) == {"kept"}
+    assert len(pages) == 0
+    assert [path.name for path in (tmp_path / "images").iterdir()] == [f"{'a' * 32}.jpg"]
     assert pd.read_parquet(tmp_path / "images.parquet")["width"].isna().all()
 
 
-def test_the_cache_never_unpickles(tmp_path):
-    from scrapy import Request
-    from scrapy.http import HtmlResponse
-    from scrapy.settings import Settings
-    from scrapy.utils.request import RequestFingerprinter
-
-    class Bomb:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "exploded",))
-
-    storage = JsonCacheStorage(
-        Settings({"HTTPCACHE_DIR": str(tmp_path / "cache"), "HTTPCACHE_EXPIRATION_SECS": 60})
-    )
-    spider = type("Spider", (), {})()
-    spider.crawler = type("Crawler", (), {"request_fingerprinter": RequestFingerprinter()})()
-    storage.open_spider(spider)
-    request = Request("https://shop.example/a")
-    assert storage.retrieve_response(spider, request) is None
-    headers = {"Content-Type": "text/html", "Set-Cookie": "a=b", "X-Twice": ["1", "2"]}
-    storage.store_response(
-        spider, request, HtmlResponse(request.url, headers=headers, body=b"nuts")
-    )
-    kept = storage.retrieve_response(spider, request)
-    assert (kept.body, kept.headers.getlist("X-Twice")) == (b"nuts", [b"1", b"2"])
-    assert "Set-Cookie" not in kept.headers and isinstance(kept, HtmlResponse)
-    for path in (tmp_path / "cache").rglob("*.json"):
-        path.write_bytes(pickle.dumps(Bomb()))
-    assert storage.retrieve_response(spider, request) is None
-    assert not (tmp_path / "exploded").exists()
-    storage.seconds = -1
-    storage.store_response(spider, request, HtmlResponse(request.url, body=b"old"))
-    assert storage.retrieve_response(spider, request) is None
-
-
-def test_other_limits_let_what_was_left_out_try_again(tmp_path):
-    prepare(tmp_path, URL)
-    log = tmp_path / "crawl" / "images.jsonl"
-    rows = [{"url": name, "status": name} for name in ("kept", "left out", "not fetched")]
-    log.write_text("\n".join(map(json.dumps, [*rows, "text", 3, {"status": 7}])))
+def test_forget_left_out_keeps_only_final_rows(tmp_path):
+    prepare_folder(tmp_path, URL)
+    statuses = ("kept", "repeated", "left out", "not fetched", "failed")
+    rows = [{"url": status, "crawl_status": status} for status in statuses]
+    log = write_log(tmp_path, [*rows, "text", 3, {"crawl_status": 7}])
     forget_left_out(tmp_path)
-    assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == ["kept"]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["crawl_status"] for line in lines] == ["kept", "repeated"]
 
 
-def test_a_folder_with_notes_of_somebody_else_costs_only_that_site(tmp_path):
+def test_damaged_log_fails_only_that_site(tmp_path, monkeypatch):
     folder = tmp_path / "shop.example"
-    prepare(folder, "http://shop.example/")
-    (folder / "site.json").write_text(json.dumps({"url": "http://shop.example/", "complete": True}))
-    note = {"url": "a", "status": "kept", "path": "../../x", "sha256": "s", "width": "wide"}
-    (folder / "crawl" / "images.jsonl").write_text(json.dumps(note))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("similarity_lab.web.collecting.run_crawl", lambda *_: "")
-        table = collect(["shop.example", "http://10.0.0.1"], tmp_path, progress=False).table
-    assert table["status"].to_list() == ["failed", "refused"]
-    assert "damaged notes, remove them" in table.loc[0, "reason"]
+    prepare_folder(folder, "http://shop.example/")
+    row = {"url": "a", "crawl_status": "kept", "path": "x", "sha256": "s", "width": "wide"}
+    write_log(folder, [row])
+    monkeypatch.setattr("similarity_lab.web.collection.run_crawl", lambda *_: "")
+    table = collect(["shop.example", "http://10.0.0.1"], tmp_path, progress=False).table
+    assert table["crawl_status"].to_list() == ["failed", "refused"]
+    assert "Damaged logs in " in table.loc[0, "reason"]

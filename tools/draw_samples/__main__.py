@@ -1,4 +1,4 @@
-"""Draw, encode and write the sample: ``python -m tools.draw_samples``; a few minutes."""
+"""Draw, encode and write the sample: ``python -m tools.draw_samples``; half a minute."""
 
 import csv
 import io
@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 from similarity_lab.files import atomic_write
 from similarity_lab.samples.shipped import ARCHIVE, COLUMNS, TABLE
 
-from .drawing import draw
 from .plan import RECIPES, Shot, plan_library, plan_site
+from .staging import draw_staged
 
 _ENCODING: dict[str, dict[str, object]] = {
     ".jpg": {"format": "JPEG", "quality": 72, "optimize": True, "progressive": True},
@@ -28,11 +28,11 @@ def encoded(shot: Shot) -> bytes:
     """Draw one image and return its file; a truncated one lacks the second half."""
     ending = shot.path[shot.path.rindex(".") :]
     buffer = io.BytesIO()
-    # A thumbnail is the product's image made small, not drawn anew
-    size = (224, 224) if shot.role in ("thumbnail", "icon") else shot.size
-    image = Image.fromarray(draw(shot.subject, seed=shot.seed, size=size))
-    if image.size != shot.size[::-1]:
-        image = image.resize(shot.size[::-1], Image.Resampling.LANCZOS)
+    image = Image.fromarray(
+        draw_staged(shot.subject, seed=shot.seed, size=shot.size, name=shot.title)
+    )
+    if shot.saved_size:
+        image = image.resize(shot.saved_size[::-1], Image.Resampling.LANCZOS)
     if ending in (".png", ".gif"):  # graphics: few colours
         image = image.quantize(64)
     image.save(buffer, **_ENCODING[ending])  # type: ignore[arg-type]

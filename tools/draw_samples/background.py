@@ -1,4 +1,4 @@
-"""The generated images behind ``background.npz`` and ``int8.npz``, which stay as they are."""
+"""The images behind ``background.npz`` and ``int8.npz``: drawn by `draw`, not by `draw_staged`."""
 
 from collections.abc import Iterable
 
@@ -16,8 +16,8 @@ def background_images(numbers: Iterable[int] | None = None) -> list[Pixels]:
     With `numbers`, only those of them.
     """
     kinds = (*PRODUCTS, *OTHERS)
-    drawn = range(len(kinds) * IMAGES_PER_KIND) if numbers is None else numbers
+    indices = range(len(kinds) * IMAGES_PER_KIND) if numbers is None else numbers
     return [
         draw(kinds[n // IMAGES_PER_KIND], seed=_SEED + n % IMAGES_PER_KIND, size=(_SIDE, _SIDE))
-        for n in drawn
+        for n in indices
     ]

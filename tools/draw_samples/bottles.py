@@ -1,4 +1,4 @@
-"""Maple syrup and sunflower oil."""
+"""Bottles of maple syrup and sunflower oil, and pancakes."""
 
 import numpy as np
 
@@ -100,8 +100,8 @@ def oil_bottles(rng: Rng, scene: Scene, item: Item, edge: float) -> None:
     middle = 0.5 + rng.uniform(-0.12, 0.12) * (number == 1)
     apart = min(0.31, 2.3 * bottle.outline[1][1] * tall / scene.shape[1])
     for k in range(number):
-        at = scene.shape[1] * (middle + apart * (k - (number - 1) / 2))
-        stand(rng, scene, bottle, (at, foot_y), tall)
+        center = scene.shape[1] * (middle + apart * (k - (number - 1) / 2))
+        stand(rng, scene, bottle, (center, foot_y), tall)
     if rng.random() < 0.5:
         width = scene.unit * rng.uniform(0.34, 0.5)
         side = -1 if middle > 0.5 else 1
@@ -142,9 +142,9 @@ def pancakes(rng: Rng, scene: Scene, item: Item, edge: float) -> None:
     _pour(rng, scene, ((px - sx) / radius, (py - top) / (radius * k)), lift + thick, layers * thick)
 
 
-def _pour(rng: Rng, scene: Scene, at: tuple[Floats, Floats], lift: float, drop: float) -> None:
+def _pour(rng: Rng, scene: Scene, center: tuple[Floats, Floats], lift: float, drop: float) -> None:
     """Let syrup lie on the topmost pancake and run over its front edge; then butter."""
-    x, y = at
+    x, y = center
     far = np.hypot(x, y) + 0.10 * fractal(rng, scene.shape, 5, 2)
     pool = step(far, 0.84, 0.80)
     rim = np.sqrt(np.clip(1 - x * x, 0, 1))

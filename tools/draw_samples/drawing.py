@@ -1,4 +1,4 @@
-"""One photo of any subject: which ways there are to show it, and how often each is used."""
+"""Draw one plain image of a subject: which arrangements there are and how often each is used."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ from .surfaces import tabletop, wall
 Flat = Callable[[Rng, Scene, Item], None]
 Upright = Callable[[Rng, Scene, Item, float], None]
 
-# Pictures are drawn this much larger than asked, then averaged down: smooth edges
+# Images are drawn this much larger and scaled down, for smooth edges
 _SUPERSAMPLE = 1.5
 
 
 @dataclass(frozen=True)
 class Product:
-    """A product and its ways to lie on a table (`flat`) or stand before a wall (`upright`).
+    """A product and its arrangements: on a table (`flat`) or before a wall (`upright`).
 
-    A way that is named twice is used twice as often. `leaves` (width / length, teeth) says what
-    its leaves are like, where photos of it often show some.
+    An arrangement that is listed twice is used twice as often. `leaves` (width / length, teeth)
+    describes the leaves of a plant that images of the product often include.
     """
 
     item: Item
@@ -38,7 +38,7 @@ class Product:
     leaves: tuple[float, int] | None = None
 
 
-# Mostly loose: bowls, bags and jars look alike whatever is in them
+# Mostly loose: bowls, bags and jars look similar whatever they hold
 _LOOSE: tuple[Flat, ...] = (
     *3 * (items.spread, items.scatter, items.heap),
     *2 * (items.few, vessels.bowl),
@@ -47,7 +47,7 @@ _LOOSE: tuple[Flat, ...] = (
 
 _JAR: tuple[Upright, ...] = (vessels.jar,)
 
-_PRODUCTS: Mapping[str, Product] = {
+_CATALOGUE: Mapping[str, Product] = {
     "almonds": Product(Item("ALMONDS", nuts.almond, 0.19, 0.56, rgb(110, 65, 35)), _LOOSE, _JAR),
     "cocoa": Product(
         Item("COCOA", grains.chocolate, 0.20, 1.0, rgb(60, 34, 22)),
@@ -82,16 +82,21 @@ _FIGURES: Mapping[str, Callable[[Rng, Scene], None]] = {
 }
 
 
+def catalogue() -> Mapping[str, Product]:
+    """Return how each of `PRODUCTS` is shown."""
+    return _CATALOGUE
+
+
 def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixels:
-    """Return a generated photo of `subject`.
+    """Return a generated image of `subject`.
 
     Parameters
     ----------
     subject : str
         One of `PRODUCTS` or `OTHERS`.
     seed : int
-        0 or more. The same seed gives the same photo; another seed other things in another light.
-        The ways to show a product (heap, bowl, close-up, …) take turns from seed to seed.
+        0 or more. Equal seeds give equal images. The arrangements of a product (heap, bowl,
+        close-up, …) take turns from seed to seed.
     size : (height, width)
         In pixels, at least 32 each.
 
@@ -101,7 +106,7 @@ def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixe
 
     Raises
     ------
-    ValueError
+    InputError
         For an unknown subject (the message lists the known ones), a size below 32, a seed below 0.
 
     Examples
@@ -111,7 +116,7 @@ def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixe
     """
     if subject not in PRODUCTS and subject not in OTHERS:
         known = ", ".join([*PRODUCTS, *OTHERS])
-        raise InputError(f"nothing known about how {subject!r} looks; choose one of: {known}")
+        raise InputError(f"Unknown subject {subject!r}; expected one of: {known}")
     if min(size) < 32 or seed < 0:
         raise InputError(
             "expected a (height, width) of at least 32 pixels each and a seed of 0 or more, "
@@ -125,14 +130,14 @@ def draw(subject: str, *, seed: int, size: tuple[int, int] = (320, 320)) -> Pixe
         scene = tabletop(rng, shape)
         _FIGURES[subject](rng, scene)
         return develop(rng, scene.shade(Light.random(rng)), size, flat=True)
-    scene, flat = _show(rng, _PRODUCTS[subject], shape, seed)
+    scene, flat = _show(rng, _CATALOGUE[subject], shape, seed)
     return develop(rng, scene.shade(Light.random(rng)), size, flat=not flat)
 
 
 def _show(rng: Rng, product: Product, shape: tuple[int, int], turn: int) -> tuple[Scene, bool]:
-    """Return a scene of the product and whether it is seen from above.
+    """Return a scene of the product, and whether it is seen from above.
 
-    The ways to show it take turns: photos with consecutive seeds differ as much as they can.
+    Arrangements take turns, so that images with consecutive seeds differ as much as possible.
     """
     way = turn % (len(product.flat) + len(product.upright))
     if way >= len(product.flat):

@@ -20,7 +20,7 @@ class Bottle:
     outline : tuple of (height, half width)
         From foot (0) to the top of the cap (1), both in heights of the bottle.
     absorbs : (3,) float32
-        How fast the liquid swallows red, green and blue light.
+        Absorption of red, green and blue light per depth of liquid.
     cap : float
         Where the cap begins, 0…1.
     cap_color : (3,) float32
@@ -70,7 +70,7 @@ def stand(rng: Rng, scene: Scene, bottle: Bottle, foot: tuple[float, float], tal
 
 
 def _liquid(rng: Rng, scene: Scene, bottle: Bottle, around: Floats, y: Floats) -> Floats:
-    """Return the colour of glass and liquid: the room behind, filtered by the way through."""
+    """Return the colour of glass and liquid: the background, filtered by the depth of liquid."""
     fill = min(bottle.cap - 0.06, rng.uniform(0.74, 0.86))
     behind = mix(blur(scene.color, 0.05 * scene.unit), 1.0, 0.55)
     depth = 0.35 + 1.1 * around
@@ -83,25 +83,25 @@ def _liquid(rng: Rng, scene: Scene, bottle: Bottle, around: Floats, y: Floats) -
 
 
 def _reflections(rng: Rng, scene: Scene, s: Floats, inside: Floats) -> None:
-    """Mirror the photographer's lamps: a broad strip on one side, a thin one on the other."""
+    """Paint reflections of two lamps: a broad strip on one side, a thin one on the other."""
     side = pick(rng, (-1.0, 1.0))
     strips = 0.75 * step(np.abs(s - 0.62 * side), 0.13, 0.07)
     strips = strips + 0.4 * step(np.abs(s + 0.80 * side), 0.06, 0.02)
     scene.color[:] = mix(scene.color, 1.0, rng.uniform(0.5, 0.8) * strips * inside)
 
 
-def stick(scene: Scene, label: Floats, at: tuple[float, float], relief: Floats) -> None:
-    """Stick `label` (h, w, 3), its middle `at` x, y, on a body whose heights are `relief`."""
+def stick(scene: Scene, label: Floats, center: tuple[float, float], relief: Floats) -> None:
+    """Stick `label` (h, w, 3) at `center` (x, y) onto a body whose heights are `relief`."""
     rows, columns = label.shape[:2]
-    top, left = max(0, round(at[1] - rows / 2)), max(0, round(at[0] - columns / 2))
+    top, left = max(0, round(center[1] - rows / 2)), max(0, round(center[0] - columns / 2))
     window = slice(top, top + rows), slice(left, left + columns)
-    seen = scene.height[window].shape  # less than the label where the frame cuts it
-    scene.color[window] = label[: seen[0], : seen[1]]
+    visible = scene.height[window].shape  # less than the label where the frame cuts it
+    scene.color[window] = label[: visible[0], : visible[1]]
     scene.height[window] = relief[window] + 1.5
     scene.gloss[window] = 0.1
 
 
-def ground_contact(scene: Scene, at: tuple[float, float], wide: float) -> None:
+def ground_contact(scene: Scene, center: tuple[float, float], wide: float) -> None:
     """Darken the table where something `wide` pixels wide stands on it."""
-    x, y = scene.around(at, 0.62 * wide)
+    x, y = scene.around(center, 0.62 * wide)
     scene.color *= (1 - 0.55 * step(np.hypot(x, 5.2 * y), 1.1, 0.2))[..., None]

@@ -1,4 +1,4 @@
-"""Oats and cocoa: what lies as flakes or powder."""
+"""Oats and cocoa: flakes, powder, chocolate."""
 
 import numpy as np
 
@@ -122,10 +122,10 @@ def _spoonful(rng: Rng, scene: Scene) -> None:
     """Lay a wooden spoon down and fill it with powder."""
     length = scene.unit * rng.uniform(0.7, 0.95)
     spoon, hollow = scoop(rng, round(length))
-    at = (scene.shape[1] * rng.uniform(0.55, 0.75), scene.shape[0] * rng.uniform(0.4, 0.75))
+    center = (scene.shape[1] * rng.uniform(0.55, 0.75), scene.shape[0] * rng.uniform(0.4, 0.75))
     turn = float(rng.uniform(-0.9, 0.9))
-    scene.place(spoon, at, length, turn, base=0.6 * float(scene.height.max()))
+    scene.place(spoon, center, length, turn, base=0.6 * float(scene.height.max()))
     load = Scene(scene.color, np.zeros(scene.shape, np.float32))
-    load.place(hollow, at, length, turn, base=0.0)
+    load.place(hollow, center, length, turn, base=0.0)
     inside = (load.height > 1).astype(np.float32)
     _powder(rng, scene, scene.height + inflate(inside, 0.1 * length) * 0.6, inside)

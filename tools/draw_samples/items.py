@@ -1,4 +1,4 @@
-"""Ways to show many small things: spread out, heaped, in a bowl, a jar, a bag."""
+"""Arrangements of many small items: filling the frame, scattered, a few, a heap."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Item:
 
 @dataclass
 class Hand:
-    """A handful: a few drawn variants of an item, put down in any pose."""
+    """A few variants of an item, placed in random poses."""
 
     rng: Rng
     item: Item
@@ -51,17 +51,17 @@ class Hand:
     def put(
         self,
         scene: Scene,
-        at: tuple[float, float],
+        center: tuple[float, float],
         *,
         lean: float = 0.12,
         base: float | None = None,
         clip: Floats | None = None,
     ) -> None:
-        """Lay one down at `at` (x, y pixels)."""
+        """Place one at `center` (x, y in pixels)."""
         rng = self.rng
         scene.place(
             pick(rng, self.sprites),
-            at,
+            center,
             self.width * float(np.exp(rng.normal(0, 0.08))),
             float(rng.uniform(0, 2 * np.pi)),
             squash=1 - abs(float(rng.normal(0, 0.8 * lean))),
@@ -77,7 +77,7 @@ class Hand:
 
 
 def fill(scene: Scene, hand: Hand, clip: Floats, layers: float = 2.0) -> None:
-    """Fill the mask `clip` (h, w) with the item, no gaps."""
+    """Fill the mask `clip` (h, w) with the item, without gaps."""
     rows, columns = np.nonzero(clip > 0.5)
     if not len(rows):
         return
@@ -126,7 +126,7 @@ def scatter(rng: Rng, scene: Scene, item: Item) -> None:
     frame = np.array(scene.shape[::-1])
     for _ in range(min(60, max(5, hand.count(float(frame.prod()), rng.uniform(0.35, 0.7))))):
         tries = rng.uniform(0.05, 0.95, (8, 2)) * frame
-        if spots:  # of several tries, the one farthest from all others
+        if spots:  # best-candidate sampling: the farthest from all others
             gaps = np.hypot(*(tries[:, None] - np.array(spots)[None]).transpose(2, 0, 1))
             tries = tries[gaps.min(1).argmax()][None]
         spots.append((float(tries[0, 0]), float(tries[0, 1])))

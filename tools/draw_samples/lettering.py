@@ -1,4 +1,4 @@
-"""Printed things: lettering and labels, in the font that comes with Pillow."""
+"""Lettering, in the font that comes with Pillow."""
 
 from functools import cache
 
@@ -20,20 +20,20 @@ def _letters(text: str) -> Floats:
 
 
 def write(
-    picture: Floats, text: str, at: tuple[float, float], size: tuple[float, float], ink: Floats
+    image: Floats, text: str, center: tuple[float, float], size: tuple[float, float], ink: Floats
 ) -> None:
-    """Print `text` into `picture` (h, w, 3), changing it, centred at `at` (x, y as parts 0…1).
+    """Print `text` into `image` (h, w, 3) in place, centred at `center` (x, y in 0…1).
 
     The letters fill the box `size` (width, height as parts 0…1) as far as their shape allows.
     """
     letters = _letters(text)
-    rows, columns = picture.shape[:2]
+    rows, columns = image.shape[:2]
     scale = min(size[0] * columns / letters.shape[1], size[1] * rows / letters.shape[0])
-    wanted = [max(1, round(side * scale)) for side in letters.shape]
-    mask = resize(letters, (wanted[0], wanted[1]))
-    top = round(at[1] * rows - wanted[0] / 2)
-    left = round(at[0] * columns - wanted[1] / 2)
+    shape = [max(1, round(side * scale)) for side in letters.shape]
+    mask = resize(letters, (shape[0], shape[1]))
+    top = round(center[1] * rows - shape[0] / 2)
+    left = round(center[0] * columns - shape[1] / 2)
     y0, x0 = max(0, top), max(0, left)
-    window = picture[y0 : top + wanted[0], x0 : left + wanted[1]]
+    window = image[y0 : top + shape[0], x0 : left + shape[1]]
     mask = mask[y0 - top :, x0 - left :][: window.shape[0], : window.shape[1]]
     window[...] = mix(window, ink, mask)

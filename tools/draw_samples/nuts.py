@@ -1,4 +1,4 @@
-"""Almonds, hazelnuts and peanuts, one at a time; `_items` makes heaps and bowls of them."""
+"""Almonds, hazelnuts and peanuts, one at a time; `items` and `vessels` arrange them."""
 
 import numpy as np
 

@@ -1,7 +1,6 @@
-"""Small helpers on pixel arrays that every drawing uses: colours, noise, blur, masks.
+"""Helpers on pixel arrays: colours, noise, blur, masks.
 
-Colours are linear light (not sRGB) while a picture is being drawn, because only then do
-lights, shadows and highlights add up as they do in a camera.
+Colours are linear light (not sRGB) until an image is developed, since light adds up linearly.
 """
 
 from collections.abc import Sequence

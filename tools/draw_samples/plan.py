@@ -1,4 +1,4 @@
-"""What the sample consists of, decided before anything is drawn, so that it can be tested."""
+"""Plan of the sample: which images it consists of, and which subject, size and role each has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from similarity_lab.samples import OTHERS, PRODUCTS, TARGET
 from .pixels import Rng
 
 BACKGROUND = "random"
-IMAGES_PER_PRODUCT = 16
+IMAGES_PER_PRODUCT = 20
 BACKGROUND_IMAGES = 20
 TITLES: Mapping[str, tuple[str, ...]] = {
     "almonds": ("Natural almonds 500 g", "Whole almonds 1 kg", "Roasted almonds, unsalted",
@@ -41,6 +41,8 @@ class Shot:
         What it shows, of `PRODUCTS` or `OTHERS`.
     seed, size : int, (height, width)
         Of the drawing.
+    saved_size : (height, width), optional
+        What the drawing is scaled to before it is saved: a thumbnail, an icon.
     role : str
         "reference" in the library; on a site "product", "detail" (another image of a product),
         "thumbnail", "page" (not of a product), "banner", "logo" or "icon".
@@ -56,6 +58,7 @@ class Shot:
     subject: str
     seed: int
     size: tuple[int, int]
+    saved_size: tuple[int, int] | None = None
     role: str = "reference"
     product: int = -1
     title: str = ""
@@ -105,11 +108,11 @@ RECIPES: tuple[Recipe, ...] = (
     # Half of the catalogue
     Recipe(
         "greenfield-foods",
-        {"almonds": 8, "dates": 2, "oats": 2, "hazelnuts": 1, "cocoa": 1},
+        {"almonds": 9, "dates": 2, "oats": 2, "hazelnuts": 1, "cocoa": 1},
         {"banner": 2, "scene": 1},
     ),
     # Look-alikes only
-    Recipe("hazel-and-shell", {"hazelnuts": 6, "peanuts": 6}, {"banner": 1, "person": 1}),
+    Recipe("hazel-and-shell", {"hazelnuts": 7, "peanuts": 7}, {"banner": 1, "person": 1}),
     Recipe(
         "juniper-row",
         {"almonds": 1, "dates": 3, "coconut": 3, "oats": 3, "cocoa": 2, "sunflower oil": 3,
@@ -128,13 +131,13 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         "oak-and-honey",
-        {"almonds": 7, "hazelnuts": 2, "dates": 1, "maple syrup": 1},
+        {"almonds": 11, "hazelnuts": 1, "dates": 1, "maple syrup": 1},
         {"banner": 1, "scene": 1},
     ),
     Recipe("pebble-and-pod", {"peanuts": 7, "dates": 3, "coconut": 1}, {"banner": 1, "scene": 1}),
     Recipe(
         "sunny-larder",
-        {"almonds": 6, "coconut": 2, "dates": 2, "peanuts": 2, "sunflower oil": 1},
+        {"almonds": 6, "coconut": 3, "dates": 3, "peanuts": 2, "oats": 2, "sunflower oil": 2},
         {"banner": 1, "person": 1},
     ),
 )  # fmt: skip
@@ -168,7 +171,7 @@ def plan_site(recipe: Recipe) -> list[Shot]:
     # The target's product has its details first: the share stays what the recipe says
     details = [replace(shots[k], seed=_seed(rng), role="detail") for k in many[: recipe.details]]
     small = [
-        replace(shots[k], role="thumbnail", size=_thumbnail(rng, shots[k].size))
+        replace(shots[k], role="thumbnail", saved_size=_thumbnail(rng, shots[k].size))
         for k in many[::-1][: recipe.thumbnails]
     ]
     repeats = [shots[k] for k in many[recipe.details :][: recipe.repeats]]
@@ -179,15 +182,14 @@ def plan_site(recipe: Recipe) -> list[Shot]:
     ]
     shots += [*details, *small, *repeats, *others]
     if recipe.truncated:
-        cut = _shot(rng, TARGET, "detail", 0, TITLES[TARGET][0])
+        whole = next(shot for shot in shots if shot.subject == TARGET)
+        cut = _shot(rng, TARGET, "detail", whole.product, whole.title)
         shots.append(replace(cut, truncated=True))
     endings = [".webp" if k % 9 == 4 and shot.role == "product" else ".jpg"
                for k, shot in enumerate(shots)]  # fmt: skip
     name = recipe.name.replace("-", " ").title()
-    shots += [
-        replace(_shot(rng, "logo", "logo", -1, name), size=(96, 192)),
-        replace(_shot(rng, "logo", "icon", -1, "Cart"), size=(40, 40)),
-    ]
+    logo = replace(_shot(rng, "logo", "logo", -1, name), size=(96, 192))
+    shots += [logo, replace(logo, role="icon", size=(128, 128), saved_size=(40, 40))]
     endings += [".png", ".gif"]
     if recipe.truncated:
         endings[-3] = ".jpg"
@@ -200,7 +202,7 @@ def plan_site(recipe: Recipe) -> list[Shot]:
 
 def _shot(rng: Rng, subject: str, role: str, product: int, title: str) -> Shot:
     size = (112, 224) if role == "banner" else _size(rng)
-    return Shot("", subject, _seed(rng), size, role, product, title)
+    return Shot("", subject, _seed(rng), size, None, role, product, title)
 
 
 def _seed(rng: Rng) -> int:

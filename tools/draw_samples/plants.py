@@ -1,4 +1,4 @@
-"""A maple leaf and a sunflower, as print on labels and as things beside the bottles."""
+"""Leaves and a sunflower, printed on labels or lying beside products."""
 
 import numpy as np
 
@@ -73,13 +73,13 @@ def sunflower(rng: Rng, pixels: int) -> Sprite:
     return Sprite(color, height, 0.0)
 
 
-def print_on(label: Floats, picture: Floats, mask: Floats, top: int, left: int) -> None:
-    """Print `picture` (h, w, 3) or one colour (3,) through `mask` (h, w) onto `label`, in place."""
+def print_on(label: Floats, image: Floats, mask: Floats, top: int, left: int) -> None:
+    """Print `image` (h, w, 3) or one colour (3,) through `mask` (h, w) onto `label`, in place."""
     window = label[top : top + mask.shape[0], left : left + mask.shape[1]]
     mask = mask[: window.shape[0], : window.shape[1]]
-    if picture.ndim == 3:
-        picture = picture[: window.shape[0], : window.shape[1]]
-    window[...] = mix(window, picture, mask)
+    if image.ndim == 3:
+        image = image[: window.shape[0], : window.shape[1]]
+    window[...] = mix(window, image, mask)
 
 
 def lay_leaves(rng: Rng, scene: Scene, slim: float, teeth: int) -> None:

@@ -1,4 +1,4 @@
-"""What fills a shop's pages between its products: banners and logos."""
+"""Banners and logos."""
 
 import numpy as np
 
@@ -32,49 +32,49 @@ def _pick(rng: Rng, avoid: Floats | None = None) -> Floats:
 def banner(rng: Rng, shape: tuple[int, int]) -> Floats:
     """Return a shop banner, (h, w, 3) linear light: a slogan, a line below, often a button."""
     ground = _pick(rng)
-    picture = np.tile(ground, (*shape, 1)).astype(np.float32)
+    image = np.tile(ground, (*shape, 1)).astype(np.float32)
     x, y = grid(shape)
     kind = rng.integers(4)
     if kind == 0:  # slanting stripes
         stripes = np.sin((x + rng.choice([-1, 1]) * y) * rng.uniform(8, 22))
-        picture = mix(picture, ground * 0.75, step(stripes, -0.05, 0.05))
+        image = mix(image, ground * 0.75, step(stripes, -0.05, 0.05))
     elif kind == 1:  # large discs
         for _ in range(3):
             cx, cy, r = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(0.3, 0.9)
-            picture = mix(picture, _pick(rng), 0.6 * step(np.hypot(x - cx, y - cy), r + 0.01, r))
-    elif kind == 2:  # a photo out of focus, darkened
-        picture = blur(tabletop(rng, shape).color, 6) * 0.6
-        ground = np.asarray(picture.mean((0, 1)), np.float32)
+            image = mix(image, _pick(rng), 0.6 * step(np.hypot(x - cx, y - cy), r + 0.01, r))
+    elif kind == 2:  # a blurred, darkened tabletop
+        image = blur(tabletop(rng, shape).color, 6) * 0.6
+        ground = np.asarray(image.mean((0, 1)), np.float32)
     ink = _pick(rng, ground)
     slogan, line = pick(rng, _SLOGANS)
     if kind == 3:  # a star burst behind the slogan
         r, turn = np.hypot(x, y + 0.15), np.arctan2(y + 0.15, x)
         star = step(r - 0.72 - 0.06 * np.sin(turn * 12), 0.02, -0.02)
         burst = _pick(rng, ground)
-        picture, ink = mix(picture, burst, star), _pick(rng, burst)
-    write(picture, slogan, (0.5, 0.40), (0.84, rng.uniform(0.16, 0.3)), ink)
-    write(picture, line, (0.5, 0.60), (0.66, 0.08), ink)
+        image, ink = mix(image, burst, star), _pick(rng, burst)
+    write(image, slogan, (0.5, 0.40), (0.84, rng.uniform(0.16, 0.3)), ink)
+    write(image, line, (0.5, 0.60), (0.66, 0.08), ink)
     if rng.random() < 0.6:
         button = ((np.abs(x) < 0.34) & (np.abs(y - 0.56) < 0.11)).astype(np.float32)
-        picture = mix(picture, ink, button)
-        write(picture, "SHOP NOW", (0.5, 0.78), (0.28, 0.06), ground)
-    return picture
+        image = mix(image, ink, button)
+        write(image, "SHOP NOW", (0.5, 0.78), (0.28, 0.06), ground)
+    return image
 
 
-def logo(rng: Rng, shape: tuple[int, int]) -> Floats:
+def logo(rng: Rng, shape: tuple[int, int], name: str = "") -> Floats:
     """Return a logo, (h, w, 3) linear light: an emblem over a name, on a plain ground."""
     ground = rgb(252, 252, 252) if rng.random() < 0.7 else _pick(rng)
     ink, second = _pick(rng, ground), _pick(rng, ground)
-    picture = np.tile(ground, (*shape, 1)).astype(np.float32)
+    image = np.tile(ground, (*shape, 1)).astype(np.float32)
     side = round(min(shape) * rng.uniform(0.42, 0.56))
     emblem = _emblem(rng, side)
     top, left = round(shape[0] * 0.38 - side / 2), (shape[1] - side) // 2
-    window = picture[top : top + side, left : left + side]
+    window = image[top : top + side, left : left + side]
     window[...] = mix(window, second, emblem)
-    write(picture, pick(rng, _NAMES), (0.5, 0.78), (0.76, 0.14), ink)
+    write(image, name or pick(rng, _NAMES), (0.5, 0.78), (0.76, 0.14), ink)
     if rng.random() < 0.5:
-        write(picture, "since 1987", (0.5, 0.91), (0.4, 0.06), ink)
-    return picture
+        write(image, "since 1987", (0.5, 0.91), (0.4, 0.06), ink)
+    return image
 
 
 def _emblem(rng: Rng, side: int) -> Floats:

@@ -1,10 +1,10 @@
-"""A picture as a field of colour and height, lit once at the end.
+"""A scene as maps of colour, height and gloss, shaded once at the end.
 
-Everything drawn is put into one buffer: colour, height above the table, gloss. Where two things
-overlap the higher one wins, so heaps, bowls and spoons cover each other as they do on a table.
-Light, cast shadows and the dark of crevices are then computed for all of it in one pass.
+Things are placed into one buffer. Where two overlap, the higher one wins, so that heaps, bowls and
+spoons occlude each other. Light, cast shadows and ambient occlusion are computed in one pass.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from .pixels import Floats, Rng, blur, resize
 
 @dataclass(frozen=True)
 class Sprite:
-    """One thing seen from the camera, drawn once and placed many times.
+    """One thing seen from above, drawn once and placed many times.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Light:
 
     @classmethod
     def random(cls, rng: Rng) -> "Light":
-        """Return a lamp behind or beside the things, as photographers put it."""
+        """Return a lamp behind or beside the things."""
         azimuth = math.radians(rng.uniform(-200, 20))
         elevation = math.radians(rng.uniform(38, 66))
         flat = math.cos(elevation)
@@ -55,7 +55,7 @@ class Light:
 
 
 class Scene:
-    """The buffer things are placed into.
+    """The buffer into which things are placed.
 
     Parameters
     ----------
@@ -71,6 +71,7 @@ class Scene:
         self.color = np.ascontiguousarray(color, np.float32).copy()
         self.height = np.ascontiguousarray(height, np.float32).copy()
         self.gloss = np.full(height.shape, gloss, np.float32)
+        self.scale = 1.0  # how large things are put down
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,20 +79,28 @@ class Scene:
         return self.height.shape[0], self.height.shape[1]
 
     @property
-    def unit(self) -> int:
-        """The shorter side in pixels; sizes are given as parts of it."""
-        return min(self.shape)
+    def unit(self) -> float:
+        """The shorter side in pixels, times `scale`; sizes are given as parts of it."""
+        return min(self.shape) * self.scale
 
-    def around(self, at: tuple[float, float], unit: float) -> tuple[Floats, Floats]:
-        """Return x and y, (h, w) each, counted in `unit` pixels from `at` (x, y pixels)."""
-        x = (np.arange(self.shape[1], dtype=np.float32) + 0.5 - at[0]) / unit
-        y = (np.arange(self.shape[0], dtype=np.float32) + 0.5 - at[1]) / unit
+    def window(self, top: int, left: int, rows: int, columns: int) -> "Scene":
+        """Return a part of the scene that shares its pixels: what is painted there shows here."""
+        part = copy.copy(self)
+        window = slice(top, top + rows), slice(left, left + columns)
+        part.color, part.height = self.color[window], self.height[window]
+        part.gloss = self.gloss[window]
+        return part
+
+    def around(self, center: tuple[float, float], unit: float) -> tuple[Floats, Floats]:
+        """Return x and y, (h, w) each, in units of `unit` pixels from `center` (x, y in pixels)."""
+        x = (np.arange(self.shape[1], dtype=np.float32) + 0.5 - center[0]) / unit
+        y = (np.arange(self.shape[0], dtype=np.float32) + 0.5 - center[1]) / unit
         return np.broadcast_to(x, self.shape), np.broadcast_to(y[:, None], self.shape)
 
     def place(
         self,
         sprite: Sprite,
-        at: tuple[float, float],
+        center: tuple[float, float],
         width: float,
         angle: float = 0.0,
         *,
@@ -101,24 +110,24 @@ class Scene:
         base: float | None = None,
         clip: Floats | None = None,
     ) -> None:
-        """Put `sprite` down with its middle at `at` (x, y in pixels), `width` pixels wide.
+        """Place `sprite` at `center` (x, y in pixels), `width` pixels wide.
 
         `angle` turns it (radians), `squash` < 1 shortens it vertically, `tilt` leans it (slope in
         x and y), `tint` multiplies its colour, `base` is the height it stands on (None: on
-        whatever lies there already), and `clip` is a mask (h, w) it may not leave.
+        whatever lies there already), and `clip` is a mask (h, w) that limits it.
         """
         rows, columns = sprite.height.shape
         scale = width / columns
         cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
         turn = np.array([[cos, -sin], [squash * sin, squash * cos]])
         reach = np.abs(turn) @ (columns / 2, rows / 2) + 1
-        left, top = (max(0, math.floor(c - r)) for c, r in zip(at, reach, strict=True))
-        right = min(self.shape[1], math.ceil(at[0] + reach[0]))
-        bottom = min(self.shape[0], math.ceil(at[1] + reach[1]))
+        left, top = (max(0, math.floor(c - r)) for c, r in zip(center, reach, strict=True))
+        right = min(self.shape[1], math.ceil(center[0] + reach[0]))
+        bottom = min(self.shape[0], math.ceil(center[1] + reach[1]))
         if right - left < 2 or bottom - top < 2:
             return  # it lies outside the frame
         # warpAffine speaks of pixel centres, hence the half pixels
-        shift = np.array([at[0] - left, at[1] - top]) - turn @ (columns / 2, rows / 2)
+        shift = np.array([center[0] - left, center[1] - top]) - turn @ (columns / 2, rows / 2)
         shift += turn @ (0.5, 0.5) - 0.5
         matrix = np.column_stack([turn, shift])
         size = (right - left, bottom - top)
@@ -136,14 +145,14 @@ class Scene:
             base = 0.6 * float(below[inside].mean()) + 0.4 * float(below[inside].max())
         level = height + base
         if tilt != (0.0, 0.0):
-            xs = np.arange(left, right, dtype=np.float32) - at[0]
-            ys = np.arange(top, bottom, dtype=np.float32) - at[1]
+            xs = np.arange(left, right, dtype=np.float32) - center[0]
+            ys = np.arange(top, bottom, dtype=np.float32) - center[1]
             level += tilt[0] * xs[None, :] + tilt[1] * ys[:, None]
         # A little give: what is put down later lies on top instead of sinking in
-        seen = inside & (level > below - 0.12 * width)
-        np.copyto(below, level, where=seen)
-        np.copyto(self.color[window], color * np.float32(tint), where=seen[..., None])
-        self.gloss[window][seen] = sprite.gloss
+        visible = inside & (level > below - 0.12 * width)
+        np.copyto(below, level, where=visible)
+        np.copyto(self.color[window], color * np.float32(tint), where=visible[..., None])
+        self.gloss[window][visible] = sprite.gloss
 
     def paint(
         self, mask: Floats, color: Floats, height: Floats | float, gloss: float = 0.0
@@ -162,9 +171,9 @@ class Scene:
         self.gloss[window][inside] = gloss
 
     def shade(self, light: Light) -> Floats:
-        """Return the lit picture, (h, w, 3) float32, linear light, about 0…1."""
+        """Return the lit scene, (h, w, 3) float32, linear light, about 0…1."""
         lx, ly, lz = light.direction
-        relief = blur(self.height, 0.8)  # or outlines would be drawn as jagged dark lines
+        relief = blur(self.height, 0.8)  # otherwise outlines become jagged dark lines
         slope_x = np.clip(cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=1 / 8), -1.1, 1.1)
         slope_y = np.clip(cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=1 / 8), -1.1, 1.1)
         facing = 1 / np.sqrt(1 + slope_x**2 + slope_y**2)
@@ -181,7 +190,7 @@ class Scene:
         return np.asarray(flat + (shine + room * dim)[..., None], np.float32)
 
     def _shadow(self, light: Light) -> Floats:
-        """Return 1 in the light … 0 in the shadow: march from each point towards the lamp."""
+        """Return the light that reaches each point, 0…1: march from there towards the lamp."""
         small = resize(self.height, (self.shape[0] // 3, self.shape[1] // 3))
         lx, ly, lz = light.direction
         flat = math.hypot(lx, ly)
@@ -199,7 +208,7 @@ class Scene:
         return resize(1 - (0.35 + 0.55 * light.hardness) * blur(dark, spread), self.shape)
 
     def _crevices(self) -> Floats:
-        """Return 1 in the open … 0 deep between things, from the height around each point."""
+        """Return ambient light, 1 in the open … 0 deep between things."""
         depth = np.zeros(self.shape, np.float32)
         for part in (0.006, 0.02, 0.06):
             sigma = part * self.unit

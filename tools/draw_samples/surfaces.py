@@ -1,4 +1,4 @@
-"""What things lie on: studio paper, wood, cloth, slate, a coloured sheet; and a wall behind."""
+"""Surfaces to put things on (paper, wood, cloth, slate, …) and walls behind them."""
 
 from collections.abc import Callable
 

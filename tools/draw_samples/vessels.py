@@ -36,11 +36,11 @@ def bowl(rng: Rng, scene: Scene, item: Item) -> None:
 
 
 def empty_bowl(
-    rng: Rng, scene: Scene, at: tuple[float, float], radius: float, k: float, inside: Floats
+    rng: Rng, scene: Scene, center: tuple[float, float], radius: float, k: float, inside: Floats
 ) -> float:
     """Paint a bowl whose rim is an ellipse flattened by `k`; return the height of its filling."""
     glaze = vary(rng, rgb(*pick(rng, _WARE)), 0.12)
-    x, y = scene.around(at, radius)
+    x, y = scene.around(center, radius)
     rim = np.hypot(x, y / k)
     soft = 1.5 / radius
     deep = k + 0.75 * np.sqrt(1 - k * k)

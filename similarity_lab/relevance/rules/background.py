@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab.embedders import Embedder, embed_all
-from similarity_lab.relevance.rules.prototypes import Vectors
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.samples import IMAGES_PER_KIND, OTHERS, PRODUCTS, background_images
 
 FILE = Path(__file__).with_name("background.npz")

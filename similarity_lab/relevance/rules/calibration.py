@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError
-from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Vectors, Whitening
-
-Floats = npt.NDArray[np.float64]
+from similarity_lab.relevance.posterior import Floats
+from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening
 
 _FOLDS = 8
 _HARD = 0.9  # quantile of the others' scores above which a photo is hard to tell
@@ -51,7 +51,7 @@ class LikelihoodRatio:
 
     @classmethod
     def fit(
-        cls, target: Floats, others: Floats, weights: Floats, *, generated: bool = False
+        cls, target: Floats, others: Floats, weights: Floats, *, is_generated: bool = False
     ) -> "LikelihoodRatio":
         """Fit the line.
 
@@ -61,7 +61,7 @@ class LikelihoodRatio:
             Scores of held-out photos.
         weights : ndarray, shape (m,)
             Of the others.
-        generated : bool
+        is_generated : bool
             Whether the others are generated photos.
 
         Examples
@@ -75,13 +75,13 @@ class LikelihoodRatio:
         hard = _quantile(others, weights, _HARD)
         if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
             shown = _even(hard, target.item())
-        elif generated:
+        elif is_generated:
             shown = target
         else:
             highest = float(np.quantile(target, _EDGE))
             shown = _even(hard, 2 * float(np.median(target)) - highest)
         end = float(np.quantile(shown, _REACH))
-        harder, share = _even(hard, end), _GENERATED if generated else 0.0
+        harder, share = _even(hard, end), _GENERATED if is_generated else 0.0
         scores = np.concatenate([shown, others, harder])
         positive = np.zeros(len(scores))
         positive[: len(shown)] = 1 / len(shown)

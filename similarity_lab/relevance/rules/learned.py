@@ -1,13 +1,18 @@
 """The learned rule: prototypes of the target and of other products, calibrated by cross-fitting."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator
 
-from similarity_lab.embedders import Embedder
+from similarity_lab.distances.comparators import Comparator, EmbeddingComparator, PairComparator
+from similarity_lab.embedders import load_embedder
+from similarity_lab.embedders.base import Vectors
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.relevance.blas import one_thread
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.calibration import (
@@ -16,83 +21,111 @@ from similarity_lab.relevance.rules.calibration import (
     cross_fit,
     probability,
 )
-from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Vectors, Whitening, unit
+from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening, unit
 
-_LEAST_PRODUCTS = 2  # with fewer, none could be left out while calibrating
+_MIN_PRODUCTS = 2  # calibration leaves products out, so it needs at least two
 
-# What is learned on a library is about as fast as comparing; what is looked at is the choice.
 QUALITIES: dict[str, tuple[str, int]] = {
     "standard": ("efficientnet-lite0", 224),
     "best": ("efficientnet-lite2", 380),
 }
+"""Embedder and input size in pixels of each quality."""
 
 
-@dataclass(frozen=True, eq=False)
-class LearnedRule:
-    """P(an image shows the target), from a few references and photos of other products.
+class LearnedRule(BaseEstimator):
+    """Tell the target from the other products of the library; probabilities are calibrated on it.
 
-    Attributes
+    Parameters
     ----------
-    prototypes : Prototypes
-    others : tuple of str
-        Names of the other products, as the prototypes have them.
-    likelihood : LikelihoodRatio
-        Of scores.
-    held_out : HeldOut or None
-        The scores it was fitted on; None in a rule that was loaded.
     similarity_threshold : float
-        Probability from which an image is called a match.
+        Minimum probability of a match, 0…1.
     prior_share : float
-        Share of images that show the target before one is looked at.
-    certainty : float
-        A decision less probable than this is "unsure".
+        Share of all images that show the target, before one is looked at; above 0, below 1.
+
+    Examples
+    --------
+    >>> LearnedRule(prior_share=0.1).get_params()
+    {'prior_share': 0.1, 'similarity_threshold': 0.5}
     """
 
-    repeats_count_once: ClassVar[bool] = True
+    name: ClassVar[str] = "learned"
+    gives_probability: ClassVar[bool] = True
 
-    prototypes: Prototypes
-    others: tuple[str, ...]
-    likelihood: LikelihoodRatio
-    held_out: HeldOut | None
-    similarity_threshold: float
-    prior_share: float
-    certainty: float
+    def __init__(self, similarity_threshold: float = 0.5, prior_share: float = 0.25) -> None:
+        self.similarity_threshold = similarity_threshold
+        self.prior_share = prior_share
 
-    @classmethod
-    def fit(
-        cls,
-        library: EmbeddedLibrary,
-        target: str,
-        embedder: Embedder,
-        *,
-        similarity_threshold: float | None,
-        prior_share: float,
-        certainty: float,
-        seed: int,
-    ) -> "LearnedRule":
+    def check(self) -> None:
+        """Raise `InputError` at the first invalid parameter."""
+        threshold = self.similarity_threshold
+        if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+            raise InputError(
+                "similarity_threshold of the learned rule is the minimum probability of a match, "
+                f"from 0 to 1; got {threshold!r}"
+            )
+        if not 0 < self.prior_share < 1:
+            raise InputError(f"prior_share must lie between 0 and 1, got {self.prior_share}")
+
+    def default_comparator(self, quality: str | None) -> Comparator:
+        """Return the cosine distance of this quality's embedder."""
+        quality = "standard" if quality is None else quality
+        if quality not in QUALITIES:
+            raise InputError(
+                f"Unknown quality {quality!r}.{did_you_mean(quality, QUALITIES)} "
+                f"Expected one of: {', '.join(QUALITIES)}"
+            )
+        name, size = QUALITIES[quality]
+        return EmbeddingComparator(load_embedder(name, input_size=size))
+
+    def check_comparator(self, comparator: Comparator) -> None:
+        """Raise `InputError` for a comparator without vectors to learn from."""
+        if isinstance(comparator, PairComparator):
+            raise InputError(
+                f"{comparator!r} gives distances but no vectors to learn from; pass "
+                "rule=MeanDistanceRule(similarity_threshold=…)"
+            )
+
+    def needs_other_products(self, _comparator: Comparator) -> bool:
+        """Return True: the rule learns from the other products of the library."""
+        return True
+
+    def check_references(self, _count: int) -> None:
+        """Accept any number of reference images."""
+
+    def learn(
+        self, library: EmbeddedLibrary, target: str, comparator: Comparator, *, seed: int
+    ) -> "FittedLearnedRule":
         """Fit on the vectors of a library.
 
-        Where it has fewer than two other products, generated photos stand in.
+        Generated images stand in for other products where the library has fewer than two.
+
+        Parameters
+        ----------
+        library : EmbeddedLibrary
+        target : str
+        comparator : Comparator
+        seed : int
+            Of the cross-fitting folds.
         """
         is_target = library.is_target(target)
         references = unit(library.vectors[is_target])
-        others, labels, names = _others(library, is_target)
-        generated = len(names) < _LEAST_PRODUCTS
-        if generated:  # only who needs them waits for what draws them
-            from similarity_lab.relevance.rules.background import (
+        others, labels, names = _other_products(library, is_target)
+        is_generated = len(names) < _MIN_PRODUCTS
+        if is_generated:
+            from similarity_lab.relevance.rules.background import (  # deferred: rarely needed
                 background_vectors,
                 counter_examples,
             )
 
-            background = unit(background_vectors(embedder))
+            background = unit(background_vectors(comparator.embedder))
             more, more_labels, more_names = counter_examples(references, background)
             others = np.concatenate([others, more])
             labels = np.concatenate([labels, more_labels + len(names)])
             names += [f"generated {name}" for name in more_names]
         if len(references) == 1:
             warnings.warn(
-                f"one photo of {target!r} cannot be held out, so its probabilities are guesses; "
-                "pass two or more",
+                f"Only one image of {target!r}: it cannot be held out, so the probabilities are "
+                "not calibrated; pass two or more",
                 stacklevel=4,
             )
         with one_thread:
@@ -100,47 +133,114 @@ class LearnedRule:
             own = Scatter.of(references, np.zeros(len(references), int))
             space = Whitening.from_scatter(own + Scatter.of(others, labels))
             prototypes = Prototypes.fit(references, others, labels, space)
-        return cls(
+        likelihood = LikelihoodRatio.fit(
+            held_out.references, held_out.others, held_out.weights, is_generated=is_generated
+        )
+        return FittedLearnedRule(
             prototypes,
             tuple(names),
-            LikelihoodRatio.fit(
-                held_out.references, held_out.others, held_out.weights, generated=generated
-            ),
+            likelihood,
             held_out,
-            0.5 if similarity_threshold is None else float(similarity_threshold),
-            prior_share,
-            certainty,
+            float(self.similarity_threshold),
+            float(self.prior_share),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class FittedLearnedRule:
+    """Gives P(an image shows the target).
+
+    Attributes
+    ----------
+    prototypes : Prototypes
+    others : tuple of str
+        Names of the other products, in the order of the prototypes.
+    likelihood : LikelihoodRatio
+        Of the prototypes' scores.
+    held_out : HeldOut or None
+        The scores it was fitted on; None in a rule that was loaded.
+    similarity_threshold : float
+        Minimum probability of a match.
+    prior_share : float
+        Share of all images that show the target, before one is looked at.
+    """
+
+    name: ClassVar[str] = "learned"
+    repeats_count_once: ClassVar[bool] = True
+    draw: ClassVar[None] = None
+
+    prototypes: Prototypes
+    others: tuple[str, ...]
+    likelihood: LikelihoodRatio
+    held_out: HeldOut | None
+    similarity_threshold: float
+    prior_share: float
+
+    @property
+    def other_products(self) -> int:
+        """Number of other products that the target competes with."""
+        return len(self.others)
 
     def columns(
         self, vectors: Vectors, _to_references: npt.NDArray[np.float32], _digests: list[str]
     ) -> dict[str, npt.NDArray[np.float64] | list[str]]:
-        """Return score, probability and most confusable other product of images ``(n, d)``.
+        """Return score, probability and closest other product of images.
 
-        The score is the log likelihood ratio: how much likelier the image is if it shows the
-        target than if it does not.
+        Parameters
+        ----------
+        vectors : ndarray of float32, shape (n, d)
+
+        Returns
+        -------
+        dict
+            ``score``: log likelihood ratio, float64 (n,), 0 = no evidence, higher = more likely to
+            show the target; ``probability``, 0…1; ``confusable``, list of n names.
         """
-        wins, nearest = self.prototypes.compare(unit(vectors))
-        scores = self.likelihood(wins)
+        log_odds, nearest = self.prototypes.compare(unit(vectors))
+        scores = self.likelihood(log_odds)
         return {
             "score": scores,
             "probability": probability(scores, self.prior_share),
-            "confusable": [self.others[at] for at in nearest],
+            "confusable": [self.others[index] for index in nearest],
         }
 
-    def settings(self) -> dict[str, object]:
-        """Return what the figures depend on."""
-        return {
+    def to_saved(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return what JSON can hold, and the arrays."""
+        content = {
+            "others": list(self.others),
+            "slope": self.likelihood.slope,
+            "offset": self.likelihood.offset,
+            "similarity_threshold": self.similarity_threshold,
             "prior_share": self.prior_share,
-            "certainty": self.certainty,
-            "other_products": len(self.others),
         }
+        arrays = {
+            "mean": self.prototypes.whitening.mean,
+            "factor": self.prototypes.whitening.factor,
+            "target": self.prototypes.target,
+            "others": self.prototypes.others,
+        }
+        return content, arrays
+
+    @classmethod
+    def from_saved(
+        cls, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> "FittedLearnedRule":
+        """Make the rule from what `to_saved` returned."""
+        whitening = Whitening(arrays["mean"], arrays["factor"])
+        return cls(
+            Prototypes(whitening, arrays["target"], arrays["others"]),
+            tuple(str(name) for name in content["others"]),
+            LikelihoodRatio(float(content["slope"]), float(content["offset"])),
+            None,
+            float(content["similarity_threshold"]),
+            float(content["prior_share"]),
+        )
 
 
-def _others(
+def _other_products(
     library: EmbeddedLibrary, is_target: npt.NDArray[np.bool_]
 ) -> tuple[Vectors, npt.NDArray[np.int64], list[str]]:
-    """Return vectors, labels and names of the other products that have photos."""
-    present, labels = np.unique(library.photos.labels[~is_target], return_inverse=True)
-    names = [library.photos.classes[at] for at in present]
+    """Return unit vectors, labels and names of the other products that have images."""
+    present, labels = np.unique(library.dataset.labels[~is_target], return_inverse=True)
+    names = [library.dataset.classes[label] for label in present]
     return unit(library.vectors[~is_target]), labels.astype(np.int64), names

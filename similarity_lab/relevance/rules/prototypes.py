@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
-Vectors = npt.NDArray[np.float32]
+from similarity_lab.embedders.base import Vectors
 
 # Fixed once for every embedder: vectors are whitened and of length 1, so their scale is known.
 _SHRINKAGE = 1.0  # as much of the identity as of the covariance whose mean variance is 1

@@ -1,1 +1,1 @@
-"""The crawler: its process, spider, pipelines and browser."""
+"""The crawler: a process per site, its spider, middleware, item pipeline, cache and browser."""

@@ -1,4 +1,4 @@
-"""How much memory the crawler's process holds now."""
+"""The crawler's limit on memory."""
 
 import resource
 from pathlib import Path
@@ -8,15 +8,15 @@ from scrapy.extensions.memusage import MemoryUsage
 _STATM = Path("/proc/self/statm")
 
 
-class MemoryNow(MemoryUsage):
-    """Scrapy's limit on memory, of what is held now instead of the peak.
+class CurrentMemoryUsage(MemoryUsage):
+    """Scrapy's memory limit, applied to the current size instead of the peak.
 
-    On Linux a process starts with the peak of the one that started it: crawls out of a notebook
-    that holds a network would end before their first page.
+    On Linux a process inherits the peak of its parent, so crawls started from a notebook with a
+    large model would end before their first page.
     """
 
     def get_virtual_size(self) -> int:
-        """Return the resident memory in bytes; where the system does not tell, the peak."""
+        """Return the resident memory in bytes; the peak where the system does not tell."""
         try:
             pages = int(_STATM.read_text().split()[1])
         except OSError:

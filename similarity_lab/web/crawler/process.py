@@ -1,4 +1,4 @@
-"""Run the crawler's process for one site, and take it down with us."""
+"""Run the crawler's process for one site, and stop it when asked to."""
 
 import json
 import os
@@ -10,65 +10,60 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from similarity_lab.web.crawler.jobs import Job
+from similarity_lab.web.crawler.job import Job
 
-# A crawl ends by itself at its limit of seconds; what is under way then may take this much longer
-_GRACE = 30.0
-_KEPT = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "TEMP",
-    "TMP",
-    "SYSTEMROOT",
-    "SSL_CERT_FILE",
+# Seconds beyond the limit, at which a crawl ends by itself, for what is in progress then
+GRACE = 30.0
+TERMINATION_SECONDS = (5.0, 2.0)  # to wait after each signal, before the process is killed
+ENVIRONMENT = (
+    "PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SSL_CERT_FILE",
     "SSL_CERT_DIR",
-)
+)  # fmt: skip
+"""Variables that the crawler's process inherits: no proxies, no keys."""
 
-Progress = Callable[[int, int], None]
-
-
-class Interrupted(Exception):
-    """Somebody asked to stop."""
+OnProgress = Callable[[int, int], None]
 
 
-def run_crawl(job: Job, progress: Progress, stop: threading.Event) -> str:
-    """Crawl one site; return what went wrong with the process itself, or an empty text.
+class CrawlInterrupted(Exception):
+    """A crawl that was stopped on request."""
+
+
+def run_crawl(job: Job, on_progress: OnProgress, stop: threading.Event) -> str:
+    """Crawl one site; return how the process itself failed, or ``""``.
 
     Parameters
     ----------
     job : Job
-    progress : callable
-        Called with pages and images so far.
+    on_progress : callable
+        Called with the numbers of pages and images so far.
     stop : Event
-        When set, the crawl is ended; `Interrupted` is raised.
+        When set, the crawl is stopped and `CrawlInterrupted` raised.
     """
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "similarity_lab.web.crawler.crawl"],
+        [sys.executable, "-P", "-m", "similarity_lab.web.crawler.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_environment(),
         cwd=job.folder,
         text=True,
-        start_new_session=True,  # an interrupt of ours is not its interrupt
+        start_new_session=True,  # Ctrl-C reaches only this process
     )
-    said: list[str] = []
+    errors: list[str] = []
     readers = [
-        threading.Thread(target=_read_progress, args=(process, progress), daemon=True),
-        threading.Thread(target=_read_tail, args=(process, said), daemon=True),
+        threading.Thread(target=_read_progress, args=(process, on_progress), daemon=True),
+        threading.Thread(target=_read_errors, args=(process, errors), daemon=True),
     ]
     try:
         for reader in readers:
             reader.start()
         assert process.stdin is not None  # noqa: S101 - for the type checker
-        with suppress(BrokenPipeError):  # it is gone already; what it said on the way tells why
+        with suppress(BrokenPipeError):  # it has exited; its standard error says why
             process.stdin.write(job.to_json() + "\n")
             process.stdin.flush()
         in_time = _wait(process, job, stop)
     finally:
-        _end(process)
+        _stop(process)
         for reader in readers:
             reader.join()
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -76,46 +71,44 @@ def run_crawl(job: Job, progress: Progress, stop: threading.Event) -> str:
                 if pipe is not None:
                     pipe.close()
     if not in_time:
-        return f"the limit of {job.limits.seconds:g} seconds is reached"
+        return f"Limit of {job.limits.seconds:g} seconds reached"
     if process.returncode == 0:
         return ""
-    return f"the crawler ended with code {process.returncode}: {' '.join(said[-3:]) or 'no words'}"
+    return f"Crawler exited with code {process.returncode}: {' '.join(errors[-3:]) or 'no output'}"
 
 
 def _wait(process: "subprocess.Popen[str]", job: Job, stop: threading.Event) -> bool:
-    """Wait for a process to end by itself; return whether it did so in time."""
-    deadline = time.monotonic() + job.limits.seconds + _GRACE
+    """Wait for a process to exit by itself; return whether it did so in time."""
+    deadline = time.monotonic() + job.limits.seconds + GRACE
     while process.poll() is None:
         if stop.wait(0.05):
-            raise Interrupted
+            raise CrawlInterrupted
         if time.monotonic() > deadline:
             return False
     return True
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    """Ask a process to end, twice, then end it with all it has started."""
-
-    def kill() -> None:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)  # a session of its own is a group of its own
-        else:
-            process.kill()
-
-    for ask, seconds in ((process.terminate, 5), (process.terminate, 2), (kill, None)):
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """Terminate a process; if that does not help, kill it with its children."""
+    for seconds in TERMINATION_SECONDS:
         if process.poll() is not None:
             return
-        ask()
-        try:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            continue
+    if process.poll() is not None:
+        return
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)  # a new session is a new group
+    else:
+        process.kill()
+    process.wait()
 
 
 def _environment() -> dict[str, str]:
-    """Return what the crawler needs: no proxies, no keys, and the modules this process sees."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return kept | {
+    """Return the crawler's environment, with the modules that this process can import."""
+    inherited = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    return inherited | {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if os.path.isabs(path)),
         "PYTHONNOUSERSITE": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -123,16 +116,16 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _read_progress(process: "subprocess.Popen[str]", progress: Progress) -> None:
+def _read_progress(process: "subprocess.Popen[str]", on_progress: OnProgress) -> None:
     for line in process.stdout or ():
         try:
-            told = json.loads(line)
-            progress(int(told["pages"]), int(told["images"]))
+            counts = json.loads(line)
+            on_progress(int(counts["pages"]), int(counts["images"]))
         except (ValueError, KeyError, TypeError):
             continue
 
 
-def _read_tail(process: "subprocess.Popen[str]", said: list[str]) -> None:
+def _read_errors(process: "subprocess.Popen[str]", errors: list[str]) -> None:
     for line in process.stderr or ():
-        said.append(line.strip()[:300])
-        del said[:-20]
+        errors.append(line.strip()[:300])
+        del errors[:-20]

@@ -1,1 +1,1 @@
-"""Pure functions of a page: images, links, structured data, sitemaps."""
+"""Pure functions of a page: its images, links, structured data; and sitemaps."""

@@ -1,28 +1,28 @@
-"""Find the pages a page leads to, likeliest product pages first, and tell what needs a browser."""
+"""Links of a page, likeliest product pages first; and whether a page needs a browser."""
 
 import re
 from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
-from similarity_lab.web.html.found import PICTURE_ENDINGS, ending
-from similarity_lab.web.html.markup import parse_page
+from similarity_lab.web.html.markup import IMAGE_SUFFIXES, parse_page, url_suffix
 
-_PAGE_ENDINGS = frozenset(
+_PAGE_SUFFIXES = frozenset(
     {"", ".html", ".htm", ".xhtml", ".shtml", ".php", ".asp", ".aspx", ".jsp"}
 )
-_PRODUCTS = re.compile(
+_INVISIBLE = frozenset({"script", "style", "noscript", "template"})
+_PRODUCT_PAGES = re.compile(
     r"product|produkt|produit|produc?to|prodott|/p/|/dp/|item|artikel|shop|store|catalog|katalog"
     r"|collection|categor|kategor|sortiment|ware",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(
+_OTHER_PAGES = re.compile(
     r"privacy|datenschutz|imprint|impressum|terms|agb|legal|cookie|contact|kontakt|about|faq|blog"
     r"|news|career|jobs|press|shipping|versand|returns|help",
     re.IGNORECASE,
 )
-# Addresses that do something when asked for, or that show one person's things
-_ACTS = re.compile(
+# URLs with side effects, or of a user's account
+_ACTIONS = re.compile(
     r"add[-_]to[-_]?cart|/cart\b|/basket|/checkout|/warenkorb|log[-_]?(?:in|out)\b|sign[-_]?(?:in|out|up)\b"
     r"|/account|/my-|register|wishlist|unsubscribe|delete|/wp-admin|/wp-json|/feed/?(?:\?|$)|[?&]action=",
     re.IGNORECASE,
@@ -30,10 +30,10 @@ _ACTS = re.compile(
 
 
 def find_links(html: bytes | str, base_url: str) -> list[tuple[str, int]]:
-    """Return ``(address, priority)`` of the pages a page links to, on whichever site, each once.
+    """Return ``(url, priority)`` of each linked page, on any site, best first.
 
-    Left out are links to files that are no pages, ``rel="nofollow"``, and addresses that would do
-    something (carts, logins).
+    Excluded are links to other kinds of files, ``rel="nofollow"``, and URLs with side effects
+    (carts, logins).
 
     Examples
     --------
@@ -43,33 +43,33 @@ def find_links(html: bytes | str, base_url: str) -> list[tuple[str, int]]:
     page = parse_page(html, base_url)
     links: dict[str, int] = {}
     for node in page.root.iter("a", "area", "link", "iframe", "frame"):
-        if not _leads_on(node):
+        if not _is_followed(node):
             continue
-        address = page.absolute(node.get("src" if node.tag in ("iframe", "frame") else "href"))
-        if address.startswith("http") and is_page(address):
-            links.setdefault(address, link_priority(address))
+        url = page.absolute(node.get("src" if node.tag in ("iframe", "frame") else "href"))
+        if url.startswith("http") and is_page(url):
+            links.setdefault(url, link_priority(url))
     return sorted(links.items(), key=lambda link: -link[1])
 
 
-def is_page(address: str) -> bool:
-    """Tell whether an address may be that of a page which is harmless to ask for."""
-    kind = ending(address)
-    other_file = kind in PICTURE_ENDINGS or (kind not in _PAGE_ENDINGS and _is_file(kind))
-    parts = urlsplit(address)
-    return not other_file and not _ACTS.search(f"{parts.path}?{parts.query}")
+def is_page(url: str) -> bool:
+    """Tell whether a URL may be a page that is safe to request."""
+    suffix = url_suffix(url)
+    other_file = suffix in IMAGE_SUFFIXES or (suffix not in _PAGE_SUFFIXES and _is_file(suffix))
+    parts = urlsplit(url)
+    return not other_file and not _ACTIONS.search(f"{parts.path}?{parts.query}")
 
 
-def link_priority(address: str) -> int:
-    """Return 1 for what looks like products, -1 for what surely shows none, else 0."""
-    parts = urlsplit(address)
+def link_priority(url: str) -> int:
+    """Return 1 for likely product pages, -1 for pages without products, else 0."""
+    parts = urlsplit(url)
     words = f"{parts.path}?{parts.query}"
-    if _ASIDE.search(words):
+    if _OTHER_PAGES.search(words):
         return -1
-    return 1 if _PRODUCTS.search(words) else 0
+    return 1 if _PRODUCT_PAGES.search(words) else 0
 
 
 def needs_browser(html: bytes | str) -> bool:
-    """Tell whether a page looks as if scripts draw what it shows.
+    """Tell whether a page looks as if scripts render its content.
 
     Examples
     --------
@@ -85,26 +85,21 @@ def needs_browser(html: bytes | str) -> bool:
     if not scripts or images > 1 or links > 5:
         return False
     body = root.find("body")
-    shown = 0
+    n_characters = 0
     for node in () if body is None else body.iter():
-        if isinstance(node.tag, str) and node.tag not in (
-            "script",
-            "style",
-            "noscript",
-            "template",
-        ):
-            shown += len((node.text or "").strip())
-        shown += len((node.tail or "").strip())
-    return shown < 200
+        if isinstance(node.tag, str) and node.tag not in _INVISIBLE:
+            n_characters += len((node.text or "").strip())
+        n_characters += len((node.tail or "").strip())
+    return n_characters < 200
 
 
-def _leads_on(node: HtmlElement) -> bool:
+def _is_followed(node: HtmlElement) -> bool:
     rel = (node.get("rel") or "").lower().split()
     if node.tag == "link":
         return "next" in rel or "canonical" in rel
     return "nofollow" not in rel
 
 
-def _is_file(kind: str) -> bool:
-    """Tell ``.pdf`` from the end of a path that merely holds a dot (``/nuts-2.5kg``)."""
-    return re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", kind) is not None
+def _is_file(suffix: str) -> bool:
+    """Tell a file extension (``.pdf``) from the end of a path with a dot (``/nuts-2.5kg``)."""
+    return re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", suffix) is not None

@@ -1,4 +1,4 @@
-"""Read hostile HTML into a tree, and take addresses from it."""
+"""Parse untrusted HTML, and read URLs and lengths from it."""
 
 import re
 from collections.abc import Iterator
@@ -12,49 +12,50 @@ from lxml.html import HtmlElement
 from w3lib.encoding import html_body_declared_encoding, html_to_unicode
 from w3lib.url import safe_url_string
 
-_MAX_DATA = 2**20  # characters of a data: address
-_MAX_BASE = 2_000  # characters; every address of the page may begin with it
-# Nothing is given back (`*+`): a style full of white space would take for ever
-_CSS_ADDRESS = re.compile(
-    r"""url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^()"'\s]*+))\s*+\)""", re.IGNORECASE
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 )
-# Codecs that Python has and the web has not; some fail, some take for ever
-_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+_MAX_DATA_URL = 2**20  # characters
+_MAX_BASE_URL = 2_000  # characters; every URL of the page may begin with it
+# Possessive (`*+`): backtracking over a style full of white space would take forever
+_CSS_URL = re.compile(r"""url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^()"'\s]*+))\s*+\)""", re.IGNORECASE)
+# Codecs of Python that are not charsets of the web; some fail, some take forever
+_NOT_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
 @dataclass(frozen=True)
 class Page:
-    """A parsed page and the address its relative addresses start from."""
+    """A parsed page and the base of its relative URLs."""
 
     root: HtmlElement
     base: str
 
-    def absolute(self, address: str | None) -> str:
-        """Return an address of the page as an absolute one, or an empty text if it is none."""
-        return absolute(self.base, address)
+    def absolute(self, url: str | None) -> str:
+        """Return a URL of the page as an absolute one; see `absolute_url`."""
+        return absolute_url(self.base, url)
 
 
 def parse_page(html: bytes | str, base_url: str) -> Page:
-    """Parse a page, whatever it holds; the encoding is what it declares, or else guessed."""
+    """Parse a page, however broken; bytes are decoded as it declares, else by a guess."""
     text = (html if isinstance(html, str) else _decoded(html)).replace("\0", "")
-    # The default limits of libxml2 stay on: no tree deeper than 256, no endless text.
+    # libxml2's default limits stay on: depth 256, text size
     parser = lxml_html.HTMLParser(encoding="utf-8", recover=True, no_network=True)
     try:
         root = lxml_html.document_fromstring(text.encode("utf-8", "replace"), parser)
-    except (ParserError, ValueError):  # nothing in it at all
+    except (ParserError, ValueError):  # empty
         root = lxml_html.document_fromstring(b"<html></html>", parser)
     base = next((node.get("href") for node in root.iter("base") if node.get("href")), "")
-    joined = absolute(base_url, base) if 0 < len(base) <= _MAX_BASE else base_url
+    joined = absolute_url(base_url, base) if 0 < len(base) <= _MAX_BASE_URL else base_url
     return Page(root, joined or base_url)
 
 
-def absolute(base: str, address: str | None) -> str:
-    """Return an absolute http, https or data address without fragment, or an empty text."""
-    text = "".join((address or "").split()) if _is_data(address) else (address or "").strip()
+def absolute_url(base: str, url: str | None) -> str:
+    """Return an absolute http, https or data URL without fragment; ``""`` for anything else."""
+    text = "".join((url or "").split()) if _is_data(url) else (url or "").strip()
     if not text or text.startswith("#"):
         return ""
     if _is_data(text):
-        return text if len(text) <= _MAX_DATA else ""
+        return f"data:{text[5:]}" if len(text) <= _MAX_DATA_URL else ""  # schemes ignore case
     try:
         joined = urljoin(base, re.sub(r"[\t\r\n]", "", text))
         parts = urlsplit(joined)
@@ -65,14 +66,20 @@ def absolute(base: str, address: str | None) -> str:
         return ""
 
 
-def css_addresses(style: str | None) -> Iterator[str]:
-    """Yield what ``url(…)`` names in a piece of CSS."""
-    for match in _CSS_ADDRESS.finditer(style or ""):
+def url_suffix(url: str) -> str:
+    """Return the file extension of a URL's path, lower case with its dot, or ``""``."""
+    name = urlsplit(url).path.rpartition("/")[2]
+    return "." + name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def css_urls(style: str | None) -> Iterator[str]:
+    """Yield the argument of each ``url(…)`` in a piece of CSS."""
+    for match in _CSS_URL.finditer(style or ""):
         yield next((group for group in match.groups() if group), "")
 
 
 def pixels(value: str | None) -> int | None:
-    """Return a declared length in pixels, or None for percentages and nonsense.
+    """Return a declared length in pixels, or None for percentages and anything else.
 
     Examples
     --------
@@ -85,11 +92,11 @@ def pixels(value: str | None) -> int | None:
 
 def _decoded(html: bytes) -> str:
     charset = (html_body_declared_encoding(html) or "").replace("_", "-")
-    if charset not in _NO_CHARSETS:
-        with suppress(LookupError):  # `hex` and its like are codecs, but of no text
+    if charset not in _NOT_CHARSETS:
+        with suppress(LookupError):  # `hex` and the like are codecs, but not of text
             return html_to_unicode(None, html)[1]
     return html.decode("utf-8", "replace")
 
 
-def _is_data(address: str | None) -> bool:
-    return (address or "").lstrip()[:5].lower() == "data:"
+def _is_data(url: str | None) -> bool:
+    return (url or "").lstrip()[:5].lower() == "data:"

@@ -1,4 +1,4 @@
-"""Read sitemaps: lists of pages, of other sitemaps, and of the images on a page."""
+"""Parse sitemaps: lists of pages, of other sitemaps, and of the images on each page."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -13,26 +13,26 @@ _MAX_ENTRIES = 5_000
 
 @dataclass
 class Sitemap:
-    """What a sitemap lists; addresses exactly as they stand there."""
+    """The content of a sitemap; URLs exactly as written there."""
 
     pages: list[str] = field(default_factory=list)
     sitemaps: list[str] = field(default_factory=list)
-    images: list[tuple[str, str, str]] = field(default_factory=list)  # address, page, caption
+    images: list[tuple[str, str, str]] = field(default_factory=list)  # url, page, caption
 
 
 def read_sitemap(body: bytes, *, max_bytes: int) -> Sitemap:
-    """Read a sitemap or an index of sitemaps, compressed or not.
+    """Parse a sitemap or a sitemap index, gzipped or not.
 
     Parameters
     ----------
     body : bytes
     max_bytes : int
-        Most bytes that a compressed one may unpack to.
+        Size limit after decompression.
 
     Raises
     ------
-    ValueError
-        Damaged, larger than `max_bytes`, or no sitemap.
+    InputError
+        Damaged, larger than `max_bytes`, or not a sitemap.
 
     Examples
     --------
@@ -41,9 +41,9 @@ def read_sitemap(body: bytes, *, max_bytes: int) -> Sitemap:
     ['https://shop.example/a']
     """
     if body[:2] == b"\x1f\x8b":
-        body = _unpacked(body, max_bytes)
+        body = _decompress(body, max_bytes)
     result = Sitemap()
-    # resolve_entities=False and no DTD: neither files nor "a billion laughs" get in
+    # No entities and no DTD: no external files, no "billion laughs"
     events = etree.iterparse(
         BytesIO(body),
         events=("end",),
@@ -65,9 +65,9 @@ def read_sitemap(body: bytes, *, max_bytes: int) -> Sitemap:
             if len(result.pages) + len(result.sitemaps) >= _MAX_ENTRIES:
                 break
     except etree.XMLSyntaxError as error:
-        raise InputError(f"not a sitemap: {error}") from None
+        raise InputError(f"Not a sitemap: {error}") from None
     if not (result.pages or result.sitemaps):
-        raise InputError("not a sitemap: it lists no addresses")
+        raise InputError("Not a sitemap (it lists no URLs)")
     return result
 
 
@@ -76,9 +76,9 @@ def _read_page(node: etree._Element, result: Sitemap) -> None:
     if page:
         result.pages.append(page)
     for child in node:
-        if _name(child) == "image" and (address := _text(child, "loc")):
+        if _name(child) == "image" and (url := _text(child, "loc")):
             caption = _text(child, "caption") or _text(child, "title")
-            result.images.append((address, page, caption))
+            result.images.append((url, page, caption))
 
 
 def _text(node: etree._Element, name: str) -> str:
@@ -89,12 +89,12 @@ def _name(node: etree._Element) -> str:
     return etree.QName(node).localname if isinstance(node.tag, str) else ""
 
 
-def _unpacked(body: bytes, max_bytes: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
+def _decompress(body: bytes, max_bytes: int) -> bytes:
+    decompressor = zlib.decompressobj(wbits=31)
     try:
-        data = unpacker.decompress(body, max_bytes + 1)
+        data = decompressor.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        raise InputError(f"damaged: {error}") from None
+        raise InputError(f"Damaged gzip data: {error}") from None
     if len(data) > max_bytes:
-        raise InputError(f"unpacks to more than {max_bytes:,} bytes")
+        raise InputError(f"Larger than {max_bytes:,} bytes when decompressed")
     return data

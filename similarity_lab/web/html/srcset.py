@@ -1,4 +1,4 @@
-"""Read ``srcset``: which of several sizes of one image is the largest."""
+"""Parse ``srcset``: the sizes in which a page offers one image."""
 
 import math
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ _UNITS = {"w": 1, "x": 1000}
 
 
 def candidates(srcset: str) -> Iterator[tuple[str, float]]:
-    """Yield ``(address, size)``; width descriptors as they are, densities as 1000 per x.
+    """Yield ``(url, size)``: the width of ``400w``, and 1000 per unit of density for ``2x``.
 
-    Follows the parsing of the HTML standard: addresses may hold commas, and end at white space.
+    Follows the parsing algorithm of the HTML standard: URLs may contain commas and end at white
+    space.
 
     Examples
     --------
@@ -26,20 +27,20 @@ def candidates(srcset: str) -> Iterator[tuple[str, float]]:
         start = position
         while position < length and srcset[position] not in _WHITESPACE:
             position += 1
-        address = srcset[start:position]
+        url = srcset[start:position]
         descriptor = ""
-        if address.endswith(","):
-            address = address.rstrip(",")
+        if url.endswith(","):
+            url = url.rstrip(",")
         else:
             end = srcset.find(",", position)
             end = length if end < 0 else end
             descriptor, position = srcset[position:end], end
-        if address:
-            yield address, _size(descriptor)
+        if url:
+            yield url, _size(descriptor)
 
 
 def largest(srcset: str) -> tuple[str, float]:
-    """Return the candidate of the largest size, the first of equals; ``("", 0)`` if none."""
+    """Return the largest candidate, the first of equals; ``("", 0)`` if there is none."""
     return max(candidates(srcset), key=lambda candidate: candidate[1], default=("", 0.0))
 
 
@@ -49,6 +50,6 @@ def _size(descriptor: str) -> float:
             size = float(word[:-1]) * _UNITS.get(word[-1], math.nan)
         except ValueError:
             continue
-        if not math.isnan(size):  # "nanw" is no size either
+        if not math.isnan(size):  # "nanw" parses as a float
             return min(size, 1e6)
     return 1000.0

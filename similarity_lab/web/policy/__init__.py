@@ -1,1 +1,1 @@
-"""What may be requested: addresses and limits."""
+"""What may be requested: URLs, connections, limits. Imports nothing of the crawler."""

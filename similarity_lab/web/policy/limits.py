@@ -1,4 +1,4 @@
-"""How far a crawl goes: every figure a stranger's server could otherwise choose."""
+"""Limits of a crawl: everything that a remote server could otherwise decide."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,39 +7,39 @@ from similarity_lab.errors import InputError
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one site's crawl; what they leave out is listed.
+    """Limits per site; images beyond them are listed as not fetched.
 
     Attributes
     ----------
     pages : int
-        Most pages asked for, sitemaps not counted.
+        Maximum number of pages requested, sitemaps not counted.
     depth : int
-        Most links from the first page.
+        Maximum number of links from the first page.
     images : int
-        Most images kept; product images come first.
+        Maximum number of images kept; product images come first.
     seconds : float
-        For all of it. Half of it at most goes into looking for pages.
+        Total time. At most half of it is spent on finding pages.
     request_seconds : float
-        For one answer, until its last byte.
+        Time for one response, until its last byte.
     page_bytes, image_bytes : int
-        Of one answer, also after decompression.
+        Size of one response, also after decompression.
     site_bytes : int
-        Of all answers together.
+        Size of all responses together.
     image_pixels : int
-        What an image may claim in its header.
+        Pixels that an image may declare in its header.
     side : int
-        Images with a shorter side below this many pixels are icons.
+        Images with a shorter side below this many pixels are treated as icons.
     redirects : int
-        Most on the way to one answer.
+        Maximum number of redirects per request.
     sitemaps : int
-        Most sitemap files read.
+        Maximum number of sitemap files.
 
     Examples
     --------
     >>> Limits(pages=0)
     Traceback (most recent call last):
     ...
-    ValueError: limits must be positive, got pages=0
+    similarity_lab.errors.InputError: limits must be positive, got pages=0
     """
 
     pages: int = 100

@@ -75,5 +75,5 @@ def test_references_alone_will_do(tmp_path):
     scorer.fit({"almonds": sorted(tmp_path.iterdir())})
     assert all(name.startswith("generated ") for name in scorer.rule_.others)
     shown, other = load_image("almonds", 9), load_image("clothing", 9)
-    images = scorer.score(Site.from_paths([shown, other], name="shop")).images
+    images = scorer.decide(Site.from_paths([shown, other], name="shop")).images
     assert images["score"][0] > images["score"][1]

@@ -50,7 +50,7 @@ def test_the_line_is_the_one_of_the_docstring(count, generated, shift, scale):
     rng = np.random.default_rng(count)
     target, others = scale * rng.normal(shift, 1, count), scale * rng.normal(-1, 1.5, 40)
     weights = rng.uniform(0.2, 2, 40)
-    line = LikelihoodRatio.fit(target, others, weights, generated=generated)
+    line = LikelihoodRatio.fit(target, others, weights, is_generated=generated)
     slope, offset = by_the_book(target, others, weights, generated)
     if slope > 1e-3:
         assert (line.slope, line.offset) == pytest.approx((slope, offset), rel=2e-3, abs=2e-3)
@@ -91,7 +91,7 @@ def test_generated_counter_examples_move_the_cut_up():
     """They are too easy: what lies between them and the references is taken for something else."""
     target, others = np.linspace(5, 6, 20), np.linspace(-5, 0, 50)
     real = LikelihoodRatio.fit(target, others, np.ones(50))
-    drawn = LikelihoodRatio.fit(target, others, np.ones(50), generated=True)
+    drawn = LikelihoodRatio.fit(target, others, np.ones(50), is_generated=True)
     assert -real.offset / real.slope < 2.5 < 3.5 < -drawn.offset / drawn.slope < 5.2
 
 

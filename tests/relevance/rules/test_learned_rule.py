@@ -1,6 +1,7 @@
 """The learned rule on vectors that the tests wrote themselves, against its parts put together."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,8 @@ def library(**counts):
 
 
 def fit(some, **changed):
-    given = {"similarity_threshold": None, "prior_share": 0.3, "certainty": 0.9, "seed": 5}
-    return LearnedRule.fit(some, "almonds", None, **{**given, **changed})
+    comparator = SimpleNamespace(embedder=None)
+    return LearnedRule(**{"prior_share": 0.3, **changed}).learn(some, "almonds", comparator, seed=5)
 
 
 def scored(rule, vectors):
@@ -53,21 +54,21 @@ def drawn(monkeypatch):
 
 def test_the_rule_is_its_parts_put_together():
     some = library(dates=6, almonds=5, figs=4, oats=7)
-    rule, vectors, labels = fit(some), unit(some.vectors), some.photos.labels
+    rule, vectors, labels = fit(some), unit(some.vectors), some.dataset.labels
     shown, others = vectors[labels == 1], vectors[labels != 1]
     codes = np.searchsorted([0, 3, 4], labels[labels != 1])
     held = cross_fit(shown, others, codes, 5)
     prototypes = Prototypes.fit(
         shown, others, codes, Whitening.from_scatter(Scatter.of(vectors, labels))
     )
-    line = LikelihoodRatio.fit(held.references, held.others, held.weights, generated=False)
+    line = LikelihoodRatio.fit(held.references, held.others, held.weights, is_generated=False)
     site = vectors_of(np.arange(5), seed=9)
     columns, expected = scored(rule, site), line(prototypes.scores(unit(site)))
     np.testing.assert_allclose(columns["score"], expected, atol=1e-3)
     np.testing.assert_allclose(columns["probability"], probability(columns["score"], 0.3))
     assert rule.others == ("dates", "figs", "oats")
     assert [columns["confusable"][at] for at in (0, 3, 4)] == ["dates", "figs", "oats"]
-    assert rule.settings() == {"prior_share": 0.3, "certainty": 0.9, "other_products": 3}
+    assert (rule.prior_share, rule.other_products) == (0.3, 3)
 
 
 def test_a_threshold_that_was_asked_for_is_kept():
@@ -89,7 +90,7 @@ def test_generated_photos_stand_in_where_fewer_than_two_products_are_known(drawn
 
 
 def test_only_a_single_photo_is_warned_of():
-    with pytest.warns(UserWarning, match="one photo of 'almonds' cannot be held out"):
+    with pytest.warns(UserWarning, match="Only one image of 'almonds'"):
         fit(library(dates=3, almonds=1, figs=3))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,9 +8,10 @@ from similarity_lab import RelevanceScorer
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.images.sources import content_digest
-from similarity_lab.relevance import ReferenceDraw
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule, needs_counter_examples
+from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule
+
+STUDY = "efficientnet-lite0 57934424 gray 224x224 bicubic openvino float32"
 
 
 class Named:
@@ -18,8 +19,10 @@ class Named:
 
     dimension = 3
 
-    def __init__(self, name="efficientnet-lite0 of somewhere", size=(224, 224), color="gray"):
-        self.name, self.input_size, self.color = name, size, color
+    input_size = 224, 224
+
+    def __init__(self, name=STUDY):
+        self.name = name
 
     def embed(self, images, *, batch_size=None, progress=True):
         raise AssertionError("vectors are there already")
@@ -34,10 +37,12 @@ class OfAnotherKind:
 
 
 UNKNOWN = {
-    "another network": EmbeddingComparator(Named("efficientnet-lite2 of somewhere")),
-    "a longer name": EmbeddingComparator(Named("efficientnet-lite0x of somewhere")),
-    "another size": EmbeddingComparator(Named(size=(224, 260))),
-    "in colour": EmbeddingComparator(Named(color="rgb")),
+    "another network": EmbeddingComparator(
+        Named(STUDY.replace("lite0 57934424", "lite2 9656183e"))
+    ),
+    "a longer name": EmbeddingComparator(Named(f"{STUDY}, adapted")),
+    "another size": EmbeddingComparator(Named(STUDY.replace("224x224", "224x260"))),
+    "in colour": EmbeddingComparator(Named(STUDY.replace("gray", "rgb"))),
     "another distance": EmbeddingComparator(Named(), "euclidean"),
     "another kind": OfAnotherKind(),
 }
@@ -57,33 +62,36 @@ def photographed(almonds, others):
 
 
 def fitted(library, comparator=ORIGINAL, threshold=None, **draw):
-    return MeanDistanceRule.fit(library, "almonds", comparator, ReferenceDraw(**draw), threshold)
+    rule = MeanDistanceRule(threshold, **draw)
+    return rule.learn(library, "almonds", comparator, seed=0)
 
 
 def test_the_studys_threshold_is_for_its_own_distances():
-    assert not needs_counter_examples(None, ORIGINAL, ReferenceDraw())
+    assert not MeanDistanceRule().needs_other_products(ORIGINAL)
     assert fitted(photographed(1, 0)).similarity_threshold == 0.65
-    assert needs_counter_examples(None, ORIGINAL, ReferenceDraw(aggregate="nearest"))
-    assert needs_counter_examples("from-library", ORIGINAL, ReferenceDraw())
+    assert MeanDistanceRule(aggregate="nearest").needs_other_products(ORIGINAL)
+    assert MeanDistanceRule("from-library").needs_other_products(ORIGINAL)
 
 
 @pytest.mark.parametrize("comparator", UNKNOWN.values(), ids=UNKNOWN.keys())
 def test_other_distances_need_a_threshold_or_photos_to_choose_it_on(comparator):
-    assert needs_counter_examples(None, comparator, ReferenceDraw())
-    with pytest.raises(ValueError, match="no threshold is known"):
+    assert MeanDistanceRule().needs_other_products(comparator)
+    with pytest.raises(ValueError, match="No similarity threshold is known"):
         fitted(photographed(5, 0), comparator)
-    assert not needs_counter_examples(0.3, comparator, ReferenceDraw())
+    assert not MeanDistanceRule(0.3).needs_other_products(comparator)
     assert fitted(photographed(5, 0), comparator, 0.3).similarity_threshold == 0.3
 
 
-@pytest.mark.parametrize("draw", [{"draw": "all"}, {"n": 4, "aggregate": "mean-of-nearest"}])
+@pytest.mark.parametrize(
+    "draw", [{"draw": "all"}, {"n_references": 4, "aggregate": "mean-of-nearest"}]
+)
 @pytest.mark.parametrize("almonds", [2, 7])
 def test_a_chosen_threshold_separates_the_library_best(almonds, draw):
     """Oracle: each photo against the references other than itself, and every cut between."""
-    library, rule = photographed(almonds, 9), ReferenceDraw(**draw)
+    library, rule = photographed(almonds, 9), MeanDistanceRule(**draw).reference_draw(0)
     unit = library.vectors / np.linalg.norm(library.vectors, axis=1, keepdims=True)
     far_and_near = [], []
-    for at, source in enumerate(library.photos.sources):
+    for at, source in enumerate(library.dataset.sources):
         others = [reference for reference in range(almonds) if reference != at]
         row = 1 - unit[others] @ unit[at]
         far_and_near[at < almonds].extend(rule.distances(row[None], [content_digest(source)]))
@@ -98,13 +106,13 @@ def test_a_chosen_threshold_separates_the_library_best(almonds, draw):
 
 
 def test_one_photo_of_the_target_cannot_be_left_out():
-    with pytest.raises(ValueError, match="at least two photos of the target"):
+    with pytest.raises(ValueError, match="at least two images of the target"):
         fitted(photographed(1, 9), threshold="from-library")
 
 
 def test_every_file_counts_as_in_the_study(library, stub, sites):
     """The learned rule counts a picture once."""
     paths = sorted((sites / "nut-shop").iterdir())
-    scorer = RelevanceScorer("almonds", method="mean-distance", embedder=stub, progress=False)
-    result = scorer.fit(library).score([*paths, paths[0], paths[0]])
+    scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)
+    result = scorer.fit(library).decide([*paths, paths[0], paths[0]])
     assert (result.n_matches, result.n_scored) == (6, 12)

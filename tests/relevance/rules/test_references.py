@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from similarity_lab import RelevanceScorer
-from similarity_lab.relevance import ReferenceDraw
+from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -80,10 +79,7 @@ def test_as_many_as_there_are():
 
 
 def test_the_scorer_draws_as_a_draw_does_by_default():
-    scorer, draw = RelevanceScorer("almonds"), ReferenceDraw()
-    for name in ("draw", "aggregate", "n_nearest", "seed"):
-        assert getattr(scorer, name) == getattr(draw, name)
-    assert scorer.n_references == draw.n
+    assert MeanDistanceRule().reference_draw(0) == ReferenceDraw()
 
 
 def test_what_cannot_be_drawn():

@@ -1,0 +1,134 @@
+"""``similarity-lab collect``: only collect the images of websites."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from similarity_lab.cli import options as shared
+from similarity_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from similarity_lab.web.collection import UrlSource
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "collect",
+        help="collect the images of websites",
+        description="Collect the images of websites, with the origin of each.",
+    )
+    add_collecting_options(parser)
+    shared.add_quiet_option(parser)
+    parser.set_defaults(run=_run)
+
+
+def add_collecting_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `similarity_lab.web.collect`."""
+    parser.add_argument(
+        "sites",
+        nargs="+",
+        metavar="SITES.csv|URL",
+        help="urls, or one table with a column url and optionally name",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the results"
+    )
+    group = parser.add_argument_group("collecting")
+    group.add_argument(
+        "--pages",
+        type=int,
+        default=100,
+        metavar="N",
+        help="maximum pages per site (default %(default)s)",
+    )
+    group.add_argument(
+        "--images",
+        type=int,
+        default=200,
+        metavar="N",
+        help="maximum images per site (default %(default)s)",
+    )
+    group.add_argument(
+        "--seconds",
+        type=float,
+        default=900,
+        metavar="S",
+        help="maximum time per site in seconds (default %(default)s)",
+    )
+    group.add_argument(
+        "--parallel",
+        type=int,
+        default=4,
+        metavar="N",
+        help="sites crawled at the same time (default %(default)s)",
+    )
+    group.add_argument(
+        "--render",
+        choices=["never", "auto", "always"],
+        default="never",
+        help="render pages in a browser: never, if they look empty, or always "
+        "(default %(default)s)",
+    )
+    group.add_argument("--user-agent", metavar="TEXT", help="name sent to servers; say who you are")
+    group.add_argument(
+        "--refresh", action="store_true", help="request finished sites again (default: skip them)"
+    )
+    group.add_argument(
+        "--any-certificate",
+        action="store_true",
+        help="accept untrusted certificates (default: refuse them)",
+    )
+    group.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="private address that may be contacted, for tests; repeatable",
+    )
+    group.add_argument(
+        "--no-throttle",
+        action="store_true",
+        help="do not rate-limit; only for servers you control",
+    )
+
+
+def url_source(options: argparse.Namespace) -> "UrlSource":
+    """Return the urls, or the table of urls, that the options name."""
+    sites: list[str] = options.sites
+    if len(sites) == 1:
+        return sites[0]  # may be a table
+    if tables := [text for text in sites if text.lower().endswith(".csv")]:
+        raise InputError(f"pass one table of urls, or urls, not both: {tables[0]}")
+    return sites
+
+
+def collecting_params(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of `similarity_lab.web.collect`."""
+    from similarity_lab.web import Limits
+
+    params = {
+        "limits": Limits(pages=options.pages, images=options.images, seconds=options.seconds),
+        "parallel": options.parallel,
+        "render": options.render,
+        "refresh": options.refresh,
+        "verify": not options.any_certificate,
+        "allow": options.allow,
+        "throttle": not options.no_throttle,
+    }
+    return params | ({"user_agent": options.user_agent} if options.user_agent else {})
+
+
+def _run(options: argparse.Namespace) -> None:
+    from similarity_lab.web import collect
+
+    collection = collect(
+        url_source(options),
+        options.out,
+        progress=not options.quiet,
+        **collecting_params(options),
+    )
+    columns = ["name", "crawl_status", "n_pages", "n_images", "n_left_out", "n_failed", "reason"]
+    print(collection.table[columns].astype(object).fillna("").to_string(index=False))
+    if not collection.sites:
+        raise InputError("no site could be collected; the reasons are in the table")

@@ -1,0 +1,133 @@
+"""``similarity-lab decide``: decide on sites whose images are on this machine."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from similarity_lab._version import versions
+from similarity_lab.cli import options as shared
+from similarity_lab.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from similarity_lab.relevance import RelevanceScorer
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "decide",
+        help="decide which sites sell a product, from images on this machine",
+        description="Decide which sites sell a product, from images on this machine.",
+    )
+    parser.add_argument(
+        "sites", nargs="+", metavar="SITE", help="folder or .zip with the images of a site"
+    )
+    parser.add_argument(
+        "--library",
+        metavar="DIR|ZIP",
+        help="labelled images, a folder per product; with --scorer: refuse it unless it was "
+        "fitted on this library",
+    )
+    shared.add_target_option(parser, required=False)
+    parser.add_argument(
+        "--scorer", metavar="DIR", help="saved scorer, instead of --library and --target"
+    )
+    parser.add_argument("--save-scorer", metavar="DIR", help="save the fitted scorer here")
+    shared.add_scoring_options(parser)
+    shared.add_output_options(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from similarity_lab.relevance import SiteRelevance, decisions_table, rank_results
+
+    scorer = _load_scorer(options) if options.scorer else _fit_scorer(options)
+    targets = options.target or [scorer.target]
+    more_targets = targets if len(targets) > 1 else None
+    results = list(
+        scorer.decide_each(options.sites, more_targets, thumbnails=options.report is not None)
+    )
+    decided = [result for result in results if isinstance(result, SiteRelevance)]
+    table = decisions_table(results)
+    images = [result.images.assign(site=result.site, target=result.target) for result in decided]
+    title = f"Who sells {', '.join(targets)}?"
+    shared.write_outputs(
+        options, table, pd.concat(images or [pd.DataFrame()]), rank_results(results), title
+    )
+    for row in scorer.skipped_.itertuples():
+        print(f"skipped in the library: {row.path}: {row.reason}", file=sys.stderr)
+    if options.json:
+        sites = [result.to_dict() for result in results]
+        print(json.dumps({"versions": versions(), "sites": sites}, indent=1))
+    else:
+        print(_readable(table).to_string(index=False))
+    if not decided:
+        raise InputError("no decision on any site; the reasons are in the table")
+
+
+def _load_scorer(options: argparse.Namespace) -> "RelevanceScorer":
+    from similarity_lab.relevance import RelevanceScorer
+
+    flags = [flag for flag in shared.given_fitting_options(options) if flag != "--library"]
+    if options.save_scorer:
+        flags.append("--save-scorer")
+    if flags:
+        raise InputError(f"{flags[0]} does not apply to a saved scorer; leave it or --scorer out")
+    scorer = RelevanceScorer.load(
+        options.scorer, library=options.library, store=shared.make_store(options)
+    )
+    names = ("certainty", "relevance_threshold")
+    params = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return scorer.set_params(progress=not options.quiet, **params)
+
+
+def _fit_scorer(options: argparse.Namespace) -> "RelevanceScorer":
+    from similarity_lab.datasets import load_dataset
+    from similarity_lab.relevance import RelevanceScorer
+
+    if not options.library or not options.target:
+        raise InputError("pass --library and --target, or --scorer with a saved scorer")
+    options.target = list(dict.fromkeys(options.target))
+    if options.save_scorer and len(options.target) > 1:
+        raise InputError("--save-scorer saves the scorer of one target; pass one --target")
+    library = load_dataset(options.library, progress=not options.quiet)
+    for name in options.target:
+        library.class_index(name)
+    scorer = RelevanceScorer(options.target[0], **shared.scorer_params(options)).fit(library)
+    if options.save_scorer:
+        scorer.save(options.save_scorer)
+    return scorer
+
+
+def _readable(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the table of sites as it is printed: percentages, few columns."""
+    decided = table["share"].notna()
+    shown = table[["site", "target", "decision"]].copy()
+    if len(table["target"].unique()) == 1:
+        del shown["target"]
+    shown["decision"] = shown["decision"].where(decided, "none")
+    if table["probability"].notna().any():
+        probability = table["probability"].astype(float)
+        shown["probability"] = probability.map("{:.1%}".format).where(decided, "")
+    share, low, high = (
+        table[name].astype(float).mul(100).map("{:.0f}".format)
+        for name in ("share", "share_low", "share_high")
+    )
+    shown["share"] = (share + "%").where(decided, "")
+    shown["95% CI"] = (low + "–" + high + "%").where(decided, "")
+    for name, column in (
+        ("matches", "n_matches"),
+        ("images", "n_scored"),
+        ("repeated", "n_repeated"),
+        ("left out", "n_left_out"),
+        ("unreadable", "n_skipped"),
+    ):
+        shown[name] = table[column].astype(str).where(decided, "")
+    if not decided.all():
+        shown["reason"] = table["reason"]
+    return shown

@@ -1,0 +1,57 @@
+"""``similarity-lab embed``: write the vectors of images."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from similarity_lab.cli import options as shared
+from similarity_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from similarity_lab.images.sources import Source
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "embed",
+        help="write the vectors of images",
+        description="Write the vectors of images to an .npz file: vectors, paths, embedder.",
+    )
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE|DIR|ZIP", help="image, or folder or .zip of images"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="file to write")
+    shared.add_embedder_options(parser)
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="images per call of the network (default: the embedder's own)",
+    )
+    shared.add_quiet_option(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from similarity_lab.embedders import load_embedder
+    from similarity_lab.files import atomic_write
+    from similarity_lab.sites import Site
+
+    paths: list[Source] = []
+    for source in map(Path, options.images):
+        is_collection = source.is_dir() or source.suffix.lower() == ".zip"
+        paths.extend(Site.of(source).paths if is_collection else [source])
+    embedder = load_embedder(options.embedder, color=options.color)
+    embedded = embedder.embed(paths, batch_size=options.batch_size, progress=not options.quiet)
+    for row in embedded.skipped.itertuples():
+        print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
+    if not embedded.kept:
+        raise InputError(f"none of {len(paths)} files is a readable image")
+    names = np.array([str(paths[index]) for index in embedded.kept])
+    with atomic_write(options.out) as part, part.open("wb") as file:  # keeps the name as given
+        np.savez_compressed(file, vectors=embedded.vectors, paths=names, embedder=embedder.name)
+    print(f"{len(names)} vectors of {embedder.dimension} numbers in {options.out}")

@@ -1,0 +1,14 @@
+from .adapting import adapt_embedder
+from .base import Embedded, Embedder, embed_all, vector_space
+from .cached import CachedEmbedder
+from .loading import load_embedder
+
+__all__ = [
+    "CachedEmbedder",
+    "Embedded",
+    "Embedder",
+    "adapt_embedder",
+    "embed_all",
+    "load_embedder",
+    "vector_space",
+]

@@ -1,0 +1,198 @@
+"""Tune a scorer on labelled sites, as scikit-learn tunes a classifier."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from similarity_lab.datasets.loading import DatasetSource
+from similarity_lab.errors import InputError
+from similarity_lab.evaluation.thresholds import balanced_threshold
+from similarity_lab.relevance.decision import SiteRelevance, share_posterior
+from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.posterior import Floats
+from similarity_lab.relevance.scorer import RelevanceScorer
+from similarity_lab.relevance.site import EmbeddedSite
+from similarity_lab.sites import SiteSource
+
+Labels = npt.NDArray[np.bool_]
+
+_SHARES = np.arange(1, 100) / 100  # candidate relevance thresholds of the learned rule
+_MAX_DISTANCES = 200  # candidate similarity thresholds of the mean-distance rule
+
+
+def _gives_probability(classifier: "SiteClassifier") -> bool:
+    return hasattr(classifier.scorer, "predict_proba")
+
+
+class SiteClassifier(ClassifierMixin, BaseEstimator):
+    """Classify sites as relevant or not, with thresholds chosen on labelled sites.
+
+    This is the estimator for `GridSearchCV`, `cross_val_predict` and `Pipeline`, which fit on
+    samples and their labels: the samples are sites here. The library is a parameter.
+
+    Parameters
+    ----------
+    scorer : RelevanceScorer
+        Its parameters are those of the decision; ``scorer__rule__n_references`` and the like can
+        be searched. `fit` works on a clone.
+    library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
+        What the scorer is fitted on. The `library_` of a fitted scorer is not embedded again.
+
+    Attributes
+    ----------
+    scorer_ : RelevanceScorer
+        Fitted on the library, with the chosen thresholds.
+    relevance_threshold_ : float
+        Share from which a site is relevant, 0…1.
+    similarity_threshold_ : float
+        Maximum distance of a match, chosen together with the share (mean-distance rule); minimum
+        probability of a match, unchanged (learned rule, whose decision does not depend on it).
+    classes_ : ndarray of bool
+        ``[False, True]``.
+
+    Notes
+    -----
+    `fit` maximises the balanced accuracy on the labelled sites: the mean of the shares of relevant
+    and of irrelevant sites decided correctly. Among equally good thresholds, the learned rule takes
+    the one with the highest likelihood of the labels, and the mean-distance rule the one with the
+    largest difference between the mean shares of both kinds of sites. Measure the accuracy on other
+    sites than these.
+
+    Examples
+    --------
+    >>> classifier = SiteClassifier(RelevanceScorer("almonds"), "library")     # doctest: +SKIP
+    >>> search = GridSearchCV(classifier, {"scorer__rule__prior_share": [0.1, 0.25]}, cv=3)
+    ...                                                                        # doctest: +SKIP
+    >>> search.fit(sites, sells_almonds).best_params_                          # doctest: +SKIP
+    """
+
+    def __init__(self, scorer: RelevanceScorer, library: DatasetSource | EmbeddedLibrary) -> None:
+        self.scorer = scorer
+        self.library = library
+
+    def __sklearn_clone__(self) -> "SiteClassifier":
+        return type(self)(clone(self.scorer), self.library)  # the library is not changed by `fit`
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.two_d_array = False  # sites, not a table of features
+        tags.no_validation = True
+        return tags
+
+    def fit(self, sites: Sequence[SiteSource | EmbeddedSite], y: npt.ArrayLike) -> "SiteClassifier":
+        """Fit the scorer on the library, then choose thresholds on labelled sites.
+
+        Parameters
+        ----------
+        sites : sequence of Site, folder, zip, list of paths, or what `embed_site` returned
+        y : array of bool, shape (n,)
+            Whether each site is relevant.
+
+        Raises
+        ------
+        InputError
+            If the labels do not fit the sites, or are all equal.
+        SiteError
+            At the first site without a readable image.
+        """
+        labels = _checked_labels(y, len(sites))
+        scorer = clone(self.scorer).fit(self.library)
+        results = [scorer.decide(site) for site in sites]
+        if results[0].probability is None:
+            choice = _choose_by_distance(results, labels)
+        else:
+            choice = _choose_by_probability(results, labels)
+        scorer.set_params(relevance_threshold=choice.relevance)
+        self.scorer_ = scorer
+        self.relevance_threshold_ = choice.relevance
+        self.similarity_threshold_ = choice.similarity
+        self.classes_ = np.array([False, True])
+        return self
+
+    def decide(self, site: SiteSource | EmbeddedSite) -> SiteRelevance:
+        """Decide on one site with the chosen thresholds."""
+        check_is_fitted(self)
+        return self.scorer_.decide(site).rethreshold(
+            similarity_threshold=self.similarity_threshold_
+        )
+
+    def predict(self, sites: Iterable[SiteSource | EmbeddedSite]) -> Labels:
+        """Return whether each site is relevant, bool (n,)."""
+        check_is_fitted(self)
+        return np.array([self.decide(site).relevant for site in sites], bool)
+
+    @available_if(_gives_probability)
+    def predict_proba(self, sites: Iterable[SiteSource | EmbeddedSite]) -> Floats:
+        """Return P(irrelevant) and P(relevant) of each site, float64 (n, 2).
+
+        Not available with the mean-distance rule, which gives no probability.
+        """
+        check_is_fitted(self)
+        return self.scorer_.predict_proba(sites)
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    similarity: float
+    relevance: float
+
+
+def _checked_labels(y: npt.ArrayLike, count: int) -> Labels:
+    check_classification_targets(y)
+    values = np.asarray(y)
+    if values.shape != (count,):
+        raise InputError(f"expected {count} labels for {count} sites, got shape {values.shape}")
+    if others := set(values.tolist()) - {False, True}:
+        raise InputError(f"labels are True or False, got {sorted(others)[0]!r}")
+    labels = values.astype(bool)
+    if labels.all() or not labels.any():
+        raise InputError("thresholds need both relevant and irrelevant sites, got one kind only")
+    return labels
+
+
+def _balanced_accuracy(predicted: Labels, labels: Labels) -> float:
+    return float((predicted[labels].mean() + (~predicted[~labels]).mean()) / 2)
+
+
+def _choose_by_probability(results: list[SiteRelevance], labels: Labels) -> _Thresholds:
+    """Return the relevance threshold under which the probabilities fit the labels best."""
+    posteriors = [share_posterior(result.images, result.settings) for result in results]
+    best, best_value = float(_SHARES[0]), (-1.0, -np.inf)
+    for share in _SHARES:
+        probabilities = np.array([posterior.at_least(share) for posterior in posteriors])
+        likelihoods = np.where(labels, probabilities, 1 - probabilities).clip(1e-12)
+        value = (
+            _balanced_accuracy(probabilities >= 0.5, labels),
+            float(np.log(likelihoods).mean()),
+        )
+        if value > best_value:
+            best, best_value = float(share), value
+    return _Thresholds(results[0].settings.similarity_threshold, best)
+
+
+def _choose_by_distance(results: list[SiteRelevance], labels: Labels) -> _Thresholds:
+    """Return the pair of thresholds with the best balanced accuracy, then the largest margin."""
+    distances = [result.ranked()["distance"].to_numpy(float) for result in results]
+    candidates = np.unique(np.concatenate(distances))
+    if len(candidates) > _MAX_DISTANCES:
+        candidates = np.quantile(candidates, np.linspace(0, 1, _MAX_DISTANCES))
+    best, best_value = _Thresholds(0.0, 0.0), (-1.0, -np.inf)
+    for similarity in candidates:
+        shares = np.array([(values <= similarity).mean() for values in distances])
+        # relevant sites have the larger shares, `balanced_threshold` expects smaller values
+        relevance = -balanced_threshold(-shares[labels], -shares[~labels])
+        is_relevant = shares >= relevance
+        margin = shares[labels].mean() - shares[~labels].mean()
+        value = (_balanced_accuracy(is_relevant, labels), float(margin))
+        if value > best_value:
+            best = _Thresholds(float(similarity), float(np.clip(relevance, 0, 1)))
+            best_value = value
+    return best

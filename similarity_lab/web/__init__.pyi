@@ -1,0 +1,6 @@
+from .collection import Collection, collect
+from .html.images import FoundImage, find_images
+from .html.links import find_links
+from .policy.limits import Limits
+
+__all__ = ["Collection", "FoundImage", "Limits", "collect", "find_images", "find_links"]

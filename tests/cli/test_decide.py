@@ -1,0 +1,150 @@
+"""``similarity-lab decide``."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from similarity_lab import RelevanceScorer
+
+
+@pytest.fixture
+def decide(run, library):
+    """Run ``decide`` on the library for almonds, without a store."""
+
+    def decide(*arguments, target=("--target", "almonds"), library=library):
+        return run("decide", "--library", library, *target, "--quiet", "--no-store", *arguments)
+
+    return decide
+
+
+@pytest.fixture
+def shops(sites):
+    return [sites / "nut-shop", sites / "date-shop"]
+
+
+def test_decide_prints_a_table(decide, shops, capsys):
+    assert decide(*shops) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    words = "site decision probability share 95% CI matches images repeated left out unreadable"
+    assert head.split() == words.split()
+    assert [row.split()[0] for row in rows] == ["nut-shop", "date-shop"]
+    assert "%" in rows[0] and "–" in rows[0]
+
+
+def test_decide_writes_files(decide, shops, tmp_path, capsys):
+    table, images, report = tmp_path / "s.csv", tmp_path / "i.csv", tmp_path / "report"
+    options = ["--csv", table, "--images-csv", images, "--report", report, "--json"]
+    assert decide(*options, "--similarity-threshold", "0.3", *shops) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [site["site"] for site in printed["sites"]] == ["nut-shop", "date-shop"]
+    assert len(printed["sites"][0]["images"]) == 10 and printed["versions"]["similarity_lab"]
+    written = pd.read_csv(table)
+    assert written["share"].tolist() == [site["share"] for site in printed["sites"]]
+    assert (written["similarity_threshold"] == 0.3).all()
+    assert len(pd.read_csv(images)) == 20 and (report / "index.html").exists()
+
+
+def test_decide_for_several_targets(decide, shops, tmp_path, capsys):
+    targets = ("--target", "almonds", "--target", "dates", "--target", "almonds")
+    images = tmp_path / "images.csv"
+    assert decide(*shops, "--json", "--images-csv", images, target=targets) == 0
+    sites = json.loads(capsys.readouterr().out)["sites"]
+    assert [(site["site"], site["target"]) for site in sites] == [
+        ("nut-shop", "almonds"), ("nut-shop", "dates"),
+        ("date-shop", "almonds"), ("date-shop", "dates"),
+    ]  # fmt: skip
+    assert pd.read_csv(images)["target"].value_counts().to_dict() == {"almonds": 20, "dates": 20}
+    assert decide(*shops, target=targets) == 0
+    assert capsys.readouterr().out.split()[:3] == ["site", "target", "decision"]
+
+
+def test_target_may_contain_a_comma(decide, library, shops, capsys):
+    (library / "almonds").rename(library / "almonds, whole")
+    assert decide(shops[0], "--json", target=("--target", "almonds, whole")) == 0
+    assert json.loads(capsys.readouterr().out)["sites"][0]["target"] == "almonds, whole"
+
+
+def test_leave_out_does_not_take_sites(decide, shops, capsys):
+    assert decide("--leave-out", "banners", "--leave-out", "graphics", *shops, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["sites"]) == 2
+
+
+def test_options_reach_the_scorer(decide, shops, capsys):
+    options = ["--rule", "mean-distance", "--similarity-threshold", "from-library"]
+    options += ["--n-references", "4", "--relevance-threshold", "0.4", "--seed", "7"]
+    options += ["--embedder", "efficientnet-lite0", "--color", "gray"]
+    assert decide(*options, shops[0], "--json") == 0
+    settings = json.loads(capsys.readouterr().out)["sites"][0]["settings"]
+    assert settings["rule"] == "mean-distance" and settings["relevance_threshold"] == 0.4
+    assert settings["draw"] == {
+        "n": 4, "draw": "with-replacement", "aggregate": "mean", "n_nearest": 3, "seed": 7,
+    }  # fmt: skip
+    assert " gray " in settings["embedder"] and settings["similarity_threshold"] != 0.65
+
+
+def test_learned_options_reach_the_scorer(decide, shops, capsys):
+    options = ["--certainty", "0.6", "--prior-share", "0.4", "--similarity-threshold", "0.7"]
+    assert decide(*options, shops[0], "--json") == 0
+    settings = json.loads(capsys.readouterr().out)["sites"][0]["settings"]
+    assert (settings["certainty"], settings["prior_share"]) == (0.6, 0.4)
+    assert settings["similarity_threshold"] == 0.7
+
+
+def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, capsys):
+    (library / "almonds" / "bad.jpg").write_text("no")
+    assert decide(shops[0], tmp_path / "absent") == 0
+    output = capsys.readouterr()
+    assert "absent" in output.out and "no such folder" in output.out
+    assert "skipped in the library" in output.err and "bad.jpg" in output.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent"], "no decision on any site"),
+        (["--relevance-threshold", "25", "SITE"], "share from 0 to 1"),
+        (["--embedder", "nothing", "SITE"], "nothing"),
+        (["--color", "gray", "SITE"], "--color applies to --embedder"),
+        (["--n-references", "3", "SITE"], "--n-references does not apply to --rule learned"),
+        (["--rule", "mean-distance", "--prior-share", "0.1", "SITE"], "--prior-share does not"),
+        (["--rule", "mean-distance", "--certainty", "0.8", "SITE"], "has no effect"),
+        (["--quality", "best", "--embedder", "efficientnet-lite0", "SITE"], "pass one of them"),
+        (["--scorer", "x", "SITE"], "--target does not apply to a saved scorer"),
+        (["--save-scorer", "x", "--target", "dates", "SITE"], "pass one --target"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(decide, shops, arguments, message, capsys):
+    assert decide(*[shops[0] if word == "SITE" else word for word in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("similarity-lab: error: ") and message in error
+    assert error.count("\n") == 1
+
+
+def test_unknown_target_suggests_the_nearest_class(decide, shops, capsys):
+    assert decide(shops[0], target=("--target", "almond")) == 2
+    assert "Did you mean 'almonds'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("library", ["absent", None])
+def test_library_is_needed(run, library, shops, capsys):
+    options = [] if library is None else ["--library", library, "--target", "almonds"]
+    assert run("decide", *options, "--quiet", "--no-store", shops[0]) == 2
+    message = "pass --library and --target" if library is None else "absent: no such folder"
+    assert message in capsys.readouterr().err
+
+
+def test_saved_scorer_decides_alike(decide, run, library, shops, tmp_path, capsys):
+    scorer = tmp_path / "scorer"
+    assert decide("--save-scorer", scorer, "--json", *shops) == 0
+    fitted = json.loads(capsys.readouterr().out)
+    loaded = ["decide", "--scorer", scorer, "--quiet", "--no-store", "--json"]
+    assert run(*loaded, "--library", library, *shops) == 0
+    assert json.loads(capsys.readouterr().out)["sites"] == fitted["sites"]
+    assert run(*loaded, "--certainty", "1", *shops) == 0
+    sites = json.loads(capsys.readouterr().out)["sites"]
+    assert {site["settings"]["certainty"] for site in sites} == {1.0}
+    assert RelevanceScorer.load(scorer).target == "almonds"
+    for option in (["--rule", "learned"], ["--seed", "0"], ["--save-scorer", "x"]):
+        assert run(*loaded, *option, *shops) == 2
+        assert f"{option[0]} does not apply to a saved scorer" in capsys.readouterr().err

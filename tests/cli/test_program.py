@@ -1,0 +1,146 @@
+"""The program: usage, errors, exit codes, speed."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from similarity_lab.cli.program import make_parser
+
+
+def subparsers():
+    (action,) = [
+        action
+        for action in make_parser()._actions  # argparse has no public way
+        if isinstance(action, argparse._SubParsersAction)
+    ]
+    return action.choices
+
+
+COMMANDS = ["demo", "rank", "decide", "collect", "embed", "search", "fetch"]
+
+
+def program(*arguments, **settings):
+    """Run ``python -m similarity_lab`` in a process of its own."""
+    command = [sys.executable, "-m", "similarity_lab", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **settings)
+
+
+def test_commands_are_those_of_the_documentation():
+    assert list(subparsers()) == COMMANDS
+
+
+NO_DEFAULT = {
+    "--allow", "--csv", "--images-csv", "--library", "--report", "--save-scorer", "--scorer",
+    "--target", "--user-agent",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_help_and_names_its_default(command):
+    for action in subparsers()[command]._actions:
+        assert action.help, action.option_strings
+        takes_value = action.option_strings and action.nargs != 0 and not action.required
+        if takes_value and not NO_DEFAULT & set(action.option_strings):
+            assert "default" in action.help, action.option_strings
+
+
+def test_decide_and_rank_have_the_same_scoring_options():
+    def flags(command):
+        return {flag for action in subparsers()[command]._actions for flag in action.option_strings}
+
+    scoring = {
+        "--rule", "--embedder", "--color", "--quality", "--certainty", "--relevance-threshold",
+        "--similarity-threshold", "--prior-share", "--n-references", "--leave-out", "--seed",
+        "--store", "--no-store", "--json", "--csv", "--images-csv", "--report", "--quiet",
+        "--library", "--target",
+    }  # fmt: skip
+    assert scoring <= flags("decide") & flags("rank")
+    assert flags("decide") - scoring == {"-h", "--help", "--scorer", "--save-scorer"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["decide"], ["unknown"], ["score", "x"], ["fetch", "everything"],
+        ["decide", "--rule", "magic", "x"], ["decide", "--leave-out", "people", "x"],
+        ["decide", "--similarity-threshold", "half", "x"], ["rank", "--library", "x", "y"],
+    ],
+)  # fmt: skip
+def test_bad_usage(run, arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(*arguments)
+    assert stop.value.code == 2 and "usage: similarity-lab" in capsys.readouterr().err
+
+
+def test_interrupt(monkeypatch, run, library, sites, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("similarity_lab.relevance.RelevanceScorer.fit", interrupted)
+    assert run("decide", "--library", library, "--target", "almonds", sites / "nut-shop") == 130
+    assert capsys.readouterr().err.endswith("similarity-lab: interrupted\n")
+
+
+def test_errors_of_other_kinds_are_not_hidden(monkeypatch, run, library, sites):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("similarity_lab.relevance.RelevanceScorer.fit", broken)
+    with pytest.raises(ZeroDivisionError):
+        run("decide", "--library", library, "--target", "almonds", sites / "nut-shop")
+
+
+def test_module_runs_the_program():
+    done = program("--version")
+    assert done.returncode == 0 and done.stdout.startswith("similarity_lab ")
+
+
+def test_closed_output_is_quiet(library, sites):
+    """As in ``similarity-lab decide … | head -0``."""
+    read, write = os.pipe()
+    os.close(read)
+    arguments = ["decide", "--library", library, "--target", "almonds", "--no-store", "--quiet"]
+    command = [sys.executable, "-m", "similarity_lab", *map(str, arguments)]
+    done = subprocess.run(
+        [*command, str(sites / "nut-shop")], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert done.stderr == b"" and done.returncode == 141
+
+
+def test_help_imports_no_heavy_library():
+    code = (
+        "import sys, similarity_lab.cli.program as program\n"
+        "program.make_parser().format_help()\n"
+        "sys.exit(', '.join({'numpy', 'pandas', 'sklearn', 'openvino'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_decide_with_cached_vectors_is_quick(run, library, make_photo, tmp_path):
+    """Forty images, all cached, no TensorFlow; about 1.5 s of processor time when quiet."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    for number in range(40):
+        make_photo((150, 90, 50), seed=number).save(shop / f"{number}.png")
+    arguments = ["decide", "--library", library, "--target", "almonds", "--quiet"]
+    arguments += ["--store", tmp_path / "store", shop]
+    assert run(*arguments) == 0
+    code = (
+        "import sys\nfrom similarity_lab.cli import main\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "sys.exit(', '.join({'tensorflow', 'keras', 'cv2', 'matplotlib'} & set(sys.modules)) or 0)"
+    )
+    before, start = os.times(), time.perf_counter()
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    after = os.times()
+    assert done.returncode == 0, done.stderr
+    processor = after.children_user - before.children_user
+    processor += after.children_system - before.children_system
+    assert min(processor, time.perf_counter() - start) < 4, "2 s on a quiet machine"

@@ -1,0 +1,105 @@
+import json
+
+import numpy as np
+import pytest
+
+from similarity_lab.errors import PathNotFoundError, SavedFolderError
+from similarity_lab.files.saved import load_folder, save_folder
+
+CONTENT = {"target": "almonds", "threshold": 0.5}
+ARRAYS = {"vectors": np.arange(6, dtype=np.float32).reshape(2, 3)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    files = {"arrays.npz": ARRAYS, "notes.txt": lambda part: part.write_text("notes")}
+    save_folder(tmp_path / "saved", "scorer", CONTENT, files)
+    return tmp_path / "saved"
+
+
+def edit_manifest(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_saved_folder_round_trip(folder):
+    saved = load_folder(folder, "scorer")
+    assert saved.content == CONTENT and saved.files == ("arrays.npz", "notes.txt")
+    assert saved.versions["numpy"] == np.__version__
+    np.testing.assert_array_equal(saved.arrays("arrays.npz")["vectors"], ARRAYS["vectors"])
+    assert saved.path("notes.txt").read_text() == "notes"
+    with pytest.raises(SavedFolderError, match=r"the manifest does not list other\.txt"):
+        saved.path("other.txt")
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(PathNotFoundError, match=r"No saved scorer in .*absent"):
+        load_folder(tmp_path / "absent", "scorer")
+
+
+def test_saved_folder_of_another_kind(folder):
+    with pytest.raises(SavedFolderError, match="contains a saved scorer, expected a training run"):
+        load_folder(folder, "training run")
+
+
+def test_changed_file_is_detected(folder):
+    (folder / "notes.txt").write_text("changed")
+    with pytest.raises(SavedFolderError, match=r"notes\.txt was changed"):
+        load_folder(folder, "scorer")
+
+
+def test_missing_file_is_detected(folder):
+    (folder / "notes.txt").unlink()
+    with pytest.raises(SavedFolderError, match=r"notes\.txt is missing"):
+        load_folder(folder, "scorer")
+
+
+def test_files_outside_the_folder_are_refused(folder):
+    (folder.parent / "secret").write_text("secret")
+    edit_manifest(folder, files={"../secret": "0" * 64})
+    with pytest.raises(SavedFolderError, match="secret is missing"):
+        load_folder(folder, "scorer")
+
+
+@pytest.mark.parametrize("text", ["not json", "[]", "{}", '{"format": 2, "kind": "scorer"}'])
+def test_damaged_manifest_is_refused(folder, text):
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(SavedFolderError, match="not a manifest of a saved scorer"):
+        load_folder(folder, "scorer")
+
+
+@pytest.mark.parametrize("name", ["scorer.json", "configuration.json"])
+def test_folder_of_version_1_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(SavedFolderError, match="another version .* fit again and save"):
+        load_folder(tmp_path, "scorer")
+
+
+def test_manifest_of_version_1_is_refused(folder):
+    edit_manifest(folder, format=1)
+    with pytest.raises(SavedFolderError, match="another version"):
+        load_folder(folder, "scorer")
+
+
+def test_object_arrays_are_refused(tmp_path):
+    objects = {"names": np.array([{}], dtype=object)}
+    save_folder(tmp_path, "scorer", {}, {"arrays.npz": objects})
+    with pytest.raises(SavedFolderError, match=r"arrays\.npz: cannot be read \(Object arrays"):
+        load_folder(tmp_path, "scorer").arrays("arrays.npz")
+
+
+def test_damaged_arrays_are_refused(tmp_path):
+    files = {"arrays.npz": lambda part: part.write_bytes(b"PK half of it")}
+    save_folder(tmp_path, "scorer", {}, files)
+    with pytest.raises(SavedFolderError, match=r"arrays\.npz: cannot be read"):
+        load_folder(tmp_path, "scorer").arrays("arrays.npz")
+
+
+def test_failed_save_keeps_the_files_of_the_last_one(folder):
+    def fail(part):
+        part.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        save_folder(folder, "scorer", CONTENT, {"notes.txt": fail})
+    assert load_folder(folder, "scorer").path("notes.txt").read_text() == "notes"

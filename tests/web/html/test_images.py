@@ -1,0 +1,268 @@
+# ruff: noqa: E501 - one case of markup per line
+import json
+import time
+
+import pytest
+
+pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
+
+from similarity_lab.web import find_images
+from similarity_lab.web.html.markup import css_urls
+
+BASE = "https://shop.example/nuts/almonds.html"
+ROOT = "https://shop.example"
+
+
+def urls(html):
+    """Return the URLs of the images to fetch."""
+    return [image.url for image in find_images(html, BASE) if not image.reason]
+
+
+def json_ld(value):
+    return f'<script type="application/ld+json">{json.dumps(value)}</script>'
+
+
+WAYS = {
+    "relative": ('<img src="a.jpg">', ["/nuts/a.jpg"]),
+    "up": ('<img src="../a.jpg">', ["/a.jpg"]),
+    "root": ('<img src="/a.jpg">', ["/a.jpg"]),
+    "other host": ('<img src="//cdn.example/a.jpg">', ["//cdn.example/a.jpg"]),
+    "query": ('<img src="/a?w=1&amp;h=2">', ["/a?w=1&h=2"]),
+    "fragment": ('<img src="/a.jpg#x"><img src="/a.jpg">', ["/a.jpg"]),
+    "spaces": ('<img src=" /a b.jpg ">', ["/a%20b.jpg"]),
+    "line break": ('<img src="/a\n.jpg">', ["/a.jpg"]),
+    "letters": ('<img src="/Nüsse.jpg">', ["/N%C3%BCsse.jpg"]),
+    "base": ('<base href="/media/"><img src="a.jpg">', ["/media/a.jpg"]),
+    "base elsewhere": ('<base href="//c.example/x/"><img src="a.jpg">', ["//c.example/x/a.jpg"]),
+    "bad base": ('<base href="javascript:x"><img src="a.jpg">', ["/nuts/a.jpg"]),
+    "upper case": ('<IMG SRC="/a.JPG">', ["/a.JPG"]),
+    "no quotes": ("<img src=/a.jpg>", ["/a.jpg"]),
+    "unclosed": ('<div><p><img src="/a.jpg"><b><table>', ["/a.jpg"]),
+    "srcset widths": ('<img src="/s.jpg" srcset="/m.jpg 400w, /l.jpg 800w">', ["/l.jpg"]),
+    "srcset densities": ('<img src="/s.jpg" srcset="/s.jpg, /l.jpg 2x">', ["/l.jpg"]),
+    "srcset, commas": ('<img srcset="/w_1,h_2/a.jpg 1x, /w_2,h_4/a.jpg 2x">', ["/w_2,h_4/a.jpg"]),
+    "srcset, data": (
+        '<img src="/a.jpg" srcset="data:image/gif;base64,AAAA 1w">', ["/a.jpg"],
+    ),
+    "data-src": ('<img src="/spinner.gif" data-src="/a.jpg">', ["/a.jpg"]),
+    "data-original": ('<img data-original="/a.jpg">', ["/a.jpg"]),
+    "data-srcset": ('<img src="/s.jpg" data-srcset="/m.jpg 1x, /l.jpg 3x">', ["/l.jpg"]),
+    "template": (
+        '<img data-src="/a_{width}x.jpg" data-widths="[180, 900, 4000]">', ["/a_900x.jpg"],
+    ),
+    "zoom": ('<img src="/s.jpg" srcset="/m.jpg 2x" data-zoom-image="/l.jpg">', ["/l.jpg"]),
+    "zoom is a number": ('<img src="/a.jpg" data-zoom="2">', ["/a.jpg"]),
+    "noscript": (
+        '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" data-src="/a.jpg">'
+        '<noscript><img src="/a.jpg"></noscript>', ["/a.jpg"],
+    ),
+    "noscript only": ('<div><noscript><img src="/a.jpg"></noscript></div>', ["/a.jpg"]),
+    "picture": (
+        '<picture><source srcset="/l.webp 900w"><img src="/s.jpg" srcset="/m.jpg 300w"></picture>',
+        ["/l.webp"],
+    ),
+    "picture, equal": (
+        '<picture><source srcset="/a.avif 900w"><img srcset="/a.jpg 900w"></picture>', ["/a.jpg"],
+    ),
+    "picture, late": (
+        '<picture><source data-srcset="/a.webp"><img src="/x.gif"></picture>', ["/a.webp"],
+    ),
+    "picture without img": ('<picture><source srcset="/a.webp"></picture>', ["/a.webp"]),
+    "open graph": ('<meta property="og:image" content="/a.jpg">', ["/a.jpg"]),
+    "open graph, name": ('<meta name="og:image:secure_url" content="/a.jpg">', ["/a.jpg"]),
+    "twitter": ('<meta name="twitter:image" content="/a.jpg">', ["/a.jpg"]),
+    "image_src": ('<link rel="image_src" href="/a.jpg">', ["/a.jpg"]),
+    "style": ('<p style="background:url(/a.jpg) no-repeat">', ["/a.jpg"]),
+    "style, quotes": ("<p style=\"background-image: URL( '/a b.jpg' )\">", ["/a%20b.jpg"]),
+    "style sheet": ("<style>.a{background:url('/a.png')} @font-face{src:url(f.woff2)}</style>", ["/a.png"]),
+    "data-bg": ('<p data-bg="/a.jpg"><p data-bg="url(/b.jpg)">', ["/a.jpg", "/b.jpg"]),
+    "link": ('<a href="/l.jpeg?v=1"><img src="/s.jpg"></a>', ["/l.jpeg?v=1", "/s.jpg"]),
+    "poster": ('<video poster="/a.jpg"></video>', ["/a.jpg"]),
+    "input": ('<input type="image" src="/a.jpg">', ["/a.jpg"]),
+    "microdata": (
+        '<div itemscope itemtype="http://schema.org/Product"><a itemprop="image" href="/a">x</a></div>',
+        ["/a"],
+    ),
+    "other microdata": (
+        '<div itemscope itemtype="http://schema.org/Person"><link itemprop="image" href="/a"></div>', [],
+    ),
+    "json-ld": (json_ld({"@type": "Product", "image": "/a.jpg"}), ["/a.jpg"]),
+    "json-ld, list": (json_ld([{"@type": "Product", "image": ["/a.jpg", "/b.jpg"]}]), ["/a.jpg", "/b.jpg"]),
+    "json-ld, object": (
+        json_ld({"@type": "http://schema.org/Product", "image": {"@type": "ImageObject", "url": "/a.jpg"}}),
+        ["/a.jpg"],
+    ),
+    "json-ld, graph": (
+        json_ld({"@graph": [
+            {"@type": ["Product", "Thing"], "image": {"@id": "#i"}},
+            {"@id": "#i", "contentUrl": "/a.jpg"},
+        ]}), ["/a.jpg"],
+    ),
+    "json-ld, nested": (
+        json_ld({"@type": "ItemList", "itemListElement": [{"item": {"@type": "Product", "image": "/a.jpg"}}]}),
+        ["/a.jpg"],
+    ),
+    "json-ld, variants": (
+        json_ld({"@type": "ProductGroup", "hasVariant": [{"@type": "Product", "image": ["/a.jpg"]}]}),
+        ["/a.jpg"],
+    ),
+    "json-ld, organisation": (json_ld({"@type": "Organization", "image": "/a.jpg", "logo": "/b.png"}), []),
+    "json-ld, comment": (
+        '<script type="application/ld+json"><!-- {"@type": "Product", "image": "/a.jpg"} --></script>',
+        ["/a.jpg"],
+    ),
+    "json-ld, cdata": (
+        '<script type="application/ld+json">//<![CDATA[\n{"@type": "Product", "image": "/a.jpg"}\n//]]></script>',
+        ["/a.jpg"],
+    ),
+    "json-ld, line breaks": (
+        '<script type="application/ld+json">{"@type": "Product", "name": "a\nb", "image": "/a.jpg"}</script>',
+        ["/a.jpg"],
+    ),
+    "json-ld, broken": (
+        '<script type="application/ld+json">{"@type": </script>' + json_ld({"@type": "Product", "image": "/a.jpg"}),
+        ["/a.jpg"],
+    ),
+    "json-ld, nonsense": (json_ld({"@type": "Product", "image": [None, 3, {}, {"url": [7]}]}), []),
+    "schemes": ('<img src="javascript:alert(1)"><img src="file:///a.jpg"><img src="blob:x">', []),
+    "broken addresses": ('<img src="http://[::1/a.jpg"><img src="http:///a.jpg"><img src="">', []),
+    "nothing": ("", []),
+    "no markup": ("\0\0\0", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("html", "expected"), WAYS.values(), ids=WAYS.keys())
+def test_url_of_an_image_is_found(html, expected):
+    expected = ["https:" + url if url.startswith("//") else ROOT + url for url in expected]
+    assert urls(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "reason"),
+    [
+        ('<img src="/logo.svg">', "SVG"),
+        ('<img src="/logo.svg?v=2">', "SVG"),
+        ('<img src="data:image/svg+xml;utf8,<svg/>">', "SVG"),
+        ('<p style="background:url(/x.svg)">', "SVG"),
+        ('<img src="/favicon.ico">', "Icon"),
+        ('<img src="/a.gif" width="1" height="1">', "Tracker (declared 1 x 1 pixels)"),
+        ('<img src="/a.gif" width="1px">', "Tracker (declared 1 pixels)"),
+        ('<img src="/a.gif" width=20 height=20>', "Icon (declared 20 x 20 pixels)"),
+        ('<img src="https://www.facebook.com/tr?id=1">', "Tracker or placeholder"),
+        ('<img src="/img/spacer.gif">', "Tracker or placeholder"),
+        ('<img src="data:text/html,x">', "Data URL without an image"),
+    ],
+)
+def test_image_that_is_not_fetched_has_a_reason(html, reason):
+    (image,) = find_images(html, BASE)
+    assert image.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<img src="/s.jpg" srcset="/l.jpg 900w" width=20 height=20>',
+        '<img src="/a.jpg" width="100%" height="20">',
+    ],
+)
+def test_small_display_size_does_not_make_an_icon(html):
+    assert urls(html)
+
+
+def test_product_images_come_first():
+    html = (
+        '<header><img src="/logo.png"></header><meta property="og:image" content="/og.jpg">'
+        '<img src="/other.jpg"><img src="/main.jpg" alt="  Raw\n almonds ">'
+        + json_ld({"@type": "Product", "image": "/main.jpg", "name": "Almonds"})
+    )
+    images = find_images(html, BASE)
+    assert [image.url.rpartition("/")[2] for image in images] == [
+        "main.jpg", "og.jpg", "other.jpg", "logo.png",
+    ]  # fmt: skip
+    assert (images[0].kind, images[0].alt) == ("json-ld", "Almonds")
+
+
+def test_open_graph_image_has_no_priority_without_a_product():
+    images = find_images('<meta property="og:image" content="/og.jpg"><img src="/a.jpg">', BASE)
+    assert [image.priority for image in images] == [60, 50]
+
+
+def test_bytes_are_decoded_as_the_page_declares():
+    page = '<meta charset="iso-8859-1"><img src="/a.jpg" alt="Nüsse">'
+    assert find_images(page.encode("latin-1"), BASE)[0].alt == "Nüsse"
+
+
+def test_bytes_in_no_encoding_are_parsed():
+    assert isinstance(find_images(b'\xff\xfe\x00<img src="/a.jpg">', BASE), list)
+
+
+@pytest.mark.parametrize(
+    "charset", ["hex", "rot13", "zlib", "idna", "punycode", "undefined", "unicode_escape", "none"]
+)
+def test_invalid_charset_is_ignored(charset):
+    page = f'<meta charset="{charset}"><img src="/a.jpg" alt="Nüsse">'.encode()
+    (image,) = find_images(page, BASE)
+    assert (image.url, image.alt) == (ROOT + "/a.jpg", "Nüsse")
+
+
+@pytest.mark.parametrize(
+    "widths",
+    ["[1e999]", "[NaN]", "[-1]", "{}", "[[]]", "[null]", "9", "[" * 10**5],
+    ids=lambda text: text[:8],
+)
+def test_invalid_widths_of_a_template_are_ignored(widths):
+    page = f'<img data-src="/a_{{width}}.jpg" data-widths="{widths}">'
+    assert urls(page) == [ROOT + "/a_1200.jpg"]
+
+
+def test_long_base_url_is_ignored():
+    """A base of megabytes and a hundred thousand images would fill any memory."""
+    page = f'<base href="/{"x" * 10**6}/">' + "".join(f"<img src={n}.jpg>" for n in range(99))
+    assert max(len(image.url) for image in find_images(page, BASE)) < 100
+
+
+def test_long_product_name_is_truncated():
+    product = {"@type": "Product", "name": "nuts " * 10**5}
+    page = json_ld(product | {"image": [f"/{n}.jpg" for n in range(999)]})
+    assert {len(image.alt) for image in find_images(page, BASE)} == {500}
+
+
+def test_lone_surrogate_is_replaced():
+    text = '{"@type": "Product", "name": "\\ud83d nuts", "image": "/a.jpg"}'
+    (image,) = find_images(f'<script type="application/ld+json">{text}</script>', BASE)
+    assert image.alt == "? nuts"
+
+
+SPACES = " " * 10**6
+PRODUCT = '<div itemscope itemtype="http://schema.org/Product">'
+HOSTILE = {
+    "deep tree": ("<div>" * 200_000 + '<img src="/a.jpg">', 0),
+    "deep JSON": ('<script type="application/ld+json">' + "[" * 10**5 + "</script>", 0),
+    "white space in JSON": (
+        f'<script type="application/ld+json">{SPACES}x{SPACES}</script>', 0,
+    ),
+    "many images": ("".join(f'<img src="/{n}.jpg">' for n in range(5_000)), 5_000),
+    "long srcset": (f'<img srcset="{", ,, " * 20_000} /a.jpg 2x">', 1),
+    "nested microdata": (PRODUCT * 60 + '<link itemprop="image" href="/a.jpg">' * 5_000, 1),
+    "many sources": (
+        "<picture>" + '<source srcset="/a.jpg 1w">' * 2_000 + "<img src=b.jpg>" * 500, 1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("html", "n_images"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_markup_is_parsed_in_linear_time(html, n_images):
+    start = time.process_time()
+    assert len(find_images(html, BASE)) == n_images
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "style",
+    [piece * 100_000 for piece in ("url(", 'url("', "url('", "url( ", "url(a")] + ["url(" + SPACES],
+    ids=["bare", "double", "single", "space", "letter", "spaces"],
+)
+def test_hostile_style_is_parsed_in_linear_time(style):
+    start = time.process_time()
+    assert len(list(css_urls(style))) <= 100_000
+    assert time.process_time() - start < 10

@@ -1,0 +1,372 @@
+import hashlib
+import json
+import re
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from similarity_lab import Site
+from similarity_lab.errors import InputError
+from similarity_lab.samples.serving import serve
+from similarity_lab.samples.shops import IN_PAGE, WAYS
+from similarity_lab.sites import ORIGIN_COLUMNS
+from similarity_lab.web import Limits, collect
+
+from .conftest import LIMITS
+from .shops import HTML, noise
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+# A shop that shows its products in many ways -------------------------------------------------
+
+
+def test_product_image_is_found_in_every_way_of_showing_it(crawl, ways):
+    site = crawl.site("ways")
+    assert len(ways.products) == len(WAYS)
+    products = {sha256(ways.files[path][1]): path for path in ways.products}
+    kept = set(site.kept["sha256"])
+    assert not {path for digest, path in products.items() if digest not in kept}
+    assert kept - set(products) == {sha256(ways.files["/logo.png"][1])}
+    assert site.row[["crawl_status", "reason", "n_pages", "n_images"]].to_list() == [
+        "collected", "", 19, 17,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/icon.png", "Icon (24 x 24 pixels)"),
+        ("/mark.svg", "SVG (a drawing, not a photo)"),
+        ("/pixel.gif?u=1", "Tracker or placeholder (by its URL)"),
+    ],
+)
+def test_image_that_is_not_a_photo_is_left_out(crawl, path, reason):
+    row = crawl.site("ways").images.loc[path]
+    assert (row["crawl_status"], row["reason"]) == ("left out", reason)
+
+
+def test_image_in_a_data_url_is_not_requested(crawl):
+    assert not [path for path in crawl.servers["ways"].requests if f"photo-{IN_PAGE:02}" in path]
+
+
+@pytest.mark.parametrize("name", ["ways", "robots"])
+def test_no_url_is_requested_twice(crawl, name):
+    assert max(Counter(crawl.servers[name].requests).values()) == 1
+
+
+def test_origins_have_page_alt_and_time(crawl):
+    site = next(site for site in crawl.collection.sites if site.name == "ways")
+    assert list(site.origins.columns) == ORIGIN_COLUMNS and len(site.origins) == len(site.paths)
+    base = crawl.servers["ways"].url
+    row = site.origins.set_index("url").loc[f"{base}/media/photo-02.jpg"]
+    assert (row["page"], row["alt"]) == (f"{base}/products/02.html", "almonds 2")
+    assert pd.Timestamp(row["time"]) > pd.Timestamp.now("UTC") - pd.Timedelta(hours=1)
+    for path, name in zip(site.paths, site.origins["path"], strict=True):
+        assert path == site.root / name
+
+
+def test_collected_folder_loads_as_the_same_site(crawl):
+    site = next(site for site in crawl.collection.sites if site.name == "ways")
+    loaded = Site.from_folder(site.root)
+    assert loaded.paths == site.paths and loaded.origins.equals(site.origins)
+
+
+def test_finished_site_is_not_requested_again(crawl):
+    server = crawl.servers["ways"]
+    before = len(server.requests)
+    options = {"limits": LIMITS, "throttle": False, "progress": False, "allow": crawl.allow}
+    again = collect({"ways": server.url}, crawl.out, **options)
+    assert len(server.requests) == before
+    assert again.table.iloc[0].to_dict() == crawl.row("ways").to_dict() | {"name": "ways"}
+
+
+# Files, tables and headers of all shops ------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ways", "hostile"])
+def test_files_hold_the_bytes_that_were_served(crawl, name):
+    site = crawl.site(name)
+    files = {f"images/{path.name}": path for path in site.folder.glob("images/*")}
+    assert set(files) == set(site.kept["path"])
+    for row in site.kept.itertuples():
+        assert sha256(files[row.path].read_bytes()) == row.sha256
+        assert Image.open(files[row.path]).size == (row.width, row.height)
+
+
+def test_every_image_that_is_not_kept_has_a_reason(crawl):
+    images = crawl.collection.images
+    not_kept = images[images["crawl_status"] != "kept"]
+    assert len(not_kept) and (not_kept["reason"] != "").all()
+
+
+def test_counts_are_nullable_integers(crawl):
+    counts = crawl.collection.table.filter(like="n_")
+    assert set(map(str, counts.dtypes)) == {"Int64"}
+    assert counts.loc[crawl.collection.table["name"] == "canary"].isna().all(axis=None)
+
+
+def test_no_cookies_and_no_credentials_are_sent(crawl):
+    for server in crawl.servers.values():
+        for headers in server.headers:
+            assert not {"cookie", "authorization"} & {name.lower() for name in headers}
+            assert headers["User-Agent"].startswith("similarity_lab/")
+
+
+def test_nothing_is_written_outside_the_folder(crawl):
+    assert [path.name for path in crawl.out.parent.iterdir()] == ["out"]
+    names = {path.name for path in crawl.out.rglob("*")}
+    assert not [name for name in names if "escape" in name or "up.jpg" in name or "passwd" in name]
+    for path in crawl.out.rglob("images/*"):
+        assert re.fullmatch(r"[0-9a-f]{32}\.(jpg|png|webp|avif)", path.name)
+    assert not list(crawl.out.rglob("*pickle*"))
+
+
+def test_cache_of_a_complete_crawl_is_deleted(crawl):
+    is_complete = {
+        path.parent: json.loads(path.read_text())["complete"]
+        for path in crawl.out.glob("*/site.json")
+    }
+    assert set(is_complete.values()) == {True, False}
+    for folder, complete in is_complete.items():
+        assert (folder / "crawl" / "cache").exists() != complete
+
+
+# Hostile shops -------------------------------------------------------------------------------
+
+
+def test_canary_is_never_contacted(crawl):
+    assert crawl.canary.requests == []
+    contacted = set()
+    for log in crawl.out.glob("*/crawl/connects.jsonl"):
+        for line in log.read_text().splitlines():
+            address = json.loads(line)["address"]
+            host, port = re.fullmatch(r"\('([^']+)', (\d+)\)", address).groups()
+            contacted.add(f"{host}:{port}")
+    assert contacted == set(crawl.allow)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://{canary}/a.jpg", "is not on the public internet"),
+        ("http://localhost:{port}/b.jpg", "localhost is this machine"),
+        ("http://2130706433:{port}/c.jpg", "obfuscated IP address"),
+        ("http://0x7f.1:{port}/d.jpg", "obfuscated IP address"),
+        ("http://0177.0.0.1:{port}/e.jpg", "obfuscated IP address"),
+        ("http://[::ffff:127.0.0.1]:{port}/f.jpg", "is not on the public internet"),
+        ("http://127.0.0.1.:{port}/g.jpg", "is not on the public internet"),
+        ("http://169.254.169.254/latest/meta-data/h.jpg", "is not on the public internet"),
+        ("http://10.0.0.1/i.jpg", "is not on the public internet"),
+        ("http://me:secret@{canary}/j.jpg", "a user name or password"),
+        ("http://8.8.8.8:25/l.jpg", "Port 25 is not allowed"),
+        ("/to-canary.jpg", "is not on the public internet"),
+    ],
+)
+def test_image_at_a_forbidden_url_is_refused(crawl, url, reason):
+    canary = crawl.canary.endpoint
+    url = url.format(canary=canary, port=canary.rpartition(":")[2])
+    row = crawl.site("hostile").images.loc[url]
+    assert row["crawl_status"] == "failed" and row["reason"].startswith("Refused: ")
+    assert reason in row["reason"]
+
+
+def test_image_with_another_scheme_is_ignored(crawl):
+    urls = crawl.site("hostile").images.index
+    assert not urls[urls.str.startswith(("file:", "ftp:", "javascript:"))].size
+
+
+@pytest.mark.parametrize(
+    ("path", "crawl_status", "reason"),
+    [
+        ("/endless.jpg", "failed", "Response larger than the limit"),
+        ("/bomb.png", "left out", "3600000000 pixels"),
+        ("/big.jpg", "left out", "1200 x 1200 pixels"),
+        ("/html.jpg", "left out", "HTML"),
+        ("/empty.jpg", "left out", "empty"),
+        ("/loop.jpg", "failed", "max redirections reached"),
+        ("/missing.jpg", "failed", "HTTP status 404"),
+        ("/unavailable.jpg", "failed", "HTTP status 503"),
+        ("/truncated.jpg", "failed", "Response ended early"),
+        ("/dripping.jpg", "failed", "Timed out"),
+    ],
+)
+def test_image_that_cannot_be_fetched_has_a_reason(crawl, path, crawl_status, reason):
+    row = crawl.site("hostile").images.loc[path]
+    assert row["crawl_status"] == crawl_status and reason in row["reason"]
+
+
+def test_truncated_image_file_is_kept(crawl):
+    """Its header is fine; whether it can be decoded is up to the decision."""
+    assert crawl.site("hostile").images.loc["/half.jpg", "crawl_status"] == "kept"
+
+
+def test_image_with_equal_bytes_is_kept_once(crawl):
+    same = crawl.site("hostile").images.loc[["/same1.jpg", "/same2.jpg"]]
+    same = same.sort_values("crawl_status")
+    assert same["crawl_status"].to_list() == ["kept", "repeated"]
+    first = crawl.servers["hostile"].url + same.index[0]
+    assert same["reason"].iloc[1] == f"Same bytes as {first}"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/redirect", "is not on the public internet"),
+        ("/meta", "is not on the public internet"),
+        ("/inflate", "Response larger than the limit when decompressed"),
+        ("/endless", "Response larger than the limit"),
+        ("/500.html", "HTTP status 500"),
+        ("/404.html", "HTTP status 404"),
+    ],
+)
+def test_page_that_cannot_be_read_has_a_reason(crawl, path, reason):
+    site = crawl.site("hostile")
+    failed = site.pages[site.pages["crawl_status"] == "failed"]
+    if path in ("/redirect", "/meta"):  # listed by their target
+        path = crawl.canary.url + {"/redirect": "/page", "/meta": "/meta"}[path]
+    assert reason in failed.loc[path, "reason"]
+
+
+def test_page_in_a_redirect_loop_is_listed_as_repeated(crawl):
+    row = crawl.site("hostile").pages.loc["/loop"]
+    assert row["crawl_status"] == "repeated" and "was requested already" in row["reason"]
+
+
+@pytest.mark.parametrize("path", ["/deep", "/nested", "/latin"])
+def test_page_with_odd_markup_is_read(crawl, path):
+    assert crawl.site("hostile").pages.loc[path, "crawl_status"] == "read"
+
+
+def test_archive_is_not_requested(crawl):
+    assert "/a.zip" not in crawl.servers["hostile"].requests
+
+
+# Robots.txt ----------------------------------------------------------------------------------
+
+
+def test_robots_txt_is_obeyed(crawl):
+    site = crawl.site("robots")
+    expected = {"/robots.txt", "/", "/2.html", "/allowed.jpg", "/sitemap.xml"}
+    assert set(site.server.requests) == expected
+    assert site.images.loc["/secret.jpg", "reason"] == "Forbidden by robots.txt"
+    assert site.pages.loc["/private/1.html", "reason"] == "Forbidden by robots.txt"
+
+
+def test_crawl_delay_of_robots_txt_applies_without_throttling(crawl):
+    marker = json.loads((crawl.site("robots").folder / "site.json").read_text())
+    assert marker["seconds"] > 4 * 0.2
+
+
+def test_unreadable_robots_txt_forbids_everything(crawl):
+    site = crawl.site("closed")
+    assert site.row["crawl_status"] == "failed"
+    assert site.row["reason"] == "Could not read robots.txt: HTTP status 503"
+    assert set(site.server.requests) == {"/robots.txt"}
+
+
+# Rows of sites -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "crawl_status", "reason"),
+    [
+        ("moved", "collected", ""),
+        ("scripted", "empty", 'render="auto"'),
+        ("unreachable", "failed", "Connection refused"),
+        ("again", "repeated", "Same URL as ways"),
+        ("canary", "refused", "127.0.0.1 is not on the public internet"),
+        ("gopher", "refused", "Expected an http or https URL"),
+    ],
+)
+def test_row_of_a_site_says_what_became_of_it(crawl, name, crawl_status, reason):
+    row = crawl.row(name)
+    assert row["crawl_status"] == crawl_status and reason in row["reason"]
+
+
+def test_rows_are_in_the_order_given(crawl):
+    assert crawl.collection.table["name"].to_list()[-4:] == [
+        "unreachable", "again", "canary", "gopher",
+    ]  # fmt: skip
+
+
+def test_product_images_come_first_if_there_are_too_many(tmp_path):
+    data = json.dumps({"@type": "Product", "image": [f"/p{n}.jpg" for n in range(3)]})
+    body = "".join(f'<img src="/d{n}.jpg">' for n in range(8))
+    page = f'{body}<script type="application/ld+json">{data}</script>'
+    files = {f"/{kind}{n}.jpg": noise(ord(kind) + n) for kind in "pd" for n in range(8)}
+    with serve({"/": (HTML, page.encode()), **files}) as server:
+        collection = collect(
+            [server.url], tmp_path, limits=Limits(images=4, seconds=20), allow=[server.endpoint],
+            throttle=False, progress=False,
+        )  # fmt: skip
+    images = collection.images
+    kept = images[images["crawl_status"] == "kept"]["url"].str[-6:].to_list()
+    assert kept == ["p0.jpg", "p1.jpg", "p2.jpg", "d0.jpg"]
+    rest = images[images["crawl_status"] == "not fetched"]
+    assert len(rest) == 7 and set(rest["reason"]) == {"Limit of 4 images reached"}
+    assert collection.table.loc[0, "reason"] == "Limit of 4 images reached"
+
+
+# Arguments -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sites", "options", "message"),
+    [
+        ([], {}, "no URLs"),
+        (["a.example"], {"parallel": 0}, "parallel must be at least 1"),
+        (["a.example"], {"render": "maybe"}, "render must be"),
+        (["a.example"], {"user_agent": "a\nb"}, "user_agent must be"),
+        (pd.DataFrame({"link": ["a"]}), {}, "a column url"),
+    ],
+)
+def test_invalid_argument_is_refused(tmp_path, sites, options, message):
+    with pytest.raises(InputError, match=message):
+        collect(sites, tmp_path, **options)
+
+
+PRIVATE = "http://10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("sites", "names"),
+    [
+        (PRIVATE, [PRIVATE]),
+        ([PRIVATE, PRIVATE], [PRIVATE, PRIVATE]),
+        ({"Nuts & Co": PRIVATE}, ["Nuts & Co"]),
+        (pd.DataFrame({"url": [PRIVATE, None], "name": ["private", None]}), ["private", ""]),
+        (pd.DataFrame({"url": [PRIVATE]}), [PRIVATE]),
+    ],
+    ids=["url", "list", "mapping", "table with names", "table"],
+)
+def test_sites_are_named(tmp_path, sites, names):
+    table = collect(sites, tmp_path, progress=False).table
+    assert table["name"].to_list() == names
+    assert set(table["crawl_status"]) == {"refused"}
+
+
+@pytest.mark.parametrize("text", ["name,url\nnuts,{}\n", "\ufeffname;url\nnuts;{}\n"])
+def test_sites_are_read_from_a_csv_file(tmp_path, text):
+    (tmp_path / "sites.csv").write_text(text.format(PRIVATE), encoding="utf-8")
+    for path in (tmp_path / "sites.csv", str(tmp_path / "sites.csv")):
+        table = collect(path, tmp_path / "out", progress=False).table
+        assert table[["name", "url"]].to_numpy().tolist() == [["nuts", PRIVATE]]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0\0", b'url\n"a\n', b"a,b\n1,2,3\n4\n"])
+def test_unreadable_csv_file_is_refused(tmp_path, content):
+    (tmp_path / "sites.csv").write_bytes(content)
+    with pytest.raises(InputError, match="a column url"):
+        collect(tmp_path / "sites.csv", tmp_path / "out", progress=False)
+
+
+def test_collection_without_images_has_the_columns(tmp_path):
+    collection = collect(PRIVATE, tmp_path, progress=False)
+    assert collection.sites == [] and "crawl_status" in collection.images.columns
+    assert np.shape(collection.images)[0] == 0
