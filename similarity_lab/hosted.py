@@ -320,6 +320,8 @@ class HostedComparator(PairComparator):
     31.0
     """
 
+    embedder: "ContentEmbedder"
+
     def __init__(
         self,
         service: Service,

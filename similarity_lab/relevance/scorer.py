@@ -278,11 +278,9 @@ class RelevanceScorer(BaseEstimator):
         else:
             comparator = as_comparator(self.embedder)
             rule.check_comparator(comparator)
-        return (
-            comparator
-            if self.store is None
-            else cached_comparator(comparator, VectorStore.of(self.store))
-        )
+        if self.store is None:
+            return comparator
+        return cached_comparator(comparator, VectorStore.of(self.store))
 
     # --- deciding -------------------------------------------------------------------------------
 

@@ -116,7 +116,7 @@ class EmbeddedSite:
             [digests[index] for index in counted],
             lambda index: images.perceptual_hash(embedded.kept[counted[index]]),
         )
-        made = {
+        made: dict[object, EncodedThumbnail] = {
             path: each.thumbnail
             for path, each in zip(site.paths, images.traits, strict=True)
             if each.thumbnail is not None and isinstance(path, (str, PathLike))
