@@ -5,12 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 CORE := .venv-core
 BIN := $(VENV)/bin
-# number of processes that run tests; the tests of one file stay in one process
+# number of processes that run tests
 JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
-INSTALL := -m pip install --disable-pip-version-check
+FUZZ_SECONDS ?= 60
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PIP := -m pip install --disable-pip-version-check
+# installs in a tenth of pip's time; without it pip does
+UV := .venv-uv/bin/uv
 
-.PHONY: help env core demo docs test lint types imports meta unit coverage slow \
+.PHONY: help env core demo docs test lint types imports meta unit coverage slow mutants fuzz \
 	notebooks lock licences clean
 
 help:
@@ -19,6 +22,8 @@ help:
 	@echo "make meta       the checks of the repository itself: docs, locks, release, notebooks"
 	@echo "make slow       the tests marked slow"
 	@echo "make coverage   the tests with line coverage; fails below 90 %"
+	@echo "make mutants    mutation testing of the code that decides (hours)"
+	@echo "make fuzz       fuzz the readers of images, archives and pages (FUZZ_SECONDS=60 each)"
 	@echo "make docs       build the documentation in site/"
 	@echo "make env        create the full environment, $(VENV)/"
 	@echo "make core       create the small environment, $(CORE)/"
@@ -33,12 +38,17 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 $(CORE)/.installed: requirements-core.lock pyproject.toml
 
 %/.installed:
-	@echo "==> environment: $*/ from $< (once; a few minutes)"
+	@echo "==> environment: $*/ from $< (once; a minute or two)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("similarity_lab needs Python 3.11 to 3.13, this is %d.%d; use make PYTHON=python3.12" % v)'
 	@$(PYTHON) -m venv --clear $*
-	@$*/bin/python $(INSTALL) --require-hashes -r $<
-	@$*/bin/python $(INSTALL) --quiet --no-deps --editable .
+	@{ $(MAKE) --silent $(UV) && $(UV) pip install --quiet --python $*/bin/python --require-hashes -r $<; } \
+		|| $*/bin/python $(PIP) --require-hashes -r $<
+	@$*/bin/python $(PIP) --quiet --no-deps --editable .
 	@touch $@
+
+$(UV):
+	@$(PYTHON) -m venv --clear .venv-uv
+	@.venv-uv/bin/python $(PIP) --quiet uv
 
 # Uses the full environment if it is up to date; otherwise the small one.
 demo:
@@ -78,7 +88,7 @@ unit: env
 coverage: env
 	@echo "==> line coverage of the tests; fails below 90 %"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -86,24 +96,30 @@ slow: env
 	@echo "==> slow tests"
 	@$(BIN)/python -m pytest -m slow
 
+mutants: env
+	@$(BIN)/python $(PIP) --quiet mutmut
+	@PATH="$(CURDIR)/$(BIN):$$PATH" mutmut run
+
+fuzz: env
+	@$(BIN)/python $(PIP) --quiet atheris
+	@for kind in images archives pages; do \
+		$(BIN)/python tools/fuzz.py $$kind -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
 notebooks: env
 	@echo "==> notebooks, full run"
 	@$(BIN)/python tools/run_notebooks.py
 
 # The small lock takes its versions from the large one, so that both agree.
-lock:
-	@$(PYTHON) -m venv $(VENV)-lock
-	@$(VENV)-lock/bin/python $(INSTALL) --quiet uv
-	@set -e; compile="$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+lock: $(UV)
+	@set -e; compile="$(UV) pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'"; \
 		eval $$compile --extra all pyproject.toml --output-file requirements.lock; \
 		eval $$compile --extra web --constraints requirements.lock pyproject.toml \
 			--output-file requirements-core.lock
-	@rm -r $(VENV)-lock
 
 licences: env
 	@$(BIN)/python tools/licences.py
 
 clean:
-	rm -rf $(VENV) $(CORE) demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(CORE) .venv-uv demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .coverage*

@@ -8,7 +8,13 @@ from typing import Union
 
 import pandas as pd
 
-from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError, one_line
+from similarity_lab.errors import (
+    CollectedFolderError,
+    InputError,
+    InputTypeError,
+    MissingExtraError,
+    one_line,
+)
 from similarity_lab.files import existing_folder, extract_for_process, list_files, skipped_table
 from similarity_lab.images.sources import Source, describe, printable
 
@@ -162,6 +168,8 @@ def _read_origins(folder: Path, files: list[Path]) -> pd.DataFrame:
         table = table[ORIGIN_COLUMNS]
     except CollectedFolderError:
         raise
+    except ImportError as error:  # pandas reads Parquet with pyarrow
+        raise MissingExtraError("Reading a collected site", "pyarrow", "web") from error
     except (OSError, ValueError, KeyError) as error:
         raise CollectedFolderError(
             f"{path}: not the table of a collected site ({one_line(error)}); collect the site "

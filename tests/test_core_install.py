@@ -111,3 +111,25 @@ assert refused
 def test_core_install_names_the_missing_extra(blocked, module, extra):
     run = run_without(blocked, USE, module, f'pip install "similarity_lab[{extra}]"')
     assert run.returncode == 0, run.stderr
+
+
+COLLECTED = """
+from pathlib import Path
+from similarity_lab import Site
+from similarity_lab.errors import MissingExtraError
+
+folder = Path(sys.argv[2])
+(folder / "images.parquet").write_bytes(b"PAR1")
+(folder / "a.jpg").write_bytes(b"")
+try:
+    Site.from_folder(folder).origins
+except MissingExtraError as error:
+    assert "[web]" in str(error), error
+else:
+    raise SystemExit("read without pyarrow")
+"""
+
+
+def test_core_install_needs_web_for_a_collected_site(blocked, tmp_path):
+    run = run_without(blocked, COLLECTED, tmp_path)
+    assert run.returncode == 0, run.stderr

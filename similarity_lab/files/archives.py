@@ -22,13 +22,14 @@ from contextlib import ExitStack, suppress
 from itertools import chain, takewhile
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
-
-import pandas as pd
 
 from similarity_lab.errors import ArchiveError, InputTypeError
 from similarity_lab.files.listing import skipped_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["extract_for_process", "extract_zip", "folder_for_process"]
 
@@ -66,7 +67,7 @@ def extract_zip(
     max_files: int = 100_000,
     max_bytes: int = 4 * 2**30,
     max_ratio: float = 200,
-) -> tuple[list[Path], pd.DataFrame]:
+) -> "tuple[list[Path], pd.DataFrame]":
     """Unpack a ``.zip`` into a folder.
 
     Parameters
@@ -135,7 +136,7 @@ def extract_zip(
     return sorted(paths, key=lambda path: path.relative_to(target).parts), skipped_table(skipped)
 
 
-def extract_for_process(source: str | PathLike[str] | IO[bytes]) -> tuple[Path, pd.DataFrame]:
+def extract_for_process(source: str | PathLike[str] | IO[bytes]) -> "tuple[Path, pd.DataFrame]":
     """Unpack a ``.zip`` into a temporary folder that is removed when the process exits.
 
     Returns

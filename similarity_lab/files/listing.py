@@ -3,18 +3,22 @@
 import os
 from os import PathLike
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from similarity_lab.errors import NotAFolderError, PathNotFoundError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["SKIPPED_COLUMNS", "existing_folder", "list_files", "skipped_table"]
 
 SKIPPED_COLUMNS = ["path", "reason"]
 
 
-def skipped_table(rows: list[tuple[object, str]]) -> pd.DataFrame:
+def skipped_table(rows: list[tuple[object, str]]) -> "pd.DataFrame":
     """Return the table of skipped files: columns ``path``, ``reason``."""
+    import pandas as pd  # deferred: the crawler's process writes files and needs no tables
+
     # dtype object: pandas' str type rejects file names with bytes that are not text
     return pd.DataFrame(rows, columns=SKIPPED_COLUMNS, dtype=object)
 

@@ -15,6 +15,7 @@ PROTOCOLS = {
     "IndexError": "__getitem__ of a sequence: iteration stops at it",
     "KeyError": "__getitem__ of a mapping",
     "StopIteration": "__next__",
+    "ArgumentTypeError": "a type= function of argparse",
     "PermissionError": "an audit hook: whoever opens a socket handles OSError",
 }
 # Errors of others that never leave the package, and why they are raised.

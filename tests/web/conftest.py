@@ -19,7 +19,7 @@ from similarity_lab.web.crawler import process
 from . import shops
 
 LIMITS = Limits(
-    pages=60, depth=4, images=40, seconds=25, request_seconds=1.5, page_bytes=2**20,
+    pages=60, depth=4, images=40, seconds=60, request_seconds=2.0, page_bytes=2**20,
     image_bytes=2**20, image_pixels=1_000_000,
 )  # fmt: skip
 PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from w3lib.url import canonicalize_url
 
 from similarity_lab.errors import BrowserError, InputError, one_line
+from similarity_lab.files import atomic_write
 from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.frontier import ImageFrontier
 from similarity_lab.web.crawler.job import Job
@@ -294,7 +295,6 @@ class SiteSpider(scrapy.Spider):
             "needs_browser": self.job.render == "never" and 2 * self.n_empty > self.n_read,
         }
         path = self.job.folder / "crawl" / "outcome.json"
-        part = path.with_suffix(".part")  # `atomic_write` would import pandas into each crawler
-        part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
-        part.replace(path)
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
         self.report_progress(last=True)
