@@ -1,6 +1,5 @@
 """The original study's rule: a mean distance to references, and a similarity threshold."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, get_args
@@ -17,7 +16,15 @@ from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.library import EmbeddedLibrary
 
 ORIGINAL_EMBEDDER, ORIGINAL_THRESHOLD = "efficientnet-lite0", 0.65
-_ORIGINAL_NAME = re.compile(rf"{ORIGINAL_EMBEDDER} [0-9a-f]+ gray 224x224 ")
+ORIGINAL_NAMES = frozenset(
+    f"efficientnet-lite0 57934424 gray 224x224 {runtime}"
+    for runtime in (
+        "bicubic keras float32",
+        "bicubic openvino float32",
+        "scaled openvino int8",
+    )
+)
+"""Names of the study's embedder, for which `ORIGINAL_THRESHOLD` holds."""
 
 Draw = Literal["with-replacement", "without-replacement", "all"]
 Aggregate = Literal["mean", "nearest", "mean-of-nearest"]
@@ -284,8 +291,7 @@ def _is_original(comparator: Comparator) -> bool:
     return (
         isinstance(comparator, EmbeddingComparator)
         and comparator.distance.name == "cosine"
-        # network, digest of its weights, colours, input size
-        and _ORIGINAL_NAME.match(comparator.embedder.name) is not None
+        and comparator.embedder.name in ORIGINAL_NAMES
     )
 
 

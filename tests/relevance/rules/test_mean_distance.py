@@ -6,11 +6,13 @@ import pytest
 
 from similarity_lab import RelevanceScorer
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.distances.comparators import EmbeddingComparator, stored
+from similarity_lab.distances.comparators import EmbeddingComparator, cached_comparator
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule
 from similarity_lab.store import VectorStore
+
+STUDY = "efficientnet-lite0 57934424 gray 224x224 bicubic openvino float32"
 
 
 class Named:
@@ -18,8 +20,8 @@ class Named:
 
     dimension, input_size = 3, (224, 224)
 
-    def __init__(self, network="efficientnet-lite0", color="gray", size="224x224"):
-        self.name = f"{network} 57934424 {color} {size} bicubic openvino float32"
+    def __init__(self, name=STUDY):
+        self.name = name
 
     def embed(self, images, *, batch_size=None, progress=True):
         raise AssertionError("nothing is embedded again")
@@ -34,10 +36,12 @@ class DistancesOnly:
 
 
 UNKNOWN = {
-    "another network": EmbeddingComparator(Named("efficientnet-lite2")),
-    "a longer name": EmbeddingComparator(Named("efficientnet-lite0x")),
-    "another size": EmbeddingComparator(Named(size="224x260")),
-    "in colour": EmbeddingComparator(Named(color="rgb")),
+    "another network": EmbeddingComparator(
+        Named(STUDY.replace("lite0 57934424", "lite2 9656183e"))
+    ),
+    "a longer name": EmbeddingComparator(Named(f"{STUDY}, adapted")),
+    "another size": EmbeddingComparator(Named(STUDY.replace("224x224", "224x260"))),
+    "in colour": EmbeddingComparator(Named(STUDY.replace("gray", "rgb"))),
     "another distance": EmbeddingComparator(Named(), "euclidean"),
     "another kind": DistancesOnly(),
 }
@@ -70,7 +74,7 @@ def test_default_threshold_is_for_the_original_distances():
 
 def test_original_embedder_is_recognised_by_name(tmp_path):
     comparator = MeanDistanceRule().default_comparator(None)
-    cached = stored(comparator, VectorStore(tmp_path))
+    cached = cached_comparator(comparator, VectorStore(tmp_path))
     for original in (comparator, cached):
         assert not MeanDistanceRule().needs_other_products(original)
 
