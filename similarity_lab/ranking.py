@@ -10,6 +10,7 @@ import pandas as pd
 
 from similarity_lab.datasets import load_dataset
 from similarity_lab.errors import InputError
+from similarity_lab.files import atomic_write
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance, rank_results
 from similarity_lab.relevance.tables import DECISION_COLUMNS, decisions_table
 from similarity_lab.report import write_csv, write_report
@@ -157,7 +158,8 @@ def rank(
     site_table = _site_table([(row_of[id(result)], result) for result in results])
     image_table = _image_table(results, collection, folder)
     write_csv(site_table, folder / "sites.csv")
-    image_table.to_parquet(folder / "images.parquet", index=False)
+    with atomic_write(folder / "images.parquet") as part:
+        image_table.to_parquet(part, index=False)
     title = f"Who sells {', '.join(names)}?"
     write_report(results, folder / "report", title=title, progress=progress)
     return Ranking(site_table, image_table, tuple(results), folder)
@@ -170,7 +172,7 @@ def _decisions(
     rows: Sequence[_SiteRow] = collection.table.to_dict("records")
     collected = [row for row in rows if row["crawl_status"] == "collected"]
     sites = [Site.from_folder(row["folder"], name=row["name"]) for row in collected]
-    results = scorer.decide_each(sites, targets)
+    results = scorer.decide_each(sites, targets, thumbnails=True)
     for row in collected:
         for _ in targets:
             yield next(results), row

@@ -162,6 +162,8 @@ def _unpack(paths: list[str], folder: Path, progress: bool) -> None:
 
 
 def _write_tables(folder: Path) -> None:
-    site_truth().to_csv(folder / _TRUTH, index=False, lineterminator="\n")
-    images_table().to_csv(folder / _IMAGES, index=False, lineterminator="\n")
-    (folder / MARKER).write_text(json.dumps(_identity(), indent=2) + "\n", encoding="utf-8")
+    for name, table in ((_TRUTH, site_truth()), (_IMAGES, images_table())):
+        with atomic_write(folder / name) as part:
+            table.to_csv(part, index=False, lineterminator="\n")
+    with atomic_write(folder / MARKER) as part:
+        part.write_text(json.dumps(_identity(), indent=2) + "\n", encoding="utf-8")
