@@ -9,7 +9,10 @@ import numpy.typing as npt
 from similarity_lab.errors import InputError, MissingExtraError
 from similarity_lab.images.reading import Pixels
 
-Values = npt.NDArray[np.float32]
+__all__ = ["Augmentation", "FloatPixels"]
+
+FloatPixels = npt.NDArray[np.float32]
+"""Decoded images, ``(b, height, width, c)``, 0…1."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Augmentation:
             if not 0 <= value <= highest:
                 raise InputError(f"{each.name} must be between 0 and {highest:g}, got {value}")
 
-    def __call__(self, pixels: Pixels, rng: np.random.Generator) -> Values:
+    def __call__(self, pixels: Pixels, rng: np.random.Generator) -> FloatPixels:
         """Return augmented images.
 
         Parameters
@@ -104,7 +107,7 @@ class Augmentation:
         offsets = centre + shifts - rotations @ centre
         return np.concatenate([rotations, offsets[..., None]], axis=2)
 
-    def _recolour(self, pixels: Pixels, rng: np.random.Generator) -> Values:
+    def _recolour(self, pixels: Pixels, rng: np.random.Generator) -> FloatPixels:
         """Change brightness, contrast and colour: linear per pixel, so one matrix per image."""
         cv2 = _opencv()
         count, channels = len(pixels), pixels.shape[3]

@@ -5,7 +5,8 @@ first reduced by a whole factor, to at least one and a half times the wanted siz
 is decoded, which libjpeg does at almost no cost), and then interpolated between neighbours.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
-from similarity_lab.errors import ImageError
+from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.reading import (
     MAX_PIXELS,
     UPRIGHT,
@@ -23,7 +24,7 @@ from similarity_lab.images.reading import (
     orientation,
     read_image,
 )
-from similarity_lab.images.sources import Source, describe, read_bytes
+from similarity_lab.images.sources import Source
 
 __all__ = ["read_scaled", "resize"]
 
@@ -65,18 +66,22 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     """
     if isinstance(source, (np.ndarray, Image.Image)):
         return resize(read_image(source, color=color), size)
-    name, data = describe(source), read_bytes(source)
-    pixels = _decode_jpeg(data, name, size, color)
-    if pixels is None:
-        try:
-            pixels = read_image(data, color=color)
-        except ImageError as error:
-            raise ImageError(name, error.reason) from error
-    return resize(pixels, size)
+    image = source if isinstance(source, OpenedImage) else OpenedImage(source)
+    decoded = _decode_jpeg(image.data, image.name, size, color)
+    if decoded is None:
+        pixels = read_image(image, color=color)
+        decoded = pixels, pixels.shape[:2]
+    pixels, full_size = decoded
+    resized = resize(pixels, size)
+    if color == "rgb":
+        image.decoded(pixels, full_size, resized)
+    return resized
 
 
-def _decode_jpeg(data: bytes, name: str, size: tuple[int, int], color: Color) -> Pixels | None:
-    """Return an upright JPEG, scaled down; None if it needs the slower decoder."""
+def _decode_jpeg(
+    data: bytes, name: str, size: tuple[int, int], color: Color
+) -> tuple[Pixels, tuple[int, int]] | None:
+    """Return an upright JPEG, scaled down, and its full size; None if it needs `read_image`."""
     header = identify(data, name)
     is_plain = header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
     if not is_plain or header.width * header.height > MAX_PIXELS:
@@ -95,10 +100,11 @@ def _decode_jpeg(data: bytes, name: str, size: tuple[int, int], color: Color) ->
         return None
     if (transpose := UPRIGHT.get(exif)) is not None:
         pixels = np.asarray(Image.fromarray(pixels.squeeze()).transpose(transpose))
-    return pixels
+    full_size = header.height, header.width
+    return pixels, full_size[::-1] if exif >= _FIRST_SIDEWAYS else full_size
 
 
-def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def resize(pixels: Pixels, size: tuple[int, int], *, use_opencv: bool = True) -> Pixels:
     """Reduce an image by a whole factor, then resize it bilinearly.
 
     The result is that of OpenCV's ``INTER_AREA`` and ``INTER_LINEAR``, without OpenCV.
@@ -108,6 +114,9 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     pixels : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
     size : (height, width)
         In pixels.
+    use_opencv : bool
+        Interpolate by OpenCV if it is installed, which saves about half a millisecond per image
+        and changes no pixel.
 
     Returns
     -------
@@ -122,7 +131,20 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
         return pixels
     if pixels.shape[:2] == (2 * size[0], 2 * size[1]):
         return _average(pixels, size)
+    opencv = _opencv() if use_opencv else None
+    if opencv is not None:
+        resized = opencv.resize(pixels, size[::-1], interpolation=opencv.INTER_LINEAR)
+        return resized.reshape(*size, -1)
     return _interpolate(pixels, size)
+
+
+@cache
+def _opencv() -> ModuleType | None:
+    try:
+        import cv2  # deferred: slow import
+    except ImportError:
+        return None
+    return cv2
 
 
 def _interpolate(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -157,9 +179,9 @@ def _linear_weights(
     Both have shape (2, n_out · channels); the weights are fixed-point, summing to 2048.
     """
     # as OpenCV rounds it
-    centers = ((np.arange(n_out) + 0.5) * (1 / (n_out / n_in)) - 0.5).astype(np.float32)
-    first = np.floor(centers)
-    fraction = centers - first
+    centres = ((np.arange(n_out) + 0.5) * (1 / (n_out / n_in)) - 0.5).astype(np.float32)
+    first = np.floor(centres)
+    fraction = centres - first
     neighbours = np.stack([first, first + 1]).astype(np.intp).clip(0, n_in - 1)
     weights = np.rint(np.stack([1 - fraction, fraction]) * np.float32(_COEFFICIENT))
     positions = neighbours[..., None] * channels + np.arange(channels)

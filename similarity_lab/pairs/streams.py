@@ -16,7 +16,7 @@ from similarity_lab.datasets import ImageDataset
 from similarity_lab.datasets.dataset import Labels
 from similarity_lab.errors import ImageError, InputError, InputTypeError
 from similarity_lab.images import Color, Pixels, image_size, read_image
-from similarity_lab.images.augmentation import Augmentation, Values
+from similarity_lab.images.augmentation import Augmentation, FloatPixels
 from similarity_lab.images.decoding import map_ahead
 from similarity_lab.pairs.indices import Indices, IsSame, Members, draw_evenly
 from similarity_lab.pairs.mining import (
@@ -182,7 +182,7 @@ class Stream(keras.utils.PyDataset):
             raise IndexError(f"batch {index} of a stream that has batches 0…{self.steps - 1}")
         return slice(index * length, (index + 1) * length)
 
-    def _images(self, positions: Indices, index: int) -> Values:
+    def _images(self, positions: Indices, index: int) -> FloatPixels:
         """Return the images of batch `index`: float32 ``(b, h, w, c)``, 0…1."""
         pixels = self._decoded.pixels(positions)
         if isinstance(self._augment, Augmentation):
@@ -350,7 +350,7 @@ class PairStream(Stream):
         """Draw a positive and a negative for every anchor."""
         return self._members.draw_pairs(anchors, rng)
 
-    def __getitem__(self, index: int) -> tuple[tuple[Values, Values], IsSame]:
+    def __getitem__(self, index: int) -> tuple[tuple[FloatPixels, FloatPixels], IsSame]:
         """Return batch `index` of this epoch."""
         rows = self._batch_slice(index, self.batch_size)
         values = self._images(self.pairs[rows].T.ravel(), index)
@@ -517,7 +517,7 @@ class ClassBalancedStream(Stream):
         groups = members.draw_groups(np.concatenate(classes), self._images_per_class, rng)
         self.positions = groups.ravel()
 
-    def __getitem__(self, index: int) -> tuple[Values, Labels]:
+    def __getitem__(self, index: int) -> tuple[FloatPixels, Labels]:
         """Return batch `index` of this epoch."""
         positions = self.positions[self._batch_slice(index, self.batch_size)]
         return self._images(positions, index), self._labels[positions]

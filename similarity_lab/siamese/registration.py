@@ -18,7 +18,7 @@ _MODULES = ("similarity_lab.siamese.heads", "similarity_lab.siamese.losses")
 
 def register_with_keras() -> None:
     """Register now if Keras is imported, otherwise when it is."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras") is not None:
         _import_modules()
     elif not any(isinstance(finder, _KerasFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _KerasFinder())

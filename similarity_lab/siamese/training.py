@@ -18,7 +18,7 @@ from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.datasets.dataset import Labels
 from similarity_lab.embedders import embed_all
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, SavedFolderError
 from similarity_lab.evaluation import pair_distances
 from similarity_lab.images import Augmentation, Color, Pixels
 from similarity_lab.pairs import ClassBalancedStream, MineNegatives, PairStream
@@ -26,7 +26,7 @@ from similarity_lab.pairs.streams import DecodedImages
 from similarity_lab.siamese.comparator import SiameseComparator
 from similarity_lab.siamese.heads import Head, build
 from similarity_lab.siamese.losses import FITTING_HEADS, make_loss
-from similarity_lab.siamese.run import RunState, TrainingRun, describe_run
+from similarity_lab.siamese.run import CONFIGURATION, RunState, TrainingRun, describe_run
 
 Loss = Literal["binary-crossentropy", "contrastive", "triplet"]
 
@@ -345,6 +345,11 @@ def _stream(
 def _state_folder(folder: str | PathLike[str] | None) -> Iterator[Path]:
     """Yield the folder of the run's state, or a temporary one: the best epoch is written to it."""
     if folder is not None:
+        if (Path(folder) / CONFIGURATION).is_file():
+            raise SavedFolderError(
+                f"{folder} holds a training run of version 1 of similarity_lab, which this version "
+                "does not resume; train again in another folder"
+            )
         yield Path(folder) / STATE
         return
     with tempfile.TemporaryDirectory() as path:

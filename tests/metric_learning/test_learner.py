@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
@@ -334,10 +334,9 @@ def test_fit_with_labels(make_learner, training, library):
         make_learner().fit(training, labels)
 
 
-def test_pipeline_in_cross_validation(make_learner, training):
+def test_pipeline_in_a_grid_search(make_learner, training):
     pipeline = make_pipeline(make_learner(), KNeighborsClassifier(1))
-    scores = cross_val_score(pipeline, training.images, names_of(training), cv=2)
-    assert scores.min() > 0.5  # 0.25 is chance
     grid = {"metriclearner__tower__dimension": [2, 4]}
-    search = GridSearchCV(pipeline, grid, cv=2).fit(training.images, names_of(training))
-    assert len(search.cv_results_["params"]) == 2
+    search = GridSearchCV(pipeline, grid, cv=2, refit=False)
+    search.fit(training.images, names_of(training))
+    assert search.cv_results_["mean_test_score"].min() > 0.5  # 0.25 is chance

@@ -9,7 +9,7 @@ LABELS = np.array([0, 1, 0, 2, 1, 2, 0])
 
 
 def numbered(count, dtype=np.uint8):
-    """Photos whose every pixel is their own position."""
+    """Images whose every pixel is their own position."""
     return np.broadcast_to(np.arange(count, dtype=dtype)[:, None, None, None], (count, 4, 5, 3))
 
 
@@ -19,7 +19,7 @@ def positions(pairs):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_pairs_are_those_of_pair_indices(dtype):
+def test_make_pairs_selects_the_pairs_of_pair_indices(dtype):
     pairs, is_same = make_pairs(numbered(7, dtype), LABELS, seed=5)
     indices, expected = pair_indices(LABELS, seed=5)
     assert pairs.shape == (14, 2, 4, 5, 3) and pairs.dtype == dtype
@@ -40,7 +40,7 @@ def target_cases():
 
 
 @pytest.mark.parametrize("case", target_cases())
-def test_pairs_of_a_target(case):
+def test_make_pairs_target_draws_all_allowed_pairs(case):
     labels, target, classes = target_cases()[case]
     seen = set()
     for seed in range(60):
@@ -53,14 +53,14 @@ def test_pairs_of_a_target(case):
     assert seen == allowed
 
 
-def test_classes_that_are_absent_leave_positions_right():
+def test_make_pairs_target_with_absent_classes():
     pairs, _ = make_pairs_target(
         numbered(4), [3, 1, 3, 1], "oats", seed=0, classes=["a", "b", "c", "oats"]
     )
     assert positions(pairs)[:, 0].tolist() == [0, 0, 2, 2]
 
 
-def test_single_images_are_named_by_their_class():
+def test_make_pairs_warns_of_single_images():
     with pytest.warns(UserWarning, match=r"1 times.*only: oats \(1\)") as caught:
         make_pairs_target(numbered(3), [0, 0, 2], "oats", seed=0, classes=NAMES)
     assert caught[0].filename == __file__
@@ -79,26 +79,25 @@ def test_single_images_are_named_by_their_class():
         ([np.zeros((2, 2, 1)), np.zeros((3, 2, 1))], [0, 1], "several shapes; resize"),
     ],
 )
-def test_what_both_refuse(images, labels, message):
+def test_make_pairs_refuses(images, labels, message):
     with pytest.raises(ValueError, match=message):
         make_pairs(images, labels, seed=0)
     with pytest.raises(ValueError, match=message):
         make_pairs_target(images, labels, 0, seed=0)
 
 
-def test_targets_that_are_refused():
-    photos = numbered(7)
-    with pytest.raises(UnknownClassError, match="Unknown class 'nuts'.*almonds, dates, oats"):
-        make_pairs_target(photos, LABELS, "nuts", seed=0, classes=NAMES)
-    with pytest.raises(UnknownClassError, match="Unknown class 5.*0, 1, 2"):
-        make_pairs_target(photos, LABELS, 5, seed=0)
-    with pytest.raises(ValueError, match="'almonds' is a name, but labels are integers; pass cl"):
-        make_pairs_target(photos, LABELS, "almonds", seed=0)
-    with pytest.raises(ValueError, match="positions in the 2 classes, 0…1, got 0…2"):
-        make_pairs_target(photos, LABELS, "almonds", seed=0, classes=NAMES[:2])
-    with pytest.raises(ValueError, match="positions in the 3 classes, 0…2, got -1…1"):
-        make_pairs_target(photos, LABELS - 1, "almonds", seed=0, classes=NAMES)
-    with pytest.raises(ValueError, match="got -1…0"):
-        make_pairs_target(numbered(3), [-1, 0, 0], "almonds", seed=0, classes=NAMES)
-    with pytest.raises(ValueError, match="these labels are names: leave it out"):
-        make_pairs_target(photos, np.array(NAMES)[LABELS], "oats", seed=0, classes=NAMES)
+@pytest.mark.parametrize(
+    ("labels", "target", "classes", "message"),
+    [
+        (LABELS, "nuts", NAMES, "Unknown class 'nuts'.*almonds, dates, oats"),
+        (LABELS, 5, None, "Unknown class 5.*0, 1, 2"),
+        (LABELS, "almonds", None, "'almonds' is a name, but labels are integers; pass cl"),
+        (LABELS, "almonds", NAMES[:2], "positions in the 2 classes, 0…1, got 0…2"),
+        (LABELS - 1, "almonds", NAMES, "positions in the 3 classes, 0…2, got -1…1"),
+        (np.array(NAMES)[LABELS], "oats", NAMES, "these labels are names: leave it out"),
+    ],
+)
+def test_make_pairs_target_refuses(labels, target, classes, message):
+    error = UnknownClassError if "Unknown" in message else ValueError
+    with pytest.raises(error, match=message):
+        make_pairs_target(numbered(7), labels, target, seed=0, classes=classes)

@@ -1,16 +1,20 @@
+"""Positions of pairs: which can be drawn, and how often."""
+
 import warnings
 from collections import Counter
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from similarity_lab.pairs import pair_indices
+from similarity_lab.pairs.indices import Members, draw_evenly
 
 LABELS = ["b", "a", "c", "a", "b", "a"]
 
 
-def test_exactly_the_allowed_pairs_appear_and_all_of_them():
+def test_pair_indices_draws_all_allowed_pairs():
     labels = np.array([*LABELS, "c"])
     anchors = range(len(labels))
     positives = {(i, j) for i in anchors for j in anchors if i != j and labels[i] == labels[j]}
@@ -24,7 +28,7 @@ def test_exactly_the_allowed_pairs_appear_and_all_of_them():
 
 
 @pytest.mark.parametrize("labels", [[7, -1, 7, -1], ["x", "yy", "x", "yy"]])
-def test_shapes_and_order(labels):
+def test_pair_indices_shape_and_order(labels):
     indices, is_same = pair_indices(labels, seed=3)
     assert indices.shape == (8, 2) and indices.dtype == np.int64
     assert is_same.shape == (8, 1) and is_same.dtype == np.float32
@@ -33,7 +37,7 @@ def test_shapes_and_order(labels):
     assert indices[0::2, 1].tolist() == [2, 3, 0, 1]
 
 
-def test_every_other_class_is_the_negative_equally_often_however_large():
+def test_pair_indices_negatives_are_balanced_by_class():
     labels = np.repeat([0, 1, 2, 3], [3, 2000, 40, 5])
     anchors = np.repeat([0, 1, 2], 4000)
     indices, _ = pair_indices(labels, seed=0, anchors=anchors)
@@ -45,7 +49,7 @@ def test_every_other_class_is_the_negative_equally_often_however_large():
     np.testing.assert_allclose(within, 800, atol=5 * np.sqrt(4000 * 4 / 25))
 
 
-def test_every_other_member_is_the_positive_equally_often():
+def test_pair_indices_positives_are_uniform():
     labels = [1, 0, 0, 1, 0, 0]
     indices, _ = pair_indices(labels, seed=0, anchors=[2] * 3000)
     counts = Counter(indices[0::2, 1].tolist())
@@ -53,19 +57,19 @@ def test_every_other_member_is_the_positive_equally_often():
     np.testing.assert_allclose(list(counts.values()), 1000, atol=5 * np.sqrt(3000 * 2 / 9))
 
 
-def test_seeds():
+def test_pair_indices_with_equal_seeds():
     one, again, other = (pair_indices([*LABELS, "c"], seed=seed)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()
 
 
-def test_anchors():
+def test_pair_indices_with_anchors():
     indices, _ = pair_indices([0, 0, 1, 1], seed=0, anchors=np.array([3, 3, 0]))
     assert indices[:, 0].tolist() == [3, 3, 3, 3, 0, 0]
     assert pair_indices([0, 1], seed=0, anchors=[])[0].shape == (0, 2)
 
 
-def test_a_class_with_one_image_is_named_and_counted():
+def test_pair_indices_warns_of_single_images():
     message = r"own positive 1 times.*one image only: c \(1\); add images"
     with pytest.warns(UserWarning, match=message) as caught:
         indices, _ = pair_indices(LABELS, seed=0)
@@ -80,7 +84,7 @@ def test_a_class_with_one_image_is_named_and_counted():
         pair_indices(range(20), seed=0)
 
 
-def test_labels_of_a_table():
+def test_pair_indices_with_a_pandas_column():
     column = pd.Series(LABELS, dtype=object)
     np.testing.assert_array_equal(
         pair_indices(column, seed=0, anchors=[0])[0], pair_indices(LABELS, seed=0, anchors=[0])[0]
@@ -102,6 +106,41 @@ def test_labels_of_a_table():
         ([0, 1], [[0]], r"anchors \(m,\).*got \(1, 1\)"),
     ],
 )
-def test_what_is_refused(labels, anchors, message):
+def test_pair_indices_refuses(labels, anchors, message):
     with pytest.raises(ValueError, match=message):
         pair_indices(labels, seed=0, anchors=anchors)
+
+
+DRAWS = 6000
+
+
+def assert_equally_often(drawn, expected):
+    """Assert that exactly these come, each as often as the others, give or take five deviations."""
+    counts, share = Counter(drawn), 1 / len(expected)
+    assert set(counts) == set(expected)
+    deviation = np.sqrt(len(drawn) * share * (1 - share))
+    np.testing.assert_allclose(list(counts.values()), len(drawn) * share, atol=5 * deviation)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_draw_groups_is_uniform_over_sets(count):
+    members = Members.of([7, 3, 7, 7, 3, 7, 7])
+    groups = members.draw_groups(np.ones(DRAWS, int), count, np.random.default_rng(0))
+    sets = map(frozenset, combinations([0, 2, 3, 5, 6], count))
+    drawn = [frozenset(group) for group in groups.tolist()]
+    assert_equally_often(drawn, list(sets))
+
+
+@pytest.mark.parametrize(("count", "twice"), [(4, 1), (5, 2)])
+def test_draw_groups_oversampling_is_uniform(count, twice):
+    members = Members.of(["a", "a", "a", "b"])
+    groups = members.draw_groups(np.zeros(DRAWS, int), count, np.random.default_rng(0))
+    again = [frozenset(at for at in range(3) if group.count(at) == 2) for group in groups.tolist()]
+    assert_equally_often(again, [frozenset(some) for some in combinations(range(3), twice)])
+
+
+def test_draw_evenly_shuffles_each_round():
+    rng = np.random.default_rng(0)
+    rounds = [tuple(draw_evenly(np.arange(3), 6, rng).tolist()) for _ in range(DRAWS)]
+    orders = list(permutations(range(3)))
+    assert_equally_often(rounds, [one + two for one in orders for two in orders])

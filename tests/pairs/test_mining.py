@@ -47,24 +47,27 @@ def test_semi_hard_negatives_equal_the_double_loop(monkeypatch, block):
     assert set(kinds) == {SEMI_HARD, FARTHER, RANDOM}  # the draw above has all three
 
 
-def test_neither_bound_is_semi_hard():
+@pytest.mark.parametrize(
+    "places, kind, position",
+    [([1.0, 1.5], FARTHER, 1), ([1.0], RANDOM, -1), ([1.0, 1.5, 1.4], SEMI_HARD, 2)],
+)
+def test_semi_hard_bounds_are_exclusive(places, kind, position):
     anchors = LabelledVectors(np.zeros((1, 1)), np.array([0]))
-    for places, expected in [([1.0, 1.5], FARTHER), ([1.0], RANDOM), ([1.0, 1.5, 1.4], SEMI_HARD)]:
-        candidates = LabelledVectors(np.array(places)[:, None], np.ones(len(places), int))
-        chosen, kinds = semi_hard_negatives(
-            anchors, np.ones((1, 1)), candidates, margin=0.5, rng=np.random.default_rng(0)
-        )
-        assert kinds[0] == expected and chosen[0] == (-1 if expected == RANDOM else len(places) - 1)
+    candidates = LabelledVectors(np.array(places)[:, None], np.ones(len(places), int))
+    negatives, kinds = semi_hard_negatives(
+        anchors, np.ones((1, 1)), candidates, margin=0.5, rng=np.random.default_rng(0)
+    )
+    assert (kinds[0], negatives[0]) == (kind, position)
 
 
 @pytest.mark.parametrize("kinds", [[RANDOM], [SEMI_HARD, FARTHER, FARTHER, RANDOM], [FARTHER] * 3])
-def test_shares_are_counts_of_all(kinds):
+def test_kind_shares(kinds):
     found = kind_shares(np.array(kinds))
     assert found == {name: kinds.count(at) / len(kinds) for at, name in enumerate(KINDS)}
 
 
 @pytest.mark.parametrize("pool", [2048, 5])
-def test_a_stream_mines_this_epochs_negatives(data, pool):
+def test_mine_replaces_negatives_of_the_epoch(data, pool):
     stream = PairStream(data, batch_size=8, seed=0)
     random = stream.pairs.copy()
     assert stream.negative_shares == {"semi-hard": 0, "hardest farther": 0, "random": 1}
@@ -89,7 +92,7 @@ def test_a_stream_mines_this_epochs_negatives(data, pool):
     assert stream.negative_shares["random"] == 1
 
 
-def test_a_network_that_sees_no_difference_leaves_the_random_ones(data):
+def test_mine_with_equal_vectors_keeps_random_negatives(data):
     stream = PairStream(data, batch_size=8, seed=0)
     random = stream.pairs.copy()
     stream.mine(flat)  # what was mined before counts for nothing
@@ -109,15 +112,16 @@ def test_a_network_that_sees_no_difference_leaves_the_random_ones(data):
         (lambda pixels: np.zeros((len(pixels), 2), int), r"got \(8, 2\) int64"),
     ],
 )
-def test_vectors_that_are_refused(data, embed, message):
+def test_mine_refuses_vectors(data, embed, message):
     with pytest.raises(ValueError, match=message):
         PairStream(data, batch_size=8, seed=0).mine(embed)
 
 
-def test_settings_that_are_refused(data):
-    stream = PairStream(data, seed=0)
-    for margin in (0, -1, np.nan):
-        with pytest.raises(ValueError, match="margin is a distance above 0"):
-            stream.mine(flat, margin=margin)
-    with pytest.raises(ValueError, match="pool must be at least 1, got 0"):
-        stream.mine(flat, pool=0)
+@pytest.mark.parametrize(
+    "settings, message",
+    [({"margin": value}, "margin is a distance above 0") for value in (0, -1, np.nan)]
+    + [({"pool": 0}, "pool must be at least 1, got 0")],
+)
+def test_mine_refuses_settings(data, settings, message):
+    with pytest.raises(ValueError, match=message):
+        PairStream(data, seed=0).mine(flat, **settings)

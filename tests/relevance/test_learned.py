@@ -165,7 +165,7 @@ def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
     statuses = rest.images["status"].tolist()
     assert statuses.count("left out") == rest.to_row()["n_left_out"] > 0
     assert rest.images["score"].notna().all()
-    with pytest.raises(SiteError, match=r"left out as icons; score it with leave_out=\(\)"):
+    with pytest.raises(SiteError, match=r"left out as icons; pass leave_out=\(\)"):
         strict.decide(shop[4:])
 
 

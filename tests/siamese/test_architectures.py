@@ -33,7 +33,7 @@ def strong():
 
 
 @pytest.fixture(scope="module")
-def photos():
+def images():
     subjects = ("almonds", "dates")
     return np.stack([load_image(what, n, size=(224, 224)) for what in subjects for n in (0, 1)])
 
@@ -45,7 +45,9 @@ def photos():
         (architecture_2, "batchnorm-sigmoid", 206_910, 206_916, 10),
     ],
 )
-def test_the_originals_weights(architecture, head, tower_weights, all_weights, dimension):
+def test_architecture_has_the_weights_of_the_study(
+    architecture, head, tower_weights, all_weights, dimension
+):
     tower = architecture()
     network = build(tower, head)
     assert tower.count_params() == tower_weights
@@ -58,7 +60,7 @@ def test_the_originals_weights(architecture, head, tower_weights, all_weights, d
 
 
 @pytest.mark.parametrize(("architecture", "smallest"), [(architecture_1, 4), (architecture_2, 63)])
-def test_other_input_shapes(architecture, smallest):
+def test_architecture_with_other_input_shapes(architecture, smallest):
     shape = (64, 80, 3)
     assert architecture(shape)(noise((2, *shape))).shape[0] == 2
     architecture((smallest, smallest, 1))
@@ -67,13 +69,13 @@ def test_other_input_shapes(architecture, smallest):
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (128, 128, 2), (None, 128, 1), (128.0, 128, 1)])
-def test_a_shape_that_is_no_image(shape):
+def test_architecture_refuses_input_shapes(shape):
     with pytest.raises(ValueError, match="input_shape must be"):
         architecture_1(shape)
 
 
 @pytest.mark.parametrize("architecture", [architecture_1, architecture_2])
-def test_the_seed_decides_the_first_weights(architecture):
+def test_architecture_seed_sets_initial_weights(architecture):
     a, b, c = (architecture((64, 64, 1), seed=seed).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
     assert not np.array_equal(a[-2], c[-2])
@@ -84,18 +86,18 @@ def cosines(vectors):
     return unit @ unit.T
 
 
-def test_strong_tower_starts_close_to_the_frozen_network(strong, photos):
-    pixels = (photos / 255).astype(np.float32)
+def test_strong_tower_starts_close_to_the_frozen_network(strong, images):
+    pixels = (images / 255).astype(np.float32)
     features = np.asarray(strong.get_layer(BASE)(pixels))
     vectors = np.asarray(strong(pixels))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(cosines(vectors), cosines(features), atol=0.15)
 
 
-def test_a_fitted_projection_keeps_all_in_which_few_photos_differ(strong, photos):
+def test_fit_projection_keeps_all_differences_of_few_images(strong, images):
     before = strong.get_layer("projection").get_weights()
-    fit_projection(strong, photos, progress=False)
-    pixels = (photos / 255).astype(np.float32)
+    fit_projection(strong, images, progress=False)
+    pixels = (images / 255).astype(np.float32)
     features = np.asarray(strong.get_layer(BASE)(pixels))
     features = features / np.linalg.norm(features, axis=1, keepdims=True)
     expected = cosines(features - features.mean(axis=0))
@@ -105,7 +107,7 @@ def test_a_fitted_projection_keeps_all_in_which_few_photos_differ(strong, photos
     strong.get_layer("projection").set_weights(before)
 
 
-def test_unfreezing_step_by_step(strong):
+def test_unfreeze_makes_the_last_blocks_trainable(strong):
     def learning():
         return [weight.path for weight in strong.trainable_weights]
 
@@ -120,7 +122,7 @@ def test_unfreezing_step_by_step(strong):
     assert learning() == ["projection/kernel", "projection/bias"]
 
 
-def test_batch_normalisation_stays_in_inference_mode(strong):
+def test_strong_tower_batch_normalisation_stays_in_inference_mode(strong):
     unfreeze(strong, "all")
     strong.get_layer(BASE).trainable = True  # even so
     pixels = noise((2, 224, 224, 3))
@@ -131,7 +133,7 @@ def test_batch_normalisation_stays_in_inference_mode(strong):
 
 
 @pytest.mark.slow
-def test_a_strong_tower_comes_back_from_a_file(strong, tmp_path):
+def test_strong_tower_save_and_load(strong, tmp_path):
     unfreeze(strong, 2)
     saved = SiameseComparator(strong)
     saved.save(tmp_path / "strong.keras")
@@ -144,14 +146,25 @@ def test_a_strong_tower_comes_back_from_a_file(strong, tmp_path):
     unfreeze(strong, 0)
 
 
-def test_strong_tower_refuses_what_it_has_not(strong):
-    with pytest.raises(ValueError, match="Unknown embedder 'resnet'.*lite0, efficientnet-lite2"):
-        strong_tower("resnet")
-    with pytest.raises(ValueError, match="dimension must be from 1 to 1280, got 1281"):
-        strong_tower(dimension=1281)
-    for blocks in (17, -1, "some"):
-        with pytest.raises(ValueError, match='from 0 to 16, or "all"'):
-            unfreeze(strong, blocks)
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"embedder": "efficientnet-lite1"}, "Unknown embedder 'efficientnet-lite1'. Did you mean"),
+        ({"dimension": 1281}, "dimension must be from 1 to 1280, got 1281"),
+    ],
+)
+def test_strong_tower_refuses(params, message):
+    with pytest.raises(ValueError, match=message):
+        strong_tower(**params)
+
+
+@pytest.mark.parametrize("blocks", [17, -1, "some"])
+def test_unfreeze_refuses_blocks(strong, blocks):
+    with pytest.raises(ValueError, match='from 0 to 16, or "all"'):
+        unfreeze(strong, blocks)
+
+
+def test_strong_tower_functions_refuse_other_input(strong):
     with pytest.raises(ValueError, match="'architecture_1' contains no efficientnet-lite0"):
         unfreeze(architecture_1(), 1)
     with pytest.raises(ValueError, match="got none"):

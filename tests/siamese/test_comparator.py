@@ -16,7 +16,7 @@ from similarity_lab.siamese.heads import HEADS
 SIZE = (32, 32)
 
 
-def photos(subject, n):
+def images(subject, n):
     return [load_image(subject, seed, size=SIZE) for seed in range(n)]
 
 
@@ -41,11 +41,11 @@ def count_passes(comparator):
 
 @pytest.mark.parametrize("slope", [-2.0, 2.0])
 @pytest.mark.parametrize("head", HEADS)
-def test_it_agrees_with_the_network(head, slope):
+def test_comparator_agrees_with_the_network(head, slope):
     model = network(head, slope)
     comparator = SiameseComparator(model)
     assert isinstance(comparator, Comparator) and comparator.head == head
-    a, b = photos("almonds", 3), photos("dates", 3)[:2] + photos("almonds", 1)
+    a, b = images("almonds", 3), images("dates", 3)[:2] + images("almonds", 1)
     left = np.repeat(np.stack(a), len(b), axis=0).astype(np.float32) / 255
     right = np.tile(np.stack(b), (len(a), 1, 1, 1)).astype(np.float32) / 255
     expected = model.predict([left, right], verbose=0).reshape(len(a), len(b))
@@ -61,7 +61,7 @@ def test_it_agrees_with_the_network(head, slope):
     assert (np.diff(expected.ravel()[order]) <= 1e-6).all()
 
 
-def test_distances_rank_where_probabilities_tie():
+def test_comparator_distances_rank_where_probabilities_tie():
     comparator = SiameseComparator(network(slope=-40.0, offset=-20.0))
     vectors = np.zeros((4, 48), np.float32)
     vectors[:, 0] = range(4)
@@ -71,7 +71,7 @@ def test_distances_rank_where_probabilities_tie():
 
 
 @pytest.mark.parametrize("slope", [-2.0, 2.0])
-def test_distance_at_is_the_threshold_of_a_probability(slope):
+def test_distance_at_a_probability(slope):
     comparator = SiameseComparator(network(slope=slope, offset=-0.5 * slope))
     assert comparator.distance_at(0.5) == pytest.approx(0.5 * (1 if slope < 0 else -1))
     distances = np.linspace(0.01, 2, 50) * (1 if slope < 0 else -1)
@@ -83,28 +83,26 @@ def test_distance_at_is_the_threshold_of_a_probability(slope):
         )
 
 
-def test_a_tower_alone_compares_by_distance():
+def test_comparator_of_a_tower_alone():
     tower = architecture_1((*SIZE, 1))
     comparator = SiameseComparator(tower)
     assert comparator.head == "distance" and comparator.embedder.color == "gray"
-    photo, other = photos("almonds", 2)
-    assert compare(photo, photo, comparator=comparator) == 0
-    assert compare(photo, other, comparator=comparator) > 0
-    for ask in (
-        lambda: comparator.distance_at(0.5),
-        lambda: comparator.probability([photo], [other]),
-    ):
-        with pytest.raises(ValueError, match='"distance" has no probability'):
-            ask()
+    image, other = images("almonds", 2)
+    assert compare(image, image, comparator=comparator) == 0
+    assert compare(image, other, comparator=comparator) > 0
+    with pytest.raises(ValueError, match='"distance" has no probability'):
+        comparator.distance_at(0.5)
+    with pytest.raises(ValueError, match='"distance" has no probability'):
+        comparator.probability([image], [other])
 
 
-def test_it_plugs_into_the_scorer_and_each_image_passes_once(tmp_path):
+def test_comparator_in_a_scorer_embeds_each_image_once(tmp_path):
     import cv2
 
     for name, count in {"library/almonds": 6, "library/dates": 5, "site": 4}.items():
         (tmp_path / name).mkdir(parents=True)
-        for seed, photo in enumerate(photos("dates" if "dates" in name else "almonds", count)):
-            cv2.imwrite(str(tmp_path / name / f"{seed}.png"), photo[..., ::-1])
+        for seed, image in enumerate(images("dates" if "dates" in name else "almonds", count)):
+            cv2.imwrite(str(tmp_path / name / f"{seed}.png"), image[..., ::-1])
     comparator = SiameseComparator(network())
     passes = count_passes(comparator)
     original = {"rule": "mean-distance", "embedder": comparator, "progress": False}
@@ -123,24 +121,24 @@ def test_it_plugs_into_the_scorer_and_each_image_passes_once(tmp_path):
     assert fixed.fit(tmp_path / "library").rule_.similarity_threshold == threshold
 
 
-def test_compare_passes_each_image_once():
+def test_compare_embeds_each_image_once():
     comparator = SiameseComparator(network())
     passes = count_passes(comparator)
-    compare(*photos("almonds", 2), comparator=comparator)
+    compare(*images("almonds", 2), comparator=comparator)
     assert passes == [1, 1]
 
 
-def test_save_and_load(tmp_path):
+def test_comparator_save_and_load(tmp_path):
     comparator = SiameseComparator(network("batchnorm-sigmoid"))
     comparator.save(tmp_path / "network.keras")
     loaded = SiameseComparator.load(tmp_path / "network.keras")
     assert loaded.name == comparator.name and "batchnorm-sigmoid" in repr(loaded)
-    a, b = photos("almonds", 2), photos("dates", 2)
+    a, b = images("almonds", 2), images("dates", 2)
     np.testing.assert_allclose(loaded.distances(a, b), comparator.distances(a, b), atol=1e-6)
     np.testing.assert_allclose(loaded.probability(a, b), comparator.probability(a, b), atol=1e-6)
 
 
-def test_the_name_follows_the_weights_and_nothing_else():
+def test_comparator_name_depends_on_the_weights_only():
     names = [SiameseComparator(network(seed=seed)).embedder.name for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
     model = network()
@@ -149,13 +147,16 @@ def test_the_name_follows_the_weights_and_nothing_else():
     assert SiameseComparator(model).embedder.name == names[0]
 
 
-def test_bad_input(tmp_path):
+@pytest.mark.parametrize("probability", [0, 1, float("nan")])
+def test_distance_at_refuses(probability):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        SiameseComparator(network()).distance_at(probability)
+
+
+def test_comparator_refuses(tmp_path):
     comparator = SiameseComparator(network(slope=0.0))
     with pytest.raises(ValueError, match="train it first"):
         comparator.distance_at(0.5)
-    for probability in (0, 1, float("nan")):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            comparator.distance_at(probability)
     with pytest.raises(ValueError, match="ending in .keras"):
         comparator.save(tmp_path / "network.h5")
     with pytest.raises(FileNotFoundError, match="No such file"):

@@ -23,7 +23,7 @@ def test_euclidean_distance_agrees_with_numpy():
     np.testing.assert_allclose(distance[:, 0], np.linalg.norm(left - right, axis=1), rtol=1e-5)
 
 
-def test_euclidean_distance_of_equal_vectors_has_a_gradient():
+def test_euclidean_distance_of_equal_vectors_has_a_finite_gradient():
     import tensorflow as tf
 
     vectors = tf.ones((3, 4))
@@ -35,7 +35,7 @@ def test_euclidean_distance_of_equal_vectors_has_a_gradient():
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_the_parts_of_a_network(head):
+def test_parts_of_a_network(head):
     tower = architecture_1((16, 16, 1))
     network = build(tower, head)
     assert parts(network) == (tower, head)
@@ -53,7 +53,7 @@ def test_the_parts_of_a_network(head):
         np.testing.assert_allclose(given, 1 / (1 + np.exp(-slope * distance - offset)), atol=1e-6)
 
 
-def test_bad_parts():
+def test_build_refuses():
     tower = architecture_1()
     with pytest.raises(ValueError, match="Unknown head 'softmax'.*batchnorm-sigmoid, distance"):
         build(tower, "softmax")
@@ -121,7 +121,7 @@ def test_networks_train_on_jax():
     run(NETWORKS, "jax")
 
 
-def test_towers_hold_no_lambda_and_a_file_with_one_is_refused(tmp_path):
+def test_load_refuses_a_lambda_layer(tmp_path):
     from similarity_lab.siamese import SiameseComparator
 
     pixels = keras.Input((8, 8, 1))

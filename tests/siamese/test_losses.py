@@ -45,7 +45,7 @@ def gradient(loss, y_true, y_pred):
 
 @pytest.mark.parametrize("margin", [0.3, 1.0])
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
-def test_contrastive_against_brute_force(margin, shape):
+def test_contrastive_loss_equals_brute_force(margin, shape):
     rng = np.random.default_rng(1)
     is_same, distances = rng.integers(0, 2, 50), rng.random(50, np.float32) * 2
     loss = ContrastiveLoss(margin)(is_same.reshape(shape), distances.reshape(-1, 1))
@@ -54,7 +54,7 @@ def test_contrastive_against_brute_force(margin, shape):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("margin", [0.2, 1.5])
-def test_triplet_against_brute_force(seed, margin):
+def test_triplet_loss_equals_brute_force(seed, margin):
     labels = np.random.default_rng(seed).integers(0, 5, 14)
     vectors = unit_vectors(14, seed=seed)
     expected = triplet_by_hand(labels, vectors, margin)
@@ -63,7 +63,7 @@ def test_triplet_against_brute_force(seed, margin):
         assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_perfect_embedding_has_loss_0():
+def test_losses_of_a_perfect_embedding_are_0():
     is_same, distances = np.float32([[1], [0], [0]]), np.float32([[0], [1], [2]])
     value, slope = gradient(ContrastiveLoss(1.0), is_same, distances)
     assert value == 0 and not slope.any()
@@ -72,7 +72,7 @@ def test_a_perfect_embedding_has_loss_0():
     assert value == 0 and not slope.any()
 
 
-def test_any_other_embedding_has_a_gradient():
+def test_losses_of_other_embeddings_have_a_gradient():
     is_same, distances = np.float32([[1], [0]]), np.float32([[0.5], [0.5]])
     _, slope = gradient(ContrastiveLoss(1.0), is_same, distances)
     np.testing.assert_allclose(slope, [[0.25], [-0.25]])
@@ -80,7 +80,7 @@ def test_any_other_embedding_has_a_gradient():
     assert np.isfinite(slope).all() and np.abs(slope).max() > 1e-3
 
 
-def test_gradients_are_finite_where_vectors_coincide():
+def test_triplet_gradient_of_equal_vectors_is_finite():
     value, slope = gradient(
         TripletSemiHardLoss(), np.array([0, 0, 1, 1]), np.ones((4, 3), np.float32)
     )
@@ -88,19 +88,19 @@ def test_gradients_are_finite_where_vectors_coincide():
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [7]])
-def test_a_batch_without_triplets_has_loss_0(labels):
+def test_triplet_loss_without_triplets_is_0(labels):
     value, slope = gradient(TripletSemiHardLoss(), np.array(labels), unit_vectors(len(labels)))
     assert value == 0 and not slope.any()
 
 
-def test_anchors_without_a_partner_do_not_count():
+def test_triplet_loss_ignores_anchors_without_a_partner():
     labels, vectors = np.array([0, 0, 1]), unit_vectors(3)
     value = float(TripletSemiHardLoss(1.0)(labels, vectors))
     assert value == pytest.approx(triplet_by_hand(labels, vectors, 1.0), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", [ContrastiveLoss, TripletSemiHardLoss])
-def test_losses_compile_and_come_back_from_their_configuration(kind):
+def test_losses_compile_and_serialise(kind):
     loss = keras.losses.deserialize(keras.losses.serialize(kind(margin=0.7)))
     assert type(loss) is kind and loss.margin == 0.7
     y_true, y_pred = np.array([0, 1, 0, 1]), unit_vectors(4, 1 if kind is ContrastiveLoss else 3)
@@ -108,7 +108,7 @@ def test_losses_compile_and_come_back_from_their_configuration(kind):
     assert float(compiled(y_true, y_pred)) == pytest.approx(float(loss(y_true, y_pred)), rel=1e-5)
 
 
-def test_training_brings_classes_together():
+def test_triplet_loss_trains_on_batches_of_any_size():
     """Batches of unknown and uneven size, as Keras trains them."""
     keras.utils.set_random_seed(0)
     pixels = keras.Input((5,))
@@ -123,7 +123,7 @@ def test_training_brings_classes_together():
 
 @pytest.mark.parametrize("kind", [ContrastiveLoss, TripletSemiHardLoss])
 @pytest.mark.parametrize("margin", [0, -1, float("nan"), float("inf"), "wide", None])
-def test_a_margin_that_is_none(kind, margin):
+def test_losses_refuse_a_margin(kind, margin):
     with pytest.raises(ValueError, match="margin must be a number above 0"):
         kind(margin=margin)
 
@@ -136,7 +136,7 @@ def test_make_loss():
 
 @pytest.mark.parametrize("head", ["sigmoid", "batchnorm-sigmoid", "distance", None])
 @pytest.mark.parametrize("loss", FITTING_HEADS)
-def test_a_loss_that_does_not_fit_the_head(loss, head):
+def test_make_loss_refuses_heads_that_do_not_fit(loss, head):
     if head in FITTING_HEADS[loss]:
         make_loss(loss, head=head)
     else:

@@ -1,4 +1,4 @@
-"""Training on tiny photos: what is kept, what is resumed, what is refused."""
+"""Training on tiny images: what is kept, what is resumed, what is refused."""
 
 import json
 
@@ -19,12 +19,12 @@ CLASSES = ("almonds", "dates", "oats")
 
 
 def coloured(seed, n_per_class=6):
-    """Photos whose class is their colour, with noise."""
+    """Images whose class is their colour, with noise."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), n_per_class)
-    photos = rng.integers(0, 120, (len(labels), 8, 8, 3))
-    photos[np.arange(len(labels)), :, :, labels] += 100
-    return ImageDataset.from_arrays(photos.astype(np.uint8), labels, CLASSES)
+    images = rng.integers(0, 120, (len(labels), 8, 8, 3))
+    images[np.arange(len(labels)), :, :, labels] += 100
+    return ImageDataset.from_arrays(images.astype(np.uint8), labels, CLASSES)
 
 
 TRAIN, VALIDATION = coloured(0), coloured(1)
@@ -58,7 +58,7 @@ def run(folder=None, **settings):
         ("triplet", None),
     ],
 )
-def test_every_loss_learns_colours(loss, head):
+def test_train_learns_with_every_loss(loss, head):
     result = run(loss=loss, head=head, epochs=15, patience=15, learning_rate=0.03, batch_size=12)
     assert result.history["epoch"].tolist() == list(range(1, 16))
     assert result.history["loss"].iloc[-1] <= result.history["loss"].iloc[0]
@@ -68,7 +68,7 @@ def test_every_loss_learns_colours(loss, head):
     assert same < other
 
 
-def test_the_weights_of_the_best_epoch_are_put_back():
+def test_train_restores_the_best_epoch():
     result = run(epochs=6, learning_rate=0.3)  # so fast that it gets worse again
     vectors = embed_all(result.comparator.embedder, VALIDATION.images, progress=False)
     auc = pair_distances(vectors, VALIDATION.labels, result.comparator.between).auc
@@ -76,25 +76,21 @@ def test_the_weights_of_the_best_epoch_are_put_back():
     assert result.history["val_auc"][result.best_epoch - 1] == result.history["val_auc"].max()
 
 
-def test_it_stops_when_validation_no_longer_gains():
+def test_train_stops_early():
     result = run(epochs=50, patience=2, learning_rate=1e-9)
     aucs = result.history["val_auc"]
     assert len(aucs) == aucs.argmax() + 3 < 50
 
 
-def test_equal_seeds_give_equal_runs_and_others_do_not():
+def test_train_with_equal_seeds():
     first, second, other = run(seed=5), run(seed=5), run(seed=6)
     figures = ["loss", "train_auc", "val_auc"]
     pd.testing.assert_frame_equal(first.history[figures], second.history[figures], rtol=1e-4)
     assert not np.allclose(first.history["loss"], other.history["loss"], rtol=1e-4)
 
 
-class StopAfter(Exception):
-    """What stands for a user who interrupts."""
-
-
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
-def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch, loss):
+def test_train_resumes_an_interrupted_run(tmp_path, monkeypatch, loss):
     settings = {"loss": loss, "epochs": 4, "patience": 9, "dropout": 0.3, "augment": True}
     settings |= {"batch_size": 12, "learning_rate": 0.01}
     whole = run(tmp_path / "whole", **settings)
@@ -120,7 +116,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch, loss
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
-def test_a_finished_run_is_returned_at_once_and_more_epochs_go_on(tmp_path, monkeypatch):
+def test_train_returns_a_finished_run_and_extends_it(tmp_path, monkeypatch):
     first = run(tmp_path, patience=9)
     with monkeypatch.context() as patched:
         patched.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
@@ -133,7 +129,7 @@ def test_a_finished_run_is_returned_at_once_and_more_epochs_go_on(tmp_path, monk
     pd.testing.assert_frame_equal(longer.history[:3], first.history)
 
 
-def test_a_finished_run_gives_its_best_or_its_last_epoch(tmp_path):
+def test_train_restores_best_or_last_epoch_of_a_finished_run(tmp_path):
     settings = {"epochs": 6, "learning_rate": 0.3, "patience": 9}
     last = run(tmp_path, keep="last", **settings)
     best = run(tmp_path, keep="best", **settings)
@@ -146,7 +142,7 @@ def test_a_finished_run_gives_its_best_or_its_last_epoch(tmp_path):
         run(keep="first")
 
 
-def test_a_folder_of_another_run_is_refused_and_says_what_differs(tmp_path):
+def test_train_refuses_the_folder_of_another_run(tmp_path):
     run(tmp_path, epochs=1)
     with pytest.raises(ValueError, match=r"another run \(batch_size 6 there, 12 here\)"):
         run(tmp_path, epochs=1, batch_size=12)
@@ -156,7 +152,7 @@ def test_a_folder_of_another_run_is_refused_and_says_what_differs(tmp_path):
               batch_size=6, progress=False, folder=tmp_path)  # fmt: skip
 
 
-def test_save_and_load(tmp_path):
+def test_run_save_and_load(tmp_path):
     result = run(epochs=2)
     result.save(tmp_path / "saved")
     loaded = TrainingRun.load(tmp_path / "saved")
@@ -164,10 +160,10 @@ def test_save_and_load(tmp_path):
     assert loaded.configuration == json.loads(json.dumps(result.configuration))
     assert loaded.versions["keras"] == keras.__version__
     assert loaded.configuration["loss"] == "contrastive"
-    photos = list(VALIDATION.images[:4])
+    images = list(VALIDATION.images[:4])
     np.testing.assert_allclose(
-        loaded.comparator.distances(photos, photos),
-        result.comparator.distances(photos, photos),
+        loaded.comparator.distances(images, images),
+        result.comparator.distances(images, images),
         atol=1e-6,
     )
     (tmp_path / "saved" / NETWORK).unlink()
@@ -177,28 +173,43 @@ def test_save_and_load(tmp_path):
         TrainingRun.load(tmp_path)
 
 
+def test_training_run_of_version_1_is_refused(tmp_path):
+    (tmp_path / "configuration.json").write_text("{}")
+    with pytest.raises(SavedFolderError, match="another version"):
+        TrainingRun.load(tmp_path)
+    with pytest.raises(SavedFolderError, match="version 1"):
+        run(tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore:an image is its own positive")
-def test_single_photos_can_be_trained_on_but_not_measured():
+def test_train_on_single_images_has_no_training_auc():
     singles = TRAIN.subset([0, 6, 12])
     run = train(tower(), singles, VALIDATION, epochs=1, batch_size=6, progress=False)
     assert np.isnan(run.history["train_auc"][0]) and run.history["val_auc"][0] > 0
 
 
-def test_mined_negatives_are_in_the_history():
+def test_train_records_mined_negatives():
     result = run(mine_from=1)
     assert result.history["negatives random"].iloc[0] == 1
     assert result.history["negatives random"].iloc[1] < 1
 
 
-def test_what_cannot_be_trained():
-    with pytest.raises(ValueError, match="does not fit head 'sigmoid'"):
-        run(loss="contrastive", head="sigmoid")
-    with pytest.raises(ValueError, match="Unknown loss 'cosine'"):
-        run(loss="cosine")
-    with pytest.raises(ValueError, match="leave target, pairs and mine_from out"):
-        run(loss="triplet", mine_from=0)
-    with pytest.raises(ValueError, match=r"diverged.*learning_rate"):
-        run(learning_rate=1e30)
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"loss": "contrastive", "head": "sigmoid"}, "does not fit head 'sigmoid'"),
+        ({"loss": "triplets"}, "Unknown loss 'triplets'. Did you mean 'triplet'"),
+        ({"loss": "triplet", "mine_from": 0}, "leave target, pairs and mine_from out"),
+        ({"learning_rate": 1e30}, r"diverged.*learning_rate"),
+        ({"keep": "first"}, '"best" or "last"'),
+    ],
+)
+def test_train_refuses_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        run(**settings)
+
+
+def test_train_refuses_one_class():
     one = TRAIN.subset(np.arange(6))
     with pytest.raises(ValueError, match="class"):
         train(tower(), one, VALIDATION, epochs=1, progress=False)

@@ -14,45 +14,45 @@ LABELS = np.array([2, 0, 0, 0, 1, 1, 2, 2])
 CLASSES = ("almonds", "dates", "oats")
 
 
-def photos_of(size):
+def images_of(size):
     pixels = np.random.default_rng(0).integers(0, 256, (len(LABELS), size, size, 3), np.uint8)
     return ImageDataset.from_arrays(pixels, LABELS, CLASSES)
 
 
-def test_every_negative_is_image_zero():
-    stream = ImageZeroPairs(photos_of(8), batch_size=4, steps=50, seed=0)
+def test_image_zero_pairs():
+    stream = ImageZeroPairs(images_of(8), batch_size=4, steps=50, seed=0)
     assert (stream.pairs[1::2, 1] == 0).all()
     assert (stream.is_same[1::2] == 0).all()  # also where image 0 is of the anchor's class
     assert (LABELS[stream.pairs[0::2, 0]] == LABELS[stream.pairs[0::2, 1]]).all()
 
 
-def test_a_positive_may_be_the_image_itself_as_often_as_chance_has_it():
-    stream = SelfPairs(photos_of(8), batch_size=16, steps=400, seed=0, balanced=False)
+def test_self_pairs_are_as_frequent_as_chance():
+    stream = SelfPairs(images_of(8), batch_size=16, steps=400, seed=0, balanced=False)
     anchors, positives = stream.pairs[0::2].T
     expected = np.mean([1 / (label == LABELS).sum() for label in LABELS])
     assert np.mean(anchors == positives) == pytest.approx(expected, abs=0.03)
-    right = PairStream(photos_of(8), batch_size=16, steps=400, seed=0, balanced=False)
+    right = PairStream(images_of(8), batch_size=16, steps=400, seed=0, balanced=False)
     assert (right.pairs[0::2, 0] != right.pairs[0::2, 1]).all()
 
 
-def test_the_blue_channel_is_the_last_of_rgb():
-    data = photos_of(8)
+def test_blue_channel_is_the_last_of_rgb():
+    data = images_of(8)
     blue = blue_channel(data, 8)
     np.testing.assert_array_equal(blue.images[..., 0], data.images[..., 2])
     assert blue.classes == data.classes and (blue.labels == data.labels).all()
 
 
-def test_names_are_not_found_among_integer_labels():
+def test_target_positions_of_integer_labels_are_empty():
     assert len(target_positions(LABELS, "almonds")) == 0
     names = np.array(CLASSES)[LABELS]
     found = target_positions(names, "almonds")
     assert found.tolist() == np.flatnonzero(names == "almonds").tolist()
-    pairs, _ = make_pairs_target(photos_of(8).images, LABELS, "almonds", seed=0, classes=CLASSES)
+    pairs, _ = make_pairs_target(images_of(8).images, LABELS, "almonds", seed=0, classes=CLASSES)
     assert len(pairs) == 2 * len(found)
 
 
-def test_categorical_cross_entropy_reports_nothing_and_pushes_everything_apart():
-    data = photos_of(16)
+def test_categorical_cross_entropy_is_0_and_separates_everything():
+    data = images_of(16)
     run = train(
         architecture_1((16, 16, 1)), data, data, head="sigmoid", epochs=2, steps=25, patience=9,
         batch_size=8, learning_rate=0.02, loss=keras.losses.CategoricalCrossentropy(),
@@ -62,12 +62,12 @@ def test_categorical_cross_entropy_reports_nothing_and_pushes_everything_apart()
     assert run.history["accuracy"].iloc[-1] == 0.5
     start, end = architecture_1((16, 16, 1)).get_weights(), run.network.get_weights()
     assert max(np.abs(a - b).max() for a, b in zip(start, end, strict=False)) > 0.01
-    photos = list(data.images)
+    images = list(data.images)
     # Even an image and itself are called different.
-    assert run.comparator.probability(photos, photos).max() < 0.5
+    assert run.comparator.probability(images, images).max() < 0.5
 
 
-def test_each_experiment_differs_from_a_right_one_in_one_thing():
+def test_experiment_differs_from_the_correct_one_in_one_field():
     right = {plan.architecture: plan for plan in (EXPERIMENTS["architecture 1"],
                                                   EXPERIMENTS["architecture 2"])}  # fmt: skip
     for name, plan in EXPERIMENTS.items():
@@ -76,30 +76,30 @@ def test_each_experiment_differs_from_a_right_one_in_one_thing():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_experiments_are_configured_as_they_say(name, monkeypatch):
+def test_experiment_configures_training(name, monkeypatch):
     seen = {}
     monkeypatch.setattr(
         "similarity_lab.study.experiments.train",
-        lambda tower, dataset, validation, **kw: seen.update(kw, tower=tower, photos=dataset),
+        lambda tower, dataset, validation, **kw: seen.update(kw, tower=tower, images=dataset),
     )
-    many = photos_of(SIZE).subset(np.repeat(np.arange(len(LABELS)), 10))
+    many = images_of(SIZE).subset(np.repeat(np.arange(len(LABELS)), 10))
     run_experiment(name, many, many, epochs=1, steps=1, folder="runs")
     plan = EXPERIMENTS[name]
     assert seen["tower"].name == f"architecture_{plan.architecture}"
-    assert len(seen["photos"]) == pytest.approx(plan.share * len(many), abs=1)
-    assert seen["photos"].color == ("gray" if plan.blue else "rgb")
+    assert len(seen["images"]) == pytest.approx(plan.share * len(many), abs=1)
+    assert seen["images"].color == ("gray" if plan.blue else "rgb")
     assert seen.get("target") == (None if not plan.target_only else "almonds")
     assert ("loss" in seen) == plan.categorical and seen["pairs"] is plan.pairs
     assert not set(" ,%") & set(str(seen["folder"]))
 
 
-def test_an_experiment_runs_and_an_unknown_one_is_refused(tmp_path):
-    photos = photos_of(SIZE)
+def test_run_experiment(tmp_path):
+    images = images_of(SIZE)
     run = run_experiment(
-        "architecture 2, blue channel only", photos, photos, epochs=1, steps=1, folder=tmp_path,
+        "architecture 2, blue channel only", images, images, epochs=1, steps=1, folder=tmp_path,
         progress=False,
     )  # fmt: skip
     assert run.configuration["head"] == "batchnorm-sigmoid"
     assert [p.name for p in tmp_path.iterdir()] == ["architecture-2-blue-channel-only"]
     with pytest.raises(ValueError, match="Did you mean 'architecture [12]'"):
-        run_experiment("architecture 3", photos, photos, epochs=1, steps=1)
+        run_experiment("architecture 3", images, images, epochs=1, steps=1)

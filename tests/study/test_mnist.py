@@ -14,7 +14,7 @@ def demo():
     return run_demo(epochs=2, steps=30)
 
 
-def test_the_demo_finds_digits_and_leaves_no_trace(demo, capsys):
+def test_run_demo_is_reproducible_and_silent(demo, capsys):
     state = random.getstate()
     again = run_demo(epochs=2, steps=30)
     assert random.getstate() == state and capsys.readouterr().out == ""
@@ -28,7 +28,7 @@ def test_the_demo_finds_digits_and_leaves_no_trace(demo, capsys):
     assert len(demo.plot(3).axes) == 18
 
 
-def test_mnist_goes_the_same_way(monkeypatch):
+def test_run_demo_with_mnist(monkeypatch):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -49,7 +49,7 @@ def test_mnist_goes_the_same_way(monkeypatch):
     assert demo.queries.images.shape[1:] == (28, 28, 1) and demo.accuracy > 0.9
 
 
-def test_mnist_is_not_there(monkeypatch, tmp_path):
+def test_run_demo_without_mnist_raises(monkeypatch, tmp_path):
     import tensorflow_datasets as tfds
 
     load = tfds.load
@@ -58,7 +58,7 @@ def test_mnist_is_not_there(monkeypatch, tmp_path):
         run_demo("mnist")
 
 
-def test_a_neighbour_is_framed_by_its_class(demo):
+def test_neighbour_sheet_frames_neighbours_by_class(demo):
     figure = plots.neighbour_sheet(demo.queries, demo.neighbours, demo.indexed, n_queries=2)
     rows = [figure.axes[:6], figure.axes[6:]]
     for query, row in enumerate(rows):

@@ -11,14 +11,18 @@ from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule
 
+STUDY = "efficientnet-lite0 57934424 gray 224x224 bicubic openvino float32"
+
 
 class Named:
     """Looks like an embedder; by default like the study's."""
 
     dimension = 3
 
-    def __init__(self, name="efficientnet-lite0 of somewhere", size=(224, 224), color="gray"):
-        self.name, self.input_size, self.color = name, size, color
+    input_size = 224, 224
+
+    def __init__(self, name=STUDY):
+        self.name = name
 
     def embed(self, images, *, batch_size=None, progress=True):
         raise AssertionError("vectors are there already")
@@ -33,10 +37,12 @@ class OfAnotherKind:
 
 
 UNKNOWN = {
-    "another network": EmbeddingComparator(Named("efficientnet-lite2 of somewhere")),
-    "a longer name": EmbeddingComparator(Named("efficientnet-lite0x of somewhere")),
-    "another size": EmbeddingComparator(Named(size=(224, 260))),
-    "in colour": EmbeddingComparator(Named(color="rgb")),
+    "another network": EmbeddingComparator(
+        Named(STUDY.replace("lite0 57934424", "lite2 9656183e"))
+    ),
+    "a longer name": EmbeddingComparator(Named(f"{STUDY}, adapted")),
+    "another size": EmbeddingComparator(Named(STUDY.replace("224x224", "224x260"))),
+    "in colour": EmbeddingComparator(Named(STUDY.replace("gray", "rgb"))),
     "another distance": EmbeddingComparator(Named(), "euclidean"),
     "another kind": OfAnotherKind(),
 }

@@ -17,8 +17,8 @@ SETTINGS = {"epochs": (2, 2), "steps": 2, "batch_size": 12, "progress": False}
 
 
 def sample(first):
-    photos = np.stack([load_image(c, first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
-    return ImageDataset.from_arrays(photos, np.repeat(np.arange(3), 4), CLASSES)
+    images = np.stack([load_image(c, first + n, size=(32, 32)) for c in CLASSES for n in range(4)])
+    return ImageDataset.from_arrays(images, np.repeat(np.arange(3), 4), CLASSES)
 
 
 TRAIN, VALIDATION = sample(0), sample(8)
@@ -47,7 +47,7 @@ def run_strong(folder=None, **settings):
     )
 
 
-def test_two_phases_in_one_history(tmp_path):
+def test_train_strong_joins_both_phases(tmp_path):
     run = run_strong(tmp_path)
     assert run.history["phase"].tolist() == ["projection"] * 2 + ["blocks"] * 2
     assert run.history["epoch"].tolist() == [1, 2, 3, 4]
@@ -59,7 +59,7 @@ def test_two_phases_in_one_history(tmp_path):
     pd.testing.assert_frame_equal(loaded.history, run.history)
 
 
-def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
+def test_train_strong_resumes(tmp_path, monkeypatch):
     whole = run_strong(tmp_path / "whole")
     calls = []
     once = strong.train
@@ -82,7 +82,7 @@ def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(whole.history[figures], resumed.history[figures], rtol=1e-3)
 
 
-def test_a_second_phase_that_does_harm_is_taken_back(monkeypatch):
+def test_train_strong_undoes_a_harmful_second_phase(monkeypatch):
     once = strong.train
 
     def harmful(tower, *args, **settings):

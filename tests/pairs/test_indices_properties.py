@@ -29,7 +29,7 @@ def quietly(function, *arguments, **options):
 
 
 @given(some_labels(), SEEDS)
-def test_every_image_meets_its_own_class_and_another(labels, seed):
+def test_pair_indices_properties(labels, seed):
     indices, is_same = quietly(pair_indices, labels, seed=seed)
     values = np.array(labels)
     assert indices.shape == (2 * len(labels), 2) and is_same.shape == (2 * len(labels), 1)
@@ -44,21 +44,21 @@ def test_every_image_meets_its_own_class_and_another(labels, seed):
 
 
 @given(some_labels(), SEEDS, st.data())
-def test_arrays_hold_the_pairs_of_the_indices(labels, seed, data):
-    photos = np.arange(len(labels), dtype=np.int32)[:, None, None, None]
-    pairs, is_same = quietly(make_pairs, photos, labels, seed=seed)
+def test_make_pairs_properties(labels, seed, data):
+    images = np.arange(len(labels), dtype=np.int32)[:, None, None, None]
+    pairs, is_same = quietly(make_pairs, images, labels, seed=seed)
     indices, expected = quietly(pair_indices, labels, seed=seed)
     np.testing.assert_array_equal(pairs[..., 0, 0, 0], indices)
     np.testing.assert_array_equal(is_same, expected)
     target = data.draw(st.sampled_from(labels))
-    of_target, _ = quietly(make_pairs_target, photos, labels, target, seed=seed)
+    of_target, _ = quietly(make_pairs_target, images, labels, target, seed=seed)
     anchors = [at for at, label in enumerate(labels) if label == target]
     expected, _ = quietly(pair_indices, labels, seed=seed, anchors=anchors)
     np.testing.assert_array_equal(of_target[..., 0, 0, 0], expected)
 
 
 @given(some_labels(), SEEDS, st.integers(0, 60))
-def test_balanced_is_as_even_as_numbers_allow(labels, seed, count):
+def test_draw_balanced_is_as_even_as_possible(labels, seed, count):
     members = Members.of(labels)
     drawn = members.draw_balanced(count, np.random.default_rng(seed))
     assert len(drawn) == count
@@ -69,7 +69,7 @@ def test_balanced_is_as_even_as_numbers_allow(labels, seed, count):
 
 
 @given(some_labels(), SEEDS, st.integers(1, 12))
-def test_groups_repeat_no_image_before_all_were_there(labels, seed, count):
+def test_draw_groups_repeats_evenly(labels, seed, count):
     members = Members.of(labels)
     classes = np.arange(len(members.values))
     groups = members.draw_groups(classes, count, np.random.default_rng(seed))
@@ -80,7 +80,7 @@ def test_groups_repeat_no_image_before_all_were_there(labels, seed, count):
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=9, unique=True), st.integers(0, 40), SEEDS)
-def test_draw_evenly_comes_round(items, count, seed):
+def test_draw_evenly_repeats_evenly(items, count, seed):
     drawn = draw_evenly(np.array(items), count, np.random.default_rng(seed)).tolist()
     assert len(drawn) == count and set(drawn) <= set(items)
     for start in range(0, count, len(items)):
