@@ -48,8 +48,9 @@ def images_table() -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per image: path (below the sample's folder), subject (of `PRODUCTS` or `OTHERS`),
-        role ("reference" in the library; "product", "detail", "thumbnail", "page", "banner",
-        "logo" or "icon" on a site), product (its number on that site, -1 = none), title, readable.
+        role ("reference" in the library; "product", "detail", "thumbnail", "repeat", "page",
+        "banner", "logo" or "icon" on a site), product (its number on that site, -1 = none), title
+        and readable.
     """
     return _table().copy()
 
@@ -67,9 +68,8 @@ def _paths(subject: str) -> tuple[str, ...]:
         known = ", ".join([*PRODUCTS, *OTHERS])
         raise InputError(f"Unknown subject {subject!r}; expected one of: {known}")
     table = _table()
-    usable = table["readable"] & ~table["role"].isin(["thumbnail", "icon"])
-    paths = table["path"][usable & (table["subject"] == subject)]
-    return tuple(paths.drop_duplicates())
+    usable = table["readable"] & ~table["role"].isin(["thumbnail", "repeat", "icon"])
+    return tuple(table["path"][usable & (table["subject"] == subject)])
 
 
 def subject_count(subject: str) -> int:

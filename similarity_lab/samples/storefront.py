@@ -89,7 +89,7 @@ class _Product:
 
 def _image_url(path: str, role: str, title: str) -> str:
     """Return the url a shop system would give an image."""
-    folders = {"thumbnail": "cache/small", "detail": "products", "product": "products"}
+    folders = dict.fromkeys(("product", "detail", "repeat"), "products") | {"thumbnail": "cache/96"}
     file = Path(path)
     return f"/media/{folders.get(role, 'theme')}/{_slug(title)}-{file.stem}{file.suffix}"
 
