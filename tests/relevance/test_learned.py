@@ -151,11 +151,11 @@ def test_looked_at_once_scored_often(fitted, shop, shelf, stub):
         RelevanceScorer("almonds", embedder=stub).fit(fitted.library_)
 
 
-def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
+def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_image):
     shop = written("shop", "almonds", 3, seed=1) + written("shop", "soap", 3)
     for path in shop[4:]:  # too small to be a picture of goods
         end = path.read_bytes()[-192:]
-        make_photo((9, 9, 9), size=(30, 20)).save(path)
+        make_image((9, 9, 9), size=(30, 20)).save(path)
         path.write_bytes(path.read_bytes() + end)
     strict = RelevanceScorer("almonds", embedder=embedder, leave_out=["icons"], progress=False).fit(
         shelf
@@ -169,7 +169,7 @@ def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
         strict.decide(shop[4:])
 
 
-def test_a_picture_whose_icon_is_left_out_still_counts(shelf, embedder, written, make_photo):
+def test_a_picture_whose_icon_is_left_out_still_counts(shelf, embedder, written, make_image):
     """The icon is the same picture; whichever has the smaller digest, the larger one is scored."""
     strict = RelevanceScorer("almonds", embedder=embedder, leave_out=["icons"], progress=False).fit(
         shelf

@@ -74,14 +74,14 @@ def test_a_score_depends_on_the_image_alone(fitted, sites, tmp_path):
     assert fitted.decide([hidden]).images["score"][0] == whole[paths[3]]
 
 
-def test_agrees_with_the_literal_loop(make_photo, tmp_path):
+def test_agrees_with_the_literal_loop(make_image, tmp_path):
     """Same draws, same distances to 1e-5, same decisions as the original's sixteen predictions."""
     paths = []
     for number, color in enumerate(
         [(150, 90, 50), (150, 90, 50), (60, 60, 200), (20, 120, 20)] * 2
     ):
         paths.append(tmp_path / f"{number}.png")
-        make_photo(color, number, size=(90, 70)).save(paths[-1])
+        make_image(color, number, size=(90, 70)).save(paths[-1])
     references, images = paths[:3], paths[3:6]
     scorer = original("it", n_references=4, progress=False).fit({"it": references})
     result = scorer.decide(images)
@@ -169,10 +169,10 @@ def test_nearest_misses_come_first(fitted, sites):
     assert misses["score"].tolist() == sorted(rest, reverse=True)[:3]
 
 
-def test_html_is_escaped(fitted, make_photo, tmp_path):
+def test_html_is_escaped(fitted, make_image, tmp_path):
     folder = tmp_path / "<script>alert(1)<"
     folder.mkdir()
-    make_photo((150, 90, 50)).save(folder / "<img src=x>.png")
+    make_image((150, 90, 50)).save(folder / "<img src=x>.png")
     page = fitted.decide(folder)._repr_html_()
     assert "<script>" not in page and "<img src=x" not in page and "&lt;script&gt;" in page
 
