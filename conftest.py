@@ -20,6 +20,16 @@ LOCAL: list[str] = []  # what addresses on this machine need, which no reader ha
 SHELL = ("git clone", "cd ", "python -m http.server", "playwright install", "conda ")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file in one process, but each notebook apart, and begin with these."""
+    notebooks = ROOT / "tests" / "test_notebooks.py"
+    for item in items:
+        group = item.nodeid if item.path == notebooks else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (item.path != notebooks, item.path.suffix != ".md"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def vectors_are_kept_elsewhere(tmp_path_factory):
     """Find nothing that an earlier run kept in the user's cache folder, and leave nothing there."""

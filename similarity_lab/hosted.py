@@ -26,7 +26,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from similarity_lab._version import __version__
-from similarity_lab.distances.comparators import Distances
+from similarity_lab.distances.comparators import Distances, PairComparator
 from similarity_lab.embedders import Embedded, embed_all
 from similarity_lab.embedders.base import Images, Vectors, as_sources
 from similarity_lab.errors import (
@@ -270,7 +270,7 @@ class Usage:
     currency: str
 
 
-class HostedComparator:
+class HostedComparator(PairComparator):
     """Compares two images by asking a hosted service.
 
     Use it with ``rule="mean-distance"`` in `RelevanceScorer`: a service returns no vectors, so the
@@ -320,7 +320,7 @@ class HostedComparator:
     31.0
     """
 
-    only_distances = True  # no vectors to learn from: the learned rule refuses it
+    embedder: "ContentEmbedder"
 
     def __init__(
         self,

@@ -172,7 +172,7 @@ def _decisions(
     rows: Sequence[_SiteRow] = collection.table.to_dict("records")
     collected = [row for row in rows if row["crawl_status"] == "collected"]
     sites = [Site.from_folder(row["folder"], name=row["name"]) for row in collected]
-    results = scorer.decide_each(sites, targets)
+    results = scorer.decide_each(sites, targets, thumbnails=True)
     for row in collected:
         for _ in targets:
             yield next(results), row

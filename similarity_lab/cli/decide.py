@@ -49,7 +49,9 @@ def _run(options: argparse.Namespace) -> None:
     scorer = _load_scorer(options) if options.scorer else _fit_scorer(options)
     targets = options.target or [scorer.target]
     more_targets = targets if len(targets) > 1 else None
-    results = list(scorer.decide_each(options.sites, more_targets))
+    results = list(
+        scorer.decide_each(options.sites, more_targets, thumbnails=options.report is not None)
+    )
     decided = [result for result in results if isinstance(result, SiteRelevance)]
     table = decisions_table(results)
     images = [result.images.assign(site=result.site, target=result.target) for result in decided]

@@ -1,4 +1,4 @@
-"""Vectors to distances, images to distances; smaller is always more alike."""
+"""Distances of vectors and of images; smaller = more alike."""
 
 from similarity_lab.distances.metrics import (
     DISTANCES,

@@ -1,42 +1,72 @@
-"""Comparators: two images → distance, smaller = more alike.
+"""Comparators: two sets of images → distances, smaller = more alike."""
 
-A comparator is an embedder and a way to compare its vectors, so that each image goes through the
-network once however often it is compared.
-"""
-
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.distances import Distance, get_distance
+from similarity_lab.distances.metrics import Distance, get_distance
 from similarity_lab.embedders import CachedEmbedder, Embedder, embed_all, load_embedder
-from similarity_lab.embedders.base import Images
+from similarity_lab.embedders.base import Images, Vectors
 from similarity_lab.embedders.loading import NAMES, EmbedderSource
-from similarity_lab.images import Color
-from similarity_lab.images.sources import Source
+from similarity_lab.images import Color, Source
 from similarity_lab.store import VectorStore
 
+__all__ = [
+    "Comparator",
+    "ComparatorSource",
+    "Distances",
+    "EmbeddingComparator",
+    "PairComparator",
+    "as_comparator",
+    "cached_comparator",
+    "compare",
+]
+
 Distances = npt.NDArray[np.float32]
+"""Distances between two sets, shape (n, m), smaller = more alike."""
 
 
 @runtime_checkable
 class Comparator(Protocol):
-    """What compares images; anything with these members will do."""
+    """Compares images; any object with these members is a comparator.
+
+    `embedder` sees each image once, however often it is compared.
+    """
 
     @property
     def embedder(self) -> Embedder:
         """Makes the vectors that `between` compares."""
 
-    def between(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Distances:
-        """Return distances of vectors: ``(n, d), (m, d) → (n, m)``."""
+    def between(self, a: Vectors, b: Vectors) -> Distances:
+        """Return the distances of vectors, ``(n, d), (m, d) → (n, m)``."""
 
     def distances(self, a: Images, b: Images) -> Distances:
-        """Return distances of images: ``(len(a), len(b))``."""
+        """Return the distances of images, ``(len(a), len(b))``."""
+
+
+class PairComparator(ABC):
+    """A comparator that knows distances of pairs only, such as a hosted service.
+
+    Its vectors identify images and say nothing about what they show: a rule that learns from
+    vectors refuses it.
+    """
+
+    embedder: Embedder
+
+    @abstractmethod
+    def between(self, a: Vectors, b: Vectors) -> Distances:
+        """Return the distances of identified images, ``(n, d), (m, d) → (n, m)``."""
+
+    @abstractmethod
+    def distances(self, a: Images, b: Images) -> Distances:
+        """Return the distances of images, ``(len(a), len(b))``."""
 
 
 ComparatorSource = Comparator | EmbedderSource
+"""A comparator, or what `load_embedder` takes."""
 
 
 class EmbeddingComparator:
@@ -44,7 +74,7 @@ class EmbeddingComparator:
 
     Parameters
     ----------
-    embedder : name, Keras model or embedder
+    embedder : name, Keras model, function or Embedder
         As `load_embedder` takes it.
     distance : {"cosine", "euclidean", "dot"} or Distance
     color : {"rgb", "gray"}
@@ -68,43 +98,44 @@ class EmbeddingComparator:
         self.embedder = load_embedder(embedder, color=color)
         self.distance = get_distance(distance)
 
-    def between(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Distances:
-        """Return distances of vectors: ``(n, d), (m, d) → (n, m)`` float32."""
+    def between(self, a: Vectors, b: Vectors) -> Distances:
+        """Return the distances of vectors, ``(n, d), (m, d) → (n, m)`` float32."""
         return self.distance.pairwise(a, b)
 
     def distances(self, a: Images, b: Images) -> Distances:
-        """Return distances of images, float32 ``(len(a), len(b))``, smaller = more alike."""
-        return self.between(
-            embed_all(self.embedder, a, progress=False), embed_all(self.embedder, b, progress=False)
-        )
+        """Return the distances of images, float32 ``(len(a), len(b))``, smaller = more alike."""
+        return _distances(self, a, b)
 
 
-def as_comparator(thing: ComparatorSource, *, color: Color = "rgb") -> Comparator:
-    """Return a comparator as it is; compare the vectors of anything else by cosine."""
-    if isinstance(thing, Comparator):
-        return thing
-    return EmbeddingComparator(thing, color=color)
+def as_comparator(source: ComparatorSource, *, color: Color = "rgb") -> Comparator:
+    """Return a comparator unchanged; otherwise the cosine distance of an embedder."""
+    if isinstance(source, Comparator):
+        return source
+    return EmbeddingComparator(source, color=color)
 
 
-def stored(comparator: Comparator, store: VectorStore) -> Comparator:
-    """Return a comparator like this one whose vectors are kept in a store."""
+def cached_comparator(comparator: Comparator, store: VectorStore) -> Comparator:
+    """Return the same comparator with its vectors cached in a store."""
     embedder = CachedEmbedder(comparator.embedder, store)
     if isinstance(comparator, EmbeddingComparator):
         return EmbeddingComparator(embedder, comparator.distance)
-    return _Stored(comparator, embedder)
+    return _CachedComparator(comparator, embedder)
 
 
-class _Stored:
-    """A comparator of another kind, its vectors looked up."""
+class _CachedComparator:
+    """A comparator of another type with cached vectors."""
 
     def __init__(self, comparator: Comparator, embedder: Embedder) -> None:
         self.embedder, self.between = embedder, comparator.between
 
     def distances(self, a: Images, b: Images) -> Distances:
-        """Return distances of images, float32 ``(len(a), len(b))``, smaller = more alike."""
-        return self.between(
-            embed_all(self.embedder, a, progress=False), embed_all(self.embedder, b, progress=False)
-        )
+        """Return the distances of images, float32 ``(len(a), len(b))``, smaller = more alike."""
+        return _distances(self, a, b)
+
+
+def _distances(comparator: Comparator, a: Images, b: Images) -> Distances:
+    left, right = (embed_all(comparator.embedder, images, progress=False) for images in (a, b))
+    return comparator.between(left, right)
 
 
 def compare(
@@ -116,14 +147,14 @@ def compare(
     ----------
     image_a, image_b : path, bytes, file object, PIL image or array
         As `read_image` takes them.
-    comparator : comparator, or an embedder by name, model or object
-        By default the cosine distance of colour EfficientNet-Lite0 vectors: 0 = same, about 1 =
-        nothing in common.
+    comparator : comparator, or what `load_embedder` takes
+        Default: cosine distance of colour EfficientNet-Lite0 vectors, 0 = same, about 1 = nothing
+        in common.
 
     Raises
     ------
     ImageError
-        If one of them is no picture.
+        One of them cannot be read.
 
     Examples
     --------
@@ -132,15 +163,12 @@ def compare(
     >>> round(compare(noise, noise), 3)
     0.0
     """
-    chosen = (
-        _packaged(comparator)
-        if isinstance(comparator, str) and comparator in NAMES
-        else as_comparator(comparator)
-    )
-    return float(chosen.distances([image_a], [image_b])[0, 0])
+    is_packaged = isinstance(comparator, str) and comparator in NAMES
+    loaded = _packaged(str(comparator)) if is_packaged else as_comparator(comparator)
+    return float(loaded.distances([image_a], [image_b])[0, 0])
 
 
 @cache
 def _packaged(name: str) -> Comparator:
-    """Keep the packaged networks: comparing two images must not load one each time."""
+    """Return a packaged network, loaded once and not for each pair of images."""
     return EmbeddingComparator(name)

@@ -1,6 +1,6 @@
-"""Distances between vectors: each knows its range, its direction and its normalisation.
+"""Distances between vectors, each with its range and normalisation; smaller = more alike.
 
-Smaller is always more alike, so callers ask for what is closest and never write ``<`` themselves.
+Callers ask for the closest vectors and never write ``<`` themselves.
 """
 
 from abc import ABC, abstractmethod
@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.store import Vectors
 
 _BLOCK = 2048  # rows; a block of distances stays below 32 MB
@@ -73,12 +73,12 @@ class Distance(ABC):
         positions = np.empty((len(left), k), np.intp)
         distances = np.full((len(left), k), np.inf, np.float32)
         for rows, columns, block in self._blocks(left, right):
-            here = np.broadcast_to(np.arange(columns.start, columns.stop), block.shape)
-            values = np.concatenate([distances[rows], block.astype(np.float32)], axis=1)
-            where = np.concatenate([positions[rows], here], axis=1)
-            order = np.argsort(values, axis=1, kind="stable")[:, :k]
-            distances[rows] = np.take_along_axis(values, order, axis=1)
-            positions[rows] = np.take_along_axis(where, order, axis=1)
+            block_positions = np.broadcast_to(np.arange(columns.start, columns.stop), block.shape)
+            candidates = np.concatenate([distances[rows], block.astype(np.float32)], axis=1)
+            indices = np.concatenate([positions[rows], block_positions], axis=1)
+            order = np.argsort(candidates, axis=1, kind="stable")[:, :k]
+            distances[rows] = np.take_along_axis(candidates, order, axis=1)
+            positions[rows] = np.take_along_axis(indices, order, axis=1)
         return positions, distances
 
     def _blocks(
@@ -120,7 +120,7 @@ class Cosine(Distance):
 
 
 class Euclidean(Distance):
-    """Straight-line distance: 0 = same vector, no upper end.
+    """Straight-line distance: 0 = same vector, unbounded.
 
     Examples
     --------
@@ -139,7 +139,7 @@ class Euclidean(Distance):
 
 
 class Dot(Distance):
-    """Minus the inner product, so that smaller is more alike here too; any real number.
+    """Negative inner product, so that smaller = more alike here too; any real number.
 
     Examples
     --------
@@ -164,7 +164,10 @@ def get_distance(distance: str | Distance) -> Distance:
     if isinstance(distance, Distance):
         return distance
     if distance not in DISTANCES:
-        raise InputError(f"distance must be one of {', '.join(DISTANCES)}, got {distance!r}")
+        raise InputError(
+            f"Unknown distance {distance!r}.{did_you_mean(distance, DISTANCES)} "
+            f"Expected one of: {', '.join(DISTANCES)}"
+        )
     return DISTANCES[distance]()
 
 
@@ -182,7 +185,7 @@ def _vectors(values: npt.ArrayLike) -> npt.NDArray[np.floating]:
     if not np.issubdtype(array.dtype, np.floating):
         array = array.astype(np.float64)
     if not np.isfinite(array).all():
-        raise InputError("vectors hold values that are not finite")
+        raise InputError("vectors must be finite; got NaN or infinity")
     return array
 
 

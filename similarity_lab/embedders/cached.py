@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from similarity_lab.embedders.base import Embedded, Embedder, Images, Vectors, as_sources
 from similarity_lab.embedders.loading import EmbedderSource, load_embedder
 from similarity_lab.errors import ImageError
-from similarity_lab.images.decoding import errors_table, in_order, spans
+from similarity_lab.images.decoding import errors_table, in_order, map_ahead, spans
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import Source, content_digest, describe
 from similarity_lab.store import StoreSource, VectorStore
@@ -122,6 +122,10 @@ class CachedEmbedder:
         results: dict[str, Vectors | ImageError] = {}
         storable = [key for key, entry in readable.items() if entry.storable]
         results |= self.store.get(self.name, storable)
+        hits = [readable[key].source for key in results]
+        for error in map_ahead(_finish, hits):
+            if error is not None:  # bytes that were read once do not become unreadable
+                raise error
         new = [entry for key, entry in readable.items() if key not in results]
         if new:
             embedded = self.embedder.embed(
@@ -142,6 +146,10 @@ class CachedEmbedder:
                 {entry.key: entry.name for entry in lasting},
             )
         return [_result(results, entry) for entry in entries]
+
+
+def _finish(source: Source) -> None:
+    """Do nothing: `map_ahead` tells an opened image that its embedder is done with it."""
 
 
 def _read(source: Source) -> _Entry | ImageError:

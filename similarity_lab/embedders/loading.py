@@ -3,13 +3,12 @@
 import importlib.util
 import warnings
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from similarity_lab.embedders.base import Embedder
 from similarity_lab.embedders.wrapping import FunctionEmbedder, from_encoder, from_transformer
-from similarity_lab.errors import EmbedderError
+from similarity_lab.errors import EmbedderError, did_you_mean
 from similarity_lab.images import Color, image_size
 
 if TYPE_CHECKING:
@@ -84,7 +83,10 @@ def load_embedder(
     <embedder mean colour rgb 8x8 bicubic: 3 numbers per image>
     """
     if runtime not in _RUNTIMES:
-        raise EmbedderError(f"runtime must be one of {', '.join(_RUNTIMES)}, got {runtime!r}")
+        raise EmbedderError(
+            f"runtime must be one of {', '.join(_RUNTIMES)}, got {runtime!r}."
+            f"{did_you_mean(runtime, _RUNTIMES)}"
+        )
     if color not in ("rgb", "gray"):
         raise EmbedderError(f'color must be "rgb" or "gray", got {color!r}')
     size = image_size(input_size) if input_size else None
@@ -104,7 +106,7 @@ def load_embedder(
 
         return HubEmbedder(text, color, size)
     raise EmbedderError(
-        f"Unknown embedder {text!r}; {_suggestion(text)}expected "
+        f"Unknown embedder {text!r}.{did_you_mean(text, NAMES)} Expected "
         f"{' or '.join(map(repr, NAMES))}, the URL of a TF-Hub module, a folder with "
         "saved_model.pb, a .keras file, a Keras model, a function, or an object with name, "
         "dimension, input_size and embed()"
@@ -171,8 +173,3 @@ def _required(name: str | None, source: object) -> str:
             "what is computed, and stored vectors are looked up by it"
         )
     return name
-
-
-def _suggestion(name: str) -> str:
-    close = get_close_matches(name.lower(), NAMES, 1)
-    return f"did you mean {close[0]!r}? " if close else ""

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
+from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.reading import Color, Pixels, check_image, read_image
 from similarity_lab.images.sources import Source
 
@@ -65,17 +66,20 @@ def in_order(
 
 
 def map_ahead(
-    function: Callable[[Source], T], sources: Iterable[Source], *, ahead: int = 64
+    function: Callable[[S], T], sources: Iterable[S], *, ahead: int = 64
 ) -> Iterator[T | ImageError]:
     """Yield ``function(source)`` in order, computed in threads; an `ImageError` is yielded too."""
     return in_order(partial(_attempt, function), sources, ahead=ahead, workers=_N_WORKERS)
 
 
-def _attempt(function: Callable[[Source], T], source: Source) -> T | ImageError:
+def _attempt(function: Callable[[S], T], source: S) -> T | ImageError:
     try:
-        return function(source)
+        result = function(source)
+        if isinstance(source, OpenedImage):
+            source.done()
     except ImageError as error:
         return error
+    return result
 
 
 def spans(count: int, length: int) -> list[range]:

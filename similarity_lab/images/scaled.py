@@ -13,7 +13,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
-from similarity_lab.errors import ImageError
+from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.reading import (
     MAX_PIXELS,
     UPRIGHT,
@@ -23,7 +23,7 @@ from similarity_lab.images.reading import (
     orientation,
     read_image,
 )
-from similarity_lab.images.sources import Source, describe, read_bytes
+from similarity_lab.images.sources import Source
 
 __all__ = ["read_scaled", "resize"]
 
@@ -65,18 +65,22 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     """
     if isinstance(source, (np.ndarray, Image.Image)):
         return resize(read_image(source, color=color), size)
-    name, data = describe(source), read_bytes(source)
-    pixels = _decode_jpeg(data, name, size, color)
-    if pixels is None:
-        try:
-            pixels = read_image(data, color=color)
-        except ImageError as error:
-            raise ImageError(name, error.reason) from error
-    return resize(pixels, size)
+    image = source if isinstance(source, OpenedImage) else OpenedImage(source)
+    decoded = _decode_jpeg(image.data, image.name, size, color)
+    if decoded is None:
+        pixels = read_image(image, color=color)
+        decoded = pixels, pixels.shape[:2]
+    pixels, full_size = decoded
+    resized = resize(pixels, size)
+    if color == "rgb":
+        image.decoded(pixels, full_size, resized)
+    return resized
 
 
-def _decode_jpeg(data: bytes, name: str, size: tuple[int, int], color: Color) -> Pixels | None:
-    """Return an upright JPEG, scaled down; None if it needs the slower decoder."""
+def _decode_jpeg(
+    data: bytes, name: str, size: tuple[int, int], color: Color
+) -> tuple[Pixels, tuple[int, int]] | None:
+    """Return an upright JPEG, scaled down, and its full size; None if it needs `read_image`."""
     header = identify(data, name)
     is_plain = header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
     if not is_plain or header.width * header.height > MAX_PIXELS:
@@ -95,13 +99,15 @@ def _decode_jpeg(data: bytes, name: str, size: tuple[int, int], color: Color) ->
         return None
     if (transpose := UPRIGHT.get(exif)) is not None:
         pixels = np.asarray(Image.fromarray(pixels.squeeze()).transpose(transpose))
-    return pixels
+    full_size = header.height, header.width
+    return pixels, full_size[::-1] if exif >= _FIRST_SIDEWAYS else full_size
 
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Reduce an image by a whole factor, then resize it bilinearly.
 
-    The result is that of OpenCV's ``INTER_AREA`` and ``INTER_LINEAR``, without OpenCV.
+    The result is that of OpenCV's ``INTER_AREA`` and ``INTER_LINEAR``, without OpenCV: it does not
+    depend on what else is installed, nor on the processor. It takes about half a millisecond more.
 
     Parameters
     ----------

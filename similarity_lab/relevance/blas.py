@@ -1,11 +1,13 @@
 """Linear algebra on one thread, where matrices are small and the cores have other work.
 
-The products that decide on a site take milliseconds. On several threads they take hardly less, and
-these threads then wait for the next product by spinning, in the way of those that decode and
-embed, which costs small sites most.
+The products that decide on a site take milliseconds. More threads hardly shorten them, but then
+busy-wait for the next product and slow down the threads that decode and embed, most of all for
+small sites.
 """
 
 from threadpoolctl import threadpool_limits
 
+__all__ = ["one_thread"]
+
 one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
-"""Context manager and decorator: NumPy and SciPy multiply on one thread meanwhile."""
+"""Context manager and decorator that limits NumPy and SciPy to one thread."""

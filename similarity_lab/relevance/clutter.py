@@ -1,4 +1,4 @@
-"""Pictures of a site that show no goods at all: icons, banners, drawings of few colours."""
+"""Images of a site that show no goods: icons, banners, graphics of few colours."""
 
 from typing import Literal
 
@@ -9,25 +9,28 @@ from similarity_lab.images import Pixels
 Clutter = Literal["icons", "banners", "graphics"]
 KINDS: tuple[Clutter, ...] = ("icons", "banners", "graphics")
 
-_ICON = 64  # pixels, longer side
-_BANNER = 3.0  # longer side over shorter
-_SIDE = 96  # looked at in so many rows and columns
-_FEW = 6  # colours, of 512, that make up nearly all of a graphic
+_ICON_SIDE = 64  # pixels, longer side
+_BANNER_ASPECT = 3.0  # longer side over shorter
+_GRID = 96  # rows and columns of the sampled pixels
+_FEW_COLOURS = 6  # of 512, that make up nearly all of a graphic
 _NEARLY_ALL = 0.95
 
 
-def clutter_kind(image: Pixels) -> Clutter | None:
-    """Say whether a picture is an icon, a banner or a graphic, judging by its pixels alone.
+def clutter_kind(pixels: Pixels, size: tuple[int, int] | None = None) -> Clutter | None:
+    """Return whether an image is an icon, a banner or a graphic, judging by its pixels alone.
 
     Parameters
     ----------
-    image : ndarray of uint8, shape (h, w, 3)
+    pixels : ndarray of uint8, shape (h, w, 3)
+    size : (height, width), optional
+        Of the image in full, if `pixels` are reduced.
 
     Returns
     -------
     {"icons", "banners", "graphics"} or None
-        Icons have at most 64 pixels on the longer side; banners are three times as long as they
-        are short; graphics (logos, pictures of text) consist of few flat colours. None for photos.
+        Icons have at most 64 pixels on the longer side; banners are at least three times as long
+        as they are high, or the other way round; graphics (logos, images of text) consist of few
+        flat colours. None for photos.
 
     Examples
     --------
@@ -38,13 +41,14 @@ def clutter_kind(image: Pixels) -> Clutter | None:
     >>> clutter_kind(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)) is None
     True
     """
-    height, width = image.shape[:2]
-    if max(height, width) <= _ICON:
+    longer, shorter = sorted(size or pixels.shape[:2], reverse=True)
+    if longer <= _ICON_SIDE:
         return "icons"
-    if max(height, width) >= _BANNER * min(height, width):
+    if longer >= _BANNER_ASPECT * shorter:
         return "banners"
-    rows = np.linspace(0, height - 1, min(height, _SIDE)).astype(int)
-    columns = np.linspace(0, width - 1, min(width, _SIDE)).astype(int)
-    coarse = (image[rows][:, columns] // 32).astype(np.int64).reshape(-1, 3) @ [64, 8, 1]
-    most = np.sort(np.bincount(coarse, minlength=512))[::-1]
-    return "graphics" if most[:_FEW].sum() >= _NEARLY_ALL * coarse.size else None
+    height, width = pixels.shape[:2]
+    rows = np.linspace(0, height - 1, min(height, _GRID)).astype(int)
+    columns = np.linspace(0, width - 1, min(width, _GRID)).astype(int)
+    colours = (pixels[rows][:, columns] // 32).astype(np.int64).reshape(-1, 3) @ [64, 8, 1]
+    counts = np.sort(np.bincount(colours, minlength=512))[::-1]
+    return "graphics" if counts[:_FEW_COLOURS].sum() >= _NEARLY_ALL * colours.size else None

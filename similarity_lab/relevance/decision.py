@@ -1,5 +1,6 @@
 """The decision on a site, with the evidence for it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,7 @@ from similarity_lab._views import html_view
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import describe
+from similarity_lab.images.thumbnails import EncodedThumbnail
 from similarity_lab.relevance.posterior import Floats, SharePosterior, influences
 from similarity_lab.relevance.tables import SCORE_COLUMNS
 
@@ -103,6 +105,8 @@ class SiteRelevance:
         Of the libraries that the numbers depend on.
     origins : DataFrame or None
         Where the images came from, one row per row of `images`, as in `Site`.
+    thumbnails : mapping of path to EncodedThumbnail
+        For a report, made while the images were embedded; empty unless asked for.
     """
 
     site: str
@@ -117,6 +121,7 @@ class SiteRelevance:
     settings: DecisionSettings
     versions: dict[str, str] = field(default_factory=dict)
     origins: pd.DataFrame | None = None
+    thumbnails: Mapping[object, EncodedThumbnail] = field(default_factory=dict)
 
     @classmethod
     def from_images(
@@ -129,6 +134,7 @@ class SiteRelevance:
         skipped: pd.DataFrame,
         versions: dict[str, str] | None = None,
         origins: pd.DataFrame | None = None,
+        thumbnails: Mapping[object, EncodedThumbnail] | None = None,
     ) -> "SiteRelevance":
         """Decide from a table of images with distances or probabilities.
 
@@ -141,6 +147,7 @@ class SiteRelevance:
         skipped : DataFrame with columns path, reason
         versions : dict of str to str, optional
         origins : DataFrame, optional
+        thumbnails : mapping of path to EncodedThumbnail, optional
         """
         if settings.rule == "learned":
             verdict = decide_by_probability(images, settings)
@@ -159,6 +166,7 @@ class SiteRelevance:
             settings=settings,
             versions=versions or {},
             origins=origins,
+            thumbnails=thumbnails or {},
         )
 
     @property
@@ -199,6 +207,7 @@ class SiteRelevance:
             skipped=self.skipped,
             versions=self.versions,
             origins=self.origins,
+            thumbnails=self.thumbnails,
         )
 
     def ranked(self) -> pd.DataFrame:

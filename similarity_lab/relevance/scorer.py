@@ -20,7 +20,7 @@ from similarity_lab.distances.comparators import (
     Comparator,
     ComparatorSource,
     as_comparator,
-    stored,
+    cached_comparator,
 )
 from similarity_lab.embedders import vector_space
 from similarity_lab.embedders.base import Vectors
@@ -278,16 +278,22 @@ class RelevanceScorer(BaseEstimator):
         else:
             comparator = as_comparator(self.embedder)
             rule.check_comparator(comparator)
-        return comparator if self.store is None else stored(comparator, VectorStore.of(self.store))
+        if self.store is None:
+            return comparator
+        return cached_comparator(comparator, VectorStore.of(self.store))
 
     # --- deciding -------------------------------------------------------------------------------
 
-    def embed_site(self, site: SiteSource | EmbeddedSite) -> EmbeddedSite:
+    def embed_site(
+        self, site: SiteSource | EmbeddedSite, *, thumbnails: bool = False
+    ) -> EmbeddedSite:
         """Return a site with the vectors of its images, to decide on it several times.
 
         Parameters
         ----------
         site : Site, folder, zip or list of paths
+        thumbnails : bool
+            Also make thumbnails for a report, of images that are decoded anyway.
 
         Raises
         ------
@@ -297,7 +303,13 @@ class RelevanceScorer(BaseEstimator):
         check_is_fitted(self)
         if not isinstance(site, EmbeddedSite):
             site, embedder = Site.of(site), self.comparator_.embedder
-            site = EmbeddedSite.of(site, embedder, leave_out=self.leave_out, progress=self.progress)
+            site = EmbeddedSite.of(
+                site,
+                embedder,
+                leave_out=self.leave_out,
+                thumbnails=thumbnails,
+                progress=self.progress,
+            )
         _check_same_space(site, self.fitted_with_)  # the embedder may have fallen back on another
         return site
 
@@ -318,7 +330,11 @@ class RelevanceScorer(BaseEstimator):
         return self._decide(self.embed_site(site))
 
     def decide_each(
-        self, sites: Iterable[SiteSource | EmbeddedSite], targets: Sequence[str] | None = None
+        self,
+        sites: Iterable[SiteSource | EmbeddedSite],
+        targets: Sequence[str] | None = None,
+        *,
+        thumbnails: bool = False,
     ) -> Iterator[SiteRelevance | SiteFailure]:
         """Decide on sites one by one; yield a site that fails as a `SiteFailure` with its reason.
 
@@ -328,6 +344,8 @@ class RelevanceScorer(BaseEstimator):
         targets : sequence of str, optional
             Decide for each of these products of the library; images are embedded once. Default:
             the scorer's own target.
+        thumbnails : bool
+            Also make thumbnails for a report, of images that are decoded anyway.
 
         Yields
         ------
@@ -339,7 +357,7 @@ class RelevanceScorer(BaseEstimator):
         sites = list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
-                site = self.embed_site(source)
+                site = self.embed_site(source, thumbnails=thumbnails)
             except (SiteError, ArchiveError, OSError) as error:
                 name = site_name(source)
                 yield from (SiteFailure(name, scorer.target, str(error)) for scorer in scorers)
@@ -418,6 +436,7 @@ class RelevanceScorer(BaseEstimator):
             skipped=site.skipped,
             versions=versions(),
             origins=site.site.origins,
+            thumbnails=site.thumbnails,
         )
 
     # --- saving ---------------------------------------------------------------------------------

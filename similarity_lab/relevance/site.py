@@ -1,18 +1,26 @@
-"""A site's images, looked at once however many targets are asked for."""
+"""The images of a site: each is read, decoded and embedded once, for any number of targets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import cast, overload
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from similarity_lab.embedders import Embedded, Embedder
 from similarity_lab.errors import SiteError
-from similarity_lab.images import read_image
-from similarity_lab.images.sources import content_digest
+from similarity_lab.images import Pixels, read_image
+from similarity_lab.images.decoding import map_ahead
+from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
+from similarity_lab.images.opened import OpenedImage
+from similarity_lab.images.scaled import read_scaled
+from similarity_lab.images.sources import Source, content_digest
+from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
 from similarity_lab.relevance.clutter import Clutter, clutter_kind
-from similarity_lab.relevance.repeats import repeated
+from similarity_lab.relevance.repeats import find_repeats
 from similarity_lab.relevance.tables import SCORE_COLUMNS
 from similarity_lab.sites import Site
 
@@ -31,13 +39,15 @@ class EmbeddedSite:
     site : Site
     embedded : Embedded
     embedder : str
-        Name of what made the vectors.
+        Name of the embedder of the vectors.
     digests : list of str
         Content digest of each readable image.
     clutter : tuple of (str or None)
         Kind of each readable image that is left out.
-    again : ndarray of bool
+    repeats : ndarray of bool
         Which readable images repeat another one; none of those that are left out.
+    thumbnails : dict of path to EncodedThumbnail
+        Of images that were decoded, if asked for.
     """
 
     site: Site
@@ -45,44 +55,77 @@ class EmbeddedSite:
     embedder: str
     digests: list[str]
     clutter: tuple[Clutter | None, ...]
-    again: npt.NDArray[np.bool_]
+    repeats: npt.NDArray[np.bool_]
+    thumbnails: dict[object, EncodedThumbnail] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, site: Site, embedder: Embedder, *, leave_out: Sequence[Clutter], progress: bool
+        cls,
+        site: Site,
+        embedder: Embedder,
+        *,
+        leave_out: Sequence[Clutter] = (),
+        thumbnails: bool = False,
+        progress: bool = True,
     ) -> "EmbeddedSite":
-        """Embed what can be read; `SiteError` if that is nothing."""
+        """Embed the images that can be read.
+
+        Each file is read and decoded once, by the embedder; the traits of its image are taken from
+        that decode, and its bytes and pixels are dropped at once.
+
+        Parameters
+        ----------
+        site : Site
+        embedder : Embedder
+        leave_out : sequence of {"icons", "banners", "graphics"}
+            Kinds of images that do not count, see `clutter_kind`.
+        thumbnails : bool
+            Also make a thumbnail of each image that is decoded, for a report.
+        progress : bool
+            Show a progress bar.
+
+        Raises
+        ------
+        SiteError
+            No image can be read, or all of them are left out.
+        """
         if not site.paths:
-            raise SiteError(f"{site.name}: has no files at all")
-        embedded = embedder.embed(site.paths, progress=progress)
+            raise SiteError(f"{site.name}: has no files")
+        images = _SiteImages(site.paths, embedder.input_size, bool(leave_out), thumbnails)
+        embedded = embedder.embed(images, progress=progress)
         if not embedded.kept:
-            first = embedded.skipped.iloc[0]
+            path, reason = embedded.skipped.iloc[0]
             raise SiteError(
                 f"{site.name}: none of its {len(site.paths)} files is a readable image "
-                f"(the first: {first.path}: {first.reason})"
+                f"(the first: {path}: {reason})"
             )
-        sources = [site.paths[index] for index in embedded.kept]
-        kinds = [clutter_kind(read_image(source)) if leave_out else None for source in sources]
-        clutter = tuple(kind if kind in leave_out else None for kind in kinds)
+        images.complete(embedded.kept)
+        traits = [images.traits[index] for index in embedded.kept]
+        clutter = tuple(each.clutter if each.clutter in leave_out else None for each in traits)
         if all(clutter):
             raise SiteError(
-                f"{site.name}: all of its {len(sources)} readable images are left out as "
-                f"{', '.join(sorted(set(filter(None, clutter))))}; score it with leave_out=()"
+                f"{site.name}: all of its {len(traits)} readable images are left out as "
+                f"{', '.join(sorted(set(filter(None, clutter))))}; pass leave_out=()"
             )
-        digests = [content_digest(source) for source in sources]
-        # Among what counts: a picture is not lost because its icon is the one that is kept
-        counts = np.flatnonzero([kind is None for kind in clutter])
-        again = np.zeros(len(sources), bool)
-        again[counts] = repeated(
-            embedded.vectors[counts],
-            [digests[at] for at in counts],
-            [sources[at] for at in counts],
+        digests = [each.digest for each in traits]
+        # only among images that count: the copy that is kept must not be an icon
+        counted = np.flatnonzero([kind is None for kind in clutter])
+        repeats = np.zeros(len(traits), bool)
+        repeats[counted] = find_repeats(
+            embedded.vectors[counted],
+            [digests[index] for index in counted],
+            lambda index: images.perceptual_hash(embedded.kept[counted[index]]),
         )
-        return cls(site, embedded, embedder.name, digests, clutter, again)
+        made: dict[object, EncodedThumbnail] = {
+            path: each.thumbnail
+            for path, each in zip(site.paths, images.traits, strict=True)
+            if each.thumbnail is not None and isinstance(path, (str, PathLike))
+        }
+        return cls(site, embedded, embedder.name, digests, clutter, repeats, made)
 
     @property
     def skipped(self) -> pd.DataFrame:
-        """What could not be read, with reasons."""
+        """Files that could not be read, with reasons."""
         return pd.concat([self.site.skipped, self.embedded.skipped], ignore_index=True)
 
     def table(
@@ -107,8 +150,8 @@ class EmbeddedSite:
         status, reason = np.full(count, "skipped", object), np.full(count, "", object)
         status[kept] = "scored"
         if once:
-            status[kept[self.again]] = "repeated"
-            reason[kept[self.again]] = "the same picture as another one"
+            status[kept[self.repeats]] = "repeated"
+            reason[kept[self.repeats]] = "the same picture as another one"
         for index, kind in zip(kept, self.clutter, strict=True):
             if kind:
                 status[index], reason[index] = "left out", f"one of the {kind}"
@@ -139,3 +182,81 @@ def _spread(
     spread = np.full(count, np.nan, kind)
     spread[kept] = values
     return pd.Series(spread, dtype=kind)
+
+
+class _Traits:
+    """What is kept of one image after it was decoded; an `ImageObserver`."""
+
+    def __init__(self, size: tuple[int, int], needs_clutter: bool, wants_thumbnail: bool) -> None:
+        self._size, self._wants_thumbnail = size, wants_thumbnail
+        self.needs_clutter = needs_clutter  # and does not know it yet
+        self.digest = ""
+        self.clutter: Clutter | None = None
+        self.gray: Pixels | None = None
+        self.thumbnail: EncodedThumbnail | None = None
+
+    def on_read(self, image: OpenedImage) -> None:
+        self.digest = image.digest
+
+    def on_decode(self, pixels: Pixels, size: tuple[int, int], resized: Pixels) -> None:
+        self.gray = hash_thumbnail(resized)
+        if self.needs_clutter:
+            self.clutter, self.needs_clutter = clutter_kind(pixels, size), False
+        if self._wants_thumbnail:
+            thumbnail = make_thumbnail(pixels)
+            self.thumbnail = thumbnail._replace(digest=self.digest)
+            self._wants_thumbnail = False
+
+    def on_done(self, image: OpenedImage) -> None:
+        # The embedder reads gray, or in full, or knew the vector. What is left out must not depend
+        # on that, so the kind is always determined on what `read_scaled` decodes.
+        if self.needs_clutter:
+            self.decode(image)
+
+    def decode(self, image: Source) -> None:
+        if isinstance(image, OpenedImage):
+            read_scaled(image, size=self._size)
+        else:
+            pixels = read_image(image)
+            self.on_decode(pixels, pixels.shape[:2], pixels)
+
+
+class _SiteImages(Sequence[Source]):
+    """The images of a site, opened one by one as they are needed and not held."""
+
+    def __init__(
+        self, paths: Sequence[Source], size: tuple[int, int], needs_clutter: bool, thumbnails: bool
+    ) -> None:
+        self._paths = paths
+        self.traits = [_Traits(size, needs_clutter, thumbnails) for _ in paths]
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Source: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Source]: ...
+    def __getitem__(self, index: int | slice) -> Source | list[Source]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        source = self._paths[index]
+        has_bytes = not isinstance(source, (np.ndarray, Image.Image))
+        return OpenedImage(source, self.traits[index]) if has_bytes else source
+
+    def complete(self, indices: Sequence[int]) -> None:
+        """Determine what an embedder that does not decode with our readers left open."""
+        rest = [index for index in indices if self.traits[index].needs_clutter]
+        for result in map_ahead(lambda index: self.traits[index].decode(self[index]), rest):
+            if result is not None:
+                raise result
+        for index in indices:
+            if not self.traits[index].digest:
+                self.traits[index].digest = content_digest(self._paths[index])
+
+    def perceptual_hash(self, index: int) -> np.uint64:
+        """Return the hash of one image, which is decoded for it if it was not before."""
+        traits = self.traits[index]
+        if traits.gray is None:
+            traits.decode(self[index])
+        return perceptual_hash(cast(Pixels, traits.gray))

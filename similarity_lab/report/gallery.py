@@ -3,7 +3,7 @@
 from similarity_lab._views import register_view
 from similarity_lab.errors import ImageError
 from similarity_lab.relevance import SiteRelevance
-from similarity_lab.report.thumbnails import Thumbnail, inline
+from similarity_lab.report.thumbnails import Thumbnail, inline_thumbnail
 from similarity_lab.report.views import environment, site_view
 
 MAX_BYTES = 200_000  # per gallery; notebooks store every output
@@ -32,10 +32,10 @@ def render_gallery(result: SiteRelevance, *, n_images: int = 8) -> str:
     def thumbnail_of(source: object) -> Thumbnail | ImageError:
         nonlocal remaining
         try:
-            thumbnail = inline(source, _SIDE)
+            thumbnail = inline_thumbnail(source, _SIDE)
         except ImageError as error:
             return error
-        remaining -= len(thumbnail.address)
+        remaining -= len(thumbnail.url)
         if remaining < 0:
             return ImageError("", "omitted to limit the size of the notebook")
         return thumbnail

@@ -12,7 +12,7 @@ from similarity_lab.images.sources import Source
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.marks import Marks
 from similarity_lab.report.text import display_names, escape_invisible, shorten
-from similarity_lab.report.thumbnails import encoded
+from similarity_lab.report.thumbnails import encode_thumbnail
 
 _CHOICES = (("shows it", True), ("does not", False), ("undecided", None))
 _SIDE = 150  # pixels
@@ -179,12 +179,14 @@ class Labelling:
         self, widgets: ModuleType, row: int, source: object, name: str, target: str
     ) -> object:
         try:
-            data, size = encoded(cast(Source, source), _SIDE)
+            thumbnail = encode_thumbnail(cast(Source, source), _SIDE)
             shows = self.marks.get(cast(Source, source), target)
         except ImageError as error:
             message = escape_invisible(f"{shorten(name, 40)}: {shorten(error.reason)}")
             return widgets.VBox([widgets.Label(message)])
-        image = widgets.Image(value=data, format="jpeg", width=size[0], height=size[1])
+        image = widgets.Image(
+            value=thumbnail.data, format="jpeg", width=thumbnail.width, height=thumbnail.height
+        )
         buttons = widgets.ToggleButtons(
             options=_CHOICES, value=shows, style={"button_width": "4.6rem"}
         )

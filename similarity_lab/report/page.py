@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from similarity_lab.files import atomic_write
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.report.text import page_filename
-from similarity_lab.report.thumbnails import Pictures, key, write_thumbnails
+from similarity_lab.report.thumbnails import Thumbnails, source_key, write_thumbnails
 from similarity_lab.report.views import SYMBOLS, environment, page_sources, site_view
 
 _PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
@@ -67,6 +67,11 @@ def write_report(
     thumbnails = write_thumbnails(
         (source for result, _ in pages for source in page_sources(result)),
         folder / "thumbs",
+        encoded={
+            source_key(path): thumbnail
+            for result, _ in pages
+            for path, thumbnail in result.thumbnails.items()
+        },
         progress=progress,
     )
     for name in _ASSETS:
@@ -107,7 +112,7 @@ def _with_page_names(results: Sequence[Result]) -> list[tuple[Result, str]]:
 
 
 def _write_sites(
-    pages: Sequence[Page], thumbnails: Pictures, folder: Path, title: str, *, progress: bool
+    pages: Sequence[Page], thumbnails: Thumbnails, folder: Path, title: str, *, progress: bool
 ) -> None:
     template = environment().get_template("site.html")
     bar = tqdm(pages, desc="pages", unit="page", disable=not progress, leave=False)
@@ -115,7 +120,7 @@ def _write_sites(
         html = template.render(
             title=title,
             result=result,
-            view=site_view(result, lambda source: thumbnails[key(source)]),
+            view=site_view(result, lambda source: thumbnails[source_key(source)]),
             before=pages[position - 1] if position else None,
             after=pages[position + 1] if position + 1 < len(pages) else None,
         )

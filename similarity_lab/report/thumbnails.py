@@ -1,10 +1,9 @@
-"""Small pictures for a page: made once for each content, in threads, resumable."""
+"""Thumbnails for pages: one file for each content, written in threads, resumable."""
 
 import base64
-import io
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
@@ -17,100 +16,130 @@ from similarity_lab.errors import ImageError
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_image
 from similarity_lab.images.decoding import map_ahead
-from similarity_lab.images.sources import Source, content_digest, read_bytes
+from similarity_lab.images.opened import OpenedImage
+from similarity_lab.images.sources import Source, content_digest
+from similarity_lab.images.thumbnails import THUMBNAIL_SIDE, EncodedThumbnail, make_thumbnail
 
-SIDE = 180  # pixels, the longer one
-_QUALITY = 78
-_OURS = re.compile(r"(part\d+-)?[0-9a-f]{32}\.jpg")
+__all__ = [
+    "Thumbnail",
+    "Thumbnails",
+    "encode_thumbnail",
+    "inline_thumbnail",
+    "source_key",
+    "write_thumbnails",
+]
+
+_FILE_NAME = re.compile(r"(part\d+-)?[0-9a-f]{32}\.jpg")
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture: where a page finds it, and its size in pixels."""
+    """A small image on a page.
 
-    address: str
+    Attributes
+    ----------
+    url : str
+        Relative to the folder of thumbnails, or a ``data:`` URL.
+    width, height : int
+        In pixels.
+    """
+
+    url: str
     width: int
     height: int
 
 
-Pictures = dict[object, Thumbnail | ImageError]
+Thumbnails = dict[object, Thumbnail | ImageError]
+"""By `source_key`: the thumbnail of an image, or the error that explains its absence."""
 
 
-def encoded(source: Source, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
-    """Return a picture as a small JPEG, and its (width, height); `ImageError` if it is none.
-
-    It is drawn anew from pixels: nothing else that a stranger put into the file is kept.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> data, size = encoded(np.zeros((90, 360, 3), np.uint8))
-    >>> data[:2].hex(), size
-    ('ffd8', (180, 45))
-    """
-    picture = Image.fromarray(read_image(source))
-    picture.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    return buffer.getvalue(), picture.size
+def encode_thumbnail(source: Source, side: int = THUMBNAIL_SIDE) -> EncodedThumbnail:
+    """Return an image as a small JPEG; `ImageError` if it cannot be read."""
+    return make_thumbnail(read_image(source), side)
 
 
-def inline(source: object, side: int = SIDE) -> Thumbnail:
-    """Return a thumbnail that needs no file: its address holds it."""
-    data, size = encoded(cast(Source, source), side)
-    return Thumbnail(f"data:image/jpeg;base64,{base64.b64encode(data).decode()}", *size)
+def inline_thumbnail(source: object, side: int = THUMBNAIL_SIDE) -> Thumbnail:
+    """Return a thumbnail with a ``data:`` URL, which needs no file."""
+    encoded = encode_thumbnail(cast(Source, source), side)
+    url = f"data:image/jpeg;base64,{base64.b64encode(encoded.data).decode()}"
+    return Thumbnail(url, encoded.width, encoded.height)
 
 
-def key(source: object) -> object:
-    """Return under what a source is looked up: its path, or else the object itself."""
+def source_key(source: object) -> object:
+    """Return the key of a source in a dictionary: its path, or the identity of another object."""
     return str(source) if isinstance(source, (str, os.PathLike)) else id(source)
 
 
-def write_thumbnails(sources: Iterable[object], folder: Path, *, progress: bool) -> Pictures:
+def write_thumbnails(
+    sources: Iterable[object],
+    folder: Path,
+    *,
+    encoded: Mapping[object, EncodedThumbnail] | None = None,
+    progress: bool = True,
+) -> Thumbnails:
     """Write a thumbnail of each source to a folder, named by content.
 
-    Those that are there already are not made again, so an interrupted run goes on where it
-    stopped; those of other pictures, which an earlier report left behind, are removed.
+    Existing thumbnails are reused, so that an interrupted run resumes; those of other images, from
+    an earlier report, are removed.
+
+    Parameters
+    ----------
+    sources : iterable of images
+    folder : path
+    encoded : mapping of source key to EncodedThumbnail, optional
+        Thumbnails that were made while the images were embedded; these are not decoded again.
+    progress : bool
 
     Returns
     -------
     dict
-        For each source's `key` its thumbnail, or the `ImageError` that says why there is none.
+        Thumbnail of each source by its `source_key`, or the `ImageError` that explains its absence.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {key(source): source for source in sources}
-    made = tqdm(
-        map_ahead(lambda source: _written(source, folder), cast(list[Source], [*wanted.values()])),
-        total=len(wanted),
+    unique = {source_key(source): cast(Source, source) for source in sources}
+
+    def write(key: object) -> Thumbnail:
+        known = None if encoded is None else encoded.get(key)
+        return _write(folder, unique[key], known)
+
+    results = tqdm(
+        map_ahead(write, unique),
+        total=len(unique),
         desc="thumbnails",
         unit="image",
         disable=not progress,
         leave=False,
     )
-    pictures: Pictures = dict(zip(wanted, made, strict=True))
-    used = {picture.address for picture in pictures.values() if isinstance(picture, Thumbnail)}
+    thumbnails: Thumbnails = dict(zip(unique, results, strict=True))
+    names = {each.url for each in thumbnails.values() if isinstance(each, Thumbnail)}
     for path in folder.iterdir():
-        if _OURS.fullmatch(path.name) and path.name not in used:
+        if _FILE_NAME.fullmatch(path.name) and path.name not in names:
             path.unlink()
-    return pictures
+    return thumbnails
 
 
-def _written(source: Source, folder: Path) -> Thumbnail:
-    if isinstance(source, (str, os.PathLike)):
-        source = read_bytes(source)  # once, for the digest and the pixels
-    name = f"{content_digest(source)[:32]}.jpg"
-    path = folder / name
+def _write(folder: Path, source: Source, encoded: EncodedThumbnail | None) -> Thumbnail:
+    if encoded is not None and encoded.digest:
+        digest = encoded.digest
+    elif isinstance(source, (str, os.PathLike)):
+        source = OpenedImage(source)  # read once, for the digest and the pixels
+        digest = source.digest
+    else:
+        digest = content_digest(source)
+    path = folder / f"{digest[:32]}.jpg"
     size = _size(path)
     if size is None:
-        data, size = encoded(source)
-        with atomic_write(path, writer=get_ident()) as part:  # another thread may write its copy
-            part.write_bytes(data)
-    return Thumbnail(name, *size)
+        encoded = encode_thumbnail(source) if encoded is None else encoded
+        size = encoded.width, encoded.height
+        with atomic_write(path, writer=get_ident()) as part:  # several threads may write it
+            part.write_bytes(encoded.data)
+    return Thumbnail(path.name, *size)
 
 
 def _size(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a thumbnail; None if it is absent or damaged."""
     try:
-        with Image.open(path, formats=["JPEG"]) as picture:
-            return picture.size
-    except OSError:  # not there, or not whole
+        with Image.open(path, formats=["JPEG"]) as image:
+            return image.size
+    except OSError:
         return None

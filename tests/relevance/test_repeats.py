@@ -6,39 +6,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from similarity_lab.images.sources import content_digest
-from similarity_lab.relevance import repeats
-from similarity_lab.relevance.repeats import close_pairs, repeated
+from similarity_lab import read_image
+from similarity_lab.images import content_digest
+from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
+from similarity_lab.relevance.repeats import close_pairs, find_repeats
 from similarity_lab.samples import load_image
 
 
-def test_saved_again_is_the_same_picture(tmp_path):
+def hash_of(sources):
+    """Return the hash of each source by position."""
+    return lambda index: perceptual_hash(hash_thumbnail(read_image(sources[index], size=64)))
+
+
+def test_find_repeats_resaved_image(tmp_path):
     photo = Image.fromarray(load_image("almonds", 1))
     sources = [tmp_path / f"{n}.jpg" for n in range(4)]
     photo.save(sources[0], quality=95)
     photo.save(sources[1], quality=70)
     photo.resize((photo.width // 2, photo.height // 2)).save(sources[2])
     Image.fromarray(load_image("almonds", 2)).save(sources[3])
-    vectors = np.tile(np.ones(4, np.float32), (4, 1))  # an embedder that tells nothing apart
+    vectors = np.tile(np.ones(4, np.float32), (4, 1))  # an embedder that separates nothing
     digests = [content_digest(path) for path in sources]
-    again = repeated(vectors, digests, sources)
-    assert again.sum() == 2 and not again[3], "hashes decide, not the vectors alone"
-    assert not again[int(np.argmin([int(d, 16) for d in digests[:3]]))], "smallest digest counts"
+    is_repeat = find_repeats(vectors, digests, hash_of(sources))
+    assert is_repeat.sum() == 2 and not is_repeat[3], "hashes decide, not the vectors alone"
+    assert not is_repeat[int(np.argmin([int(d, 16) for d in digests[:3]]))], "smallest digest"
     order = [3, 1, 0, 2]
-    moved = repeated(vectors, [digests[i] for i in order], [sources[i] for i in order])
-    np.testing.assert_array_equal(moved, again[order])
+    reordered = find_repeats(
+        vectors, [digests[i] for i in order], hash_of([sources[i] for i in order])
+    )
+    np.testing.assert_array_equal(reordered, is_repeat[order])
 
 
-def test_equal_content_is_the_same_whatever_the_vectors(make_photo):
-    sources = [make_photo((9, 9, 9), seed) for seed in (0, 1, 0)]
+def test_find_repeats_equal_content(make_image):
+    sources = [make_image((9, 9, 9), seed) for seed in (0, 1, 0)]
     digests = [content_digest(source) for source in sources]
     vectors = np.eye(3, dtype=np.float32)
-    assert repeated(vectors, digests, sources).tolist() == [False, False, True]
-    assert repeated(vectors[:1], digests[:1], sources[:1]).tolist() == [False]
+    assert find_repeats(vectors, digests, hash_of(sources)).tolist() == [False, False, True]
+    assert find_repeats(vectors[:1], digests[:1], hash_of(sources)).tolist() == [False]
 
 
-def kept_by_brute_force(angles, hashes, digests):
-    """Join every pair that is close; of each group the smallest digest, where it comes first."""
+def originals_by_brute_force(angles, hashes, digests):
+    """Join every close pair; return the first image of the smallest digest in each group."""
     count = len(angles)
     groups = list(range(count))
     for a in range(count):
@@ -64,46 +72,40 @@ def look_alikes(draw):
 
 
 @given(images=look_alikes(), block=st.integers(1, 20))
-def test_groups_equal_the_double_loop(images, block):
+def test_find_repeats_equals_double_loop(images, block):
     angles, hashes, digests = map(list, zip(*images, strict=True))
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repeats, "_BLOCK", block)
-        patch.setattr(repeats, "_hash", np.uint64)
-        again = repeated(vectors, digests, hashes)
-    assert set(np.flatnonzero(~again)) == kept_by_brute_force(angles, hashes, digests)
+    is_repeat = find_repeats(vectors, digests, lambda index: np.uint64(hashes[index]), block=block)
+    assert set(np.flatnonzero(~is_repeat)) == originals_by_brute_force(angles, hashes, digests)
 
 
 @pytest.mark.parametrize("block", [3, 50])
-def test_each_close_pair_comes_once(monkeypatch, block):
-    """Oracle: the double loop; of a photo and itself there is no pair."""
-    monkeypatch.setattr(repeats, "_BLOCK", block)
+def test_close_pairs_equals_double_loop(block):
     angles = np.random.default_rng(0).integers(0, 30, 40) * 0.04
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    found = [pair for block in close_pairs(vectors) for pair in zip(*block, strict=True)]
-    near = [
+    pairs = [pair for pairs in close_pairs(vectors, block) for pair in zip(*pairs, strict=True)]
+    expected = [
         (a, b)
         for a in range(40)
         for b in range(a + 1, 40)
         if 1 - np.cos(angles[a] - angles[b]) <= 1e-3
     ]
-    assert sorted(found) == near
+    assert sorted(pairs) == expected
 
 
-@pytest.mark.parametrize(("bits", "kept"), [(0, 1), (6, 1), (7, 2), (64, 2)])
-def test_hashes_that_differ_in_few_bits_are_of_one_picture(monkeypatch, bits, kept):
-    monkeypatch.setattr(repeats, "_hash", np.uint64)
-    again = repeated(np.ones((2, 4), np.float32), ["a", "b"], [0, 2**bits - 1])
-    assert (~again).sum() == kept
+@pytest.mark.parametrize(("bits", "n_originals"), [(0, 1), (6, 1), (7, 2), (64, 2)])
+def test_find_repeats_hash_distance(bits, n_originals):
+    hashes = np.array([0, 2**bits - 1], np.uint64)
+    is_repeat = find_repeats(np.ones((2, 4), np.float32), ["a", "b"], lambda index: hashes[index])
+    assert (~is_repeat).sum() == n_originals
 
 
-def test_thousands_of_copies_fit_into_memory(monkeypatch):
-    """One picture under as many contents: each of four million pairs is alike."""
-    monkeypatch.setattr(repeats, "_hash", lambda _: np.uint64(7))
+def test_find_repeats_memory_with_thousands_of_copies():
+    """One image with 2,000 contents: each of two million pairs is close."""
     digests = [f"{number:05x}" for number in range(2000)]
     tracemalloc.start()
-    again = repeated(np.ones((2000, 4), np.float32), digests, digests)
+    is_repeat = find_repeats(np.ones((2000, 4), np.float32), digests, lambda _: np.uint64(7))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert np.flatnonzero(~again).tolist() == [0]
+    assert np.flatnonzero(~is_repeat).tolist() == [0]
     assert peak < 60 * 2**20

@@ -107,7 +107,7 @@ def test_each_image_is_stored_once_as_a_thumbnail(index, results):
     assert len(thumbs) < 2 * 21  # 21 images of two sites, for two targets, and references
     for path in thumbs:
         with Image.open(path) as image:
-            assert image.format == "JPEG" and max(image.size) <= thumbnails_module.SIDE
+            assert image.format == "JPEG" and max(image.size) <= 180
 
 
 def test_rewriting_reuses_thumbnails_and_removes_outdated_files(index, results, monkeypatch):
@@ -116,9 +116,11 @@ def test_rewriting_reuses_thumbnails_and_removes_outdated_files(index, results, 
     broken.write_bytes(b"cut off")
     (folder / "thumbs" / "mine.txt").write_text("not the report's")
     sources = []
-    encoded = thumbnails_module.encoded
+    encode = thumbnails_module.encode_thumbnail
     monkeypatch.setattr(
-        thumbnails_module, "encoded", lambda *args: sources.append(args[0]) or encoded(*args)
+        thumbnails_module,
+        "encode_thumbnail",
+        lambda *args: sources.append(args[0]) or encode(*args),
     )
     write_report(results, folder, progress=False)
     # several sources with the same content may be encoded at once

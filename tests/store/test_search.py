@@ -133,7 +133,7 @@ def test_the_command(library, tmp_path, capsys, monkeypatch):
     bad.write_text("no")
     assert run("search", photo, "--store", kept) == 2
     assert "No vectors of" in capsys.readouterr().err
-    score = ["score", "--library", library, "--target", "almonds", "--quiet", library / "dates"]
+    score = ["decide", "--library", library, "--target", "almonds", "--quiet", library / "dates"]
     assert run(*score, "--no-store") == 0 and not kept.exists()
     assert run(*score, "--store", kept) == 0
     assert run("search", photo, bad, "--store", kept, "-k", 2, "--csv", tmp_path / "t.csv") == 0

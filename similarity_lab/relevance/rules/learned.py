@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
+from similarity_lab.distances.comparators import Comparator, EmbeddingComparator, PairComparator
 from similarity_lab.embedders import load_embedder
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError, did_you_mean
@@ -79,7 +79,7 @@ class LearnedRule(BaseEstimator):
 
     def check_comparator(self, comparator: Comparator) -> None:
         """Raise `InputError` for a comparator without vectors to learn from."""
-        if getattr(comparator, "only_distances", False):
+        if isinstance(comparator, PairComparator):
             raise InputError(
                 f"{comparator!r} gives distances but no vectors to learn from; pass "
                 "rule=MeanDistanceRule(similarity_threshold=…)"

@@ -16,6 +16,15 @@ from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.library import EmbeddedLibrary
 
 ORIGINAL_EMBEDDER, ORIGINAL_THRESHOLD = "efficientnet-lite0", 0.65
+ORIGINAL_NAMES = frozenset(
+    f"efficientnet-lite0 57934424 gray 224x224 {runtime}"
+    for runtime in (
+        "bicubic keras float32",
+        "bicubic openvino float32",
+        "scaled openvino int8",
+    )
+)
+"""Names of the study's embedder, for which `ORIGINAL_THRESHOLD` holds."""
 
 Draw = Literal["with-replacement", "without-replacement", "all"]
 Aggregate = Literal["mean", "nearest", "mean-of-nearest"]
@@ -282,9 +291,7 @@ def _is_original(comparator: Comparator) -> bool:
     return (
         isinstance(comparator, EmbeddingComparator)
         and comparator.distance.name == "cosine"
-        and comparator.embedder.name.startswith(f"{ORIGINAL_EMBEDDER} ")
-        and comparator.embedder.input_size == (224, 224)
-        and getattr(comparator.embedder, "color", None) == "gray"
+        and comparator.embedder.name in ORIGINAL_NAMES
     )
 
 
