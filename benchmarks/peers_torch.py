@@ -22,13 +22,12 @@ class Lite0(torch.nn.Module):
     """EfficientNet-Lite0 from the packaged weights, batch normalisation folded in, TF's padding."""
 
     def __init__(self) -> None:
-        from similarity_lab.embedders.lite_variants import VARIANTS, folded
-        from similarity_lab.embedders.torch_weights import read_pth
+        from similarity_lab.embedders.lite import VARIANTS, fold_batch_norm, read_pth
 
         super().__init__()
         self.variant = VARIANTS["efficientnet-lite0"]
         tensors = read_pth(self.variant.weights_path())
-        self.folded = lambda name: [torch.tensor(part) for part in folded(tensors, name)]
+        self.folded = lambda name: [torch.tensor(part) for part in fold_batch_norm(tensors, name)]
         self.kept: dict[str, list[torch.Tensor]] = {}
 
     def convolution(
@@ -48,7 +47,7 @@ class Lite0(torch.nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return vectors ``(b, 1280)`` of float32 pixels ``(b, 3, h, w)``, 0…255."""
-        from similarity_lab.embedders.lite_variants import OFFSET, SCALE
+        from similarity_lab.embedders.lite import OFFSET, SCALE
 
         x = self.convolution((pixels - OFFSET) / SCALE, "stem", stride=2)
         for number, block in enumerate(self.variant.blocks()):

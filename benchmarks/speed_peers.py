@@ -36,8 +36,7 @@ def onnx_model() -> bytes:
     """Build EfficientNet-Lite0 as an ONNX graph: float32 (n, 3, 224, 224) bytes' values in."""
     from onnx import TensorProto, helper, numpy_helper
 
-    from similarity_lab.embedders.lite_variants import OFFSET, SCALE, VARIANTS, folded
-    from similarity_lab.embedders.torch_weights import read_pth
+    from similarity_lab.embedders.lite import OFFSET, SCALE, VARIANTS, fold_batch_norm, read_pth
 
     variant = VARIANTS["efficientnet-lite0"]
     tensors = read_pth(variant.weights_path())
@@ -52,7 +51,7 @@ def onnx_model() -> bytes:
         return name
 
     def convolution(x: str, name: str, *, stride: int = 1, relu: bool = True) -> str:
-        kernel, bias = folded(tensors, name)
+        kernel, bias = fold_batch_norm(tensors, name)
         depthwise = "depthwise" in name
         weights = [constant(f"{name}_w", kernel), constant(f"{name}_b", bias)]
         x = node(

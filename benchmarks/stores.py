@@ -57,9 +57,9 @@ class Sqlite:
         return len(self.store.get("e", keys))
 
     def nearest(self, query: np.ndarray) -> list[int]:
-        from similarity_lab.store.search import exactly
+        from similarity_lab.store.search import search_exactly
 
-        rows, _ = exactly(self.store, "e", query[None], NEAREST)
+        rows, _ = search_exactly(self.store, "e", query[None], NEAREST)
         return (rows[0] - 1).tolist()
 
 
@@ -67,9 +67,9 @@ class SqliteIndexed(Sqlite):
     """The same with the package's index (usearch)."""
 
     def nearest(self, query: np.ndarray) -> list[int]:
-        from similarity_lab.store.search import by_index
+        from similarity_lab.store.search import search_index
 
-        rows, _ = by_index(self.store, "e", query[None], NEAREST)
+        rows, _ = search_index(self.store, "e", query[None], NEAREST)
         return (rows[0] - 1).tolist()
 
 

@@ -14,9 +14,8 @@ import openvino as ov
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
 from similarity_lab import read_image
-from similarity_lab.embedders.int8 import FILE, Int8
-from similarity_lab.embedders.lite_variants import VARIANTS
-from similarity_lab.embedders.openvino_graph import lite_graph
+from similarity_lab.embedders.lite import VARIANTS
+from similarity_lab.embedders.openvino_graph import FILE, Int8, lite_graph
 from similarity_lab.images import Pixels
 from tools.draw_samples.background import background_images
 
