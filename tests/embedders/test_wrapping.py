@@ -47,7 +47,7 @@ def test_load_embedder_function_gray(images):
 def test_load_embedder_transformer(images):
     flat = np.stack(images).reshape(40, -1).astype(np.float32) / 255
     pca = PCA(4, random_state=0).fit(flat)
-    with pytest.raises(EmbedderError, match="no square RGB image; pass input_size"):
+    with pytest.raises(EmbedderError, match="not a square RGB image; pass input_size"):
         load_embedder(pca, name="pca")
     embedder = load_embedder(pca, name="pca", input_size=(8, 6))
     vectors = embedder.embed(images, progress=False).vectors
