@@ -1,9 +1,9 @@
-"""Make similarity_lab/embedders/int8.npz, the int8 form of the packaged networks.
+"""Make similarity_lab/embedders/int8.npz: int8 quantisation parameters of the packaged networks.
 
     python -m tools.make_int8
 
-Post-training quantisation by NNCF, calibrated on the generated background images; equal on every
-machine up to rounding: the images are drawn from seeds, the weights are packaged.
+Post-training quantisation by NNCF, calibrated on the generated background images. The result is the
+same on every machine up to rounding: the images are drawn from seeds, the weights are packaged.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def quantised(variant: str, images: Sequence[Pixels]) -> ov.Model:
 
 
 def int8_form(model: ov.Model) -> Int8:
-    """Read where and how NNCF rounds."""
+    """Return the ranges and biases of a model that NNCF quantised."""
     ranges: dict[str, np.ndarray] = {}
     biases: dict[str, np.ndarray] = {}
     for node in model.get_ordered_ops():
@@ -55,7 +55,7 @@ def int8_form(model: ov.Model) -> Int8:
 
 
 def main() -> None:
-    """Draw, quantise and write."""
+    """Draw the images, quantise the networks and write the file."""
     images = background_images()
     arrays: dict[str, np.ndarray] = {}
     for variant in VARIANTS:

@@ -106,10 +106,10 @@ def load_embedder(
 
         return HubEmbedder(text, color, size)
     raise EmbedderError(
-        f"Unknown embedder {text!r}; expected "
+        f"Unknown embedder {text!r}.{did_you_mean(text, NAMES)} Expected "
         f"{' or '.join(map(repr, NAMES))}, the URL of a TF-Hub module, a folder with "
         "saved_model.pb, a .keras file, a Keras model, a function, or an object with name, "
-        f"dimension, input_size and embed().{did_you_mean(text, NAMES)}"
+        "dimension, input_size and embed()"
     )
 
 

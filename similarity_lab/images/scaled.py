@@ -5,8 +5,7 @@ first reduced by a whole factor, to at least one and a half times the wanted siz
 is decoded, which libjpeg does at almost no cost), and then interpolated between neighbours.
 """
 
-from functools import cache, lru_cache
-from types import ModuleType
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -104,19 +103,17 @@ def _decode_jpeg(
     return pixels, full_size[::-1] if exif >= _FIRST_SIDEWAYS else full_size
 
 
-def resize(pixels: Pixels, size: tuple[int, int], *, use_opencv: bool = True) -> Pixels:
+def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Reduce an image by a whole factor, then resize it bilinearly.
 
-    The result is that of OpenCV's ``INTER_AREA`` and ``INTER_LINEAR``, without OpenCV.
+    The result is that of OpenCV's ``INTER_AREA`` and ``INTER_LINEAR``, without OpenCV: it does not
+    depend on what else is installed, nor on the processor. It takes about half a millisecond more.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
     size : (height, width)
         In pixels.
-    use_opencv : bool
-        Interpolate by OpenCV if it is installed, which saves about half a millisecond per image
-        and changes no pixel.
 
     Returns
     -------
@@ -131,20 +128,7 @@ def resize(pixels: Pixels, size: tuple[int, int], *, use_opencv: bool = True) ->
         return pixels
     if pixels.shape[:2] == (2 * size[0], 2 * size[1]):
         return _average(pixels, size)
-    opencv = _opencv() if use_opencv else None
-    if opencv is not None:
-        resized = opencv.resize(pixels, size[::-1], interpolation=opencv.INTER_LINEAR)
-        return resized.reshape(*size, -1)
     return _interpolate(pixels, size)
-
-
-@cache
-def _opencv() -> ModuleType | None:
-    try:
-        import cv2  # deferred: slow import
-    except ImportError:
-        return None
-    return cv2
 
 
 def _interpolate(pixels: Pixels, size: tuple[int, int]) -> Pixels:

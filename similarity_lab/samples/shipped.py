@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pandas as pd
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.images import Pixels, read_image
 
 _DATA = Path(__file__).with_name("data")
@@ -48,8 +48,9 @@ def images_table() -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per image: path (below the sample's folder), subject (of `PRODUCTS` or `OTHERS`),
-        role ("reference" in the library; "product", "detail", "thumbnail", "page", "banner",
-        "logo" or "icon" on a site), product (its number on that site, -1 = none), title, readable.
+        role ("reference" in the library; "product", "detail", "thumbnail", "repeat", "page",
+        "banner", "logo" or "icon" on a site), product (its number on that site, -1 = none), title
+        and readable.
     """
     return _table().copy()
 
@@ -64,12 +65,14 @@ def image_bytes(paths: Sequence[str]) -> list[bytes]:
 def _paths(subject: str) -> tuple[str, ...]:
     """Return the paths of the full-size images of a subject, the library's first."""
     if subject not in PRODUCTS and subject not in OTHERS:
-        known = ", ".join([*PRODUCTS, *OTHERS])
-        raise InputError(f"Unknown subject {subject!r}; expected one of: {known}")
+        known = [*PRODUCTS, *OTHERS]
+        raise InputError(
+            f"Unknown subject {subject!r}.{did_you_mean(subject, known)} "
+            f"Expected one of: {', '.join(known)}"
+        )
     table = _table()
-    usable = table["readable"] & ~table["role"].isin(["thumbnail", "icon"])
-    paths = table["path"][usable & (table["subject"] == subject)]
-    return tuple(paths.drop_duplicates())
+    usable = table["readable"] & ~table["role"].isin(["thumbnail", "repeat", "icon"])
+    return tuple(table["path"][usable & (table["subject"] == subject)])
 
 
 def subject_count(subject: str) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-import os
+import random
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ FILES = {
     "val.txt": b"",
     "test.txt": b"test/Apple/1.jpg, 0, 0\n\n",
     "classes.csv": b"Class Name (str),Iconic Image Path (str)\r\nApple,/iconic/Apple.jpg\r\n",
-    "train/Apple/a 1.jpg": os.urandom(20_000),
+    "train/Apple/a 1.jpg": random.Random(0).randbytes(200_000),
     "train/Pear/1.jpg": b"pear",
     "test/Apple/1.jpg": b"apple",
     "iconic/Apple.jpg": b"icon",
@@ -289,7 +289,6 @@ def test_timeout(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_body_above_the_limit(
     server: Server, tmp_path: Path, length: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "_BLOCK", 1000)
     monkeypatch.setattr(downloads, "MAX_BYTES", len(server.body) - 1)
     server.script = [length]
     with pytest.raises(DownloadError, match="bytes, expected at most"):

@@ -121,8 +121,8 @@ embedder.embed(Photos([photo] * 1_000_000), progress=False)
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_control_c_stops_at_once(kept, make_photo, tmp_path):
-    make_photo((100, 90, 80), size=(240, 240)).save(tmp_path / "a.jpg")
+def test_control_c_stops_at_once(kept, make_image, tmp_path):
+    make_image((100, 90, 80), size=(240, 240)).save(tmp_path / "a.jpg")
     words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "a.jpg"), *[str(tmp_path)] * kept]
     run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -32,17 +32,26 @@ def decisions(samples, rule):
     return rows
 
 
+def is_close_call(row):
+    """Return whether rounding on another processor may change the decision."""
+    if row["probability"] is None:
+        return abs(row["share"] - 0.25) < 0.05
+    return any(abs(row["probability"] - limit) < 0.03 for limit in (0.1, 0.5, 0.9))
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_decisions_on_the_sample(samples, rule):
     expected = json.loads(FILE.read_text("utf-8"))[rule]
     actual = decisions(samples, rule)
     assert actual.keys() == expected.keys()
-    for site, row in actual.items():
-        for column in ("decision", "relevant"):
-            assert row[column] == expected[site][column], site
-        assert row["share"] == pytest.approx(expected[site]["share"], abs=0.08), site
+    for site, row in expected.items():
+        if not is_close_call(row):
+            for column in ("decision", "relevant"):
+                assert actual[site][column] == row[column], site
+        assert actual[site]["share"] == pytest.approx(row["share"], abs=0.08), site
         if rule == "learned":
-            assert row["probability"] == pytest.approx(expected[site]["probability"], abs=0.05)
+            assert actual[site]["probability"] == pytest.approx(row["probability"], abs=0.05)
+    assert sum(map(is_close_call, expected.values())) <= 2
 
 
 @pytest.mark.parametrize("rule", RULES)

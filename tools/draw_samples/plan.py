@@ -45,7 +45,8 @@ class Shot:
         What the drawing is scaled to before it is saved: a thumbnail, an icon.
     role : str
         "reference" in the library; on a site "product", "detail" (another image of a product),
-        "thumbnail", "page" (not of a product), "banner", "logo" or "icon".
+        "thumbnail", "repeat" (the same file again), "page" (not of a product), "banner", "logo" or
+        "icon".
     product : int
         Number of the product on its site, -1 = none.
     title : str
@@ -174,7 +175,7 @@ def plan_site(recipe: Recipe) -> list[Shot]:
         replace(shots[k], role="thumbnail", saved_size=_thumbnail(rng, shots[k].size))
         for k in many[::-1][: recipe.thumbnails]
     ]
-    repeats = [shots[k] for k in many[recipe.details :][: recipe.repeats]]
+    repeats = [replace(shots[k], role="repeat") for k in many[recipe.details :][: recipe.repeats]]
     others = [
         _shot(rng, name, "banner" if name == "banner" else "page", -1, _PAGE_TITLES[name])
         for name, count in recipe.pages.items()
@@ -185,19 +186,21 @@ def plan_site(recipe: Recipe) -> list[Shot]:
         whole = next(shot for shot in shots if shot.subject == TARGET)
         cut = _shot(rng, TARGET, "detail", whole.product, whole.title)
         shots.append(replace(cut, truncated=True))
-    endings = [".webp" if k % 9 == 4 and shot.role == "product" else ".jpg"
-               for k, shot in enumerate(shots)]  # fmt: skip
     name = recipe.name.replace("-", " ").title()
     logo = replace(_shot(rng, "logo", "logo", -1, name), size=(96, 192))
     shots += [logo, replace(logo, role="icon", size=(128, 128), saved_size=(40, 40))]
-    endings += [".png", ".gif"]
-    if recipe.truncated:
-        endings[-3] = ".jpg"
     order = rng.permutation(len(shots))
     return [
-        replace(shots[k], path=f"sites/{recipe.name}/{number:03d}{endings[k]}")
+        replace(shots[k], path=f"sites/{recipe.name}/{number:03d}{_ending(shots[k])}")
         for number, k in enumerate(order, start=1)
     ]
+
+
+def _ending(shot: Shot) -> str:
+    """Return the file name's ending; a repeated image is saved as the first one is."""
+    if shot.role in ("product", "repeat") and shot.seed % 9 == 0:
+        return ".webp"
+    return {"logo": ".png", "icon": ".gif"}.get(shot.role, ".jpg")
 
 
 def _shot(rng: Rng, subject: str, role: str, product: int, title: str) -> Shot:
