@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 CORE := .venv-core
 BIN := $(VENV)/bin
-# number of processes that run tests
+# number of processes that run tests; conftest.py says which tests stay together
 JOBS ?= 2
 FUZZ_SECONDS ?= 60
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 PIP := -m pip install --disable-pip-version-check
 # installs in a tenth of pip's time; without it pip does
 UV := .venv-uv/bin/uv
@@ -88,7 +88,7 @@ unit: env
 coverage: env
 	@echo "==> line coverage of the tests; fails below 90 %"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist worksteal
+	@$(BIN)/coverage run -m pytest -m "not slow" -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -1,4 +1,4 @@
-"""Small generated pictures, a stub embedder, and the real photos where they are present."""
+"""Small generated images, stub embedders, and the real photos where they are present."""
 
 import os
 from pathlib import Path
@@ -23,8 +23,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 COLORS = {"almonds": (150, 90, 50), "dates": (70, 30, 20), "oats": (220, 200, 160)}
 
 
-def photo(color, seed=0, size=(40, 30)):
-    """Return a noisy picture of one colour; `size` is (width, height)."""
+def noisy_image(color, seed=0, size=(40, 30)):
+    """Return a noisy image of one colour; `size` is (width, height)."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 12, (size[1], size[0], 3))
     return Image.fromarray(np.clip(np.array(color) + noise, 0, 255).astype(np.uint8))
@@ -74,18 +74,19 @@ def per_image():
 
 
 @pytest.fixture
-def make_photo():
-    return photo
+def make_image():
+    """A function that returns a noisy image of one colour."""
+    return noisy_image
 
 
 @pytest.fixture
 def library(tmp_path):
-    """Three classes of six photos, a folder per class."""
+    """Three classes of six images, a folder per class."""
     root = tmp_path / "library"
     for index, (name, color) in enumerate(COLORS.items()):
         (root / name).mkdir(parents=True)
         for number in range(6):
-            photo(color, 10 * index + number).save(root / name / f"{number}.png")
+            noisy_image(color, 10 * index + number).save(root / name / f"{number}.png")
     return root
 
 
@@ -99,7 +100,7 @@ def sites(tmp_path):
     }.items():
         (root / shop).mkdir(parents=True)
         for number, subject in enumerate(subjects):
-            photo(COLORS[subject], 100 + number).save(root / shop / f"{number:02}.jpg")
+            noisy_image(COLORS[subject], 100 + number).save(root / shop / f"{number:02}.jpg")
     return root
 
 

@@ -19,7 +19,7 @@ def basenames(paths):
 
 
 @pytest.fixture
-def site(make_photo, tmp_path):
+def site(make_image, tmp_path):
     """Return the folder of a site with three images and an empty file."""
     folder = tmp_path / "site"
     folder.mkdir()
@@ -28,7 +28,7 @@ def site(make_photo, tmp_path):
         try:
             with open(path, "wb") as file:
                 if name.endswith(b"png"):
-                    make_photo((150, 90, 50), 50 + number).save(file, "PNG")
+                    make_image((150, 90, 50), 50 + number).save(file, "PNG")
         except OSError:
             pytest.skip("this file system accepts only names that are valid text")
     return folder

@@ -7,10 +7,10 @@ from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS, site_name
 
 
 @pytest.fixture
-def collected(tmp_path, make_photo):
+def collected(tmp_path, make_image):
     """Return the folder of a collected site with one image and no table yet."""
     (tmp_path / "site" / "images").mkdir(parents=True)
-    make_photo((1, 2, 3)).save(tmp_path / "site" / "images" / "a.png")
+    make_image((1, 2, 3)).save(tmp_path / "site" / "images" / "a.png")
     return tmp_path / "site"
 
 
@@ -25,8 +25,8 @@ def test_origins_of_a_collected_site(collected):
     assert site.origins.iloc[0].to_dict() == {**row, "path": "images/a.png"}
 
 
-def test_origins_cannot_lead_out_of_the_folder(collected, make_photo):
-    make_photo((1, 2, 3)).save(collected.parent / "secret.png")
+def test_origins_cannot_lead_out_of_the_folder(collected, make_image):
+    make_image((1, 2, 3)).save(collected.parent / "secret.png")
     row = dict.fromkeys(ORIGIN_COLUMNS, "x")
     rows = [{**row, "path": "../secret.png"}, {**row, "path": "images/b.png"}]
     pd.DataFrame(rows).to_parquet(collected / ORIGINS)

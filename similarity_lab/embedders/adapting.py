@@ -11,10 +11,9 @@ from tqdm.auto import tqdm
 from similarity_lab.backend import keras
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
-from similarity_lab.embedders.efficientnet_lite import Split, split_efficientnet_lite
-from similarity_lab.embedders.keras_models import KerasEmbedder
-from similarity_lab.embedders.lite_variants import VARIANTS
-from similarity_lab.errors import InputError
+from similarity_lab.embedders.keras_models import KerasEmbedder, Split, split_efficientnet_lite
+from similarity_lab.embedders.lite import VARIANTS
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.images import image_size
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.images.decoding import decoded_batches
@@ -96,7 +95,10 @@ def adapt_embedder(
     >>> RelevanceScorer("almonds", embedder=adapted).fit("library/")  # doctest: +SKIP
     """
     if embedder not in VARIANTS:
-        raise InputError(f"embedder must be one of {', '.join(VARIANTS)}, got {embedder!r}")
+        raise InputError(
+            f"embedder must be one of {', '.join(VARIANTS)}, got {embedder!r}."
+            f"{did_you_mean(embedder, VARIANTS)}"
+        )
     if not 0 <= keep <= 1:
         raise InputError(f"keep must be from 0 to 1, got {keep}")
     for name, number in (("views", views), ("epochs", epochs)):

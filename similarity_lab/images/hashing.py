@@ -1,7 +1,7 @@
 """Perceptual hash: images that look the same have hashes that differ in few bits.
 
-Written out here instead of taken from ImageHash, which needs PyWavelets for hashes we do not use;
-the bits are the same (tests/images/test_hashing.py).
+Implemented here instead of taken from ImageHash, which needs PyWavelets for hashes we do not use.
+The bits are the same, except that images of 128 pixels or more are reduced by averaging first.
 """
 
 import numpy as np
@@ -20,6 +20,7 @@ _N_FREQUENCIES = 8  # per axis; 8 x 8 bits
 _REDUCED_FROM = 4  # times `HASH_SIDE`
 
 Hashes = npt.NDArray[np.uint64]
+"""Perceptual hashes, one number of 64 bits per image."""
 
 
 def hash_thumbnail(pixels: Pixels) -> Pixels:

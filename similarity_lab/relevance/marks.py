@@ -1,4 +1,4 @@
-"""What a person says of images, kept by content: overrules the rule, and feeds the library."""
+"""Manual labels, keyed by content hash: they override the rule and extend the library."""
 
 import json
 from collections.abc import Mapping
@@ -16,23 +16,22 @@ from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.relevance.decision import SiteRelevance
 
 _FORMAT = 1
-# Where an image is certain: as far as the decision looks, and beyond every distance.
-_LOG_RATIO = 27.0
+_LOG_RATIO = 27.0  # of a marked image: certain for every purpose
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a person says of one picture.
+    """A manual label of one image.
 
     Attributes
     ----------
     target : str
     sha256 : str
-        Digest of the picture's content, so that the mark holds under any name.
+        Digest of the image's content, so that the mark applies under any name.
     shows : bool
         Whether it shows the target.
     path : str
-        Where it was seen, so that it can join a library; empty for one that was no file.
+        Where the file was, so that it can join a library; empty for arrays and bytes.
     """
 
     target: str
@@ -42,15 +41,15 @@ class Mark:
 
 
 class Marks:
-    """The marks of one or more targets.
+    """Marks of images, for one or more targets.
 
     Examples
     --------
     >>> import numpy as np
-    >>> photo = np.zeros((4, 4, 3), np.uint8)
+    >>> image = np.zeros((4, 4, 3), np.uint8)
     >>> marks = Marks()
-    >>> marks.set(photo, "almonds", True)
-    >>> marks.get(photo, "almonds"), marks.get(photo, "dates"), len(marks)
+    >>> marks.set(image, "almonds", True)
+    >>> marks.get(image, "almonds"), marks.get(image, "dates"), len(marks)
     (True, None, 1)
     """
 
@@ -65,16 +64,16 @@ class Marks:
         return f"Marks({shows} show the target, {len(self) - shows} do not)"
 
     def of(self, target: str) -> list[Mark]:
-        """Return a target's marks, sorted by digest."""
+        """Return the marks of a target, sorted by digest."""
         return [mark for key, mark in sorted(self._marks.items()) if key[0] == target]
 
     def get(self, source: Source, target: str) -> bool | None:
-        """Return whether a picture was marked as showing the target; None if it was not marked."""
+        """Return whether an image is marked as showing the target; None if it is not marked."""
         mark = self._marks.get((target, content_digest(source)))
         return None if mark is None else mark.shows
 
     def set(self, source: Source, target: str, shows: bool | None) -> None:
-        """Mark a picture; None takes its mark away."""
+        """Mark an image; None removes its mark."""
         key = (target, content_digest(source))
         if shows is None:
             self._marks.pop(key, None)
@@ -83,24 +82,24 @@ class Marks:
             self._marks[key] = Mark(*key, bool(shows), path)
 
     def apply(self, result: SiteRelevance) -> SiteRelevance:
-        """Return the decision with the marks of its target; nothing is embedded again."""
+        """Return the decision with the marks of its target applied; nothing is embedded again."""
         scored = result.images[result.images["status"] == "scored"]
-        known: dict[int | str, bool] = {}
+        marks: dict[int | str, bool] = {}
         if self.of(result.target):
-            for at, source in scored["path"].items():
+            for row, source in scored["path"].items():
                 shows = self._get_if_readable(source, result.target)
                 if shows is not None:
-                    known[int(at)] = shows  # type: ignore[call-overload]
-        return with_marks(result, known)
+                    marks[int(row)] = shows  # type: ignore[call-overload]
+        return with_marks(result, marks)
 
     def _get_if_readable(self, source: Source, target: str) -> bool | None:
         try:
             return self.get(source, target)
-        except ImageError:  # no longer there: nothing is known of it, the rule's word stands
+        except ImageError:  # the file is gone: the rule decides
             return None
 
     def save(self, file: str | PathLike[str]) -> None:
-        """Write all marks as JSON, whole or not at all."""
+        """Write all marks as JSON, atomically."""
         path = Path(file)
         marks = [asdict(mark) for _, mark in sorted(self._marks.items())]
         text = json.dumps({"format": _FORMAT, "marks": marks}, indent=1)
@@ -114,13 +113,14 @@ class Marks:
         Raises
         ------
         FileNotFoundError
-        ValueError
-            If the file holds something else.
+            No such file.
+        InputError
+            If the file contains something else.
         """
         try:
             content = json.loads(Path(file).read_text("utf-8"))
             if content["format"] != _FORMAT:
-                raise InputError(f"its format is {content['format']!r}, this reads {_FORMAT}")
+                raise InputError(f"its format is {content['format']!r}, expected {_FORMAT}")
             marks = [Mark(**entry) for entry in content["marks"]]
             kinds = {"target": str, "sha256": str, "shows": bool, "path": str}
             for mark in marks:
@@ -128,20 +128,22 @@ class Marks:
                     if not isinstance(getattr(mark, name), kind):
                         raise InputError(f"{name} of {mark} is not a {kind.__name__}")
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file}: holds no marks that Marks.save wrote: {error}") from None
+            raise InputError(
+                f"{file}: not a file of marks written by Marks.save ({error})"
+            ) from None
         return cls({(mark.target, mark.sha256): mark for mark in marks})
 
     def as_library(self, library: ImageDataset, target: str) -> ImageDataset:
-        """Return a library with the marked pictures in it, to fit on.
+        """Return a library extended by the marked images, to fit on.
 
-        Those that show the target join its references; the others become a class of their own,
-        "not TARGET (marked)", which is a counter-example. A picture that is no longer where it was,
-        has changed, or is in the library already is left out, with its reason in ``skipped``.
+        Images that show the target join its references; the others form the class
+        "not TARGET (marked)". Files that are gone, have changed or are in the library already are
+        listed in ``skipped`` with a reason.
 
         Parameters
         ----------
         library : ImageDataset
-            Of files, as `load_dataset` gives it.
+            Of files, as `load_dataset` returns it.
         target : str
 
         Examples
@@ -149,51 +151,53 @@ class Marks:
         >>> library = marks.as_library(load_dataset("library"), "almonds")   # doctest: +SKIP
         >>> scorer = RelevanceScorer("almonds").fit(library)                 # doctest: +SKIP
         """
-        at = library.class_index(target)
+        index = library.class_index(target)
         if library.arrays is not None:
-            raise InputError("a library made from arrays cannot take files; load it from a folder")
+            raise InputError(
+                "a library of arrays cannot be extended by files; load it from a folder"
+            )
         present = {path.resolve() for path in library.paths}
         joined: list[tuple[Path, bool]] = []
         left_out: list[tuple[object, str]] = []
         for mark in self.of(target):
-            reason = _why_not(mark, present)
+            reason = _reason_to_skip(mark, present)
             if reason:
                 left_out.append((mark.path or f"<{mark.sha256[:12]}>", reason))
             else:
                 joined.append((Path(mark.path), mark.shows))
         if not joined:
-            return replace(library, skipped=_added(library, left_out))
+            return replace(library, skipped=_extended_skipped(library, left_out))
         counter = f"not {target} (marked)"
         classes = library.classes
         if not all(shows for _, shows in joined) and counter not in classes:
             classes = (*classes, counter)
-        labels = [at if shows else classes.index(counter) for _, shows in joined]
+        labels = [index if shows else classes.index(counter) for _, shows in joined]
         return replace(
             library,
             paths=(*library.paths, *(path for path, _ in joined)),
             labels=np.concatenate([library.labels, np.array(labels, np.int64)]),
             classes=classes,
-            skipped=_added(library, left_out),
+            skipped=_extended_skipped(library, left_out),
         )
 
 
 def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRelevance:
-    """Return the decision with some images settled by hand; nothing is embedded again.
+    """Return the decision with some images labelled by hand; nothing is embedded again.
 
-    A marked image is certain: its probability becomes 1 or 0 (learned rule), its distance smaller
-    or larger than every threshold (original rule). Its reason says so, and ``settings.n_marked``
-    how many there are. However certain, it is one image of a sample.
+    A marked image is certain: its probability becomes 1 or 0 (learned rule), its distance minus or
+    plus infinity (mean-distance rule). Its reason says so, and ``settings.n_marked`` counts them.
+    It still counts as one image of a sample.
 
     Parameters
     ----------
     result : SiteRelevance
-        As it was decided: marks are laid over it, and an earlier mark stays where none replaces it.
+        Marks that it has already stay, unless they are replaced.
     marks : mapping of row number or path to bool
         Whether the image shows the target.
 
     Raises
     ------
-    ValueError
+    InputError
         For an image that the site does not have, or that does not count.
 
     Examples
@@ -219,34 +223,34 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
 
 def _row(result: SiteRelevance, image: int | str) -> int:
     if isinstance(image, (str, PathLike)):
-        found = result.images.index[result.images["path"].map(str) == str(image)]
+        rows = result.images.index[result.images["path"].map(str) == str(image)]
     else:
-        found = result.images.index[result.images.index == image]
-    if not len(found):
+        rows = result.images.index[result.images.index == image]
+    if not len(rows):
         raise InputError(
             f"{result.site} has no image {image!r}; pass a row number of result.images, or a path "
-            "exactly as it stands there"
+            "exactly as given there"
         )
-    row = int(found[0])
+    row = int(rows[0])
     status = result.images.loc[row, "status"]
     if status != "scored":
         raise InputError(
-            f"image {image!r} is {status!s} and does not count, so it cannot be marked"
+            f"image {image!r} has the status {status!r} and does not count, so it cannot be marked"
         )
     return row
 
 
-def _why_not(mark: Mark, present: set[Path]) -> str:
+def _reason_to_skip(mark: Mark, present: set[Path]) -> str:
     if not mark.path:
-        return "was marked as an array or as bytes; only files can join a library"
+        return "was marked as an array or bytes; only files can join a library"
     if Path(mark.path).resolve() in present:
         return "is in the library already"
     try:
-        same = content_digest(mark.path) == mark.sha256
+        is_same = content_digest(mark.path) == mark.sha256
     except ImageError as error:
         return error.reason
-    return "" if same else "has changed since it was marked"
+    return "" if is_same else "has changed since it was marked"
 
 
-def _added(library: ImageDataset, rows: list[tuple[object, str]]) -> pd.DataFrame:
+def _extended_skipped(library: ImageDataset, rows: list[tuple[object, str]]) -> pd.DataFrame:
     return pd.concat([library.skipped, skipped_table(rows)], ignore_index=True)

@@ -1,4 +1,4 @@
-"""The share of a site's catalogue that shows the target, from images of which none is certain."""
+"""The posterior of the share of a site's catalogue that shows the target."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,33 +7,33 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+"""Scores, log likelihood ratios and probabilities."""
 
 _SHARES = (np.arange(1000) + 0.5) / 1000
-_MOST = 700.0  # log ratio whose exponential is still a number; an image cannot say more
-_BLOCK = 256  # images whose weights of all shares are in memory at a time
+_MAX_LOG_RATIO = 700.0  # its exponential is still finite
+_BLOCK = 256  # images processed at a time, which bounds memory
 
 
 @dataclass(frozen=True, eq=False)
 class SharePosterior:
-    """What the images of a site say about the share in its catalogue.
+    """Probability of each share, given the images of a site.
 
-    The images are a sample of the catalogue. Each shows the target with probability s, the share;
-    its score is then as likely as the likelihood ratio says. All shares are taken to be equally
-    likely beforehand. Misses and false alarms are in the ratio, so the share needs no correction
-    for them, and few or unclear images give a wide interval. However sure an image is, it is one
-    image: no score outweighs several others.
+    The images are a sample of the catalogue: each shows the target with probability s, the share.
+    The prior of the share is uniform. Misses and false alarms are part of the likelihood ratios, so
+    the share needs no correction for them; few or ambiguous images give a wide interval. A certain
+    image still counts as one image, whatever its score.
 
     Attributes
     ----------
     weights : ndarray, shape (1000,)
-        Probability of each thousandth of the way from 0 to 1.
+        Probability of each of 1000 equal intervals of shares from 0 to 1; they sum to 1.
     """
 
     weights: Floats
 
     @classmethod
     def of(cls, log_ratios: npt.ArrayLike) -> "SharePosterior":
-        """Weigh all shares by the images' log likelihood ratios, shape (n,).
+        """Return the posterior given the log likelihood ratios of images, shape (n,).
 
         Examples
         --------
@@ -46,62 +46,67 @@ class SharePosterior:
 
     @property
     def share(self) -> float:
-        """The likeliest share; 0 or 1 where the likelihood only falls or rises."""
-        best = int(self.weights.argmax())
-        if best in (0, len(_SHARES) - 1):
-            return float(best > 0)
-        return float(_SHARES[best])
+        """The most probable share; exactly 0 or 1 if the posterior peaks there."""
+        peak = int(self.weights.argmax())
+        if peak in (0, len(_SHARES) - 1):
+            return float(peak > 0)
+        return float(_SHARES[peak])
 
     def at_least(self, share: float) -> float:
         """Return P(share in the catalogue ≥ `share`)."""
-        return min(1.0, float(self.weights @ _part_above(share)))
+        return min(1.0, float(self.weights @ _fraction_above(share)))
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return the shortest interval that holds the share with this probability."""
-        best, count = int(self.weights.argmax()), len(_SHARES)
-        reached = np.concatenate([[0.0], np.cumsum(self.weights)])
-        lows = np.arange(best + 1)  # it holds the likeliest share: there is one peak
-        highs = np.searchsorted(reached, reached[lows] + confidence)
-        lengths = np.where(highs <= count, np.maximum(highs, best + 1) - lows, count)
+        """Return the shortest interval that contains the share with this probability."""
+        peak, count = int(self.weights.argmax()), len(_SHARES)
+        cumulative = np.concatenate([[0.0], np.cumsum(self.weights)])
+        lows = np.arange(peak + 1)  # the interval contains the only peak
+        highs = np.searchsorted(cumulative, cumulative[lows] + confidence)
+        lengths = np.where(highs <= count, np.maximum(highs, peak + 1) - lows, count)
         low = int(lengths.argmin())
         return low / count, min(low + int(lengths[low]), count) / count
 
 
 def influences(log_ratios: npt.ArrayLike, share: float) -> Floats:
-    """Return by how much each image moves the log-odds of "the share is at least `share`".
+    """Return how much each image changes the log-odds of "the share is at least `share`".
 
-    The log-odds with all images minus those without this one, shape (n,): above 0 speaks for.
+    Shape (n,): the log-odds with all images minus the log-odds without this one; above 0 = in
+    favour.
     """
     total = _total(log_ratios)
-    without = [_log_odds(total - each, share) for each in _log_likelihoods(log_ratios)]
+    without = [_log_odds(total - block, share) for block in _log_likelihoods(log_ratios)]
     return _log_odds(total, share) - np.concatenate([*without, np.empty(0)])
 
 
 def _log_likelihoods(log_ratios: npt.ArrayLike) -> Iterator[Floats]:
-    """Yield, for a block of images at a time, how likely each is at each share, ``(b, 1000)``."""
-    ratios = np.exp(np.clip(np.asarray(log_ratios, np.float64), -_MOST, _MOST))[:, None]
-    for at in range(0, len(ratios), _BLOCK):
-        yield np.log(_SHARES * ratios[at : at + _BLOCK] + (1 - _SHARES))
+    """Yield the log likelihood of each share given each image, ``(b, 1000)``, block by block."""
+    ratios = np.exp(np.clip(np.asarray(log_ratios, np.float64), -_MAX_LOG_RATIO, _MAX_LOG_RATIO))[
+        :, None
+    ]
+    for start in range(0, len(ratios), _BLOCK):
+        yield np.log(_SHARES * ratios[start : start + _BLOCK] + (1 - _SHARES))
 
 
 def _total(log_ratios: npt.ArrayLike) -> Floats:
-    """Return how likely all images together are at each share, ``(1000,)``."""
-    return sum((each.sum(axis=0) for each in _log_likelihoods(log_ratios)), np.zeros(len(_SHARES)))
+    """Return the log likelihood of each share given all images, ``(1000,)``."""
+    return sum(
+        (block.sum(axis=0) for block in _log_likelihoods(log_ratios)), np.zeros(len(_SHARES))
+    )
 
 
 def _weights(log_weights: Floats) -> Floats:
-    """Return weights of shares, ``(…, 1000)``, the largest 1."""
+    """Return weights of shares, ``(…, 1000)``, scaled to a maximum of 1."""
     return np.exp(log_weights - log_weights.max(axis=-1, keepdims=True))
 
 
-def _part_above(share: float) -> Floats:
-    """Return which part of each thousandth is at least the share, ``(1000,)``."""
+def _fraction_above(share: float) -> Floats:
+    """Return the fraction of each interval that is at least the share, ``(1000,)``."""
     edges = np.linspace(0, 1, len(_SHARES) + 1)
     return np.clip((edges[1:] - share) * len(_SHARES), 0, 1)
 
 
 def _log_odds(log_weights: Floats, share: float) -> Floats:
-    """Return the log-odds of "at least the share" for each row of log weights."""
+    """Return the log-odds of "at least the share", for each row of log weights."""
     weights = _weights(log_weights)
-    above = np.clip(weights @ _part_above(share) / weights.sum(axis=-1), 1e-12, 1 - 1e-12)
+    above = np.clip(weights @ _fraction_above(share) / weights.sum(axis=-1), 1e-12, 1 - 1e-12)
     return np.log(above) - np.log1p(-above)

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pandas as pd
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.images import Pixels, read_image
 
 _DATA = Path(__file__).with_name("data")
@@ -65,8 +65,11 @@ def image_bytes(paths: Sequence[str]) -> list[bytes]:
 def _paths(subject: str) -> tuple[str, ...]:
     """Return the paths of the full-size images of a subject, the library's first."""
     if subject not in PRODUCTS and subject not in OTHERS:
-        known = ", ".join([*PRODUCTS, *OTHERS])
-        raise InputError(f"Unknown subject {subject!r}; expected one of: {known}")
+        known = [*PRODUCTS, *OTHERS]
+        raise InputError(
+            f"Unknown subject {subject!r}.{did_you_mean(subject, known)} "
+            f"Expected one of: {', '.join(known)}"
+        )
     table = _table()
     usable = table["readable"] & ~table["role"].isin(["thumbnail", "repeat", "icon"])
     return tuple(table["path"][usable & (table["subject"] == subject)])

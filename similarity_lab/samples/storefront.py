@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.samples.shipped import image_bytes, images_table
 from similarity_lab.samples.shops import HERE, MEDIA_TYPES, Shop
 
@@ -44,7 +44,9 @@ def sample_shop(site: str) -> Shop:
     parts = table["path"].str.split("/", expand=True)
     sites = sorted(set(parts[1][parts[0] == "sites"]))
     if site not in sites:
-        raise InputError(f"Unknown site {site!r}; expected one of: {', '.join(sites)}")
+        raise InputError(
+            f"Unknown site {site!r}.{did_you_mean(site, sites)} Expected one of: {', '.join(sites)}"
+        )
     table = table[(parts[0] == "sites") & (parts[1] == site)]
     images = [
         _SiteImage(subject, role, product, title, _image_url(path, role, title), data)

@@ -122,12 +122,12 @@ def test_help_imports_no_heavy_library():
     assert done.returncode == 0, done.stderr
 
 
-def test_decide_with_cached_vectors_is_quick(run, library, make_photo, tmp_path):
+def test_decide_with_cached_vectors_is_quick(run, library, make_image, tmp_path):
     """Forty images, all cached, no TensorFlow; about 1.5 s of processor time when quiet."""
     shop = tmp_path / "shop"
     shop.mkdir()
     for number in range(40):
-        make_photo((150, 90, 50), seed=number).save(shop / f"{number}.png")
+        make_image((150, 90, 50), seed=number).save(shop / f"{number}.png")
     arguments = ["decide", "--library", library, "--target", "almonds", "--quiet"]
     arguments += ["--store", tmp_path / "store", shop]
     assert run(*arguments) == 0

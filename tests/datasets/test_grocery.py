@@ -4,14 +4,14 @@ from similarity_lab import grocery_store
 
 
 @pytest.fixture
-def store(tmp_path, make_photo):
+def store(tmp_path, make_image):
     """Return a Grocery Store layout that lists three images, one of which is missing."""
     root = tmp_path / "grocery-store" / "dataset"
     lines = ["train/a/1.jpg, 0, 0", "train/b/1.jpg, 2, 1", "train/c/1.jpg, 1, 0"]
     for line in lines[:2]:
         path = root / line.split(",")[0]
         path.parent.mkdir(parents=True)
-        make_photo((9, 99, 9)).save(path)
+        make_image((9, 99, 9)).save(path)
     (root / "train.txt").write_text("\n".join(lines) + "\n")
     header = "Class Name (str),Class ID (int),Coarse Class Name (str),Coarse Class ID (int)\n"
     rows = "Royal-Gala,0,Apple,0\nPink-Lady,1,Apple,0\nOatly,2,Oat Milk,1\n"

@@ -107,12 +107,12 @@ def test_classes_are_selected_in_order(library):
         load_dataset(library, classes=["oats", "oats"], progress=False)
 
 
-def test_skipped_files_have_reasons(library, make_photo):
+def test_skipped_files_have_reasons(library, make_image):
     (library / "almonds" / "notes.jpg").write_text("not an image")
     jpeg = library / "almonds" / "half.jpg"
-    make_photo((1, 2, 3), size=(90, 90)).save(jpeg)
+    make_image((1, 2, 3), size=(90, 90)).save(jpeg)
     jpeg.write_bytes(jpeg.read_bytes()[:-40])
-    make_photo((1, 2, 3)).save(library / "stray.png")
+    make_image((1, 2, 3)).save(library / "stray.png")
     (library / "all bad").mkdir()
     (library / "all bad" / "1.jpg").touch()
     data = load_dataset(library, progress=False)

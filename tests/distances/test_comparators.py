@@ -7,8 +7,8 @@ from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.errors import ImageError
 
 
-def test_distances_of_images(stub, make_photo):
-    photos = [np.asarray(make_photo(color)) for color in [(200, 10, 10), (10, 200, 10)]]
+def test_distances_of_images(stub, make_image):
+    photos = [np.asarray(make_image(color)) for color in [(200, 10, 10), (10, 200, 10)]]
     comparator = EmbeddingComparator(stub)
     assert isinstance(comparator, Comparator)
     result = comparator.distances(photos, photos[:1])
@@ -22,8 +22,8 @@ def test_anything_becomes_a_comparator(stub):
     assert as_comparator(comparator) is comparator
 
 
-def test_compare(stub, make_photo, tmp_path):
-    red, green = np.asarray(make_photo((200, 10, 10))), np.asarray(make_photo((10, 200, 10)))
+def test_compare(stub, make_image, tmp_path):
+    red, green = np.asarray(make_image((200, 10, 10))), np.asarray(make_image((10, 200, 10)))
     assert compare(red, red, comparator=stub) == pytest.approx(0, abs=1e-6)
     assert compare(red, green, comparator=stub) > 0.5
     (tmp_path / "a.jpg").write_text("no")
@@ -31,8 +31,8 @@ def test_compare(stub, make_photo, tmp_path):
         compare(tmp_path / "a.jpg", red)
 
 
-def test_compare_with_the_default_network(make_photo):
-    photo = np.asarray(make_photo((200, 10, 10)))
+def test_compare_with_the_default_network(make_image):
+    photo = np.asarray(make_image((200, 10, 10)))
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     distance = compare(photo, noise)
     assert compare(photo, photo) < 1e-6 < distance < 1

@@ -31,11 +31,11 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def paths(make_photo, tmp_path):
+def paths(make_image, tmp_path):
     made = []
     for number in range(300):
         made.append(tmp_path / f"{number:03}.png")
-        make_photo((number % 256, 90, 30), number // 2, size=(6, 5)).save(made[-1])
+        make_image((number % 256, 90, 30), number // 2, size=(6, 5)).save(made[-1])
     return made
 
 

@@ -117,6 +117,6 @@ def hosted(service):
 
 
 @pytest.fixture
-def photos(make_photo):
+def photos(make_image):
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
-    return [np.asarray(make_photo(colour, seed)) for seed, colour in enumerate(colours)]
+    return [np.asarray(make_image(colour, seed)) for seed, colour in enumerate(colours)]

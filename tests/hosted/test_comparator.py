@@ -166,12 +166,12 @@ def test_scorer_decides_with_a_hosted_comparator(server, hosted, library, sites)
     assert KEY not in str(results[0].to_dict())
 
 
-def test_changed_file_is_an_error(hosted, photos, make_photo, tmp_path):
+def test_changed_file_is_an_error(hosted, photos, make_image, tmp_path):
     file = tmp_path / "photo.png"
-    make_photo((1, 2, 3)).save(file)
+    make_image((1, 2, 3)).save(file)
     comparator = hosted()
     vectors = comparator.embedder.embed([file, photos[0]]).vectors
-    make_photo((3, 2, 1)).save(file)
+    make_image((3, 2, 1)).save(file)
     with pytest.raises(ImageError, match="has changed"):
         comparator.between(vectors[:1], vectors[1:])
 

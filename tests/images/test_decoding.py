@@ -42,15 +42,15 @@ def test_map_ahead_raises_other_errors_and_ends_its_threads():
         time.sleep(0.01)
 
 
-def test_decoded_batches_without_unreadable_images(make_photo):
-    sources = [b"bad", *[np.asarray(make_photo((9, 9, 9), i)) for i in range(4)], b"bad", b"bad"]
+def test_decoded_batches_without_unreadable_images(make_image):
+    sources = [b"bad", *[np.asarray(make_image((9, 9, 9), i)) for i in range(4)], b"bad", b"bad"]
     batches = list(decoded_batches(sources, (6, 5), "rgb", 3))
     assert [indices for _, indices, _ in batches] == [[1, 2], [3, 4], []]
     assert [[index for index, _ in errors] for _, _, errors in batches] == [[0], [5], [6]]
     assert [pixels.shape for pixels, _, _ in batches] == [(2, 6, 5, 3), (2, 6, 5, 3), (0, 6, 5, 3)]
 
 
-def test_readable_reports_errors_by_position(make_photo):
-    positions, errors = readable([np.asarray(make_photo((1, 2, 3))), b"no"], progress=False)
+def test_readable_reports_errors_by_position(make_image):
+    positions, errors = readable([np.asarray(make_image((1, 2, 3))), b"no"], progress=False)
     assert positions == [0]
     assert errors[1].reason == "unsupported image format (content looks like text)"

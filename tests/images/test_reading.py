@@ -50,9 +50,9 @@ def test_shapes_and_dtype(red):
     assert read_image(red).dtype == np.uint8
 
 
-def test_gray_is_luma_before_resizing(red, make_photo):
+def test_gray_is_luma_before_resizing(red, make_image):
     assert read_image(red, color="gray")[0, 0, 0] == round(0.299 * 200 + 0.587 * 30 + 0.114 * 30)
-    image = make_photo(GREEN)
+    image = make_image(GREEN)
     expected = np.asarray(image.convert("L").resize((7, 5), Image.Resampling.BICUBIC))
     np.testing.assert_array_equal(read_image(image, size=(5, 7), color="gray")[..., 0], expected)
 
@@ -164,8 +164,8 @@ def test_unsupported_content_is_refused_with_a_reason(tmp_path, data, reason):
         assert caught.value.path == str(path)
 
 
-def test_damaged_images_are_refused(make_photo, tmp_path):
-    data = encoded(make_photo(RED, size=(200, 200)), "JPEG")
+def test_damaged_images_are_refused(make_image, tmp_path):
+    data = encoded(make_image(RED, size=(200, 200)), "JPEG")
     for bad in (data[: len(data) // 2], data[:60]):
         for reader in (read_image, check_image):
             with pytest.raises(ImageError, match="damaged|unsupported"):
@@ -271,10 +271,10 @@ def test_content_digest_ignores_the_name(red, tmp_path):
     assert content_digest(red) == content_digest(np.asarray(red))
 
 
-def test_unusable_pil_image_is_refused(make_photo):
+def test_unusable_pil_image_is_refused(make_image):
     # opened but not decoded, as `Image.open` returns it; and with invalid transparency
-    data = encoded(make_photo(RED, size=(200, 200)), "JPEG")
-    odd = make_photo(RED)
+    data = encoded(make_image(RED, size=(200, 200)), "JPEG")
+    odd = make_image(RED)
     odd.info["transparency"] = "white"
     for reader in (read_image, check_image):
         with pytest.raises(ImageError, match="<PIL image>: damaged JPEG"):

@@ -25,7 +25,7 @@ class Written(PerImage):
 
 
 @pytest.fixture
-def written(make_photo, tmp_path):
+def written(make_image, tmp_path):
     """Write pictures whose vector is their product's direction with noise around it."""
 
     def write(folder, product, count, seed=0, noise=0.5):
@@ -35,7 +35,7 @@ def written(make_photo, tmp_path):
         paths = []
         for number in range(count):
             path = place / f"{product}-{seed}-{number:03}.png"
-            photo = make_photo((90, 90, 90), seed=int(rng.integers(1e9)), size=(80, 70))
+            photo = make_image((90, 90, 90), seed=int(rng.integers(1e9)), size=(80, 70))
             photo.save(path)
             vector = direction(product) + rng.normal(0, noise, 24)
             path.write_bytes(path.read_bytes() + vector.astype(np.float64).tobytes())

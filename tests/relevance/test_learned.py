@@ -31,7 +31,7 @@ def elsewhere(written):
     return [p for name in ("soap", "lamps", "rice") for p in written("elsewhere", name, 7)]
 
 
-def test_decides_with_probabilities(fitted, shop, elsewhere):
+def test_decide_gives_probabilities(fitted, shop, elsewhere):
     result = fitted.decide(shop)
     assert (result.decision, result.relevant, result.settings.rule) == ("relevant", True, "learned")
     assert result.probability > 0.9 and result.interval[0] < 0.4 < result.interval[1]
@@ -49,7 +49,7 @@ def test_decides_with_probabilities(fitted, shop, elsewhere):
     assert other.to_row()["probability"] == other.probability
 
 
-def test_the_decision_follows_from_the_table_of_images(fitted, shop):
+def test_decision_follows_from_the_table_of_images(fitted, shop):
     """Oracle: the posterior by hand from the column of scores."""
     result = fitted.decide(shop)
     posterior = SharePosterior.of(result.images["score"])
@@ -57,14 +57,14 @@ def test_the_decision_follows_from_the_table_of_images(fitted, shop):
     assert result.share == posterior.share and result.interval == posterior.interval()
 
 
-def test_few_images_are_unsure(fitted, written):
+def test_decision_on_few_images_is_unsure(fitted, written):
     three = written("three", "almonds", 1, seed=5) + written("three", "soap", 2)
     result = fitted.decide(three)
     assert result.decision == "unsure" and result.relevant == (result.probability >= 0.5)
     assert result.interval[1] - result.interval[0] > 0.5
 
 
-def test_order_names_and_repeats_change_nothing(fitted, shop, tmp_path):
+def test_decision_ignores_order_names_and_repeats(fitted, shop, tmp_path):
     result = fitted.decide(shop)
     copies = [
         shutil.copy(path, tmp_path / f"{number}.bin")
@@ -80,14 +80,14 @@ def test_order_names_and_repeats_change_nothing(fitted, shop, tmp_path):
     assert again.images["score"].notna().all()
 
 
-def test_a_score_depends_on_the_image_alone(fitted, shop):
+def test_score_depends_on_the_image_alone(fitted, shop):
     whole = fitted.decide(shop).images["score"]
     for position in (0, 9):
         alone = fitted.decide([shop[position]]).images["score"][0]
         assert alone == pytest.approx(whole[position], abs=1e-4)
 
 
-def test_scaling_all_vectors_changes_nothing(shelf, shop, embedder, fitted):
+def test_score_ignores_the_scale_of_vectors(shelf, shop, embedder, fitted):
     class Louder(type(embedder)):
         def vector(self, image):
             return 7 * super().vector(image)
@@ -110,13 +110,13 @@ def test_rethreshold_embeds_nothing(fitted, shop, embedder):
     assert strict.n_matches == 0 and strict.probability == result.probability
 
 
-def test_deciding_images_come_first(fitted, shop):
+def test_deciding_has_the_largest_influences(fitted, shop):
     result = fitted.decide(shop)
     deciding = result.deciding(3)
     assert deciding["influence"].abs().min() >= result.images["influence"].abs().nlargest(3).min()
 
 
-def test_many_targets_in_one_pass(fitted, shop, elsewhere, embedder, tmp_path):
+def test_decide_many_embeds_once_for_all_targets(fitted, shop, elsewhere, embedder, tmp_path):
     (tmp_path / "empty").mkdir()
     calls = []
     embed = type(embedder).embed
@@ -137,7 +137,7 @@ def test_many_targets_in_one_pass(fitted, shop, elsewhere, embedder, tmp_path):
     )
 
 
-def test_looked_at_once_scored_often(fitted, shop, shelf, stub):
+def test_embedded_site_serves_several_scorers(fitted, shop, shelf, stub):
     images = fitted.embed_site(shop)
     assert fitted.decide(images).probability == fitted.decide(shop).probability
     again = RelevanceScorer("figs", embedder=fitted.embedder, progress=False).fit(fitted.library_)
@@ -151,11 +151,11 @@ def test_looked_at_once_scored_often(fitted, shop, shelf, stub):
         RelevanceScorer("almonds", embedder=stub).fit(fitted.library_)
 
 
-def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
+def test_leave_out_removes_clutter_from_the_count(fitted, shelf, embedder, written, make_image):
     shop = written("shop", "almonds", 3, seed=1) + written("shop", "soap", 3)
     for path in shop[4:]:  # too small to be a picture of goods
         end = path.read_bytes()[-192:]
-        make_photo((9, 9, 9), size=(30, 20)).save(path)
+        make_image((9, 9, 9), size=(30, 20)).save(path)
         path.write_bytes(path.read_bytes() + end)
     strict = RelevanceScorer("almonds", embedder=embedder, leave_out=["icons"], progress=False).fit(
         shelf
@@ -169,7 +169,7 @@ def test_clutter_can_be_left_out(fitted, shelf, embedder, written, make_photo):
         strict.decide(shop[4:])
 
 
-def test_a_picture_whose_icon_is_left_out_still_counts(shelf, embedder, written, make_photo):
+def test_image_whose_icon_is_left_out_still_counts(shelf, embedder, written, make_image):
     """The icon is the same picture; whichever has the smaller digest, the larger one is scored."""
     strict = RelevanceScorer("almonds", embedder=embedder, leave_out=["icons"], progress=False).fit(
         shelf
@@ -203,7 +203,7 @@ def test_fit_refuses_invalid_parameters(shelf, embedder, parameters, message):
         scorer.fit(shelf)
 
 
-def test_one_reference_is_legal(shelf, embedder, shop):
+def test_single_reference_warns_and_decides(shelf, embedder, shop):
     scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
     with pytest.warns(UserWarning, match="cannot be held out"):
         scorer.fit({**shelf, "almonds": shelf["almonds"][:1]})
@@ -211,7 +211,7 @@ def test_one_reference_is_legal(shelf, embedder, shop):
     assert np.isfinite(result.probability) and result.images["score"].notna().all()
 
 
-def test_wrong_references_do_little_harm(shelf, embedder, shop, elsewhere, written):
+def test_mislabelled_references_do_little_harm(shelf, embedder, shop, elsewhere, written):
     mixed = shelf["almonds"][:9] + written("wrong", "chairs", 3)
     scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
     scorer.fit({**shelf, "almonds": mixed})

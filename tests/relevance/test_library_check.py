@@ -9,7 +9,7 @@ from similarity_lab.relevance import library_report
 from similarity_lab.relevance.library import EmbeddedLibrary
 
 
-def test_names_what_is_wrong(shelf, written, embedder, tmp_path):
+def test_report_finds_planted_errors(shelf, written, embedder, tmp_path):
     stray = written("stray", "figs", 2, seed=7)
     tiny = written("library", "cashews", 2)
     twin = written("library", "figs", 8, seed=9)
@@ -42,14 +42,14 @@ def test_names_what_is_wrong(shelf, written, embedder, tmp_path):
     assert "<table" in report._repr_html_()
 
 
-def test_references_alone(written, embedder):
+def test_report_on_a_library_of_one_class(written, embedder):
     photos = written("library", "almonds", 12) + written("library", "chairs", 1)
     report = library_report({"almonds": photos}, embedder=embedder, progress=False)
     assert report.doubtful["path"].tolist() == [str(photos[-1])]
     assert report.classes["nearest_class"].tolist() == [""]
 
 
-def test_unreadable_libraries(tmp_path, embedder):
+def test_report_on_an_unreadable_library(tmp_path, embedder):
     (tmp_path / "a.png").write_text("no")
     with pytest.raises(ValueError, match="readable|read"):
         library_report({"almonds": [tmp_path / "a.png"]}, embedder=embedder, progress=False)

@@ -18,7 +18,7 @@ def result(scorer, written):
     return scorer.decide([*written("site", "almonds", 3), *written("site", "walnuts", 7)])
 
 
-def test_marks_decide_and_say_so(result):
+def test_marks_decide_and_are_counted(result):
     rows = result.images.index
     every = with_marks(result, dict.fromkeys(rows, True))
     none = with_marks(result, {str(result.images["path"][at]): False for at in rows})
@@ -31,7 +31,7 @@ def test_marks_decide_and_say_so(result):
     assert none.versions == result.versions and result.n_matches not in (0, len(rows))
 
 
-def test_a_mark_moves_its_image_alone(result):
+def test_mark_changes_its_image_alone(result):
     row = int(result.nearest_misses(1).index[0])
     marked = with_marks(result, {row: True})
     assert marked.images.loc[row, "is_match"] and marked.probability > result.probability
@@ -41,7 +41,7 @@ def test_a_mark_moves_its_image_alone(result):
     assert with_marks(result, {}) is result
 
 
-def test_marks_overrule_distances_at_every_threshold(shelf, embedder, written):
+def test_marks_override_distances_at_every_threshold(shelf, embedder, written):
     scorer = RelevanceScorer(
         "almonds", rule=MeanDistanceRule(0.5), embedder=embedder, progress=False
     ).fit(shelf)
@@ -52,18 +52,18 @@ def test_marks_overrule_distances_at_every_threshold(shelf, embedder, written):
         assert moved.images["is_match"].tolist() == [False, True]
 
 
-def test_what_cannot_be_marked(scorer, written, tmp_path):
+def test_images_that_do_not_count_cannot_be_marked(scorer, written, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_text("no")
     result = scorer.decide([*written("site", "almonds", 2), bad])
-    with pytest.raises(ValueError, match="is skipped and does not count"):
+    with pytest.raises(ValueError, match="has the status 'skipped' and does not count"):
         with_marks(result, {2: True})
     for absent in (3, "absent.jpg"):
         with pytest.raises(ValueError, match="has no image"):
             with_marks(result, {absent: True})
 
 
-def test_marks_are_kept_by_content_and_apply_under_any_name(result, tmp_path):
+def test_marks_apply_by_content_under_any_name(result, tmp_path):
     marks = Marks()
     first, second = result.images["path"][:2]
     copy = tmp_path / "copy.png"
@@ -87,13 +87,13 @@ def test_marks_are_kept_by_content_and_apply_under_any_name(result, tmp_path):
         json.dumps({"format": 1, "marks": [{"target": "a", "sha256": "b", "shows": "no"}]}),
     ],
 )  # fmt: skip
-def test_what_is_no_file_of_marks(content, tmp_path):
+def test_load_refuses_other_files(content, tmp_path):
     (tmp_path / "marks.json").write_text(content)
-    with pytest.raises(ValueError, match=r"marks.json: holds no marks that Marks.save wrote"):
+    with pytest.raises(ValueError, match=r"marks.json: not a file of marks"):
         Marks.load(tmp_path / "marks.json")
 
 
-def test_marks_feed_the_library(shelf, written, embedder, tmp_path):
+def test_as_library_adds_marked_images(shelf, written, embedder, tmp_path):
     library = load_dataset(shelf, progress=False)
     marks = Marks()
     shows, does_not = written("site", "almonds", 1, seed=9), written("site", "walnuts", 2, seed=9)
@@ -111,7 +111,7 @@ def test_marks_feed_the_library(shelf, written, embedder, tmp_path):
         "has changed since it was marked",
         "is in the library already",
         "no such file",
-        "was marked as an array or as bytes; only files can join a library",
+        "was marked as an array or bytes; only files can join a library",
     ]
     again = marks.as_library(joined, "almonds")
     assert again.counts.equals(joined.counts)
@@ -124,6 +124,6 @@ def test_marks_feed_the_library(shelf, written, embedder, tmp_path):
         marks.as_library(library, "figs and dates")
 
 
-def test_marks_of_another_target_change_nothing(result):
+def test_marks_of_another_target_are_ignored(result):
     marks = Marks({("dates", "00"): Mark("dates", "00", True)})
     assert marks.apply(result) is result

@@ -37,8 +37,8 @@ def test_find_repeats_resaved_image(tmp_path):
     np.testing.assert_array_equal(reordered, is_repeat[order])
 
 
-def test_find_repeats_equal_content(make_photo):
-    sources = [make_photo((9, 9, 9), seed) for seed in (0, 1, 0)]
+def test_find_repeats_equal_content(make_image):
+    sources = [make_image((9, 9, 9), seed) for seed in (0, 1, 0)]
     digests = [content_digest(source) for source in sources]
     vectors = np.eye(3, dtype=np.float32)
     assert find_repeats(vectors, digests, hash_of(sources)).tolist() == [False, False, True]

@@ -102,5 +102,5 @@ def test_load_checks_the_manifest(folder, embedder, change, message):
 def test_load_notices_changed_arrays(folder, embedder):
     path = folder / "scorer.npz"
     path.write_bytes(path.read_bytes()[:-9] + b"123456789")
-    with pytest.raises(SavedFolderError, match="changed since it was saved"):
+    with pytest.raises(SavedFolderError, match="changed after it was saved"):
         RelevanceScorer.load(folder, embedder=embedder)

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 from similarity_lab import RelevanceScorer, Site, SiteRelevance, compare, load_embedder
 from similarity_lab.distances.comparators import EmbeddingComparator
-from similarity_lab.errors import SiteError, UnknownClassError
+from similarity_lab.errors import InputError, SiteError, UnknownClassError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
@@ -35,7 +33,7 @@ def fitted(library, stub):
     return original("almonds", embedder=stub, progress=False).fit(library)
 
 
-def test_decides_and_shows_its_evidence(fitted, sites):
+def test_decide_returns_its_evidence(fitted, sites):
     result = fitted.decide(sites / "nut-shop")
     assert isinstance(result, SiteRelevance)
     assert (result.site, result.target, result.decision) == ("nut-shop", "almonds", "relevant")
@@ -52,7 +50,7 @@ def test_decides_and_shows_its_evidence(fitted, sites):
     assert (other.decision, other.relevant, other.share) == ("irrelevant", False, 0.0)
 
 
-def test_distances_are_what_the_rule_says(fitted, sites, library, stub):
+def test_distances_equal_the_double_loop(fitted, sites, library, stub):
     """Oracle: the double loop with SciPy-equal distances, image by image."""
     result = fitted.decide(sites / "nut-shop")
     references = sorted((library / "almonds").iterdir())
@@ -65,7 +63,7 @@ def test_distances_are_what_the_rule_says(fitted, sites, library, stub):
         assert row.nearest_reference == str(references[int(np.argmin(to_all))])
 
 
-def test_a_score_depends_on_the_image_alone(fitted, sites, tmp_path):
+def test_score_depends_on_the_image_alone(fitted, sites, tmp_path):
     whole = fitted.decide(sites / "nut-shop").images.set_index("path")["score"]
     paths = sorted((sites / "nut-shop").iterdir())
     shuffled = fitted.decide(paths[::-1]).images.set_index("path")["score"]
@@ -74,14 +72,14 @@ def test_a_score_depends_on_the_image_alone(fitted, sites, tmp_path):
     assert fitted.decide([hidden]).images["score"][0] == whole[paths[3]]
 
 
-def test_agrees_with_the_literal_loop(make_photo, tmp_path):
+def test_agrees_with_the_literal_loop(make_image, tmp_path):
     """Same draws, same distances to 1e-5, same decisions as the original's sixteen predictions."""
     paths = []
     for number, color in enumerate(
         [(150, 90, 50), (150, 90, 50), (60, 60, 200), (20, 120, 20)] * 2
     ):
         paths.append(tmp_path / f"{number}.png")
-        make_photo(color, number, size=(90, 70)).save(paths[-1])
+        make_image(color, number, size=(90, 70)).save(paths[-1])
     references, images = paths[:3], paths[3:6]
     scorer = original("it", n_references=4, progress=False).fit({"it": references})
     result = scorer.decide(images)
@@ -95,7 +93,7 @@ def test_agrees_with_the_literal_loop(make_photo, tmp_path):
     )
 
 
-def test_all_sources_of_a_site(fitted, sites, tmp_path):
+def test_decide_takes_every_source_of_a_site(fitted, sites, tmp_path):
     folder = sites / "nut-shop"
     with zipfile.ZipFile(tmp_path / "nut-shop.zip", "w") as archive:
         for path in sorted(folder.iterdir()):
@@ -112,7 +110,7 @@ def test_all_sources_of_a_site(fitted, sites, tmp_path):
         fitted.decide(7)
 
 
-def test_bad_files_are_listed_and_not_counted(fitted, sites):
+def test_unreadable_files_are_listed_and_not_counted(fitted, sites):
     folder = sites / "nut-shop"
     (folder / "index.html").write_text("<html>")
     (folder / "00 broken.jpg").write_bytes((folder / "00.jpg").read_bytes()[:-60])
@@ -124,7 +122,7 @@ def test_bad_files_are_listed_and_not_counted(fitted, sites):
     assert [reason.split()[0] for reason in bad["reason"]] == ["damaged", "unsupported"]
 
 
-def test_sites_on_which_nothing_can_be_said(fitted, sites, tmp_path):
+def test_sites_without_readable_images_fail_with_a_reason(fitted, sites, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.jpg").write_text("no")
@@ -162,69 +160,71 @@ def test_rethreshold_embeds_nothing(fitted, sites, stub):
         result.share = 1.0
 
 
-def test_nearest_misses_come_first(fitted, sites):
+def test_nearest_misses_are_sorted_by_score(fitted, sites):
     result = fitted.decide(sites / "nut-shop")
     misses = result.nearest_misses(3)
     rest = result.images[~result.images["is_match"]]["score"]
     assert misses["score"].tolist() == sorted(rest, reverse=True)[:3]
 
 
-def test_html_is_escaped(fitted, make_photo, tmp_path):
+def test_notebook_view_is_escaped(fitted, make_image, tmp_path):
     folder = tmp_path / "<script>alert(1)<"
     folder.mkdir()
-    make_photo((150, 90, 50)).save(folder / "<img src=x>.png")
+    make_image((150, 90, 50)).save(folder / "<img src=x>.png")
     page = fitted.decide(folder)._repr_html_()
     assert "<script>" not in page and "<img src=x" not in page and "&lt;script&gt;" in page
 
 
-def test_thresholds_belong_to_their_embedder(library, stub):
-    chosen = original("almonds", embedder=stub, progress=False).fit(library)
-    assert 0 < chosen.rule_.similarity_threshold < 0.65
-    with pytest.raises(ValueError, match="pass similarity_threshold, or a library"):
+def test_default_threshold_is_for_the_original_embedder_only(library, stub):
+    scorer = original("almonds", embedder=stub, progress=False).fit(library)
+    assert 0 < scorer.rule_.similarity_threshold < 0.65
+    with pytest.raises(InputError, match="pass similarity_threshold, or a library"):
         original("almonds", embedder=stub, progress=False).fit(library / "almonds")
-    alone = original("almonds", embedder=stub, similarity_threshold=0.1, progress=False)
-    assert alone.fit(library / "almonds").rule_.similarity_threshold == 0.1
-    asked = original("almonds", similarity_threshold="from-library", progress=False)
-    assert asked.fit(library).rule_.similarity_threshold < 0.65
+
+
+def test_original_embedder_has_the_original_threshold(library):
     gray = EmbeddingComparator("efficientnet-lite0", color="gray")
-    explicit = original("almonds", embedder=gray, progress=False).fit(library)
-    assert explicit.rule_.similarity_threshold == 0.65
+    scorer = original("almonds", embedder=gray, progress=False).fit(library)
+    assert scorer.rule_.similarity_threshold == 0.65
 
 
-def test_scikit_learn_manners(library, stub, sites):
-    scorer = original("almonds", embedder=stub, progress=False, n_references=7)
-    assert clone(scorer).get_params()["rule__n_references"] == 7
-    assert repr(original("almonds", seed=3)) == (
-        "RelevanceScorer(rule=MeanDistanceRule(), seed=3, target='almonds')"
-    )
-    with pytest.raises(ValueError, match="Invalid parameter 'seeds'"):
-        scorer.set_params(seeds=1)
-    with pytest.raises(NotFittedError):
-        scorer.decide(sites / "nut-shop")
-    assert scorer.fit(library) is scorer
-    assert scorer.reference_vectors_.shape == (6, 3)
+def test_similarity_threshold_is_taken_over(library, stub):
+    scorer = original("almonds", embedder=stub, similarity_threshold=0.1, progress=False)
+    assert scorer.fit(library / "almonds").rule_.similarity_threshold == 0.1
 
 
-def test_bad_parameters(library, stub):
-    for parameters, complaint in [
-        ({"rule": "magic"}, "Unknown rule 'magic'"),
-        ({"relevance_threshold": 25}, "share from 0 to 1"),
+def test_threshold_from_library_replaces_the_original_one(library):
+    scorer = original("almonds", similarity_threshold="from-library", progress=False)
+    assert scorer.fit(library).rule_.similarity_threshold < 0.65
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
         ({"similarity_threshold": float("nan")}, "finite number"),
         ({"similarity_threshold": "from library"}, 'a number or "from-library"'),
         ({"draw": "without-replacement"}, "lower n_references to 6"),
-    ]:
-        with pytest.raises(ValueError, match=complaint):
-            original("almonds", embedder=stub, progress=False, **parameters).fit(library)
+        ({"draw": "without-replacment"}, "Did you mean 'without-replacement'"),
+        ({"aggregate": "median"}, "aggregate must be one of"),
+        ({"n_references": 0}, "at least 1"),
+    ],
+)
+def test_fit_refuses_invalid_parameters_of_the_rule(library, stub, parameters, message):
+    with pytest.raises(InputError, match=message):
+        original("almonds", embedder=stub, progress=False, **parameters).fit(library)
+
+
+def test_fit_lists_the_classes_for_an_unknown_target(library, stub):
     with pytest.raises(UnknownClassError, match="almonds, dates, oats"):
         original("figs", embedder=stub, progress=False).fit(library)
 
 
-def test_unreadable_references_are_listed(library, stub):
+def test_unreadable_references_are_listed_in_skipped(library, stub):
     (library / "almonds" / "bad.jpg").write_text("no")
     scorer = original("almonds", embedder=stub, progress=False).fit(library)
     assert len(scorer.reference_names_) == 6 and len(scorer.skipped_) == 1
 
 
-def test_decisions_become_json(fitted, sites):
+def test_to_row_is_json(fitted, sites):
     row = fitted.decide(sites / "nut-shop").to_row()
     assert json.loads(json.dumps(row)) == row

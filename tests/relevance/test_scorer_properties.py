@@ -72,7 +72,7 @@ def assert_same(before, after):
 
 
 @both
-def test_neither_order_nor_names_matter(method, fit, pool, tmp_path):
+def test_decision_ignores_order_and_names(method, fit, pool, tmp_path):
     scorer = fit(method)
 
     @few
@@ -95,7 +95,7 @@ def test_neither_order_nor_names_matter(method, fit, pool, tmp_path):
     check()
 
 
-def test_repeats_do_not_matter(fit, pool):
+def test_decision_ignores_repeats(fit, pool):
     scorer = fit("learned")
 
     @few
@@ -110,7 +110,7 @@ def test_repeats_do_not_matter(fit, pool):
     check()
 
 
-def test_what_is_left_out_does_not_matter(fit, pool, tmp_path):
+def test_decision_ignores_what_is_left_out(fit, pool, tmp_path):
     """An icon of a picture, maybe with the smaller digest, neither counts nor takes its place."""
     scorer = fit("learned", leave_out=["icons"])
     icons = []
@@ -132,7 +132,7 @@ def test_what_is_left_out_does_not_matter(fit, pool, tmp_path):
 
 
 @both
-def test_unreadable_files_do_not_matter(method, fit, pool, tmp_path):
+def test_decision_ignores_unreadable_files(method, fit, pool, tmp_path):
     scorer = fit(method)
     bad = [tmp_path / f"{number}.jpg" for number in range(len(JUNK))]
     for path, data in zip(bad, JUNK, strict=True):
@@ -158,7 +158,7 @@ def test_unreadable_files_do_not_matter(method, fit, pool, tmp_path):
 
 
 @both
-def test_the_scale_of_vectors_does_not_matter(method, fit, pool):
+def test_decision_ignores_the_scale_of_vectors(method, fit, pool):
     scorer = fit(method)
 
     @few
@@ -178,7 +178,7 @@ def test_the_scale_of_vectors_does_not_matter(method, fit, pool):
 
 
 @both
-def test_thresholds_only_ever_make_it_harder(method, fit, pool):
+def test_thresholds_are_monotonic(method, fit, pool):
     scorer = fit(method)
 
     @few
@@ -205,7 +205,7 @@ def test_thresholds_only_ever_make_it_harder(method, fit, pool):
 
 
 @both
-def test_a_decision_follows_from_its_evidence(method, fit, pool):
+def test_decision_follows_from_its_evidence(method, fit, pool):
     scorer = fit(method)
 
     @few
@@ -235,7 +235,7 @@ def test_a_decision_follows_from_its_evidence(method, fit, pool):
 
 
 @both
-def test_what_was_saved_decides_alike(method, fit, pool, embedder, tmp_path):
+def test_loaded_scorer_decides_alike(method, fit, pool, embedder, tmp_path):
     @few
     @given(
         CHOICES,

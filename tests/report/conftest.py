@@ -44,13 +44,13 @@ def results(scorer, sites, tmp_path):
 
 
 @pytest.fixture
-def hostile(scorer, make_photo, tmp_path):
+def hostile(scorer, make_image, tmp_path):
     """A decision and a failure in which every untrusted string is an attack."""
     folder = tmp_path / "hostile"
     folder.mkdir()
     names = [ATTACK.replace("/", "\u2215") + ".png", "gpj\u202eexe.png", "line\nbreak.png"]
     for number, name in enumerate(names):
-        make_photo((150, 90, 50), number).save(folder / name)
+        make_image((150, 90, 50), number).save(folder / name)
     (folder / b"\xff\xfe.txt".decode("utf-8", "surrogateescape")).write_text("no picture")
     site = Site.from_folder(folder, name=ATTACK + "{{ 7 * 7 }}../../etc")
     attacks = [ATTACK, f"javascript:{RUN_ME}", f"https://x.example/'{ATTACK}", "https://a:b@c.d/"]

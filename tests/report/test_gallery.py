@@ -14,11 +14,11 @@ def test_gallery_shows_the_most_influential_images_without_files(results):
     assert 'src="data:' in page and "http" not in page and "<script" not in page
 
 
-def test_gallery_size_is_limited(scorer, make_photo, tmp_path):
+def test_gallery_size_is_limited(scorer, make_image, tmp_path):
     rng, paths = np.random.default_rng(0), []
     for number in range(12):  # noise compresses worst
         path = tmp_path / f"{number}{'x' * 200}.png"
-        make_photo((150, 90, 50), number, (400, 400)).save(path)
+        make_image((150, 90, 50), number, (400, 400)).save(path)
         paths.append(path)
     images = [rng.integers(0, 256, (300, 300, 3), dtype=np.uint8) for _ in range(20)]
     for sources in (images, paths):

@@ -19,8 +19,8 @@ from similarity_lab.samples import IMAGES_PER_KIND, OTHERS, PRODUCTS, background
 
 FILE = Path(__file__).with_name("background.npz")
 KINDS = (*PRODUCTS, *OTHERS)
-_LEAST_KINDS = 5
-_SLACK = 0.05  # of cosine: a kind must be clearly less like the references
+_MIN_KINDS = 5
+_SLACK = 0.05  # of cosine: a kind must be clearly less similar to the references
 
 
 def background_labels() -> npt.NDArray[np.int64]:
@@ -61,22 +61,24 @@ def counter_examples(
     names : list of str
     """
     labels = background_labels()
-    among = references @ references.T
     count = len(references)
-    own = (among.sum(1) - 1) / (count - 1) if count > 1 else np.ones(1)
-    like = np.array([(vectors[labels == kind] @ references.T).mean() for kind in range(len(KINDS))])
-    unlike = np.flatnonzero(like < np.quantile(own, 0.1) - _SLACK)
-    if len(unlike) < _LEAST_KINDS:  # the references differ more than anything: keep the least like
-        unlike = np.sort(np.argsort(like)[:_LEAST_KINDS])
-    kept = np.isin(labels, unlike)
-    return vectors[kept], np.searchsorted(unlike, labels[kept]), [KINDS[kind] for kind in unlike]
+    between = references @ references.T
+    own = (between.sum(1) - 1) / (count - 1) if count > 1 else np.ones(1)
+    similarity = np.array(
+        [(vectors[labels == kind] @ references.T).mean() for kind in range(len(KINDS))]
+    )
+    kinds = np.flatnonzero(similarity < np.quantile(own, 0.1) - _SLACK)
+    if len(kinds) < _MIN_KINDS:  # the references are too diverse: keep the least similar kinds
+        kinds = np.sort(np.argsort(similarity)[:_MIN_KINDS])
+    is_kept = np.isin(labels, kinds)
+    return vectors[is_kept], np.searchsorted(kinds, labels[is_kept]), [KINDS[k] for k in kinds]
 
 
 @cache
 def _packaged() -> dict[str, npt.NDArray[np.float16]]:
     with np.load(FILE, allow_pickle=False) as file:
         names = [_without_precision(str(name)) for name in file["embedders"]]
-        return {name: file[f"vectors_{at}"] for at, name in enumerate(names)}
+        return {name: file[f"vectors_{index}"] for index, name in enumerate(names)}
 
 
 def _without_precision(name: str) -> str:

@@ -1,4 +1,4 @@
-"""From scores to probabilities: a likelihood ratio fitted on scores of held-out photos."""
+"""Calibration: from scores to probabilities, fitted on the scores of held-out images."""
 
 from dataclasses import dataclass
 
@@ -12,38 +12,39 @@ from similarity_lab.relevance.posterior import Floats
 from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening
 
 _FOLDS = 8
-_HARD = 0.9  # quantile of the others' scores above which a photo is hard to tell
-_EDGE = 0.9  # quantile of the references' scores that is mirrored to tell where their lower end is
-_REACH = 0.1  # quantile of the references' scores up to which generated others may reach
-_EVEN = 200  # points that stand for an even spread
-_GENERATED = 0.5  # share of generated others that are taken to be harder than they are
-_RIDGE = 1e-4  # on the slope, so that it stays finite where nothing overlaps
-_LEAST_SLOPE = 1e-3  # a score never counts against the target
+_HARD = 0.9  # quantile of the others' scores above which an image is hard
+_EDGE = 0.9  # quantile of the references' scores, mirrored to estimate their lower end
+_REACH = 0.1  # quantile of the references' scores up to which generated others are spread
+_EVEN = 200  # points of an even spread
+_GENERATED = 0.5  # weight of the generated others that is spread over harder scores
+_RIDGE = 1e-4  # on the slope: keeps it finite for separable scores
+_MIN_SLOPE = 1e-3  # a higher score never counts against the target
 
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
-    """Log of how much likelier a score is for the target than for anything else: a line.
+    """Log likelihood ratio of a score, target against everything else: a linear function.
 
-    Fitted by logistic regression on scores of photos that were held out, target and others of
-    equal weight. References mostly come from few places and are more like each other than photos
-    from elsewhere are, which no held-out reference can show. So the target's weight does not follow
-    their scores: it lies evenly between the hardest tenth of the others and the lowest tenth of the
-    references, where a photo from anywhere may be. Where the lowest tenth begins is told by the
-    highest, mirrored in the median, since the lowest may be photos of something else. A single
-    reference cannot be held out; photos of the target are then expected anywhere up to its score.
+    Fitted by logistic regression (Platt scaling) on the scores of held-out images, target and
+    others with equal weight. Reference images mostly come from few sources and resemble each other
+    more than images from elsewhere do, which held-out references cannot show. The weight of the
+    target is therefore not placed at their scores but spread evenly from the hardest tenth of the
+    others to the lowest tenth of the references. The lowest tenth is estimated by mirroring the
+    highest in the median, since the lowest references may be mislabelled. A single reference cannot
+    be held out; the target is then spread up to its score.
 
-    Generated counter-examples are too easy. With them the target's weight does follow the
-    references, and half of the others' lies evenly between their hardest tenth and the lowest tenth
-    of the references.
+    Generated counter-examples are too easy. With them the weight of the target stays at the
+    references' scores, and half of the others' weight is spread evenly from their hardest tenth to
+    the lowest tenth of the references.
 
-    Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the even spread
-    is ours.
+    Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999. The even spread is
+    an addition of this package.
 
     Attributes
     ----------
-    slope, offset : float
-        Above 0; any.
+    slope : float
+        Above 0.
+    offset : float
     """
 
     slope: float
@@ -53,41 +54,42 @@ class LikelihoodRatio:
     def fit(
         cls, target: Floats, others: Floats, weights: Floats, *, is_generated: bool = False
     ) -> "LikelihoodRatio":
-        """Fit the line.
+        """Fit slope and offset.
 
         Parameters
         ----------
         target, others : ndarray, shapes (n,) and (m,)
-            Scores of held-out photos.
+            Scores of held-out images.
         weights : ndarray, shape (m,)
-            Of the others.
+            Weights of the others.
         is_generated : bool
-            Whether the others are generated photos.
+            Whether the others are generated images.
 
         Examples
         --------
-        >>> line = LikelihoodRatio.fit(np.array([2.0, 3.0]), np.array([-2.0, 0.0]), np.ones(2))
-        >>> line(np.array([-3.0, 3.0])).round() > 0
+        >>> target, others = np.array([2.0, 3.0]), np.array([-2.0, 0.0])
+        >>> likelihood = LikelihoodRatio.fit(target, others, np.ones(2))
+        >>> likelihood(np.array([-3.0, 3.0])).round() > 0
         array([False,  True])
         """
-        from scipy.optimize import minimize  # only who fits waits for it
+        from scipy.optimize import minimize  # deferred: slow import
 
         hard = _quantile(others, weights, _HARD)
-        if len(target) == 1:  # it could not be held out: it says how high a score can be, no more
-            shown = _even(hard, target.item())
+        if len(target) == 1:  # it could not be held out: only an upper bound
+            positives = _spread(hard, target.item())
         elif is_generated:
-            shown = target
+            positives = target
         else:
             highest = float(np.quantile(target, _EDGE))
-            shown = _even(hard, 2 * float(np.median(target)) - highest)
-        end = float(np.quantile(shown, _REACH))
-        harder, share = _even(hard, end), _GENERATED if is_generated else 0.0
-        scores = np.concatenate([shown, others, harder])
+            positives = _spread(hard, 2 * float(np.median(target)) - highest)
+        end = float(np.quantile(positives, _REACH))
+        harder, share = _spread(hard, end), _GENERATED if is_generated else 0.0
+        scores = np.concatenate([positives, others, harder])
         positive = np.zeros(len(scores))
-        positive[: len(shown)] = 1 / len(shown)
+        positive[: len(positives)] = 1 / len(positives)
         negative = np.zeros(len(scores))
-        negative[len(shown) :] = share / _EVEN
-        negative[len(shown) : -_EVEN] = (1 - share) * weights / weights.sum()
+        negative[len(positives) :] = share / _EVEN
+        negative[len(positives) : -_EVEN] = (1 - share) * weights / weights.sum()
         centre = np.average(scores, weights=positive + negative)
 
         def loss(line: Floats) -> tuple[float, Floats]:
@@ -97,18 +99,18 @@ class LikelihoodRatio:
             gradient = np.array([wrong @ (scores - centre) + 2 * _RIDGE * line[0], wrong.sum()])
             return float(total + _RIDGE * line[0] ** 2), gradient
 
-        found = minimize(
+        optimum = minimize(
             loss,
             [1.0, 0.0],
             jac=True,
             method="L-BFGS-B",
-            bounds=[(_LEAST_SLOPE, None), (None, None)],
+            bounds=[(_MIN_SLOPE, None), (None, None)],
         )
-        slope, offset = found.x
+        slope, offset = optimum.x
         return cls(float(slope), float(offset - slope * centre))
 
     def __call__(self, scores: npt.ArrayLike) -> Floats:
-        """Return log likelihood ratios, same shape; 0 = the score says nothing."""
+        """Return log likelihood ratios, same shape; 0 = no evidence."""
         return self.slope * np.asarray(scores, np.float64) + self.offset
 
 
@@ -120,23 +122,27 @@ def probability(log_ratios: npt.ArrayLike, prior_share: float) -> Floats:
     log_ratios : array of float
     prior_share : float
         Share of all images that show the target, before one is looked at; above 0, below 1.
+
+    Returns
+    -------
+    ndarray of float64, the same shape, 0…1
     """
     return np.asarray(expit(np.asarray(log_ratios, np.float64) + logit(prior_share)))
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Scores of photos by prototypes that were made without them.
+    """Scores of images by prototypes that were fitted without them.
 
     Attributes
     ----------
     references : ndarray, shape (n,)
         Score of each reference.
     others : ndarray, shape (m,)
-        Score of each other photo; none of its whole product was in the library then, since what a
-        site shows besides the target is not in the library either.
+        Score of each other image, fitted without its whole product: what else a site shows is
+        mostly not in the library either.
     weights : ndarray, shape (m,)
-        Every product counts alike.
+        Weights of the others; every product has the same total.
     """
 
     references: Floats
@@ -147,21 +153,29 @@ class HeldOut:
 def cross_fit(
     references: Vectors, others: Vectors, labels: npt.NDArray[np.integer], seed: int
 ) -> HeldOut:
-    """Score every photo of a library by prototypes that did not see it, nor its product.
+    """Score every image of a library by prototypes fitted without it and without its product.
 
     Parameters
     ----------
     references : ndarray, shape (n, d)
-        Unit vectors of the target's photos.
+        Unit vectors of the target's images.
     others : ndarray, shape (m, d)
+        Unit vectors of the other images.
     labels : integers, shape (m,)
-        At least two different ones.
+        Products of `others`, at least two.
     seed : int
         Of the folds.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two other products.
     """
     products, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if len(products) < 2:
-        raise InputError(f"leaving products out takes at least two of them, got {len(products)}")
+        raise InputError(
+            f"cross-fitting leaves products out and needs at least two, got {len(products)}"
+        )
     folds = min(_FOLDS, len(products))
     rng = np.random.default_rng(seed)
     fold_of_product = rng.permutation(len(products)) % folds
@@ -173,26 +187,26 @@ def cross_fit(
     reference_scores = np.empty(len(references))
     other_scores = np.empty(len(others))
     for fold in range(folds):
-        held = fold_of_reference == fold
-        kept = references[~held] if len(references) > 1 else references  # one cannot be held out
-        scatter = Scatter.of(kept, np.zeros(len(kept), int))
+        is_held = fold_of_reference == fold
+        rest = references[~is_held] if len(references) > 1 else references  # one cannot be held out
+        scatter = Scatter.of(rest, np.zeros(len(rest), int))
         for other in (part for number, part in enumerate(parts) if number != fold):
             scatter += other
-        seen = fold_of_other != fold
+        is_seen = fold_of_other != fold
         prototypes = Prototypes.fit(
-            kept, others[seen], codes[seen], Whitening.from_scatter(scatter)
+            rest, others[is_seen], codes[is_seen], Whitening.from_scatter(scatter)
         )
-        reference_scores[held] = prototypes.scores(references[held])
-        other_scores[~seen] = prototypes.scores(others[~seen])
+        reference_scores[is_held] = prototypes.scores(references[is_held])
+        other_scores[~is_seen] = prototypes.scores(others[~is_seen])
     return HeldOut(reference_scores, other_scores, 1 / sizes[codes])
 
 
-def _even(low: float, high: float) -> Floats:
-    """Return points between the two; all of them `high` where that is the lower one."""
+def _spread(low: float, high: float) -> Floats:
+    """Return evenly spaced points from `low` to `high`; all equal `high` if it is the lower one."""
     return np.linspace(min(low, high), high, _EVEN)
 
 
 def _quantile(values: Floats, weights: Floats, level: float) -> float:
     order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(reached, level)])
+    cumulative = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][np.searchsorted(cumulative, level)])

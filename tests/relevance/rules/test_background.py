@@ -53,7 +53,7 @@ def test_background_of_another_embedder_is_the_sample(stub):
     np.testing.assert_allclose(vectors[:2], [i.mean((0, 1)) for i in background_images()[:2]])
 
 
-def test_what_looks_like_the_target_is_no_counter_example():
+def test_counter_examples_exclude_kinds_similar_to_the_target():
     rng = np.random.default_rng(0)
     kinds = rng.normal(0, 1, (len(KINDS), 16))
     labels = background_labels()
@@ -67,7 +67,7 @@ def test_what_looks_like_the_target_is_no_counter_example():
     assert len(few) >= 5
 
 
-def test_references_alone_will_do(tmp_path):
+def test_scorer_fits_on_references_alone(tmp_path):
     """With the real network: almonds against clothing, no other product known."""
     for number, image in enumerate(load_images("almonds", 6)):
         Image.fromarray(image).save(tmp_path / f"{number}.png")

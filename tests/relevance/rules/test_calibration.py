@@ -6,7 +6,7 @@ from similarity_lab.relevance.rules.calibration import LikelihoodRatio, cross_fi
 from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening, unit
 
 
-def test_the_line_rises_and_separates():
+def test_likelihood_ratio_rises_and_separates():
     rng = np.random.default_rng(0)
     target, others = rng.normal(2, 1, 60), rng.normal(-3, 1, 400)
     line = LikelihoodRatio.fit(target, others, np.ones(400))
@@ -14,7 +14,7 @@ def test_the_line_rises_and_separates():
     assert (line(target) > 0).mean() > 0.95 and (line(others) < 0).mean() > 0.9
 
 
-def by_the_book(target, others, weights, generated):
+def fit_by_scikit_learn(target, others, weights, generated):
     """Fit the line as its docstring says, by another library."""
     order = np.argsort(others)
     heavy = np.cumsum(weights[order]) / weights.sum() >= 0.9
@@ -46,19 +46,19 @@ def by_the_book(target, others, weights, generated):
 @pytest.mark.parametrize("generated", [False, True])
 @pytest.mark.parametrize("shift", [0.0, 2.0])
 @pytest.mark.parametrize("scale", [1.0, 0.01])  # where scores hardly differ, the ridge counts
-def test_the_line_is_the_one_of_the_docstring(count, generated, shift, scale):
+def test_likelihood_ratio_equals_logistic_regression(count, generated, shift, scale):
     rng = np.random.default_rng(count)
     target, others = scale * rng.normal(shift, 1, count), scale * rng.normal(-1, 1.5, 40)
     weights = rng.uniform(0.2, 2, 40)
     line = LikelihoodRatio.fit(target, others, weights, is_generated=generated)
-    slope, offset = by_the_book(target, others, weights, generated)
+    slope, offset = fit_by_scikit_learn(target, others, weights, generated)
     if slope > 1e-3:
         assert (line.slope, line.offset) == pytest.approx((slope, offset), rel=2e-3, abs=2e-3)
     else:
         assert line.slope == pytest.approx(1e-3)
 
 
-def test_weights_count_like_repeats():
+def test_weights_equal_repeats():
     target, others = np.array([1.0, 2.0]), np.array([-1.0, 0.5, 0.0])
     weighted = LikelihoodRatio.fit(target, others, np.array([3.0, 1.0, 1.0]))
     repeated = LikelihoodRatio.fit(target, np.array([-1.0, -1.0, -1.0, 0.5, 0.0]), np.ones(5))
@@ -66,19 +66,19 @@ def test_weights_count_like_repeats():
     assert weighted.offset == pytest.approx(repeated.offset, rel=1e-3, abs=1e-3)
 
 
-def test_a_score_never_counts_against_the_target():
+def test_slope_is_positive_for_reversed_scores():
     line = LikelihoodRatio.fit(np.array([-3.0, -2.0]), np.array([2.0, 3.0]), np.ones(2))
     assert line.slope > 0
 
 
-def test_photos_unlike_the_references_are_allowed_for():
+def test_cut_is_below_the_midpoint():
     """The target's weight reaches down below the held-out references: the cut moves down."""
     target, others = np.array([5.0, 5.5, 6.0]), np.linspace(-5, 0, 50)
     line = LikelihoodRatio.fit(target, others, np.ones(50))
     assert -line.offset / line.slope < 2.4  # half-way between the groups would be 2.5
 
 
-def test_a_fifth_of_wrong_references_hardly_moves_the_cut():
+def test_cut_is_robust_to_mislabelled_references():
     rng = np.random.default_rng(0)
     target, others = rng.normal(5, 1, 40), rng.normal(-3, 1, 400)
     right = LikelihoodRatio.fit(target, others, np.ones(400))
@@ -87,7 +87,7 @@ def test_a_fifth_of_wrong_references_hardly_moves_the_cut():
     assert -wrong.offset / wrong.slope == pytest.approx(-right.offset / right.slope, abs=0.6)
 
 
-def test_generated_counter_examples_move_the_cut_up():
+def test_cut_is_higher_for_generated_others():
     """They are too easy: what lies between them and the references is taken for something else."""
     target, others = np.linspace(5, 6, 20), np.linspace(-5, 0, 50)
     real = LikelihoodRatio.fit(target, others, np.ones(50))
@@ -103,7 +103,7 @@ def test_probability_is_bayes_rule():
 
 
 @pytest.mark.parametrize(("products", "known"), [(2, 9), (4, 2), (10, 9)])
-def test_cross_fit_leaves_photo_and_product_out(products, known):
+def test_cross_fit_leaves_image_and_product_out(products, known):
     """Oracle: fit without the fold by hand, for every fold that the seed gives."""
     rng = np.random.default_rng(1)
     folds = min(8, products)

@@ -52,7 +52,7 @@ def drawn(monkeypatch):
     return vectors
 
 
-def test_the_rule_is_its_parts_put_together():
+def test_columns_equal_the_parts_put_together():
     some = library(dates=6, almonds=5, figs=4, oats=7)
     rule, vectors, labels = fit(some), unit(some.vectors), some.dataset.labels
     shown, others = vectors[labels == 1], vectors[labels != 1]
@@ -71,14 +71,14 @@ def test_the_rule_is_its_parts_put_together():
     assert (rule.prior_share, rule.other_products) == (0.3, 3)
 
 
-def test_a_threshold_that_was_asked_for_is_kept():
+def test_similarity_threshold_is_taken_over():
     some = library(dates=3, almonds=3, figs=3)
     assert fit(some, similarity_threshold=0.7).similarity_threshold == 0.7
     assert fit(some).similarity_threshold == 0.5  # likelier than not
 
 
 @pytest.mark.parametrize("products", [[], ["figs"], ["dates", "oats"]])
-def test_generated_photos_stand_in_where_fewer_than_two_products_are_known(drawn, products):
+def test_generated_images_stand_in_for_missing_products(drawn, products):
     rule = fit(library(almonds=4, **dict.fromkeys(products, 3)))
     generated = [name for name in rule.others if name.startswith("generated ")]
     assert list(rule.others) == products + generated and bool(generated) == (len(products) < 2)
@@ -89,7 +89,7 @@ def test_generated_photos_stand_in_where_fewer_than_two_products_are_known(drawn
     assert scored(rule, of_all)["confusable"] == list(rule.others)  # each is most like itself
 
 
-def test_only_a_single_photo_is_warned_of():
+def test_single_reference_warns():
     with pytest.warns(UserWarning, match="Only one image of 'almonds'"):
         fit(library(dates=3, almonds=1, figs=3))
     with warnings.catch_warnings():
@@ -98,7 +98,7 @@ def test_only_a_single_photo_is_warned_of():
 
 
 @pytest.mark.parametrize("quality", ["standard", "best"])
-def test_what_every_quality_needs_is_in_the_package(monkeypatch, quality):
+def test_background_vectors_of_every_quality_are_packaged(monkeypatch, quality):
     monkeypatch.setattr(background, "background_images", None)  # none is embedded
     name, size = learned.QUALITIES[quality]
     kept = background.background_vectors(load_embedder(name, input_size=size))

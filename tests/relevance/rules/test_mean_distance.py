@@ -6,29 +6,28 @@ import pytest
 
 from similarity_lab import RelevanceScorer
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.distances.comparators import EmbeddingComparator
+from similarity_lab.distances.comparators import EmbeddingComparator, cached_comparator
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.mean_distance import MeanDistanceRule
+from similarity_lab.store import VectorStore
 
 STUDY = "efficientnet-lite0 57934424 gray 224x224 bicubic openvino float32"
 
 
 class Named:
-    """Looks like an embedder; by default like the study's."""
+    """An embedder with a name only; by default the name of the study's."""
 
-    dimension = 3
-
-    input_size = 224, 224
+    dimension, input_size = 3, (224, 224)
 
     def __init__(self, name=STUDY):
         self.name = name
 
     def embed(self, images, *, batch_size=None, progress=True):
-        raise AssertionError("vectors are there already")
+        raise AssertionError("nothing is embedded again")
 
 
-class OfAnotherKind:
+class DistancesOnly:
     """A comparator that is not an embedder with a distance."""
 
     embedder = Named()
@@ -44,12 +43,12 @@ UNKNOWN = {
     "another size": EmbeddingComparator(Named(STUDY.replace("224x224", "224x260"))),
     "in colour": EmbeddingComparator(Named(STUDY.replace("gray", "rgb"))),
     "another distance": EmbeddingComparator(Named(), "euclidean"),
-    "another kind": OfAnotherKind(),
+    "another kind": DistancesOnly(),
 }
 ORIGINAL = EmbeddingComparator(Named())
 
 
-def photographed(almonds, others):
+def make_library(almonds, others):
     """A library whose vectors lie around one direction per product."""
     rng = np.random.default_rng(0)
     count = almonds + others
@@ -66,29 +65,36 @@ def fitted(library, comparator=ORIGINAL, threshold=None, **draw):
     return rule.learn(library, "almonds", comparator, seed=0)
 
 
-def test_the_studys_threshold_is_for_its_own_distances():
+def test_default_threshold_is_for_the_original_distances():
     assert not MeanDistanceRule().needs_other_products(ORIGINAL)
-    assert fitted(photographed(1, 0)).similarity_threshold == 0.65
+    assert fitted(make_library(1, 0)).similarity_threshold == 0.65
     assert MeanDistanceRule(aggregate="nearest").needs_other_products(ORIGINAL)
     assert MeanDistanceRule("from-library").needs_other_products(ORIGINAL)
 
 
+def test_original_embedder_is_recognised_by_name(tmp_path):
+    comparator = MeanDistanceRule().default_comparator(None)
+    cached = cached_comparator(comparator, VectorStore(tmp_path))
+    for original in (comparator, cached):
+        assert not MeanDistanceRule().needs_other_products(original)
+
+
 @pytest.mark.parametrize("comparator", UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_other_distances_need_a_threshold_or_photos_to_choose_it_on(comparator):
+def test_other_distances_need_a_threshold_or_other_products(comparator):
     assert MeanDistanceRule().needs_other_products(comparator)
     with pytest.raises(ValueError, match="No similarity threshold is known"):
-        fitted(photographed(5, 0), comparator)
+        fitted(make_library(5, 0), comparator)
     assert not MeanDistanceRule(0.3).needs_other_products(comparator)
-    assert fitted(photographed(5, 0), comparator, 0.3).similarity_threshold == 0.3
+    assert fitted(make_library(5, 0), comparator, 0.3).similarity_threshold == 0.3
 
 
 @pytest.mark.parametrize(
     "draw", [{"draw": "all"}, {"n_references": 4, "aggregate": "mean-of-nearest"}]
 )
 @pytest.mark.parametrize("almonds", [2, 7])
-def test_a_chosen_threshold_separates_the_library_best(almonds, draw):
+def test_threshold_from_library_has_the_best_balanced_accuracy(almonds, draw):
     """Oracle: each photo against the references other than itself, and every cut between."""
-    library, rule = photographed(almonds, 9), MeanDistanceRule(**draw).reference_draw(0)
+    library, rule = make_library(almonds, 9), MeanDistanceRule(**draw).reference_draw(0)
     unit = library.vectors / np.linalg.norm(library.vectors, axis=1, keepdims=True)
     far_and_near = [], []
     for at, source in enumerate(library.dataset.sources):
@@ -105,12 +111,12 @@ def test_a_chosen_threshold_separates_the_library_best(almonds, draw):
     assert accuracy(chosen) == max(map(accuracy, between)) > 0.5
 
 
-def test_one_photo_of_the_target_cannot_be_left_out():
+def test_threshold_from_library_needs_two_references():
     with pytest.raises(ValueError, match="at least two images of the target"):
-        fitted(photographed(1, 9), threshold="from-library")
+        fitted(make_library(1, 9), threshold="from-library")
 
 
-def test_every_file_counts_as_in_the_study(library, stub, sites):
+def test_repeats_count_as_in_the_study(library, stub, sites):
     """The learned rule counts a picture once."""
     paths = sorted((sites / "nut-shop").iterdir())
     scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)

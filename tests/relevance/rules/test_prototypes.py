@@ -53,12 +53,12 @@ def test_scores_are_log_odds_of_a_softmax(vectors):
     assert (nearest == labels[~is_target] - 1).mean() > 0.9
 
 
-def test_without_variation_in_classes_nothing_is_whitened():
+def test_whitening_without_variation_is_centring():
     """One photo of each product: cosines around the mean of all, as they are."""
     points = unit(np.random.default_rng(0).normal(0, 1, (4, 6)))
     white = Whitening.from_scatter(Scatter.of(points, np.arange(4)))(points)
     np.testing.assert_allclose(white, unit(points - points.mean(0)), atol=1e-6)
 
 
-def test_zeros_have_no_direction():
+def test_unit_keeps_zero_vectors():
     np.testing.assert_allclose(unit(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0, 0]])

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
+from similarity_lab.errors import InputError
 from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 
 DIGEST = "0123456789abcdef" * 4
 
 
-def test_a_draw_depends_on_seed_and_content_only():
+def test_draw_depends_on_seed_and_content_only():
     draw = ReferenceDraw(seed=3)
     np.testing.assert_array_equal(
         draw.indices(30, DIGEST), ReferenceDraw(seed=3).indices(30, DIGEST)
@@ -15,7 +16,7 @@ def test_a_draw_depends_on_seed_and_content_only():
     assert (draw.indices(30, DIGEST) != ReferenceDraw(seed=4).indices(30, DIGEST)).any()
 
 
-def test_every_reference_is_drawn_about_equally_often():
+def test_draw_is_uniform():
     draw = ReferenceDraw(n=15)
     drawn = np.concatenate([draw.indices(30, f"{number:016x}") for number in range(2000)])
     counts = np.bincount(drawn, minlength=30)
@@ -25,7 +26,7 @@ def test_every_reference_is_drawn_about_equally_often():
 @pytest.mark.parametrize(
     ("draw", "unique"), [("with-replacement", None), ("without-replacement", 12), ("all", 20)]
 )
-def test_kinds_of_draw(draw, unique):
+def test_draw_sizes(draw, unique):
     indices = ReferenceDraw(n=12, draw=draw).indices(20, DIGEST)
     assert len(indices) == (20 if draw == "all" else 12)
     assert indices.min() >= 0 and indices.max() < 20
@@ -55,7 +56,7 @@ def test_distances_use_the_drawn_references():
     np.testing.assert_allclose(draw.distances(distances, digests), expected, rtol=1e-6)
 
 
-def test_one_reference_is_the_smallest_draw():
+def test_draw_of_one_reference():
     distances = np.random.default_rng(0).random((5, 7)).astype(np.float32)
     digests = [f"{number:016x}" for number in range(5)]
     drawn = ReferenceDraw(n=1).distances(distances, digests)
@@ -69,7 +70,7 @@ def test_one_reference_is_the_smallest_draw():
         nearest.distances(distances, digests[:4])
 
 
-def test_as_many_as_there_are():
+def test_draw_without_replacement_takes_at_most_all():
     """Without replacement at most every reference once; with it there is no such limit."""
     all_of_them = ReferenceDraw(n=4, draw="without-replacement")
     all_of_them.check(4)
@@ -78,18 +79,24 @@ def test_as_many_as_there_are():
         ReferenceDraw(n=5, draw=draw).check(4)
 
 
-def test_the_scorer_draws_as_a_draw_does_by_default():
+def test_rule_and_draw_have_the_same_defaults():
     assert MeanDistanceRule().reference_draw(0) == ReferenceDraw()
 
 
-def test_what_cannot_be_drawn():
-    with pytest.raises(ValueError, match="draw must be one of"):
-        ReferenceDraw(draw="some")
-    with pytest.raises(ValueError, match="aggregate must be one of"):
-        ReferenceDraw(aggregate="median")
-    with pytest.raises(ValueError, match="at least 1"):
-        ReferenceDraw(n=0)
-    with pytest.raises(ValueError, match="at least 1"):
-        ReferenceDraw(n_nearest=0)
-    with pytest.raises(ValueError, match="lower n_references to 4"):
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"draw": "some"}, "draw must be one of"),
+        ({"aggregate": "median"}, "aggregate must be one of"),
+        ({"n": 0}, "at least 1"),
+        ({"n_nearest": 0}, "at least 1"),
+    ],
+)
+def test_draw_refuses_invalid_parameters(parameters, message):
+    with pytest.raises(InputError, match=message):
+        ReferenceDraw(**parameters)
+
+
+def test_draw_without_replacement_needs_enough_references():
+    with pytest.raises(InputError, match="lower n_references to 4"):
         ReferenceDraw(n=5, draw="without-replacement").check(4)
