@@ -1,7 +1,7 @@
-"""Run the code blocks of README and docs: Python as it stands, and what `similarity-lab` is told.
+"""Run the code blocks of README and docs.
 
-README's commands run. Those of docs/ are held against the command's own parser, so that each of
-them can be given, and what it needs besides (extras, `make` targets) against what there is.
+Python blocks and the commands of README run. The commands of docs/ are parsed by the command's own
+parser; `make` targets and extras are compared with Makefile and pyproject.toml.
 """
 
 import os
@@ -16,7 +16,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parent
-LOCAL: list[str] = []  # what addresses on this machine need, which no reader has
+LOCAL: list[str] = []  # options for urls on this machine, which a reader does not need
 SHELL = ("git clone", "cd ", "python -m http.server", "playwright install", "conda ")
 
 
@@ -31,26 +31,26 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def vectors_are_kept_elsewhere(tmp_path_factory):
-    """Find nothing that an earlier run kept in the user's cache folder, and leave nothing there."""
+def isolated_cache(tmp_path_factory):
+    """Use an empty cache folder instead of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMILARITY_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
-def check_beside(line):
-    """Raise unless a line that is not for `similarity-lab` names what is there."""
+def check_other_command(line):
+    """Raise unless a line other than `similarity-lab` names existing targets or extras."""
     if line.startswith("make "):
         targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         known = set(shlex.split(line)[1:]) <= set(targets)
     elif line.startswith("pip install "):
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        asked = re.findall(r"[a-z]+", "".join(re.findall(r"\[(.*?)\]", line)))
-        known = set(asked) <= set(extras["optional-dependencies"])
+        named = re.findall(r"[a-z]+", "".join(re.findall(r"\[(.*?)\]", line)))
+        known = set(named) <= set(extras["optional-dependencies"])
     else:
         known = line.startswith(SHELL)
     if not known:
-        raise AssertionError(f"told to run what no test knows: {line}")
+        raise AssertionError(f"unknown command: {line}")
 
 
 def run_console(example):
@@ -60,7 +60,7 @@ def run_console(example):
     for line in example.parsed.splitlines():
         words = shlex.split(line)
         if words[0] != "similarity-lab":
-            check_beside(line)
+            check_other_command(line)
         elif main([*words[1:], *(LOCAL if words[1] in ("rank", "collect") else [])]) != 0:
             raise AssertionError(f"{line}: failed")
 
@@ -72,7 +72,7 @@ def parse_console(example):
     for line in example.parsed.replace("\\\n", " ").splitlines():
         words = shlex.split(line)
         if words[0] != "similarity-lab":
-            check_beside(line)
+            check_other_command(line)
             continue
         try:
             make_parser().parse_args(words[1:])
@@ -131,7 +131,7 @@ def in_folder_with_small_sample(small_sample, tmp_path_factory):
 
 
 def blocks_of(pattern, path, console, fixture):
-    """Return what runs the code blocks of Markdown files."""
+    """Return the Sybil that runs the code blocks of Markdown files."""
     parsers = [PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=console)]
     return Sybil(parsers=parsers, path=path, patterns=[pattern], fixtures=[fixture])
 

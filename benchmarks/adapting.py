@@ -41,22 +41,22 @@ def measure(task: object, frozen: EmbeddingComparator) -> dict[str, object]:
             ("adapted", EmbeddingComparator(adapted)),
         )
     }
-    kept = {name: {key: row[key] for key in FIGURES} for name, row in rows.items()}
-    return kept | {"seconds": seconds, "photos": sum(map(len, task.library.values()))}
+    figures = {name: {key: row[key] for key in FIGURES} for name, row in rows.items()}
+    return figures | {"seconds": seconds, "photos": sum(map(len, task.library.values()))}
 
 
 def main() -> None:
     """Measure the targets that are missing; print the means."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", help="default: all")
-    wanted = parser.parse_args().targets
+    selected = parser.parse_args().targets
     require_clean_tree()
     tasks = load_tasks(photos_folder())
     frozen = EmbeddingComparator(stored("efficientnet-lite0", "rgb", all_paths(tasks)))
     file = RESULTS / "adapting.json"
     targets = json.loads(file.read_text())["targets"] if file.is_file() else {}
     for task in tasks:
-        if task.target in targets or (wanted and task.target not in wanted):
+        if task.target in targets or (selected and task.target not in selected):
             continue
         targets[task.target] = measure(task, frozen)
         print(task.target, json.dumps(targets[task.target]), flush=True)

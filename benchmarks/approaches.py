@@ -52,7 +52,7 @@ def packaged(
     """Return an approach on the vectors of a packaged network."""
     name, size = QUALITIES[quality]
 
-    def made(runtime: str) -> Callable[[], Comparator]:
+    def make_with(runtime: str) -> Callable[[], Comparator]:
         def make() -> Comparator:
             # the network's own size has no size in its name, by which vectors are kept
             own = None if quality == "standard" else size
@@ -62,7 +62,7 @@ def packaged(
         return make
 
     fast = "openvino" if color == "gray" else "openvino-int8"  # as the defaults are
-    return Approach(made("keras"), made(fast), **more)
+    return Approach(make_with("keras"), make_with(fast), **more)
 
 
 def siamese(name: str, *, faulty: bool = False, photos: int = TRAIN_PHOTOS) -> Approach:

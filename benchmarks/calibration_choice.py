@@ -29,7 +29,7 @@ Chances = np.ndarray
 
 def chances(photos: Photos) -> tuple[list[dict[tuple, Chances]], list[np.ndarray]]:
     """Return P(relevant) of each product's sites by pair of constants, and the truth."""
-    found, truth = [], []
+    predictions, truth = [], []
     for number, task in enumerate(photos.tasks):
         scorer = RelevanceScorer(
             task.target, embedder=photos.comparator, seed=SEED, progress=False
@@ -45,20 +45,20 @@ def chances(photos: Photos) -> tuple[list[dict[tuple, Chances]], list[np.ndarray
             by_pair[pair] = np.array(
                 [SharePosterior.of(anew(site)).at_least(RELEVANCE_THRESHOLD) for site in scores]
             )
-        found.append(by_pair)
+        predictions.append(by_pair)
         truth.append(task.relevant)
-    return found, truth
+    return predictions, truth
 
 
-def log_loss(found: list[Chances], truth: list[np.ndarray]) -> float:
+def log_loss(predictions: list[Chances], truth: list[np.ndarray]) -> float:
     """Return the mean log loss over all sites."""
-    chance = np.concatenate(found).clip(1e-6, 1 - 1e-6)
+    chance = np.concatenate(predictions).clip(1e-6, 1 - 1e-6)
     return float(-np.log(np.where(np.concatenate(truth), chance, 1 - chance)).mean())
 
 
-def accuracy(found: list[Chances], truth: list[np.ndarray]) -> dict[str, object]:
+def accuracy(predictions: list[Chances], truth: list[np.ndarray]) -> dict[str, object]:
     """Return the share of sites decided rightly, with its interval."""
-    right = (np.concatenate(found) >= 0.5) == np.concatenate(truth)
+    right = (np.concatenate(predictions) >= 0.5) == np.concatenate(truth)
     return {
         "accuracy": float(right.mean()),
         "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
@@ -67,32 +67,34 @@ def accuracy(found: list[Chances], truth: list[np.ndarray]) -> dict[str, object]
 
 def rows(photos: Photos) -> dict[str, object]:
     """Return a quality's figures."""
-    found, truth = chances(photos)
-    every = range(len(found))
+    predictions, truth = chances(photos)
+    every = range(len(predictions))
 
     def best(over: list[int]) -> tuple[float, float]:
         return min(
             GRID,
-            key=lambda pair: log_loss([found[n][pair] for n in over], [truth[n] for n in over]),
+            key=lambda pair: log_loss(
+                [predictions[n][pair] for n in over], [truth[n] for n in over]
+            ),
         )
 
-    chosen = [best([other for other in every if other != number]) for number in every]
+    best_elsewhere = [best([other for other in every if other != number]) for number in every]
     used = {
         "the package's": dict.fromkeys(every, DEFAULT),
-        "chosen on the others": dict(enumerate(chosen)),
+        "chosen on the others": dict(enumerate(best_elsewhere)),
         "best afterwards": dict.fromkeys(every, best(list(every))),
     }
     table = {
-        name: accuracy([found[n][pair] for n, pair in pairs.items()], truth)
+        name: accuracy([predictions[n][pair] for n, pair in pairs.items()], truth)
         | {
-            "log_loss": log_loss([found[n][pair] for n, pair in pairs.items()], truth),
+            "log_loss": log_loss([predictions[n][pair] for n, pair in pairs.items()], truth),
             "constants": sorted({str(pair) for pair in pairs.values()}),
         }
         for name, pairs in used.items()
     }
     grid = {
-        f"{hard:g} / {edge:g}": accuracy([by_pair[hard, edge] for by_pair in found], truth)
-        | {"log_loss": log_loss([by_pair[hard, edge] for by_pair in found], truth)}
+        f"{hard:g} / {edge:g}": accuracy([by_pair[hard, edge] for by_pair in predictions], truth)
+        | {"log_loss": log_loss([by_pair[hard, edge] for by_pair in predictions], truth)}
         for hard, edge in GRID
     }
     return {"chosen": table, "grid": grid}
@@ -110,12 +112,18 @@ def main() -> None:
         load_embedder("efficientnet-lite2", input_size=380, runtime="keras"), paths
     )
     qualities = {"standard": stored("efficientnet-lite0", "rgb", paths), "best": best}
-    found = {name: rows(Photos(tasks, EmbeddingComparator(it))) for name, it in qualities.items()}
-    for quality, tables in found.items():
+    tables_by_quality = {
+        name: rows(Photos(tasks, EmbeddingComparator(embedder)))
+        for name, embedder in qualities.items()
+    }
+    for quality, tables in tables_by_quality.items():
         for kind, table in tables.items():
             for name, row in table.items():
                 print(f"{quality:9} {kind:7} {name:24} {row['accuracy']:.4f} {row['log_loss']:.4f}")
-    results = {"origin": origin("python -m benchmarks.calibration_choice", seed=SEED), **found}
+    results = {
+        "origin": origin("python -m benchmarks.calibration_choice", seed=SEED),
+        **tables_by_quality,
+    }
     print(f"written to {write_results('calibration_choice', results)}")
 
 

@@ -89,8 +89,8 @@ class Sites:
         self.test = grocery_store(root / "grocery-store", "test", "coarse")
         self.paths = sorted({*all_paths(tasks), *self.test.paths})
         self.tasks = [replace(task, library=load_dataset(task.library)) for task in tasks]
-        shown = {path for task in tasks for site in task.sites for path in site.paths}
-        self._digests = {path: content_digest(path) for path in sorted(shown)}
+        site_paths = {path for task in tasks for site in task.sites for path in site.paths}
+        self._digests = {path: content_digest(path) for path in sorted(site_paths)}
 
     def by_distance(
         self, task: Task, comparator: Comparator, **scoring: object
@@ -124,9 +124,9 @@ class Sites:
 
 def figures(runs: list[dict[str, object]]) -> dict[str, object]:
     """Return what is shown of a method's decisions."""
-    found = summary(runs)
-    wanted = [name for key in QUALITY for name in (key, f"{key}_interval")]
-    return {name: found[name] for name in (*wanted, "sites") if name in found}
+    everything = summary(runs)
+    columns = [name for key in QUALITY for name in (key, f"{key}_interval")]
+    return {name: everything[name] for name in (*columns, "sites") if name in everything}
 
 
 def quality(approach: Approach, sites: Sites) -> dict[str, object]:
@@ -152,9 +152,10 @@ def on_each_library(sites: Sites) -> dict[str, object]:
         learner = MetricLearner(FeatureTower(frozen), seed=SEED, progress=False).fit(task.library)
         spent.append(time.process_time() - before)
         comparator = learner.comparator
-        made, shown = comparator.embedder, {path for site in task.sites for path in site.paths}
-        paths = sorted({*shown, *task.library.paths})
-        comparator.embedder = KnownVectors(made, paths, made.embed(paths).vectors)
+        embedder = comparator.embedder
+        site_paths = {path for site in task.sites for path in site.paths}
+        paths = sorted({*site_paths, *task.library.paths})
+        comparator.embedder = KnownVectors(embedder, paths, embedder.embed(paths).vectors)
         runs.append(sites.by_distance(task, comparator, **CHOSEN))
     return figures(runs) | {
         "trained_on": int(np.median([len(task.library) for task in sites.tasks])),
@@ -236,7 +237,7 @@ def cost(task: Task, turns: int) -> dict[str, object]:
     }
 
 
-def kept() -> dict[str, dict[str, object]]:
+def stored_results() -> dict[str, dict[str, object]]:
     """Return what is measured already."""
     return json.loads(FILE.read_text()) if FILE.is_file() else {"rows": {}}
 
@@ -251,15 +252,16 @@ def main() -> None:
     options = parser.parse_args()
     require_clean_tree()
     if options.cost:
-        found = cost(load_tasks(photos_folder(), 1)[0], options.turns)
-        write_results("comparison", kept() | {"cost": found})
-        for name, row in found["rows"].items():
+        costs = cost(load_tasks(photos_folder(), 1)[0], options.turns)
+        write_results("comparison", stored_results() | {"cost": costs})
+        for name, row in costs["rows"].items():
             print(f"{name:36}{row['core_ms_per_image']:10.1f}{row['memory_mib']:8.0f}")
         return
     sites = Sites(photos_folder())
-    for name in options.only or [n for n in (*everything, ADAPTED) if n not in kept()["rows"]]:
+    missing = [name for name in (*everything, ADAPTED) if name not in stored_results()["rows"]]
+    for name in options.only or missing:
         row = on_each_library(sites) if name == ADAPTED else quality(everything[name], sites)
-        results = kept()
+        results = stored_results()
         rows = results["rows"] | {name: row}
         results["rows"] = {n: rows[n] for n in (*everything, ADAPTED) if n in rows}
         command = "python -m benchmarks.comparison"

@@ -101,7 +101,7 @@ def adapting() -> str:
     """Return the section on adapted embedders."""
     results = load("adapting")
     targets = list(results["targets"].values())
-    shown = {
+    columns = {
         "image_auc": "image AUC",
         "site_auc": "site AUC",
         "accuracy": "site accuracy",
@@ -110,9 +110,9 @@ def adapting() -> str:
         "accuracy_when_sure": "accuracy of those",
     }
     rows = [
-        [name, *(f"{mean(row[name][key] for row in targets):.3f}" for key in shown)]
+        [name, *(f"{mean(row[name][key] for row in targets):.3f}" for key in columns)]
         for name in ("frozen", "adapted")
     ]
     minutes = mean(row["seconds"] for row in targets) / 60
     text = ADAPTING.format(count=len(targets), minutes=minutes)
-    return "\n".join([text, table(["", *shown.values()], rows), origin_line(results)])
+    return "\n".join([text, table(["", *columns.values()], rows), origin_line(results)])

@@ -38,8 +38,8 @@ def fewer(tasks: list[Task], count: int) -> Change:
 
     def change(number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
         is_target = library.is_target(tasks[number].target)
-        kept = np.random.default_rng(SEED).permutation(np.flatnonzero(is_target))[:count]
-        return library.subset(np.sort(np.concatenate([kept, np.flatnonzero(~is_target)])))
+        remaining = np.random.default_rng(SEED).permutation(np.flatnonzero(is_target))[:count]
+        return library.subset(np.sort(np.concatenate([remaining, np.flatnonzero(~is_target)])))
 
     return change
 

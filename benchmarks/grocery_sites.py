@@ -202,13 +202,16 @@ def trained_comparators(paths: list[Path]) -> dict[str, Comparator]:
 
 
 def add_trained(
-    add: Callable[[str, list], None], tasks: list[Task], paths: list[Path], chosen: dict[str, str]
+    add: Callable[[str, list], None],
+    tasks: list[Task],
+    paths: list[Path],
+    mean_distance: dict[str, str],
 ) -> None:
     """Add the rows of the networks that were trained on the train split."""
     for name, comparator in trained_comparators(paths).items():
-        seen = Photos(tasks, comparator)
-        add(f"mean distance, {name} (has seen the targets)", seen.decide(**chosen))
-        add(f"learned, {name} (has seen the targets)", seen.decide())
+        photos = Photos(tasks, comparator)
+        add(f"mean distance, {name} (has seen the targets)", photos.decide(**mean_distance))
+        add(f"learned, {name} (has seen the targets)", photos.decide())
 
 
 def main() -> None:
@@ -231,18 +234,18 @@ def main() -> None:
         print(f"{name}: {rows[name]['image_auc']:.4f} {rows[name]['accuracy']:.4f}", flush=True)
 
     original = {"rule": "mean-distance"}
-    chosen = {"rule": MeanDistanceRule("from-library")}
+    mean_distance = {"rule": MeanDistanceRule("from-library")}
     gray = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "gray", paths)))
     runs = gray.decide(**original)
     add("original rule (gray lite0, 0.65 / 0.25)", runs)
     rows["… with the best threshold picked afterwards"] = best_afterwards(runs)
-    add("mean distance, gray lite0, threshold from the library", gray.decide(**chosen))
+    add("mean distance, gray lite0, threshold from the library", gray.decide(**mean_distance))
     color = Photos(tasks, EmbeddingComparator(stored("efficientnet-lite0", "rgb", paths)))
-    add("mean distance, colour lite0, threshold from the library", color.decide(**chosen))
+    add("mean distance, colour lite0, threshold from the library", color.decide(**mean_distance))
     nearest = {"rule": MeanDistanceRule("from-library", draw="all", aggregate="mean-of-nearest")}
     add("mean of 3 nearest, colour lite0, threshold from the library", color.decide(**nearest))
     if not short:
-        add_trained(add, tasks, paths, chosen)
+        add_trained(add, tasks, paths, mean_distance)
     add("learned", color.decide())
     add("learned, generated background as a class", color.decide(with_background(color.comparator)))
     if not short:

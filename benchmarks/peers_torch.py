@@ -15,20 +15,19 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from benchmarks.speed_peers import BATCH, IMAGES, pictures
+from benchmarks.speed_peers import BATCH, IMAGES, noise_images
 
 
 class Lite0(torch.nn.Module):
     """EfficientNet-Lite0 from the packaged weights, batch normalisation folded in, TF's padding."""
 
     def __init__(self) -> None:
-        from similarity_lab.embedders.lite_variants import VARIANTS, folded
-        from similarity_lab.embedders.torch_weights import read_pth
+        from similarity_lab.embedders.lite import VARIANTS, fold_batch_norm, read_pth
 
         super().__init__()
         self.variant = VARIANTS["efficientnet-lite0"]
         tensors = read_pth(self.variant.weights_path())
-        self.folded = lambda name: [torch.tensor(part) for part in folded(tensors, name)]
+        self.folded = lambda name: [torch.tensor(part) for part in fold_batch_norm(tensors, name)]
         self.kept: dict[str, list[torch.Tensor]] = {}
 
     def convolution(
@@ -48,15 +47,15 @@ class Lite0(torch.nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return vectors ``(b, 1280)`` of float32 pixels ``(b, 3, h, w)``, 0…255."""
-        from similarity_lab.embedders.lite_variants import OFFSET, SCALE
+        from similarity_lab.embedders.lite import OFFSET, SCALE
 
         x = self.convolution((pixels - OFFSET) / SCALE, "stem", stride=2)
         for number, block in enumerate(self.variant.blocks()):
-            at, before = f"block{number}", x
+            index, before = f"block{number}", x
             if block.expansion != 1:
-                x = self.convolution(x, f"{at}_expand")
-            x = self.convolution(x, f"{at}_depthwise", stride=block.stride)
-            x = self.convolution(x, f"{at}_project", relu=False)
+                x = self.convolution(x, f"{index}_expand")
+            x = self.convolution(x, f"{index}_depthwise", stride=block.stride)
+            x = self.convolution(x, f"{index}_project", relu=False)
             if block.stride == 1 and x.shape[1] == before.shape[1]:
                 x = x + before
         return self.convolution(x, "head").mean((2, 3))
@@ -80,23 +79,23 @@ def main() -> None:
     """Measure both whenever a line comes in."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     folder, network, cnn = Path(sys.argv[1]), Lite0().eval(), encoder()
-    pixels = torch.tensor(pictures().transpose(0, 3, 1, 2)).float()
+    pixels = torch.tensor(noise_images().transpose(0, 3, 1, 2)).float()
     with torch.inference_mode():
         for _ in sys.stdin:
             start = time.perf_counter()
-            parts = [network(pixels[at : at + BATCH]) for at in range(0, IMAGES, BATCH)]
+            parts = [network(pixels[index : index + BATCH]) for index in range(0, IMAGES, BATCH)]
             arrays = time.perf_counter() - start
             start = time.perf_counter()
             cnn.encode_images(image_dir=folder)
             files = time.perf_counter() - start
-            told = {
+            answer = {
                 "seconds": {
                     "PyTorch, float32": arrays,
                     "imagededup CNN (MobileNetV3 small), files": files,
                 },
                 "vectors": torch.cat(parts)[:, :8].tolist(),
             }
-            print(json.dumps(told), flush=True)
+            print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

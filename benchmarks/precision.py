@@ -38,7 +38,7 @@ def main() -> None:
     """Decide with both and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", nargs="*", default=["learned", "references", "original", "best"])
-    chosen = parser.parse_args().rules
+    selected = parser.parse_args().rules
     require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
@@ -53,22 +53,22 @@ def main() -> None:
     rows: dict[str, dict[str, float]] = {}
 
     @cache
-    def looked_at(name: str, size: int, color: str, runtime: str) -> Photos:
+    def embedded_photos(name: str, size: int, color: str, runtime: str) -> Photos:
         embedder = load_embedder(name, input_size=size, color=color, runtime=runtime)
         return Photos(tasks, EmbeddingComparator(StoredEmbedder(embedder, paths)))
 
-    for rule, name, size, color, change, parameters in (rules[key] for key in chosen):
-        made = {}
+    for rule, name, size, color, change, parameters in (rules[key] for key in selected):
+        decisions_by_precision = {}
         for precision, runtime in RUNTIMES.items():
-            runs = looked_at(name, size, color, runtime).decide(change, **parameters)
-            made[precision] = decisions(runs)
+            runs = embedded_photos(name, size, color, runtime).decide(change, **parameters)
+            decisions_by_precision[precision] = decisions(runs)
             figures = summary(runs)
             rows[f"{rule}, {precision}"] = {key: figures[key] for key in SHOWN if key in figures}
-        pairs = zip(made["float32"], made["int8"], strict=True)
+        pairs = zip(decisions_by_precision["float32"], decisions_by_precision["int8"], strict=True)
         sites, images = (float((exact == rounded).mean()) for exact, rounded in pairs)
         rows[f"{rule}, int8"] |= {"equal site decisions": sites, "equal image decisions": images}
         print(rule, rows[f"{rule}, float32"], rows[f"{rule}, int8"], flush=True)
-    command = "python -m benchmarks.precision --rules " + " ".join(chosen)
+    command = "python -m benchmarks.precision --rules " + " ".join(selected)
     results = {"origin": origin(command, targets=len(tasks)), "rows": rows}
     print(f"written to {write_results('precision', results)}")
 

@@ -74,10 +74,10 @@ def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between)
         "map": each["average_precision"].to_numpy(),
     }
     for level in ("coarse", "fine"):
-        known, asked = data[f"train {level}"], data[f"test {level}"]
-        vectors = embedder.embed(known.paths).vectors
-        queries = embedder.embed(asked.paths).vectors
-        right = nearest_labels(queries, vectors, known.labels, between) == asked.labels
+        gallery, searched = data[f"train {level}"], data[f"test {level}"]
+        vectors = embedder.embed(gallery.paths).vectors
+        queries = embedder.embed(searched.paths).vectors
+        right = nearest_labels(queries, vectors, gallery.labels, between) == searched.labels
         found[f"top1_{level}"] = right.astype(float)
         figures[f"top1_{level}"] = float(right.mean())
         figures[f"top1_{level}_interval"] = wilson_interval(int(right.sum()), len(right))

@@ -17,9 +17,8 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from benchmarks.common import origin, require_clean_tree, write_results
-from similarity_lab.embedders.int8 import Int8, rounded_weights
-from similarity_lab.embedders.lite_variants import HEAD, STEM, VARIANTS
-from similarity_lab.embedders.openvino_graph import lite_graph
+from similarity_lab.embedders.lite import HEAD, STEM, VARIANTS
+from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
 from similarity_lab.embedders.openvino_lite import usable_cores
 
 VARIANT, SIZE, BATCH = "efficientnet-lite0", 224, 1  # as the embedder runs it
@@ -50,7 +49,7 @@ def widest_layer(precision: str) -> ov.Model:
     if precision == "int8":
         low, high = (ops.constant(np.float32(limit)) for limit in (0, 6))
         x = ops.fake_quantize(x, low, high, low, high, 256)
-        values, scale = rounded_weights(kernel, depthwise=False)
+        values, scale = quantise_weights(kernel, depthwise=False)
         weights = ops.multiply(ops.convert(ops.constant(values), "f32"), ops.constant(scale))
     return ov.Model([ops.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1])], [pixels], "wide")
 

@@ -147,15 +147,15 @@ def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
 
     float32, int8 = (load_embedder(runtime=name) for name in ("openvino", "openvino-int8"))
     learned = RelevanceScorer(task.target, progress=False).fit(task.library)
-    kept = RelevanceScorer(task.target, store=folder, progress=False).fit(task.library)
-    kept.decide(Site.from_paths(images, name="all"))
+    cached = RelevanceScorer(task.target, store=folder, progress=False).fit(task.library)
+    cached.decide(Site.from_paths(images, name="all"))
     pixels = np.stack([read_image(path, size=SIZE) for path in images[:64]])
     return {
         "original loop": loop,
         "original rule, float32, cold": original_rule(task, images, "openvino"),
         "original rule, int8, cold": original_rule(task, images, "openvino-int8"),
         "learned rule (default), cold": scoring(learned, images),
-        "learned rule (default), cached": scoring(kept, images),
+        "learned rule (default), cached": scoring(cached, images),
         "embedding, float32, files": embedding(float32, images),
         "embedding, int8, files": embedding(int8, images),
         "embedding, float32, arrays": embedding(float32, pixels),
@@ -168,19 +168,19 @@ def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
 
 def ceilings(watch: Stopwatch) -> dict[str, float]:
     """Return what the cores could do at most, and which part of it is reached."""
-    found = {}
+    figures = {}
     for precision, how in (("float32", "plain"), ("int8", "scaled")):
         spent = watch.core(f"embedding, {precision}, arrays")
         spent += watch.core(f"decoding, {how}, one core")
         ceiling = usable_cores() / spent
-        found[f"{precision}, ceiling, images/s"] = ceiling
-        found[f"{precision}, part of it reached"] = (
+        figures[f"{precision}, ceiling, images/s"] = ceiling
+        figures[f"{precision}, part of it reached"] = (
             watch.rate(f"embedding, {precision}, files") / ceiling
         )
-        found[f"{precision}, processor time, files over parts"] = (
+        figures[f"{precision}, processor time, files over parts"] = (
             watch.core(f"embedding, {precision}, files") / spent
         )
-    return found
+    return figures
 
 
 def first_answer(task: Task, images: list[Path], folder: Path, repeats: int) -> dict[str, float]:
@@ -225,15 +225,15 @@ print(peak() - before)
 def memory(images: list[Path], counts: list[int]) -> dict[str, float]:
     """Return by how many MiB the peak rises above a warm model's, vectors included."""
     names = json.dumps([str(image) for image in images[:64]])
-    found = {}
+    figures = {}
     for count in counts:
         run = subprocess.run(
             [sys.executable, "-c", MEMORY, names, str(count)],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        found[f"memory above the model, {count:,} images, MiB"] = float(run.stdout)
-        found[f"of that the vectors themselves, {count:,} images, MiB"] = count * 1280 * 4 / 2**20
-    return found
+        figures[f"memory above the model, {count:,} images, MiB"] = float(run.stdout)
+        figures[f"of that the vectors themselves, {count:,} images, MiB"] = count * 1280 * 4 / 2**20
+    return figures
 
 
 def main() -> None:

@@ -36,8 +36,7 @@ def onnx_model() -> bytes:
     """Build EfficientNet-Lite0 as an ONNX graph: float32 (n, 3, 224, 224) bytes' values in."""
     from onnx import TensorProto, helper, numpy_helper
 
-    from similarity_lab.embedders.lite_variants import OFFSET, SCALE, VARIANTS, folded
-    from similarity_lab.embedders.torch_weights import read_pth
+    from similarity_lab.embedders.lite import OFFSET, SCALE, VARIANTS, fold_batch_norm, read_pth
 
     variant = VARIANTS["efficientnet-lite0"]
     tensors = read_pth(variant.weights_path())
@@ -52,7 +51,7 @@ def onnx_model() -> bytes:
         return name
 
     def convolution(x: str, name: str, *, stride: int = 1, relu: bool = True) -> str:
-        kernel, bias = folded(tensors, name)
+        kernel, bias = fold_batch_norm(tensors, name)
         depthwise = "depthwise" in name
         weights = [constant(f"{name}_w", kernel), constant(f"{name}_b", bias)]
         x = node(
@@ -66,13 +65,13 @@ def onnx_model() -> bytes:
     x = node("Mul", [x, constant("scale", np.array(1 / SCALE))], "scaled")
     x, channels = convolution(x, "stem", stride=2), 32
     for number, block in enumerate(variant.blocks()):
-        at, before = f"block{number}", x
+        index, before = f"block{number}", x
         if block.expansion != 1:
-            x = convolution(x, f"{at}_expand")
-        x = convolution(x, f"{at}_depthwise", stride=block.stride)
-        x = convolution(x, f"{at}_project", relu=False)
+            x = convolution(x, f"{index}_expand")
+        x = convolution(x, f"{index}_depthwise", stride=block.stride)
+        x = convolution(x, f"{index}_project", relu=False)
         if block.stride == 1 and block.filters == channels:
-            x = node("Add", [before, x], f"{at}_add")
+            x = node("Add", [before, x], f"{index}_add")
         channels = block.filters
     x = node("GlobalAveragePool", [convolution(x, "head")], "pooled")
     node("Flatten", [x], "features")
@@ -87,7 +86,7 @@ def onnx_model() -> bytes:
     return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
 
 
-def pictures() -> np.ndarray:
+def noise_images() -> np.ndarray:
     """Return the same noise in both environments, uint8 (n, h, w, 3)."""
     return np.random.default_rng(0).integers(0, 256, (IMAGES, SIZE, SIZE, 3), np.uint8)
 
@@ -99,16 +98,16 @@ def serve_onnx() -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
     session = onnxruntime.InferenceSession(onnx_model(), options, ["CPUExecutionProvider"])
-    pixels = pictures().transpose(0, 3, 1, 2).astype(np.float32)
+    pixels = noise_images().transpose(0, 3, 1, 2).astype(np.float32)
     for _ in sys.stdin:
         start = time.perf_counter()
         parts = [
-            session.run(None, {"pixels": pixels[at : at + BATCH]})[0]
-            for at in range(0, IMAGES, BATCH)
+            session.run(None, {"pixels": pixels[index : index + BATCH]})[0]
+            for index in range(0, IMAGES, BATCH)
         ]
         seconds = {"ONNX Runtime, float32": time.perf_counter() - start}
-        told = {"seconds": seconds, "vectors": np.concatenate(parts)[:, :8].tolist()}
-        print(json.dumps(told), flush=True)
+        answer = {"seconds": seconds, "vectors": np.concatenate(parts)[:, :8].tolist()}
+        print(json.dumps(answer), flush=True)
 
 
 def environment(name: str, packages: list[str]) -> Path:
@@ -129,37 +128,37 @@ def embedding_rates(peers: Path, torch: Path, repeats: int) -> dict[str, float]:
     from similarity_lab import load_embedder
 
     own = {name: load_embedder(runtime=name) for name in ("openvino", "openvino-int8")}
-    pixels = pictures()
+    pixels = noise_images()
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number:02}.jpg" for number in range(IMAGES)]
         for file, picture in zip(files, pixels, strict=True):
             Image.fromarray(picture).save(file, quality=85)
         modules = ("benchmarks.speed_peers", "benchmarks.peers_torch")
-        words = [[peers, "-m", modules[0], "--serve-onnx"], [torch, "-m", modules[1], folder]]
+        commands = [[peers, "-m", modules[0], "--serve-onnx"], [torch, "-m", modules[1], folder]]
         served = [
             subprocess.Popen(
                 one, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 env=child_environment(),
             )
-            for one in words
+            for one in commands
         ]  # fmt: skip
         for turn in range(repeats + 1):
-            took, found = {}, []
+            seconds_by_name, peer_vectors = {}, []
             for peer in served:
                 print("go", file=peer.stdin, flush=True)
-                told = json.loads(peer.stdout.readline())
-                took |= told["seconds"]
-                found.append(told["vectors"])
+                answer = json.loads(peer.stdout.readline())
+                seconds_by_name |= answer["seconds"]
+                peer_vectors.append(answer["vectors"])
             for name, embedder in own.items():
                 for kind, images in (("arrays", pixels), ("files", files)):
                     start = time.perf_counter()
                     vectors = embedder.embed(images, progress=False).vectors
-                    took[f"{name}, {kind}"] = time.perf_counter() - start
+                    seconds_by_name[f"{name}, {kind}"] = time.perf_counter() - start
                     if (name, kind) == ("openvino", "arrays"):
-                        for theirs in found:
+                        for theirs in peer_vectors:
                             np.testing.assert_allclose(vectors[:, :8], theirs, atol=1e-3)
-            for name, spent in took.items():
+            for name, spent in seconds_by_name.items():
                 rates.setdefault(name, []).extend([IMAGES / spent] * (turn > 0))  # turn 0 warms up
         for peer in served:
             peer.stdin.close()
@@ -192,9 +191,9 @@ def main() -> None:
     few, stores = [count for count in options.counts if count <= LOOKUP_AT_MOST], {}
     kinds = ((peers, [], options.counts), (sys.executable, ["--tensorflow-similarity"], few))
     for python, more, counts in kinds if options.counts else ():
-        words = [python, "-m", "benchmarks.stores", *more, "--counts", *map(str, counts)]
+        commands = [python, "-m", "benchmarks.stores", *more, "--counts", *map(str, counts)]
         run = subprocess.run(
-            words, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
+            commands, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
         )
         stores |= json.loads(run.stdout.splitlines()[-1])
     results = {

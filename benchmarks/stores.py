@@ -57,9 +57,9 @@ class Sqlite:
         return len(self.store.get("e", keys))
 
     def nearest(self, query: np.ndarray) -> list[int]:
-        from similarity_lab.store.search import exactly
+        from similarity_lab.store.search import search_exactly
 
-        rows, _ = exactly(self.store, "e", query[None], NEAREST)
+        rows, _ = search_exactly(self.store, "e", query[None], NEAREST)
         return (rows[0] - 1).tolist()
 
 
@@ -67,9 +67,9 @@ class SqliteIndexed(Sqlite):
     """The same with the package's index (usearch)."""
 
     def nearest(self, query: np.ndarray) -> list[int]:
-        from similarity_lab.store.search import by_index
+        from similarity_lab.store.search import search_index
 
-        rows, _ = by_index(self.store, "e", query[None], NEAREST)
+        rows, _ = search_index(self.store, "e", query[None], NEAREST)
         return (rows[0] - 1).tolist()
 
 
@@ -102,8 +102,8 @@ class Lance:
         return self.table.search().where(f"key IN ({quoted})").limit(len(keys)).to_arrow().num_rows
 
     def nearest(self, query: np.ndarray) -> list[int]:
-        found = self.table.search(query).distance_type("cosine").limit(NEAREST)
-        return found.to_arrow()["number"].to_pylist()
+        rows_found = self.table.search(query).distance_type("cosine").limit(NEAREST)
+        return rows_found.to_arrow()["number"].to_pylist()
 
 
 class Parquet:
@@ -213,16 +213,16 @@ def measure(kind: type, vectors: np.ndarray, folder: Path) -> dict[str, float]:
     row = {"put, vectors/s": len(vectors) / (time.perf_counter() - start)}
     rng = np.random.default_rng(1)
     if hasattr(store, "get"):
-        asked = [[keys[at] for at in rng.integers(0, len(keys), ASKED)] for _ in range(5)]
+        queried_keys = [[keys[at] for at in rng.integers(0, len(keys), ASKED)] for _ in range(5)]
         row["get 40, opened anew, ms"] = 1000 * statistics.median(
-            timed(lambda one=one: kind(folder).get(one))[0] for one in asked
+            timed(lambda one=one: kind(folder).get(one))[0] for one in queried_keys
         )
     queries = clustered(QUERIES if len(vectors) <= MANY else 5, seed=2)
     store.nearest(queries[0])
-    found = [timed(lambda query=query: store.nearest(query)) for query in queries]
-    row["5 nearest, ms"] = 1000 * statistics.median(seconds for seconds, _ in found)
+    rows_found = [timed(lambda query=query: store.nearest(query)) for query in queries]
+    row["5 nearest, ms"] = 1000 * statistics.median(seconds for seconds, _ in rows_found)
     truth = [np.argsort(-(vectors @ query), kind="stable")[:NEAREST] for query in queries]
-    hits = [set(rows) & set(true) for (_, rows), true in zip(found, truth, strict=True)]
+    hits = [set(rows) & set(true) for (_, rows), true in zip(rows_found, truth, strict=True)]
     row["recall"] = sum(map(len, hits)) / (NEAREST * len(queries))
     files = [folder, *folder.parent.glob(f"{folder.name}.*")]
     listed = [file for one in files for file in ([one] if one.is_file() else one.rglob("*"))]

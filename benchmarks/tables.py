@@ -70,7 +70,7 @@ script and laying out every row.
 def representation() -> str:
     """Return the section on comparators."""
     results = load("representation")
-    shown = {
+    columns = {
         "verification_auc": "verification AUC",
         "equal_error_rate": "EER",
         "recall@1": "Recall@1",
@@ -83,17 +83,17 @@ def representation() -> str:
     for name, row in results["rows"].items():
         cells = [
             with_interval(row, key, 3) if f"{key}_interval" in row else f"{row[key]:.3f}"
-            for key in shown
+            for key in columns
         ]
         rows.append([name, *cells])
-    parts = [REPRESENTATION, table(["comparator", *shown.values()], rows)]
+    parts = [REPRESENTATION, table(["comparator", *columns.values()], rows)]
     better = [name for name in results["rows"] if name.startswith(("strong", "metric learning"))]
     parts.append("Minus colour lite0, paired:\n")
     for name in better:
         row = results["rows"][name]
         gains = [
             f"{label} {low:+.3f} to {high:+.3f}"
-            for key, label in shown.items()
+            for key, label in columns.items()
             for low, high in [row.get(f"{key}_minus_baseline_interval", (None, None))]
             if low is not None
         ]

@@ -53,7 +53,7 @@ def of_categories(photos: ImageDataset, categories: np.ndarray) -> ImageDataset:
     return photos.subset(np.flatnonzero(np.isin(photos.labels, categories)))
 
 
-def found(
+def retrieval(
     embedder: StoredEmbedder, judged: ImageDataset, learner: MetricLearner | None
 ) -> pd.DataFrame:
     """Return what each photo finds among the others: Recall@1 and average precision."""
@@ -79,7 +79,7 @@ def one_half(
     learner = MetricLearner(tower, loss=loss, epochs=EPOCHS, seed=seed, progress=False)
     learner.fit(of_categories(data["train"], seen), validation=of_categories(data["val"], seen))
     rest = of_categories(judged, unseen)
-    return found(embedder, rest, None), found(embedder, rest, learner), learner
+    return retrieval(embedder, rest, None), retrieval(embedder, rest, learner), learner
 
 
 def choose(data: dict[str, ImageDataset], embedder: StoredEmbedder) -> list[dict[str, object]]:
@@ -108,15 +108,17 @@ def summary(frozen: pd.DataFrame, trained: pd.DataFrame) -> dict[str, object]:
     """Return both means and the paired interval of their difference, resampling photos."""
     row: dict[str, object] = {"queries": len(frozen), "photos": frozen.index.nunique()}
     photo, _ = pd.factorize(frozen.index)
-    asked = np.bincount(photo)
+    n_queries = np.bincount(photo)
     for column, name in FIGURES.items():
         gain = np.bincount(photo, (trained[column] - frozen[column]).to_numpy())
         row |= {
             f"{name}_frozen": float(frozen[column].mean()),
             f"{name}_trained": float(trained[column].mean()),
-            f"{name}_gain": float(gain.sum() / asked.sum()),
+            f"{name}_gain": float(gain.sum() / n_queries.sum()),
             f"{name}_gain_interval": bootstrap_interval(
-                lambda at, gain=gain: float(gain[at].sum() / asked[at].sum()), len(asked), seed=0
+                lambda at, gain=gain: float(gain[at].sum() / n_queries[at].sum()),
+                len(n_queries),
+                seed=0,
             ),
         }
     return row
@@ -133,8 +135,8 @@ def main() -> None:
     paths = sorted({path for dataset in data.values() for path in dataset.paths})
     embedder = stored("efficientnet-lite0", "rgb", paths)
     file = RESULTS / "unseen_categories.json"
-    kept = json.loads(file.read_text())["choice"] if file.exists() else []
-    choice = choose(data, embedder) if choosing else kept
+    stored_choice = json.loads(file.read_text())["choice"] if file.exists() else []
+    choice = choose(data, embedder) if choosing else stored_choice
     rows, all_frozen, all_trained = {}, [], []
     for seed in SEEDS:
         frozen, trained, learner = one_half(data, embedder, data["test"], seed, **CHOSEN)

@@ -1,10 +1,10 @@
-"""Write what docs/ takes from elsewhere to build/docs/, so that nothing in it is typed twice.
+"""Write the generated parts of docs/ to build/docs/: tables of results and the help of commands.
 
     python tools/docs_parts.py
-    python tools/docs_parts.py --readme    # also renew the table of results in README.md
+    python tools/docs_parts.py --readme    # also update the table of results in README.md
 
-Rows of docs/benchmarks.md, with the command that repeats them, and what `similarity-lab` says of
-itself. The pages include them from there (pymdownx.snippets).
+Tables are rows of docs/benchmarks.md, with the command that reproduces them. The pages include the
+parts with pymdownx.snippets.
 """
 
 import argparse
@@ -28,9 +28,9 @@ class Quote:
     section : str
         The heading under which the table stands.
     rows : tuple of str
-        Patterns of the rows' first cells; every pattern must find one.
+        Patterns of the rows' first cells; every pattern must match one.
     columns : tuple of str
-        Headings of the columns, the first one included; every one must be there.
+        Headings of the columns, the first one included; all must exist.
     """
 
     section: str
@@ -77,44 +77,44 @@ RESULTS = Quote(
 )  # fmt: skip
 
 
-def quote(page: str, wanted: Quote) -> str:
-    """Return a table with the chosen rows and columns, and the line that says how it was made.
+def quote(page: str, selection: Quote) -> str:
+    """Return a table with the requested rows and columns, and the line with its command.
 
     Raises
     ------
     ValueError
-        If the section, a row or a column is no longer there; the message lists what is.
+        If the section, a row or a column does not exist; the message lists those that do.
     """
-    lines = _section(page, wanted.section)
-    tables = [at for at, line in enumerate(lines) if line.startswith("| ---")]
+    lines = _section(page, selection.section)
+    tables = [index for index, line in enumerate(lines) if line.startswith("| ---")]
     if not tables:
-        raise ValueError(f"{wanted.section!r} has no table")
+        raise ValueError(f"{selection.section!r} has no table")
     head = _cells(lines[tables[0] - 1])
     body = []
     for line in lines[tables[0] + 1 :]:
         if not line.startswith("|"):
             break
         body.append(_cells(line))
-    columns = [_position(head, name, wanted.section) for name in wanted.columns or head]
-    for pattern in wanted.rows:
+    columns = [_position(head, name, selection.section) for name in selection.columns or head]
+    for pattern in selection.rows:
         if not any(fnmatchcase(row[0], pattern) for row in body):
-            there = ", ".join(repr(row[0]) for row in body)
-            raise ValueError(f"{wanted.section!r} has no row {pattern!r}; it has {there}")
-    rows = [row for row in body if any(fnmatchcase(row[0], pattern) for pattern in wanted.rows)]
-    marks = ["---", *["---:"] * (len(columns) - 1)]
-    table = [[row[at] for at in columns] for row in [head, *rows]]
-    shown = [f"| {' | '.join(cells)} |" for cells in [table[0], marks, *table[1:]]]
+            existing = ", ".join(repr(row[0]) for row in body)
+            raise ValueError(f"{selection.section!r} has no row {pattern!r}; it has {existing}")
+    rows = [row for row in body if any(fnmatchcase(row[0], pattern) for pattern in selection.rows)]
+    rule = ["---", *["---:"] * (len(columns) - 1)]
+    table = [[row[column] for column in columns] for row in [head, *rows]]
+    formatted = [f"| {' | '.join(cells)} |" for cells in [table[0], rule, *table[1:]]]
     origin = [line for line in lines if line.startswith("`python -m benchmarks.")]
-    return "\n".join([*shown, "", *origin[:1]]) + "\n"
+    return "\n".join([*formatted, "", *origin[:1]]) + "\n"
 
 
 def _section(page: str, heading: str) -> list[str]:
     lines = page.splitlines()
-    starts = [at for at, line in enumerate(lines) if line.lstrip("# ") == heading]
+    starts = [index for index, line in enumerate(lines) if line.lstrip("# ") == heading]
     if not starts:
-        there = ", ".join(repr(line.lstrip("# ")) for line in lines if line.startswith("#"))
-        raise ValueError(f"no section {heading!r}; there are {there}")
-    ends = [at for at, line in enumerate(lines) if at > starts[0] and line.startswith("#")]
+        existing = ", ".join(repr(line.lstrip("# ")) for line in lines if line.startswith("#"))
+        raise ValueError(f"no section {heading!r}; there are {existing}")
+    ends = [index for index, line in enumerate(lines) if index > starts[0] and line.startswith("#")]
     return lines[starts[0] : ends[0] if ends else None]
 
 
@@ -134,19 +134,19 @@ def commands() -> str:
 
     os.environ["COLUMNS"] = "88"  # argparse wraps at the width of the terminal
     actions = make_parser()._actions
-    (chosen,) = (one for one in actions if isinstance(one, argparse._SubParsersAction))
-    helps = {choice.dest: choice.help for choice in chosen._choices_actions}
+    (subparsers,) = (one for one in actions if isinstance(one, argparse._SubParsersAction))
+    helps = {choice.dest: choice.help for choice in subparsers._choices_actions}
     parts = [
         f"## {name}\n\nTo {helps[name]}.\n\n```text\n{parser.format_help().rstrip()}\n```\n"
-        for name, parser in chosen.choices.items()
+        for name, parser in subparsers.choices.items()
     ]
     return "\n".join(parts)
 
 
 def with_results(readme: str, page: str) -> str:
-    """Return README with its table of results as the benchmarks have it now."""
-    before, old = readme.split(BEGIN)
-    after = old.split(END)[1]
+    """Return README with the current table of results."""
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
     table = quote(page, RESULTS).split("\n\n")[0]
     return f"{before}{BEGIN}{table}\n{END}{after}"
 
@@ -155,8 +155,8 @@ def write(out: Path = OUT, figures: Path = FIGURES) -> None:
     """Write all parts."""
     out.mkdir(parents=True, exist_ok=True)
     page = figures.read_text("utf-8")
-    for name, wanted in QUOTES.items():
-        (out / f"{name}.md").write_text(quote(page, wanted), "utf-8")
+    for name, selection in QUOTES.items():
+        (out / f"{name}.md").write_text(quote(page, selection), "utf-8")
     (out / "commands.md").write_text(commands(), "utf-8")
 
 

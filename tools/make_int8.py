@@ -1,9 +1,9 @@
-"""Make similarity_lab/embedders/int8.npz, the int8 form of the packaged networks.
+"""Make similarity_lab/embedders/int8.npz: int8 quantisation parameters of the packaged networks.
 
     python -m tools.make_int8
 
-Post-training quantisation by NNCF, calibrated on the generated background images; equal on every
-machine up to rounding: the images are drawn from seeds, the weights are packaged.
+Post-training quantisation by NNCF, calibrated on the generated background images. The result is the
+same on every machine up to rounding: the images are drawn from seeds, the weights are packaged.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,8 @@ import openvino as ov
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
 from similarity_lab import read_image
-from similarity_lab.embedders.int8 import FILE, Int8
-from similarity_lab.embedders.lite_variants import VARIANTS
-from similarity_lab.embedders.openvino_graph import lite_graph
+from similarity_lab.embedders.lite import VARIANTS
+from similarity_lab.embedders.openvino_graph import FILE, Int8, lite_graph
 from similarity_lab.images import Pixels
 from tools.draw_samples.background import background_images
 
@@ -39,7 +38,7 @@ def quantised(variant: str, images: Sequence[Pixels]) -> ov.Model:
 
 
 def int8_form(model: ov.Model) -> Int8:
-    """Read where and how NNCF rounds."""
+    """Return the ranges and biases of a model that NNCF quantised."""
     ranges: dict[str, np.ndarray] = {}
     biases: dict[str, np.ndarray] = {}
     for node in model.get_ordered_ops():
@@ -56,7 +55,7 @@ def int8_form(model: ov.Model) -> Int8:
 
 
 def main() -> None:
-    """Draw, quantise and write."""
+    """Draw the images, quantise the networks and write the file."""
     images = background_images()
     arrays: dict[str, np.ndarray] = {}
     for variant in VARIANTS:

@@ -1,9 +1,9 @@
-"""Run notebooks and keep their outputs.
+"""Run notebooks and store their outputs.
 
     python tools/run_notebooks.py [NOTEBOOK ...]     default: all of notebooks/
 
 Each runs in full (SIMILARITY_LAB_FAST=0) in a fresh kernel and in a temporary folder. Progress bars
-are not kept; a picture over 200 kB is an error, since outputs are committed.
+are dropped; an image over 200 kB is an error, since outputs are committed.
 """
 
 import base64
@@ -16,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
-MAX_PICTURE = 200_000  # bytes
+MAX_IMAGE = 200_000  # bytes
 PHOTOS = (ROOT / "data", ROOT.parent / "shared" / "datasets")
 
 
@@ -41,7 +41,7 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
             for output in cell.outputs:
-                _check_picture(output, cell.source)
+                _check_image(output, cell.source)
 
 
 def _is_progress(output: nbformat.NotebookNode) -> bool:
@@ -49,19 +49,17 @@ def _is_progress(output: nbformat.NotebookNode) -> bool:
     return widget or output.get("name") == "stderr"
 
 
-def _check_picture(output: nbformat.NotebookNode, source: str) -> None:
+def _check_image(output: nbformat.NotebookNode, source: str) -> None:
     for kind, content in output.get("data", {}).items():
         size = len(base64.b64decode(content)) if kind.startswith("image/") else 0
-        if size > MAX_PICTURE:
-            raise SystemExit(
-                f"a picture of {size:,} bytes, the limit is {MAX_PICTURE:,}:\n{source}"
-            )
+        if size > MAX_IMAGE:
+            raise SystemExit(f"an image of {size:,} bytes, the limit is {MAX_IMAGE:,}:\n{source}")
 
 
 def main() -> None:
-    """Run the notebooks that are named, or all."""
-    named = [Path(argument) for argument in sys.argv[1:]]
-    for source in named or sorted((ROOT / "notebooks").glob("*.ipynb")):
+    """Run the notebooks given as arguments, or all."""
+    notebooks = [Path(argument) for argument in sys.argv[1:]]
+    for source in notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
         print(f"running {source.name} ...", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             notebook = run(source, fast=False, folder=Path(folder))

@@ -11,9 +11,8 @@ from tqdm.auto import tqdm
 from similarity_lab.backend import keras
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
-from similarity_lab.embedders.efficientnet_lite import Split, split_efficientnet_lite
-from similarity_lab.embedders.keras_models import KerasEmbedder
-from similarity_lab.embedders.lite_variants import VARIANTS
+from similarity_lab.embedders.keras_models import KerasEmbedder, Split, split_efficientnet_lite
+from similarity_lab.embedders.lite import VARIANTS
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.images import image_size
 from similarity_lab.images.augmentation import Augmentation

@@ -52,23 +52,23 @@ def load_embedder(
     color : {"rgb", "gray"}
         ``"gray"`` feeds three equal channels, as the original study did.
     runtime : {"auto", "auto-float32", "keras", "openvino", "openvino-int8"}
-        What computes the packaged networks. ``"openvino"`` agrees with Keras to 1e-4 and is
-        faster; ``"openvino-int8"`` is faster still, and decides as well (docs/benchmarks.md).
-        ``"auto"`` is int8 and ``"auto-float32"`` is float32 by OpenVINO, or Keras, with a warning,
-        where OpenVINO does not run. Everything else runs on what it was made with.
+        Of the packaged networks. ``"openvino"`` agrees with Keras to 1e-4 and is faster;
+        ``"openvino-int8"`` is faster still, and decisions are as good (docs/benchmarks.md).
+        ``"auto"`` is OpenVINO in int8 and ``"auto-float32"`` OpenVINO in float32; both fall back
+        to Keras, with a warning, if OpenVINO does not run. Other embedders ignore it.
     input_size : int or (height, width), optional
         In pixels. For the packaged networks, a larger size than their own resolves finer details
         and takes longer; for a TF-Hub module, if it does not state its own; for a function or an
         object, the size of the arrays it gets (default 224, or what a transformer was fitted on).
     threads : int, optional
-        That OpenVINO computes in; default: the cores this process may use.
+        Of OpenVINO; default: all cores that this process may use.
 
     Raises
     ------
     EmbedderError
         If `source` is none of these, or `name` is missing.
     HubError
-        If a TF-Hub module cannot be reached; the message says what to set.
+        A TF-Hub module cannot be loaded.
 
     Examples
     --------
@@ -84,8 +84,8 @@ def load_embedder(
     """
     if runtime not in _RUNTIMES:
         raise EmbedderError(
-            f"runtime must be one of {', '.join(_RUNTIMES)}, got {runtime!r}."
-            f"{did_you_mean(runtime, _RUNTIMES)}"
+            f"Unknown runtime {runtime!r}.{did_you_mean(runtime, _RUNTIMES)} "
+            f"Expected one of: {', '.join(_RUNTIMES)}"
         )
     if color not in ("rgb", "gray"):
         raise EmbedderError(f'color must be "rgb" or "gray", got {color!r}')
@@ -116,11 +116,12 @@ def load_embedder(
 def _packaged(
     name: str, color: Color, runtime: Runtime, size: tuple[int, int] | None, threads: int | None
 ) -> Embedder:
-    by_itself = runtime.startswith("auto")
-    missing = by_itself and importlib.util.find_spec("openvino") is None
+    is_auto = runtime.startswith("auto")
+    missing = is_auto and importlib.util.find_spec("openvino") is None
     if missing:
         warnings.warn(
-            "OpenVINO is not installed, Keras computes instead, more slowly: pip install openvino",
+            "OpenVINO is not installed; falling back to Keras, which is slower: "
+            "pip install openvino",
             stacklevel=3,
         )
     if runtime == "keras" or missing:
@@ -135,7 +136,7 @@ def _packaged(
         size,
         precision="float32" if runtime in ("openvino", "auto-float32") else "int8",
         threads=threads,
-        fall_back=by_itself,
+        fall_back=is_auto,
     )
 
 

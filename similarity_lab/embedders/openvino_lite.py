@@ -1,4 +1,4 @@
-"""EfficientNet-Lite under OpenVINO: the fast way on processors, without TensorFlow."""
+"""EfficientNet-Lite under OpenVINO: fast on processors, without TensorFlow."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from similarity_lab.embedders.base import Batch, StreamingEmbedder, Vectors
-from similarity_lab.embedders.lite_variants import HEAD, VARIANTS, weights_digest
+from similarity_lab.embedders.lite import HEAD, VARIANTS, weights_digest
 from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, Pixels, read_image
 from similarity_lab.images.scaled import read_scaled
@@ -21,10 +21,10 @@ Forward = Callable[[Pixels], Vectors]
 
 
 class OpenVinoLite(StreamingEmbedder):
-    """``"efficientnet-lite0"`` or ``"efficientnet-lite2"``, compiled when it is first needed.
+    """``"efficientnet-lite0"`` or ``"efficientnet-lite2"``, compiled at first use.
 
-    Each of `threads` threads decodes a batch and sends it, one image at a time, through a stream of
-    its own, so that all cores are busy and nothing waits for anything.
+    Each of `threads` threads decodes a batch and infers it, one image at a time, on an OpenVINO
+    stream of its own, so that all cores are busy.
 
     Parameters
     ----------
@@ -33,16 +33,16 @@ class OpenVinoLite(StreamingEmbedder):
     input_size : (height, width), optional
         Default: the variant's own.
     precision : {"float32", "int8"}
-        Vectors in float32 agree with Keras's to 1e-4, those in int8 have a cosine of about 0.99
-        with them. int8 vectors differ in their last digits between kinds of processors, and their
-        pictures are decoded by `similarity_lab.images.scaled.read_scaled`.
+        Float32 vectors agree with those of Keras to 1e-4; int8 vectors have a cosine of about
+        0.99 with them, and their last digits differ between kinds of processors. For int8, images
+        are decoded by `similarity_lab.images.scaled.read_scaled`.
     threads : int, optional
-        Default: the cores this process may use.
+        Default: `usable_cores`.
     fall_back : bool
-        Where OpenVINO does not start, warn, compute with Keras and take its embedder's name.
+        If OpenVINO does not start, warn, use Keras, and take the name of the Keras embedder.
     """
 
-    batch_size = 8  # that a thread takes at once: fewer hand-overs, and all finish together
+    batch_size = 8  # per thread: small enough that all threads finish together
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class OpenVinoLite(StreamingEmbedder):
     ) -> None:
         own = VARIANTS[variant].input_size
         height, width = input_size or (own, own)
-        # what is rounded need not be resized to the last bit
+        # int8 needs no exact resizing
         resizing, reader = {"float32": ("bicubic", read_image), "int8": ("scaled", read_scaled)}[
             precision
         ]
@@ -75,12 +75,12 @@ class OpenVinoLite(StreamingEmbedder):
         return _rebuild, self._arguments  # a compiled network cannot be pickled: compile it again
 
     def forward(self, pixels: Pixels) -> Vectors:
-        """Return the vectors of one batch of uint8 pixels; any number of threads may call it."""
+        """Return the vectors of one batch of uint8 pixels; thread-safe."""
         return self._start()(pixels)
 
     def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
         if len(sources):
-            self._start()  # before anything is decoded: Keras wants other pixels
+            self._start()  # before decoding: a fallback to Keras changes the reader
         return super()._batches(sources, batch_size)
 
     def _start(self) -> Forward:
@@ -98,17 +98,16 @@ class OpenVinoLite(StreamingEmbedder):
             reason = " ".join(str(error).split())[:200]
             if not self._fall_back:
                 raise EmbedderError(
-                    f'OpenVINO does not start here: {reason}; load_embedder(…, runtime="keras") '
-                    "needs none"
+                    f'OpenVINO does not start: {reason}; use load_embedder(…, runtime="keras")'
                 ) from error
             warnings.warn(
-                f"OpenVINO does not start here, Keras computes instead, more slowly: {reason}",
+                f"OpenVINO does not start; falling back to Keras, which is slower: {reason}",
                 stacklevel=2,
             )
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
         keras = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
-        # what is made from now on is made as Keras's embedder does, and has its name
+        # from now on this is the Keras embedder in all but type, so it takes its name
         self.name, self.reader, self.threads = keras.name, keras.reader, keras.threads
         self.batch_size = keras.batch_size
         return keras.forward
@@ -128,7 +127,7 @@ def _rebuild(
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -139,19 +138,18 @@ def _compiled(
 ) -> Forward:
     import openvino as ov
 
-    from similarity_lab.embedders.int8 import Int8
-    from similarity_lab.embedders.openvino_graph import lite_graph
+    from similarity_lab.embedders.openvino_graph import Int8, lite_graph
 
     int8 = Int8.packaged(variant) if precision == "int8" else None
     channels = 1 if color == "gray" else 3
     graph = lite_graph(variant, size, channels, int8)
-    # what one image makes on its way stays in the processor's cache, and fixed shapes are faster
+    # the activations of one image fit into the processor's cache, and fixed shapes are faster
     graph.reshape([1, *size, channels])
     settings = {
         "NUM_STREAMS": threads,
         "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_CPU_PINNING": False,  # decoding needs the cores too
-        # processors with bfloat16 would round to it, and vectors differ between machines
+        "ENABLE_CPU_PINNING": False,  # decoding threads need the cores too
+        # otherwise processors with bfloat16 use it, and vectors differ between machines
         "INFERENCE_PRECISION_HINT": "f32",
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)
@@ -163,8 +161,8 @@ def _compiled(
         request = idle.get()
         try:
             vectors = np.empty((len(pixels), HEAD), np.float32)
-            for at in range(len(pixels)):
-                vectors[at] = request.infer([pixels[at : at + 1]])[0]
+            for index in range(len(pixels)):
+                vectors[index] = request.infer([pixels[index : index + 1]])[0]
             return vectors
         finally:
             idle.put(request)

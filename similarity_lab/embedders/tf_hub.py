@@ -1,4 +1,4 @@
-"""Embedders that are TensorFlow Hub modules: a handle (address) or a SavedModel folder.
+"""Embedders that are TensorFlow Hub modules: a URL or a SavedModel folder.
 
 ``hub.KerasLayer`` does not work under Keras 3, so modules are loaded with ``hub.load`` and called
 as functions.
@@ -22,10 +22,10 @@ class HubEmbedder(StreamingEmbedder):
     Parameters
     ----------
     handle : str
-        Address of a module, or a folder with ``saved_model.pb``.
+        URL of a module, or a folder with ``saved_model.pb``.
     color : {"rgb", "gray"}
     input_size : (height, width), optional
-        Needed if the module does not state its own.
+        Required if the module does not state its own.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class HubEmbedder(StreamingEmbedder):
         probe = self._features(np.zeros((1, height, width, 3), np.float32))
         if probe.ndim != 2:
             raise InputError(
-                f"{handle}: gives {probe.shape[1:]} per image; expected a feature-vector module"
+                f"{handle}: expected one feature vector per image, got {probe.shape[1:]}"
             )
         super().__init__(
             f"{_identity(handle)} {color} {height}x{width} bicubic hub float32",
@@ -61,7 +61,7 @@ class HubEmbedder(StreamingEmbedder):
         result = self._call(values)
         if isinstance(result, dict):
             if len(result) != 1 and "default" not in result:
-                raise InputError(f"the module gives several outputs: {', '.join(sorted(result))}")
+                raise InputError(f"the module has several outputs: {', '.join(sorted(result))}")
             result = result.get("default", next(iter(result.values())))
         return np.asarray(result, np.float32)
 
@@ -75,9 +75,9 @@ def _load(handle: str) -> Any:  # noqa: ANN401 - TensorFlow's restored objects h
         return hub.load(handle)
     except Exception as error:  # urllib, tarfile and TensorFlow each raise their own kinds
         raise HubError(
-            f"{handle}: cannot be loaded ({' '.join(str(error).split())[:160]}). Without a network,"
-            " set TFHUB_CACHE_DIR to a cache that holds the module, or pass the folder of a "
-            "downloaded SavedModel instead of the address"
+            f"{handle}: could not be loaded ({' '.join(str(error).split())[:160]}). Without a "
+            "network, set TFHUB_CACHE_DIR to a cache that holds the module, or pass the folder of "
+            "a downloaded SavedModel instead of the URL"
         ) from error
 
 
@@ -116,7 +116,7 @@ def _stated_size(module: Any, handle: str) -> tuple[int, int]:  # noqa: ANN401
 def _identity(handle: str) -> str:
     folder = Path(handle)
     if not folder.is_dir():
-        return handle  # an address names its version
+        return handle  # a URL names its version
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())

@@ -79,7 +79,7 @@ def from_transformer(
         side = isqrt(features // 3)
         if 3 * side * side != features:
             raise EmbedderError(
-                f"{name!r} was fitted on {features} features, which is no square RGB image; pass "
+                f"{name!r} was fitted on {features} features, not a square RGB image; pass "
                 "input_size=(height, width)"
             )
         input_size = side, side

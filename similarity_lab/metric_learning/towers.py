@@ -18,8 +18,8 @@ from tqdm.auto import tqdm
 
 from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.embedders.base import Images, StreamingEmbedder, Vectors, as_sources
-from similarity_lab.embedders.efficientnet_lite import split_efficientnet_lite
-from similarity_lab.embedders.lite_variants import weights_digest as packaged_digest
+from similarity_lab.embedders.keras_models import split_efficientnet_lite
+from similarity_lab.embedders.lite import weights_digest as packaged_digest
 from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.files import skipped_table

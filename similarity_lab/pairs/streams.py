@@ -1,4 +1,4 @@
-"""Batches for training, drawn anew each epoch: pairs of images, or a few images of each class.
+"""Training batches, redrawn each epoch: pairs of images, or a few images of each class.
 
 In memory are the positions of an epoch's images, a few batches, and decoded images (uint8) if they
 fit a stated limit. So 100,000 images and more can be trained on.
@@ -46,7 +46,7 @@ class DecodedImages:
     cache : bool
         Cache decoded images: n · h · w · c bytes.
     cache_limit : int
-        Above this many bytes nothing is cached, and every batch is decoded anew.
+        Above this many bytes nothing is cached, and every batch is decoded again.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class Stream(keras.utils.PyDataset):
     are made. A subclass draws the positions of an epoch's images in `_draw` and has `steps`.
 
     Epochs are counted from 0, as Keras counts them: a first ``fit`` trains on epoch 0, a later one
-    goes on where it stopped. A new stream resumes at epoch k after ``start_epoch(k)``.
+    resumes where it stopped. A new stream resumes at epoch k after ``start_epoch(k)``.
     """
 
     epoch: int
@@ -226,7 +226,7 @@ class PairStream(Stream):
     Each batch is ``((left, right), is_same)``: float32 images ``(b, h, w, c)`` in 0…1, twice, and
     float32 ``(b, 1)``, 1 for the same class; in order positive, negative, positive, negative … with
     one anchor (left) for two rows. Partners are drawn as by `similarity_lab.pairs.pair_indices`,
-    anew each epoch.
+    and redrawn each epoch.
 
     Parameters
     ----------

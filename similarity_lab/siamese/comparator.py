@@ -61,11 +61,11 @@ class SiameseComparator(EmbeddingComparator):
     network : keras.Model
     head : {"sigmoid", "batchnorm-sigmoid", "distance"}
     embedder : KerasEmbedder
-        The tower; its name holds a digest of architecture and weights.
+        The tower; its name contains a digest of architecture and weights.
 
     Raises
     ------
-    ValueError
+    InputError
         For a model that is neither.
 
     Examples
@@ -73,8 +73,8 @@ class SiameseComparator(EmbeddingComparator):
     >>> from similarity_lab.samples import load_image
     >>> from similarity_lab.siamese import architecture_1, build
     >>> comparator = SiameseComparator(build(architecture_1(), "sigmoid"))
-    >>> photos = [load_image("almonds", 1), load_image("dates", 1)]
-    >>> comparator.distances(photos, photos[:1]).shape
+    >>> images = [load_image("almonds", 1), load_image("dates", 1)]
+    >>> comparator.distances(images, images[:1]).shape
     (2, 1)
     >>> threshold = comparator.distance_at(0.5)  # where the network is undecided
     """

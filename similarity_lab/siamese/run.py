@@ -1,4 +1,4 @@
-"""A training run: the network, its history and configuration; and its state while it goes on."""
+"""A training run: the network, its history and configuration; and its state while training."""
 
 import hashlib
 import json

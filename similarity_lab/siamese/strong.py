@@ -13,9 +13,8 @@ from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.embedders import embed_all
 from similarity_lab.embedders.base import Images
-from similarity_lab.embedders.efficientnet_lite import efficientnet_lite
-from similarity_lab.embedders.keras_models import KerasEmbedder
-from similarity_lab.embedders.lite_variants import VARIANTS
+from similarity_lab.embedders.keras_models import KerasEmbedder, efficientnet_lite
+from similarity_lab.embedders.lite import VARIANTS
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.siamese.heads import Head

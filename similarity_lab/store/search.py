@@ -1,4 +1,4 @@
-"""The kept photos that are nearest to images: exactly, or for very many by an index."""
+"""Nearest stored vectors: exactly, or by an approximate index if there are very many."""
 
 import hashlib
 import importlib.util
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 EXACT_UP_TO = 100_000
 COLUMNS = ["query", "rank", "path", "distance"]
 _BLOCK = 4096
-_KEPT_EVERY = 50_000  # vectors added to the index: what an interrupt costs at most
-_SPARE = 64
-_WIDTH = 256  # of the search in the index: recall before speed
+_SAVED_EVERY = 50_000  # vectors added to the index: the most that an interruption costs
+_N_CANDIDATES = 64  # beside 4 k
+_EXPANSION = 256  # of usearch: recall before speed
 
 Rows = npt.NDArray[np.int64]
 
@@ -50,13 +50,13 @@ def nearest(
     k : int
         Neighbours per vector.
     exact : bool, optional
-        Compare with every vector; default: up to 100,000 of them. Beyond, an index (usearch,
-        ``pip install "similarity_lab[search]"``) is made beside the store and kept up to date; what
-        it finds is compared exactly, so distances are right, and above 99 % of the true neighbours
-        are found (docs/benchmarks.md). To make it of a million vectors takes tens of minutes, and
-        goes on where it was interrupted.
+        Compare with every vector; default: up to 100,000 of them. Beyond, an approximate index
+        (usearch, ``pip install "similarity_lab[search]"``) is built beside the store and kept up
+        to date. Its candidates are compared exactly, so distances are exact; more than 99 % of the
+        true neighbours are found (docs/benchmarks.md). Indexing a million vectors takes tens of
+        minutes and resumes after an interruption.
     progress : bool
-        Show a bar while the index is made.
+        Show a progress bar while indexing.
 
     Returns
     -------
@@ -77,9 +77,9 @@ def nearest(
     if exact is None:
         exact = store.folder is None or count <= EXACT_UP_TO or not _index_is_possible(count)
     rows, distances = (
-        exactly(store, embedder, queries, k)
+        search_exactly(store, embedder, queries, k)
         if exact
-        else by_index(store, embedder, queries, k, progress=progress)
+        else search_index(store, embedder, queries, k, progress=progress)
     )
     return pd.DataFrame(
         [
@@ -93,7 +93,7 @@ def nearest(
     )
 
 
-def exactly(
+def search_exactly(
     store: VectorStore, embedder: str, queries: Vectors, k: int
 ) -> tuple[list[Rows], list[Vectors]]:
     """Return row numbers and distances of the k nearest, comparing with every vector."""
@@ -108,66 +108,68 @@ def exactly(
     return list(rows), list(distances)
 
 
-def by_index(
+def search_index(
     store: VectorStore, embedder: str, queries: Vectors, k: int, *, progress: bool = False
 ) -> tuple[list[Rows], list[Vectors]]:
-    """Return the same by an index, which is made or brought up to date first."""
-    index = _up_to_date(store, embedder, queries.shape[1], progress=progress)
+    """Return the same by the index, which is built or brought up to date first."""
+    index = _updated_index(store, embedder, queries.shape[1], progress=progress)
     rows, distances = [], []
     for query in queries:
-        matches = index.search(query, _SPARE + 4 * k)  # it rounds to 16 bits; what follows does not
+        matches = index.search(
+            query, _N_CANDIDATES + 4 * k
+        )  # in float16; the candidates are then compared exactly
         candidates = np.asarray(matches.keys, np.int64)
-        away = 1 - _unit(store.rows(embedder, candidates.tolist())) @ query
-        order = np.argsort(away, kind="stable")[:k]
+        exact = 1 - _unit(store.rows(embedder, candidates.tolist())) @ query
+        order = np.argsort(exact, kind="stable")[:k]
         rows.append(candidates[order])
-        distances.append(away[order])
+        distances.append(exact[order])
     return rows, distances
 
 
-def _up_to_date(store: VectorStore, embedder: str, dimension: int, *, progress: bool) -> "Index":
-    """Return the index with all vectors; it is only a shortcut and made again if it is lost."""
+def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progress: bool) -> "Index":
+    """Return an index of all vectors; a lost or foreign one is rebuilt."""
     from usearch.index import Index
 
     owner = f"{store.identity()} {embedder}".encode()
     if store.folder is None:
         raise InputError("an index needs a store on disk; pass exact=True")
     file = store.folder / f"nearest-{hashlib.sha256(owner).hexdigest()[:16]}.usearch"
-    index = _restored(file, dimension)
+    index = _load(file, dimension)
     if index is None:
-        index = Index(ndim=dimension, metric="cos", dtype="f16", expansion_add=_WIDTH)
-    index.expansion_search = _WIDTH
-    kept = len(index)
-    last = int(np.max(index.keys)) if kept else 0
+        index = Index(ndim=dimension, metric="cos", dtype="f16", expansion_add=_EXPANSION)
+    index.expansion_search = _EXPANSION
+    n_saved = len(index)
+    last = int(np.max(index.keys)) if n_saved else 0
     bar = tqdm(
-        desc="indexing", unit="photo", total=store.embedders()[embedder], initial=kept,
+        desc="indexing", unit="image", total=store.embedders()[embedder], initial=n_saved,
         disable=not progress, leave=None,
     )  # fmt: skip
     with bar:
         for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last):
             index.add(numbers.astype(np.uint64), vectors)
             bar.update(len(numbers))
-            if len(index) - kept >= _KEPT_EVERY:
-                kept = _keep(index, file)
-    if len(index) > kept:
-        _keep(index, file)
+            if len(index) - n_saved >= _SAVED_EVERY:
+                n_saved = _save(index, file)
+    if len(index) > n_saved:
+        _save(index, file)
     return index
 
 
-def _keep(index: "Index", file: Path) -> int:
-    """Write the index; return how many vectors it holds."""
-    with atomic_write(file, writer=os.getpid()) as part:  # another process may write its own
+def _save(index: "Index", file: Path) -> int:
+    """Save the index; return its number of vectors."""
+    with atomic_write(file, writer=os.getpid()) as part:  # another process may save its own
         index.save(str(part))
     return len(index)
 
 
-def _restored(file: Path, dimension: int) -> "Index | None":
+def _load(file: Path, dimension: int) -> "Index | None":
     from usearch.index import Index
 
     if not file.exists():
         return None
     try:
         index = Index.restore(str(file))
-    except (RuntimeError, ValueError, KeyError):  # not an index: made again
+    except (RuntimeError, ValueError, KeyError):  # not an index: rebuild
         return None
     return index if index is not None and index.ndim == dimension else None
 
@@ -176,7 +178,7 @@ def _index_is_possible(count: int) -> bool:
     if importlib.util.find_spec("usearch") is not None:
         return True
     warnings.warn(
-        f"comparing with all of {count:,} vectors; an index would be faster: "
+        f"comparing with all {count:,} vectors; an index would be faster: "
         'pip install "similarity_lab[search]"',
         stacklevel=3,
     )

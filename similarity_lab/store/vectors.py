@@ -1,7 +1,7 @@
-"""The store itself: one SQLite file.
+"""`VectorStore`: vectors in one SQLite file, by embedder and content.
 
 SQLite's write-ahead log makes it safe to kill a writer at any moment and to write from several
-processes at once; every row carries a checksum of all that it says, looked at on each read.
+processes at once. Every row has a checksum of all its fields, verified on each read.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ Vectors = npt.NDArray[np.float32]
 """Embeddings, shape (n, dimension)."""
 
 _FILE = "vectors.sqlite3"
-_APPLICATION, _FORMAT = 0x53494D4C, 1  # "SIML"
+_APPLICATION, _FORMAT = 0x53494D4C, 2  # "SIML"; 1: version 1 of this package
 _PAGE = 2**14  # bytes; three vectors of 1,280 numbers fill one
-_ASKED_AT_ONCE = 500
-_NAMES = "utf-8", "surrogateescape"  # of files: they may hold bytes that are no text
-_PATIENCE = 60  # seconds to wait for another process to finish writing
+_QUERY_SIZE = 500  # contents per query
+_PATH_CODEC = "utf-8", "surrogateescape"  # paths may contain bytes that are not text
+_TIMEOUT = 60  # seconds to wait for another process to finish writing
 _SCHEMA = """
 CREATE TABLE store (identity TEXT NOT NULL);
 INSERT INTO store VALUES (hex(randomblob(16)));
@@ -43,9 +43,9 @@ CREATE TABLE vectors (
 class VectorStore:
     """Vectors by embedder and content.
 
-    What is kept under a name was made by the embedder of that name from a picture with exactly that
-    content (SHA-256), or reading raises. The file holds vectors and the path at which each picture
-    was first seen, no pictures. It must lie on a local disk: SQLite's log needs one.
+    A vector is stored under the name of its embedder and the SHA-256 of its image. The file holds
+    vectors and the path at which each image was first seen, but no images. It must be on a local
+    disk, which SQLite's log requires.
 
     Parameters
     ----------
@@ -67,17 +67,17 @@ class VectorStore:
     def __init__(self, folder: str | PathLike[str] | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
         self.file = None if self.folder is None else self.folder / _FILE
-        self._alone = threading.Lock()
+        self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
 
     @classmethod
-    def of(cls, thing: "StoreSource") -> "VectorStore":
-        """Return a store as it is; anything else is its folder."""
-        return thing if isinstance(thing, VectorStore) else cls(thing)
+    def of(cls, source: "StoreSource") -> "VectorStore":
+        """Return a store unchanged, or the store in a folder."""
+        return source if isinstance(source, VectorStore) else cls(source)
 
     def __reduce__(self) -> tuple[type, tuple[Path | None]]:
-        return VectorStore, (self.folder,)  # a connection cannot be copied: open another one
+        return VectorStore, (self.folder,)  # a copy opens its own connection
 
     def __repr__(self) -> str:
         return f"VectorStore({'' if self.folder is None else repr(str(self.folder))})"
@@ -91,43 +91,43 @@ class VectorStore:
         return "the store in memory" if self.file is None else str(self.file)
 
     def close(self) -> None:
-        """Close the file; it is opened again when needed."""
-        with self._alone:
+        """Close the file; the next access opens it again. A store in memory is lost."""
+        with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
     def get(self, embedder: str, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return what is kept of these contents.
+        """Return the stored vectors of these contents, by content.
 
         Parameters
         ----------
         embedder : str
             Its name.
         contents : sequence of str
-            SHA-256 of each picture's bytes, hexadecimal.
+            SHA-256 of each image's bytes, hexadecimal.
 
         Raises
         ------
         StoreError
-            If a row's checksum is wrong or the file is damaged.
+            A checksum is wrong, the file is damaged, or another version wrote it.
         """
-        found: dict[str, Vectors] = {}
+        vectors: dict[str, Vectors] = {}
         if self.is_empty:
-            return found
+            return vectors
         with self._open() as connection:
             number, dimension = self._embedder(connection, embedder)
-            for start in range(0, len(contents), _ASKED_AT_ONCE):
-                asked = [bytes.fromhex(c) for c in contents[start : start + _ASKED_AT_ONCE]]
-                marks = ",".join("?" * len(asked))
+            for start in range(0, len(contents), _QUERY_SIZE):
+                digests = [bytes.fromhex(c) for c in contents[start : start + _QUERY_SIZE]]
+                marks = ",".join("?" * len(digests))
                 rows = connection.execute(
                     "SELECT content, vector, path, checksum FROM vectors"  # noqa: S608
                     f" WHERE embedder = ? AND content IN ({marks})",
-                    [number, *asked],
+                    [number, *digests],
                 )
                 for row in rows:
-                    found[row[0].hex()] = self._checked(embedder, dimension, *row)
-        return found
+                    vectors[row[0].hex()] = self._checked(embedder, dimension, *row)
+        return vectors
 
     def put(
         self,
@@ -135,26 +135,26 @@ class VectorStore:
         vectors: Mapping[str, Vectors],
         paths: Mapping[str, str] | None = None,
     ) -> int:
-        """Keep vectors, all or none of them; return how many were new.
+        """Store vectors, all or none of them; return how many were new.
 
         Parameters
         ----------
         embedder : str
         vectors : mapping of content to ndarray of float32, shape (dimension,)
         paths : mapping of content to str, optional
-            Where pictures were seen, for `nearest` to show.
+            Where the images were seen, for `nearest`.
         """
         rows = []
         for content, vector in vectors.items():
             values = np.ascontiguousarray(vector, "<f4")
             if values.ndim != 1 or not np.isfinite(values).all():
                 raise InputError(
-                    f"expected one finite float32 vector per picture, got {values.shape}"
+                    f"expected one finite float32 vector per image, got {values.shape}"
                 )
             path, raw = (paths or {}).get(content, ""), values.tobytes()
             digest = bytes.fromhex(content)
             checksum = _checksum(embedder, digest, raw, path)
-            rows.append((digest, raw, path.encode(*_NAMES), checksum))
+            rows.append((digest, raw, path.encode(*_PATH_CODEC), checksum))
         if not rows:
             return 0
         dimension = len(rows[0][1]) // 4
@@ -176,12 +176,12 @@ class VectorStore:
             return connection.total_changes - before
 
     def identity(self) -> str:
-        """Return what no other store shares, so that an index beside it is known to be its own."""
+        """Return a random identifier of this store, to recognise its own index."""
         with self._open() as connection:
             return str(connection.execute("SELECT identity FROM store").fetchone()[0])
 
     def embedders(self) -> dict[str, int]:
-        """Return how many vectors there are of each embedder."""
+        """Return the number of vectors of each embedder."""
         if self.is_empty:
             return {}
         with self._open() as connection:
@@ -200,7 +200,7 @@ class VectorStore:
             with self._open() as connection:
                 number, dimension = self._embedder(connection, embedder)
                 rows = connection.execute(
-                    # in the order of the file: the index on contents would mean sorting it all
+                    # in file order: SQLite would otherwise use the index on contents and sort
                     "SELECT id, content, vector, path, checksum FROM vectors NOT INDEXED"
                     " WHERE embedder = ? AND id > ? ORDER BY id LIMIT ?",
                     (number, after, size),
@@ -216,8 +216,8 @@ class VectorStore:
         one = "SELECT content, vector, path, checksum FROM vectors WHERE id = ? AND embedder = ?"
         with self._open() as connection:
             number, dimension = self._embedder(connection, embedder)
-            found = [connection.execute(one, (int(at), number)).fetchone() for at in numbers]
-        return np.stack([self._checked(embedder, dimension, *row) for row in found])
+            rows = [connection.execute(one, (int(row), number)).fetchone() for row in numbers]
+        return np.stack([self._checked(embedder, dimension, *row) for row in rows])
 
     def paths(self, rows: Sequence[int]) -> list[str]:
         """Return the paths of these row numbers."""
@@ -227,17 +227,17 @@ class VectorStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with self._alone:
+        with self._lock:
             try:
                 if self._connection is None or self._process != os.getpid():
                     self._connection, self._process = self._connected(), os.getpid()
                 yield self._connection
             except sqlite3.OperationalError as error:
-                raise StoreError(f"{self}: cannot be used now: {error}") from error
+                raise StoreError(f"{self}: could not be accessed: {error}") from error
             except sqlite3.DatabaseError as error:
                 raise StoreError(
-                    f"{self} is damaged or no store ({error}); move it away or delete it, "
-                    "vectors are made again"
+                    f"{self} is damaged or not a store ({error}); delete it: vectors are "
+                    "computed anew"
                 ) from error
 
     def _connected(self) -> sqlite3.Connection:
@@ -245,13 +245,13 @@ class VectorStore:
             self.folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
             self.file or ":memory:",
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
             isolation_level=None,
             check_same_thread=False,
         )
-        connection.text_factory = lambda data: data.decode(*_NAMES)
+        connection.text_factory = lambda data: data.decode(*_PATH_CODEC)
         try:
-            connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a file that is made now
+            connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing
             with connection:
@@ -272,15 +272,18 @@ class VectorStore:
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {_FORMAT}")
         elif application != _APPLICATION:
-            raise StoreError(f"{self} is another program's database; choose another folder")
+            raise StoreError(f"{self} is a database of another program; choose another folder")
         elif version != _FORMAT:
             raise StoreError(
-                f"{self} has format {version}, this version reads {_FORMAT}; move it away"
+                f"{self} was written by "
+                f"{'version 1' if version < _FORMAT else 'a newer version'} of similarity_lab "
+                f"(store format {version}, expected {_FORMAT}); delete it or choose another "
+                "folder: vectors are computed anew"
             )
 
     @staticmethod
     def _embedder(connection: sqlite3.Connection, name: str) -> tuple[int, int]:
-        """Return number and dimension; zeros where there is none of that name."""
+        """Return number and dimension of an embedder; zeros if it is unknown."""
         row = connection.execute("SELECT id, dimension FROM embedders WHERE name = ?", (name,))
         return row.fetchone() or (0, 0)
 
@@ -289,8 +292,8 @@ class VectorStore:
     ) -> Vectors:
         if len(raw) != 4 * dimension or _checksum(embedder, content, raw, path) != checksum:
             raise StoreError(
-                f"{self} is damaged: the checksum of {path or content.hex()} is wrong; move "
-                "it away or delete it, vectors are made again"
+                f"{self} is damaged: wrong checksum of {path or content.hex()}; delete it: "
+                "vectors are computed anew"
             )
         return np.frombuffer(raw, "<f4").astype(np.float32, copy=False)
 
@@ -300,12 +303,12 @@ StoreSource = VectorStore | str | PathLike[str]
 
 
 def cache_folder() -> Path:
-    """Return where the command line keeps vectors: SIMILARITY_LAB_CACHE or the user's cache."""
+    """Return the default store of commands: SIMILARITY_LAB_CACHE or the user's cache folder."""
     return Path(os.environ.get("SIMILARITY_LAB_CACHE") or user_cache_dir("similarity_lab"))
 
 
 def _checksum(embedder: str, content: bytes, raw: bytes, path: str) -> bytes:
     digest = hashlib.blake2b(content, digest_size=8)
-    for part in (embedder.encode(), path.encode(*_NAMES), raw):
+    for part in (embedder.encode(), path.encode(*_PATH_CODEC), raw):
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.digest()

@@ -15,9 +15,8 @@ from PIL import Image
 
 from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.embedders import loading, openvino_lite
-from similarity_lab.embedders.int8 import Int8, rounded_weights
-from similarity_lab.embedders.lite_variants import VARIANTS
-from similarity_lab.embedders.openvino_graph import lite_graph
+from similarity_lab.embedders.lite import VARIANTS
+from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
 from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
 from similarity_lab.errors import EmbedderError, SavedFolderError
 from similarity_lab.relevance.rules.prototypes import unit
@@ -141,7 +140,7 @@ def test_scoring_with_the_default_embedder_needs_no_network_library(library, sit
         f"s = RelevanceScorer('almonds', progress=False).fit({str(library)!r})\n"
         f"r = s.decide({str(sites / 'nut-shop')!r})\n"
         "heavy = {'tensorflow', 'keras', 'torch'} & set(sys.modules)\n"
-        "print(json.dumps([r.embedder, sorted(heavy)]))"
+        "print(json.dumps([r.settings.embedder, sorted(heavy)]))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     name, heavy = json.loads(run.stdout)
@@ -158,7 +157,7 @@ def test_a_scorer_moves_between_machines_with_and_without_openvino(library, site
     keras = load_embedder(runtime="keras")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=keras).set_params(progress=False)
     here, there = scorer.decide(sites / "nut-shop"), loaded.decide(sites / "nut-shop")
-    assert "openvino" in here.embedder and "keras" in there.embedder
+    assert "openvino" in here.settings.embedder and "keras" in there.settings.embedder
     assert here.decision == there.decision
     np.testing.assert_allclose(here.images["score"], there.images["score"], atol=1e-2)
 
@@ -170,13 +169,13 @@ def test_falls_back_to_keras_once_with_a_message(monkeypatch):
     monkeypatch.setattr(openvino_lite, "_compiled", broken)
     pictures = noise(100)
     embedder = load_embedder(input_size=100)
-    with pytest.warns(UserWarning, match=r"Keras computes instead.*no such instruction") as caught:
+    with pytest.warns(UserWarning, match=r"falling back to Keras.*no such instruction") as caught:
         vectors = embedder.embed(pictures, progress=False, batch_size=1).vectors
     assert len(caught) == 1
     keras = load_embedder(input_size=100, runtime="keras")
     np.testing.assert_allclose(vectors, keras.embed(pictures, progress=False).vectors, atol=1e-4)
     assert embedder.name == keras.name  # never vectors under another one's name
-    with pytest.raises(EmbedderError, match=r'no such instruction; load_embedder.*"keras"'):
+    with pytest.raises(EmbedderError, match=r'no such instruction; use load_embedder.*"keras"'):
         load_embedder(runtime="openvino").embed(pictures, progress=False)
 
 
@@ -191,7 +190,7 @@ def test_a_scorer_never_decides_on_vectors_of_another_network(
 
     monkeypatch.setattr(openvino_lite, "_compiled", broken)
     with (
-        pytest.warns(UserWarning, match="Keras computes instead"),
+        pytest.warns(UserWarning, match="falling back to Keras"),
         pytest.raises(ValueError, match=r"vectors are of .*keras.*scorer's are of .*int8.*fit"),
     ):
         loaded.decide(sites / "nut-shop")
@@ -214,12 +213,12 @@ def test_int8_is_near_and_says_what_it_is(lite0):
     assert cosine.min() > 0.97 and cosine.max() < 0.99999  # rounded indeed
 
 
-def test_rounded_weights():
+def test_quantise_weights():
     rng = np.random.default_rng(0)
     kernel = rng.normal(0, 1, (5, 4, 3, 3)).astype(np.float32)
     kernel[2] = 0
     for depthwise, steps in ((False, 63.5), (True, 127)):
-        values, scale = rounded_weights(kernel, depthwise=depthwise)
+        values, scale = quantise_weights(kernel, depthwise=depthwise)
         assert values.dtype == np.int8 and scale.shape == (5, 1, 1, 1)
         assert np.abs(values).max() <= np.ceil(steps) and (values[2] == 0).all()
         assert (np.abs(values * scale - kernel) <= 0.51 * scale).all()

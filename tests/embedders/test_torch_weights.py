@@ -8,8 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from similarity_lab.embedders.lite_variants import VARIANTS
-from similarity_lab.embedders.torch_weights import read_pth
+from similarity_lab.embedders.lite import VARIANTS, read_pth
 from similarity_lab.errors import WeightsError
 
 
@@ -99,7 +98,7 @@ class Evil:
 def test_a_pickle_that_asks_for_more_is_refused(torch, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = write(tmp_path / "a.pth", OrderedDict(w=Evil()), [], [])
-    with pytest.raises(WeightsError, match=r"asks for \w+\.system, which no tensor needs"):
+    with pytest.raises(WeightsError, match=r"refers to \w+\.system, which no tensor needs"):
         read_pth(path)
     assert not (tmp_path / "harm.txt").exists()
 

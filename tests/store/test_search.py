@@ -28,12 +28,24 @@ def fill(store, vectors, name="given"):
 
 
 def brute_force(vectors, queries, k):
-    """The k nearest by cosine, one pair at a time."""
-    found = []
+    """Return the paths of the k nearest by cosine, one pair at a time."""
+    nearest_paths = []
     for query in queries:
-        away = [1 - v @ query / np.linalg.norm(v) / np.linalg.norm(query) for v in vectors]
-        found.append(sorted(range(len(vectors)), key=lambda at: away[at])[:k])
-    return [[f"photo {at}" for at in row] for row in found]
+        distances = [1 - v @ query / np.linalg.norm(v) / np.linalg.norm(query) for v in vectors]
+        order = sorted(range(len(vectors)), key=lambda index: distances[index])
+        nearest_paths.append([f"photo {index}" for index in order[:k]])
+    return nearest_paths
+
+
+def assert_same_neighbours(table, expected):
+    """Compare two tables; distances to rounding, which differs between processors."""
+    assert table["query"].equals(expected["query"]) and table["rank"].equals(expected["rank"])
+    np.testing.assert_allclose(table["distance"], expected["distance"], atol=1e-6)
+    # neighbours at equal distances may change places
+    is_tie = np.isclose(table["distance"].diff(), 0, atol=1e-6) | np.isclose(
+        table["distance"].diff(-1), 0, atol=1e-6
+    )
+    assert table["path"][~is_tie].equals(expected["path"][~is_tie])
 
 
 @pytest.fixture
@@ -42,7 +54,7 @@ def queries():
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_the_nearest_are_found(store, queries, exact, monkeypatch):
+def test_nearest_equals_brute_force(store, queries, exact, monkeypatch):
     if not exact:
         pytest.importorskip("usearch", reason="usearch is not installed")
     monkeypatch.setattr(search, "_BLOCK", 100)
@@ -61,10 +73,10 @@ def test_the_nearest_are_found(store, queries, exact, monkeypatch):
     assert (table.groupby(table.index // 4)["distance"].diff().dropna() >= 0).all()
 
 
-def test_an_interrupted_index_goes_on(store, queries, monkeypatch):
+def test_nearest_resumes_an_interrupted_index(store, queries, monkeypatch):
     pytest.importorskip("usearch", reason="usearch is not installed")
     monkeypatch.setattr(search, "_BLOCK", 50)
-    monkeypatch.setattr(search, "_KEPT_EVERY", 100)
+    monkeypatch.setattr(search, "_SAVED_EVERY", 100)
     fill(store, clustered(400, seed=1))
     blocks, starts = store.blocks, []
 
@@ -80,19 +92,19 @@ def test_an_interrupted_index_goes_on(store, queries, monkeypatch):
         nearest(store, "given", queries, exact=False, progress=False)
     found = nearest(store, "given", queries, exact=False, progress=False)
     assert starts == [0, 200]  # of 250 that were added, 200 were kept
-    assert found["path"].equals(nearest(store, "given", queries, exact=True)["path"])
+    assert_same_neighbours(found, nearest(store, "given", queries, exact=True))
 
 
-def test_a_lost_or_foreign_index_is_made_again(store, queries):
+def test_nearest_rebuilds_a_damaged_index(store, queries):
     pytest.importorskip("usearch", reason="usearch is not installed")
     fill(store, clustered(200, seed=1))
     before = nearest(store, "given", queries, exact=False)
     (file,) = store.folder.glob("*.usearch")
     file.write_bytes(b"no index at all" * 40)
-    assert nearest(store, "given", queries, exact=False).equals(before)
+    assert_same_neighbours(nearest(store, "given", queries, exact=False), before)
 
 
-def test_an_index_of_another_store_is_not_asked(store, queries):
+def test_nearest_ignores_the_index_of_another_store(store, queries):
     pytest.importorskip("usearch", reason="usearch is not installed")
     fill(store, clustered(200, seed=1))
     nearest(store, "given", queries, exact=False)
@@ -102,11 +114,10 @@ def test_an_index_of_another_store_is_not_asked(store, queries):
     fill(store, clustered(100, seed=5))
     found = nearest(store, "given", queries, exact=False)
     expected = nearest(store, "given", queries, exact=True)
-    assert found["path"].equals(expected["path"])
-    np.testing.assert_allclose(found["distance"], expected["distance"], atol=1e-6)
+    assert_same_neighbours(found, expected)
 
 
-def test_without_usearch_all_are_compared(store, queries, monkeypatch):
+def test_nearest_without_usearch_is_exact(store, queries, monkeypatch):
     fill(store, clustered(60, seed=1))
     monkeypatch.setattr(search, "EXACT_UP_TO", 50)
     monkeypatch.setattr(search.importlib.util, "find_spec", lambda name: None)
@@ -114,7 +125,7 @@ def test_without_usearch_all_are_compared(store, queries, monkeypatch):
         assert len(nearest(store, "given", queries, k=2)) == 60
 
 
-def test_what_cannot_be_searched(store, queries):
+def test_nearest_invalid_parameters(store, queries):
     with pytest.raises(ValueError, match="No vectors of 'given' in .*; it holds nothing"):
         nearest(store, "given", queries)
     fill(store, clustered(3, seed=1), name="other")
@@ -124,7 +135,7 @@ def test_what_cannot_be_searched(store, queries):
         nearest(store, "given", queries, k=0)
 
 
-def test_the_command(library, tmp_path, capsys, monkeypatch):
+def test_search_command(library, tmp_path, capsys, monkeypatch):
     def run(*words):
         return cli.main([str(word) for word in words])
 

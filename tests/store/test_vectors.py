@@ -33,7 +33,7 @@ def store(tmp_path):
     return VectorStore(tmp_path / "store")
 
 
-def test_what_is_kept_is_found_by_embedder_and_content(store):
+def test_get_by_embedder_and_content(store):
     assert store.get("a", [content(0)]) == {} and store.embedders() == {}
     assert not store.folder.exists()  # reading makes nothing
     assert store.put("a", some(range(1200)), {content(7): "shop/7.jpg"}) == 1200
@@ -53,10 +53,10 @@ def test_what_is_kept_is_found_by_embedder_and_content(store):
     assert blocks[0][1][7] == "shop/7.jpg" == again.paths([blocks[0][0][7]])[0]
 
 
-def test_what_is_not_kept(store):
+def test_put_invalid_vectors(store):
     with pytest.raises(ValueError, match="finite"):
         store.put("a", {content(0): np.array([np.nan], np.float32)})
-    with pytest.raises(ValueError, match=r"one finite float32 vector per picture, got \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"one finite float32 vector per image, got \(1, 2\)"):
         store.put("a", {content(0): np.ones((1, 2), np.float32)})
     store.put("a", some([0]))
     with pytest.raises(ValueError, match="has vectors of 16 numbers"):
@@ -65,7 +65,7 @@ def test_what_is_not_kept(store):
 
 
 @pytest.mark.parametrize("change", ["vector", "content", "path", "embedder", "length"])
-def test_a_changed_row_is_an_error_never_a_vector(store, change):
+def test_get_changed_row_is_an_error(store, change):
     store.put("a", some(range(3)), {content(1): "p"})
     store.put("b", some([9]))
     store.close()
@@ -78,35 +78,46 @@ def test_a_changed_row_is_an_error_never_a_vector(store, change):
             "length": "UPDATE vectors SET vector = zeroblob(8)",
         }[change]
         connection.execute(statement + " WHERE id = 1")
-    with pytest.raises(StoreError, match="checksum of .* is wrong; move it away"):
+    with pytest.raises(StoreError, match="wrong checksum of .*; delete it"):
         list(store.blocks("b" if change == "embedder" else "a", 10))
     if change in ("vector", "path", "length"):
         with pytest.raises(StoreError, match="checksum"):
             store.get("a", [content(0)])
 
 
-def test_files_that_are_no_store(store):
+def test_file_of_another_program_is_refused(store):
     store.folder.mkdir()
     store.file.write_bytes(b"not a database at all, but text\n" * 200)
-    with pytest.raises(StoreError, match="damaged or no store"):
+    with pytest.raises(StoreError, match="damaged or not a store"):
         store.get("a", [content(0)])
     store.file.unlink()
     with sqlite3.connect(store.file) as other:
         other.execute("CREATE TABLE bookmarks (url)")
-    with pytest.raises(StoreError, match="another program's database"):
+    with pytest.raises(StoreError, match="database of another program"):
         store.put("a", some([0]))
     with sqlite3.connect(store.file) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
-    future = VectorStore(store.folder / "future")
-    future.put("a", some([0]))
-    future.close()
-    with sqlite3.connect(future.file) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="has format 99, this version reads 1"):
-        future.embedders()
 
 
-def test_a_damaged_file_is_noticed(store):
+@pytest.mark.parametrize(("version", "writer"), [(1, "version 1"), (99, "a newer version")])
+def test_store_of_another_version_is_refused(store, version, writer):
+    store.put("a", some([0]))
+    store.close()
+    with sqlite3.connect(store.file) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreError, match=f"written by {writer} .*vectors are computed anew"):
+        store.embedders()
+
+
+def test_store_in_memory():
+    store = VectorStore()
+    assert store.is_empty and store.embedders() == {}
+    store.put("a", some([0]))
+    assert store.embedders() == {"a": 1} and len(store.get("a", [content(0)])) == 1
+    assert VectorStore.__reduce__(store)[1] == (None,)  # a copy starts empty
+
+
+def test_get_damaged_file_is_an_error(store):
     store.put("a", some(range(500)))
     store.close()
     data = bytearray(store.file.read_bytes())
@@ -165,12 +176,12 @@ def check_killed_writers(folder, attempts):
     return reported
 
 
-def test_a_killed_writer_leaves_whole_vectors_only(tmp_path):
+def test_put_killed_writer_leaves_whole_vectors(tmp_path):
     check_killed_writers(tmp_path, 8)
 
 
 @pytest.mark.slow
-def test_two_hundred_killed_writers(tmp_path):
+def test_put_two_hundred_killed_writers(tmp_path):
     assert len(check_killed_writers(tmp_path, 200)) > 100
 
 
@@ -180,7 +191,7 @@ def _write(folder, start):
         store.put("a", some(range(number, number + 10)))
 
 
-def test_two_processes_write_at_once(store):
+def test_put_from_two_processes(store):
     context = multiprocessing.get_context("fork")
     store.put("a", some([0]))  # an open connection that the children must not use
     writers = [context.Process(target=_write, args=(store.folder, at)) for at in (0, 100, 100)]
@@ -194,13 +205,13 @@ def test_two_processes_write_at_once(store):
     np.testing.assert_array_equal(found[content(299)], vector(299))
 
 
-def test_it_is_copied_by_its_place(store):
+def test_store_copy_opens_the_same_folder(store):
     store.put("a", some([0]))
     assert copy.deepcopy(store).get("a", [content(0)]).keys() == {content(0)}
     assert VectorStore.of(store) is store and VectorStore.of(str(store.folder)).file == store.file
 
 
-def test_where_the_command_line_keeps_it(monkeypatch, tmp_path):
+def test_cache_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("SIMILARITY_LAB_CACHE", str(tmp_path / "c"))
     assert cache_folder() == tmp_path / "c"
     monkeypatch.delenv("SIMILARITY_LAB_CACHE")

