@@ -47,9 +47,9 @@ def test_names_that_functions_import_exist(path):
 
 
 def test_benchmark_starts_as_a_module():
-    command = [sys.executable, "-m", "benchmarks.grocery_sites", "--help"]
+    command = [sys.executable, "-m", "benchmarks.collect", "--help"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "--targets" in run.stdout
+    assert "--repeats" in run.stdout
 
 
 @pytest.fixture
