@@ -9,7 +9,7 @@ LABELS = np.array([0, 1, 0, 2, 1, 2, 0])
 
 
 def numbered(count, dtype=np.uint8):
-    """Images whose every pixel is their own position."""
+    """Return images whose pixels all equal their position."""
     return np.broadcast_to(np.arange(count, dtype=dtype)[:, None, None, None], (count, 4, 5, 3))
 
 

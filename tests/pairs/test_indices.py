@@ -45,7 +45,7 @@ def test_pair_indices_negatives_are_balanced_by_class():
     counts = np.bincount(labels[drawn], minlength=4)
     assert counts[0] == 0
     np.testing.assert_allclose(counts[1:], 4000, atol=5 * np.sqrt(12000 * 2 / 9))
-    within = np.bincount(drawn)[-5:]  # and within a class every image is
+    within = np.bincount(drawn)[-5:]  # and images within a class are uniform
     np.testing.assert_allclose(within, 800, atol=5 * np.sqrt(4000 * 4 / 25))
 
 
@@ -73,10 +73,10 @@ def test_pair_indices_warns_of_single_images():
     message = r"own positive 1 times.*one image only: c \(1\); add images"
     with pytest.warns(UserWarning, match=message) as caught:
         indices, _ = pair_indices(LABELS, seed=0)
-    assert caught[0].filename == __file__  # the line that asked for the pairs
+    assert caught[0].filename == __file__  # the caller's line
     assert indices[4].tolist() == [2, 2]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # it is no anchor here
+        warnings.simplefilter("error")  # the single image is not an anchor
         pair_indices(LABELS, seed=0, anchors=[0, 1])
     with pytest.warns(UserWarning, match=r"own positive 25 times.*19 \(1\) and 5 more"):
         pair_indices(range(25), seed=0)
@@ -115,7 +115,7 @@ DRAWS = 6000
 
 
 def assert_equally_often(drawn, expected):
-    """Assert that exactly these come, each as often as the others, give or take five deviations."""
+    """Assert that these occur, and no others, uniformly within five standard deviations."""
     counts, share = Counter(drawn), 1 / len(expected)
     assert set(counts) == set(expected)
     deviation = np.sqrt(len(drawn) * share * (1 - share))

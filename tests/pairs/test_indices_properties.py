@@ -1,4 +1,4 @@
-"""What holds of pairs of any labels."""
+"""Properties of pairs of arbitrary labels."""
 
 import warnings
 

@@ -44,7 +44,7 @@ def test_semi_hard_negatives_equal_the_double_loop(monkeypatch, block):
         kind = SEMI_HARD if allowed else FARTHER if farther else RANDOM
         assert kinds[i] == kind
         assert drawn[i] == (allowed or ({min(farther, key=farther.get)} if farther else {-1}))
-    assert set(kinds) == {SEMI_HARD, FARTHER, RANDOM}  # the draw above has all three
+    assert set(kinds) == {SEMI_HARD, FARTHER, RANDOM}  # all three kinds occur above
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_mine_replaces_negatives_of_the_epoch(data, pool):
     assert np.mean((gaps > 0) & (gaps < 0.5)) >= found["semi-hard"] > 0
     assert len(set(stream.pairs[1::2, 1][~kept])) <= pool
     mined = stream.pairs.copy()
-    stream.mine(flat, margin=0.5, pool=pool)  # again is the same
+    stream.mine(flat, margin=0.5, pool=pool)  # repeatable
     np.testing.assert_array_equal(stream.pairs, mined)
     stream.start_epoch(0)
     np.testing.assert_array_equal(stream.pairs, random)
@@ -95,7 +95,7 @@ def test_mine_replaces_negatives_of_the_epoch(data, pool):
 def test_mine_with_equal_vectors_keeps_random_negatives(data):
     stream = PairStream(data, batch_size=8, seed=0)
     random = stream.pairs.copy()
-    stream.mine(flat)  # what was mined before counts for nothing
+    stream.mine(flat)  # mining starts from random pairs again
     assert stream.mine(lambda pixels: np.zeros((len(pixels), 2))) == dict(
         zip(KINDS, (0, 0, 1), strict=True)
     )
@@ -106,7 +106,7 @@ def test_mine_with_equal_vectors_keeps_random_negatives(data):
     ("embed", "message"),
     [
         (lambda pixels: np.full((len(pixels), 2), np.nan), "not finite.*has training diverged"),
-        (lambda pixels: np.diag(np.full(len(pixels), np.inf)), "not finite"),  # some of it
+        (lambda pixels: np.diag(np.full(len(pixels), np.inf)), "not finite"),  # partly
         (lambda pixels: np.zeros(len(pixels)), r"into \(8, d\) floating-point vectors, got \(8,\)"),
         (lambda pixels: np.zeros((1, 2)), r"got \(1, 2\) float64"),
         (lambda pixels: np.zeros((len(pixels), 2), int), r"got \(8, 2\) int64"),

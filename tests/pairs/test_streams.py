@@ -68,7 +68,7 @@ def test_start_epoch_redraws_and_returns(data):
 
 def test_batch_depends_on_seed_epoch_and_index_only(data):
     expected = PairStream(data, batch_size=4, seed=3, augment=True)
-    for epoch in range(4):  # as training would get there
+    for epoch in range(4):  # as in training
         expected.start_epoch(epoch)
         _ = expected[epoch % 2]
     resumed = PairStream(data, batch_size=4, seed=3, augment=True)
@@ -115,7 +115,7 @@ def test_images_of_a_pair_are_augmented_independently(make_data):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """What was decoded, in order."""
+    """The decoded sources, in order."""
     seen, read = [], similarity_lab.pairs.streams.read_image
 
     def counted(source, **options):
@@ -185,7 +185,7 @@ def test_stream_of_100000_images_keeps_memory_small(make):
 
 
 def test_streams_warn_of_single_images(make_data):
-    data = make_data([0, 0, 0, 2])  # and one that has none
+    data = make_data([0, 0, 0, 2])  # class 1 has no image
     with pytest.warns(UserWarning, match=r"4 times.*only: oats \(4\)") as caught:
         PairStream(data, batch_size=4, steps=4, seed=0)
     assert caught[0].filename == __file__
@@ -258,7 +258,7 @@ def test_class_balanced_batch_layout(make_data):
     assert (drawn == drawn[:, :, :1]).all()  # class after class
     assert all(len(set(batch)) == 6 for batch in drawn[:, :, 0].tolist())
     assert all(len(set(group)) == 4 for group in stream.positions.reshape(-1, 4).tolist())
-    counts = np.bincount(drawn[:, :, 0].ravel())  # a large class comes no more often
+    counts = np.bincount(drawn[:, :, 0].ravel())  # a large class is not drawn more often
     np.testing.assert_allclose(counts, 120, atol=5 * np.sqrt(400 * 0.3 * 0.7))
 
 
@@ -337,7 +337,7 @@ def siamese():
 
 
 class Recorder(keras.callbacks.Callback):
-    """Which pairs each epoch was trained on."""
+    """Records the pairs that each epoch is trained on."""
 
     def __init__(self, stream):
         super().__init__()
@@ -375,7 +375,7 @@ def test_fit_trains_on_the_epochs_of_the_stream(siamese, data):
 
 
 class Numbered(PairStream):
-    """Gives the number of its epoch as the label."""
+    """Returns the number of its epoch as the label."""
 
     def __getitem__(self, index):
         images, is_same = super().__getitem__(index)

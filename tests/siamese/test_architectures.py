@@ -124,7 +124,7 @@ def test_unfreeze_makes_the_last_blocks_trainable(strong):
 
 def test_strong_tower_batch_normalisation_stays_in_inference_mode(strong):
     unfreeze(strong, "all")
-    strong.get_layer(BASE).trainable = True  # even so
+    strong.get_layer(BASE).trainable = True  # must not matter
     pixels = noise((2, 224, 224, 3))
     np.testing.assert_allclose(
         strong(pixels, training=True), strong(pixels, training=False), atol=1e-6

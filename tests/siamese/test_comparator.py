@@ -21,7 +21,7 @@ def images(subject, n):
 
 
 def network(head="sigmoid", slope=-2.0, offset=1.5, **settings):
-    """An untrained network whose head has weights worth testing."""
+    """Return an untrained network whose head has weights that are not trivial."""
     model = build(architecture_1((*SIZE, 3), **settings), head)
     if head == "batchnorm-sigmoid":
         model.get_layer("normalize_distance").set_weights(
@@ -33,7 +33,7 @@ def network(head="sigmoid", slope=-2.0, offset=1.5, **settings):
 
 
 def count_passes(comparator):
-    """Return a list that grows by the images of each call of the tower."""
+    """Return a list to which each call of the tower appends its number of images."""
     passes, forward = [], comparator.embedder.forward
     comparator.embedder.forward = lambda pixels: (passes.append(len(pixels)), forward(pixels))[1]
     return passes
@@ -52,7 +52,7 @@ def test_comparator_agrees_with_the_network(head, slope):
     distances = comparator.distances(a, b)
     assert distances.dtype == np.float32
     if head == "distance":
-        # The network never says less than 0.0003, the comparator says 0.
+        # The network clamps at 0.0003, the comparator returns 0.
         np.testing.assert_allclose(np.maximum(distances, 1e-7**0.5), expected, atol=1e-5)
         return
     np.testing.assert_allclose(comparator.probability(a, b), expected, atol=1e-5)
@@ -114,7 +114,7 @@ def test_comparator_in_a_scorer_embeds_each_image_once(tmp_path):
     assert result.images.distance.notna().all()
     assert result.settings.embedder == comparator.embedder.name
     learned = RelevanceScorer("almonds", embedder=comparator, progress=False)
-    learned.fit(tmp_path / "library" / "almonds")  # generated counter-examples pass through it too
+    learned.fit(tmp_path / "library" / "almonds")  # background images are embedded too
     assert learned.decide(tmp_path / "site").images.probability.notna().all()
     threshold = comparator.distance_at(0.5)
     fixed = RelevanceScorer("almonds", **original | {"rule": MeanDistanceRule(threshold)})

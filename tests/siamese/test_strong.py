@@ -1,4 +1,4 @@
-"""The strong network's two phases, on a base made small so that the test is quick."""
+"""The strong network's two phases, on a small base network for speed."""
 
 import numpy as np
 import pandas as pd

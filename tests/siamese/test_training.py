@@ -1,4 +1,4 @@
-"""Training on tiny images: what is kept, what is resumed, what is refused."""
+"""Training on tiny images: early stopping, resuming, saving."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_train_learns_with_every_loss(loss, head):
 
 
 def test_train_restores_the_best_epoch():
-    result = run(epochs=6, learning_rate=0.3)  # so fast that it gets worse again
+    result = run(epochs=6, learning_rate=0.3)  # too fast: it gets worse again
     vectors = embed_all(result.comparator.embedder, VALIDATION.images, progress=False)
     auc = pair_distances(vectors, VALIDATION.labels, result.comparator.between).auc
     assert auc == pytest.approx(result.history["val_auc"].max(), abs=1e-6)
@@ -133,7 +133,7 @@ def test_train_restores_best_or_last_epoch_of_a_finished_run(tmp_path):
     settings = {"epochs": 6, "learning_rate": 0.3, "patience": 9}
     last = run(tmp_path, keep="last", **settings)
     best = run(tmp_path, keep="best", **settings)
-    assert last.best_epoch < 6  # else this test would show nothing
+    assert last.best_epoch < 6  # otherwise this test would be void
     for trained, epoch in ((last, 6), (best, best.best_epoch)):
         vectors = embed_all(trained.comparator.embedder, VALIDATION.images, progress=False)
         auc = pair_distances(vectors, VALIDATION.labels, trained.comparator.between).auc

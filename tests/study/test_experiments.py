@@ -1,4 +1,4 @@
-"""The faults do what the study did, and each experiment changes one thing."""
+"""The faults reproduce the study, and each experiment changes one thing."""
 
 import numpy as np
 import pytest
