@@ -133,7 +133,8 @@ def in_folder_with_small_sample(small_sample, tmp_path_factory):
 def blocks_of(pattern, path, console, fixture):
     """Return the Sybil that runs the code blocks of Markdown files."""
     parsers = [PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=console)]
-    return Sybil(parsers=parsers, path=path, patterns=[pattern], fixtures=[fixture])
+    fixtures = ["isolated_cache", fixture]  # Sybil ignores autouse
+    return Sybil(parsers=parsers, path=path, patterns=[pattern], fixtures=fixtures)
 
 
 pytest_collect_file = (

@@ -193,5 +193,5 @@ def _same_dimension(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) ->
     if a.shape[1] != b.shape[1]:
         raise InputError(
             f"vectors of {a.shape[1]} and of {b.shape[1]} numbers cannot be compared; "
-            "were they made by different embedders?"
+            "are they from different embedders?"
         )

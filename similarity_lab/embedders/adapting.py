@@ -141,20 +141,20 @@ def _activations(
             f"{len(sources)} photos in {views} views would take {needed / 2**30:.1f} GB of memory, "
             f"more than {_MEMORY / 2**30:.0f}; pass fewer views, fewer blocks or fewer photos"
         )
-    found = np.empty((views, len(sources), *shape), np.float16)
+    activations = np.empty((views, len(sources), *shape), np.float16)
     rng = np.random.default_rng(seed)
     kept: list[int] = []
     size = split.front.input_shape[1:3]
     with tqdm(total=len(sources), desc="looking", unit="photo", disable=not progress) as bar:
         for pixels, indices, bad in decoded_batches(sources, size, "rgb", _BATCH):
             if indices:
-                at = slice(len(kept), len(kept) + len(indices))
+                rows = slice(len(kept), len(kept) + len(indices))
                 for view in range(views):
                     seen = _CHANGES(pixels, rng) if view else pixels.astype(np.float32) / 255
-                    found[view, at] = split.front.predict_on_batch(seen)
+                    activations[view, rows] = split.front.predict_on_batch(seen)
             kept.extend(indices)
             bar.update(len(indices) + len(bad))
-    return found[:, : len(kept)], kept
+    return activations[:, : len(kept)], kept
 
 
 def _train(
@@ -194,9 +194,11 @@ def _train(
         for _ in range(epochs):
             losses = []
             drawn = rng.choice(len(labels), batches * _BATCH, p=chances / chances.sum())
-            for at in drawn.reshape(batches, _BATCH):
-                view = rng.integers(len(activations), size=len(at))
-                batch = activations[view, at].astype(np.float32)
-                losses.append(float(cast(float, classifier.train_on_batch(batch, targets[at]))))
+            for indices in drawn.reshape(batches, _BATCH):
+                view = rng.integers(len(activations), size=len(indices))
+                batch = activations[view, indices].astype(np.float32)
+                losses.append(
+                    float(cast(float, classifier.train_on_batch(batch, targets[indices])))
+                )
             bar.set_postfix(loss=f"{np.mean(losses):.3f}")
             bar.update()

@@ -144,10 +144,10 @@ class StreamingEmbedder(ABC):
     color : {"rgb", "gray"}
         ``"gray"`` feeds the network three equal channels, as the original study did.
     batch_size : int
-        Images per call of the network unless `embed` is told otherwise: the fastest.
+        Default number of images per call of the network.
     threads : int or None
     reader : callable
-        Decodes one picture, as `read_image` does.
+        Decodes one image, as `read_image` does.
     """
 
     batch_size: int = 32
@@ -217,7 +217,7 @@ class StreamingEmbedder(ABC):
             batches = decoded_batches(sources, self.input_size, self.color, batch_size, self.reader)
             yield from map(self._embedded, batches)
             return
-        # every thread gets as many batches as the others, so that none looks on at the end
+        # every thread gets the same number of batches, so that none idles at the end
         rounds = math.ceil(len(sources) / (batch_size * self.threads))
         fair = math.ceil(len(sources) / max(1, rounds * self.threads))
         yield from in_order(
@@ -284,7 +284,7 @@ def vector_space(name: str) -> str:
 
 
 def as_sources(images: Images) -> Sequence[Source]:
-    """Return images as a sequence of single pictures, refusing a single one by itself."""
+    """Return images as a sequence; `InputError` for a single image that is not in a list."""
     single = isinstance(images, (str, PathLike, bytes, bytearray, memoryview, Image.Image))
     if single or hasattr(images, "read"):
         raise InputError(f"expected a list of images, got one ({describe(images)}); pass [image]")

@@ -116,12 +116,12 @@ class EmbeddedSite:
             [digests[index] for index in counted],
             lambda index: images.perceptual_hash(embedded.kept[counted[index]]),
         )
-        made: dict[object, EncodedThumbnail] = {
+        encoded: dict[object, EncodedThumbnail] = {
             path: each.thumbnail
             for path, each in zip(site.paths, images.traits, strict=True)
             if each.thumbnail is not None and isinstance(path, (str, PathLike))
         }
-        return cls(site, embedded, embedder.name, digests, clutter, repeats, made)
+        return cls(site, embedded, embedder.name, digests, clutter, repeats, encoded)
 
     @property
     def skipped(self) -> pd.DataFrame:
@@ -144,14 +144,14 @@ class EmbeddedSite:
         to_references : ndarray, shape (n readable, n references)
         references : names of the references
         once : bool
-            Repeated pictures count once.
+            Repeated images count once.
         """
         count, kept = len(self.site.paths), np.array(self.embedded.kept)
         status, reason = np.full(count, "skipped", object), np.full(count, "", object)
         status[kept] = "scored"
         if once:
             status[kept[self.repeats]] = "repeated"
-            reason[kept[self.repeats]] = "the same picture as another one"
+            reason[kept[self.repeats]] = "same image as another one"
         for index, kind in zip(kept, self.clutter, strict=True):
             if kind:
                 status[index], reason[index] = "left out", f"one of the {kind}"
@@ -159,7 +159,7 @@ class EmbeddedSite:
         reason[skipped] = self.embedded.skipped["reason"]
         of_readable = {
             **columns,
-            "nearest_reference": [references[at] for at in to_references.argmin(1)],
+            "nearest_reference": [references[index] for index in to_references.argmin(1)],
             "nearest_distance": to_references.min(axis=1),
         }
         images = pd.DataFrame(

@@ -84,9 +84,9 @@ def nearest(
     return pd.DataFrame(
         [
             (query, rank, path, float(distance))
-            for query, (found, away) in enumerate(zip(rows, distances, strict=True))
+            for query, (neighbours, away) in enumerate(zip(rows, distances, strict=True))
             for rank, (path, distance) in enumerate(
-                zip(store.paths(found.tolist()), away, strict=True), start=1
+                zip(store.paths(neighbours.tolist()), away, strict=True), start=1
             )
         ],
         columns=COLUMNS,

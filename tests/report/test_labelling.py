@@ -1,6 +1,7 @@
 import pytest
 
 from similarity_lab import RelevanceScorer
+from similarity_lab.errors import InputError
 from similarity_lab.relevance import MeanDistanceRule, SiteFailure
 from similarity_lab.relevance.marks import Marks
 from similarity_lab.report import label
@@ -75,10 +76,10 @@ def test_untrusted_text_is_escaped_and_missing_image_is_reported(results, librar
 
 
 def test_invalid_input_is_refused(results, tmp_path):
-    with pytest.raises(ValueError, match="at least one decision"):
+    with pytest.raises(InputError, match="at least one decision"):
         label(results[2:])
-    with pytest.raises(ValueError, match="per_page"):
+    with pytest.raises(InputError, match="per_page"):
         label(results, per_page=0)
     (tmp_path / "marks.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds no marks"):
+    with pytest.raises(InputError, match="not a file of marks"):
         label(results, file=tmp_path / "marks.json")
