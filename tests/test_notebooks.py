@@ -24,4 +24,5 @@ def test_notebook_runs_in_fast_mode(path, run_notebooks, samples, tmp_path, monk
     shutil.copytree(samples.folder, tmp_path / "samples")
     monkeypatch.setenv("SIMILARITY_LAB_FAST", "1")
     monkeypatch.setenv("SIMILARITY_LAB_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("SIMILARITY_LAB_CACHE", str(tmp_path / "cache"))
     run_notebooks.run(path, fast=True, folder=tmp_path, timeout=300)
