@@ -16,7 +16,7 @@ from benchmarks.grocery_sites import SEED, Photos, StoredEmbedder, all_paths, lo
 from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.evaluation.intervals import wilson_interval
-from similarity_lab.relevance.posterior import SharePosterior
+from similarity_lab.relevance.decision import SharePosterior
 from similarity_lab.relevance.rules import calibration
 
 HARD = (0.8, 0.85, 0.875, 0.9, 0.925, 0.95)

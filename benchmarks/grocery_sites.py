@@ -39,9 +39,8 @@ from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.evaluation import expected_calibration_error
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.relevance import MeanDistanceRule
-from similarity_lab.relevance.clutter import Clutter
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.site import EmbeddedSite
+from similarity_lab.relevance.site import Clutter, EmbeddedSite
 
 SEED = 0
 

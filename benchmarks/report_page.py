@@ -20,7 +20,7 @@ from PIL import Image
 from benchmarks.common import origin, require_clean_tree, write_results
 from similarity_lab._version import versions
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.tables import SCORE_COLUMNS
+from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.report import write_report
 
 _DRAWN = 40  # different drawings; a few bytes behind the end make each file's content its own

@@ -19,9 +19,9 @@ from similarity_lab.sites import ORIGIN_COLUMNS, Site
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
     from similarity_lab.distances.comparators import ComparatorSource
-    from similarity_lab.relevance.clutter import Clutter
     from similarity_lab.relevance.rules import Rule
     from similarity_lab.relevance.scorer import RuleName
+    from similarity_lab.relevance.site import Clutter
     from similarity_lab.store import StoreSource
     from similarity_lab.web.collection import Collection, UrlSource
 

@@ -16,7 +16,7 @@ from similarity_lab.errors import InputError
 from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.decision import SiteRelevance, share_posterior
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.posterior import Floats
+from similarity_lab.relevance.rules.prototypes import Floats
 from similarity_lab.relevance.scorer import RelevanceScorer
 from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.sites import SiteSource

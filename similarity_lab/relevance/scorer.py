@@ -35,8 +35,6 @@ from similarity_lab.errors import (
 )
 from similarity_lab.files import skipped_table
 from similarity_lab.files.saved import load_folder, save_folder
-from similarity_lab.relevance.blas import one_thread
-from similarity_lab.relevance.clutter import KINDS, Clutter
 from similarity_lab.relevance.decision import (
     DecisionSettings,
     SiteRelevance,
@@ -51,7 +49,8 @@ from similarity_lab.relevance.rules import (
     MeanDistanceRule,
     Rule,
 )
-from similarity_lab.relevance.site import EmbeddedSite
+from similarity_lab.relevance.rules.prototypes import one_thread
+from similarity_lab.relevance.site import CLUTTER_KINDS, Clutter, EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import Site, SiteSource, site_name
 from similarity_lab.store import StoreSource, VectorStore
@@ -259,10 +258,11 @@ class RelevanceScorer(BaseEstimator):
         if isinstance(self.leave_out, str):
             raise InputError(f"leave_out is a list of names; pass [{self.leave_out!r}]")
         for kind in self.leave_out:
-            if kind not in KINDS:
+            if kind not in CLUTTER_KINDS:
                 raise InputError(
-                    f"Unknown kind of clutter {kind!r} in leave_out.{did_you_mean(kind, KINDS)} "
-                    f"Expected some of: {', '.join(KINDS)}"
+                    f"Unknown kind of clutter {kind!r} in leave_out."
+                    f"{did_you_mean(kind, CLUTTER_KINDS)} "
+                    f"Expected some of: {', '.join(CLUTTER_KINDS)}"
                 )
         if self.quality is not None and self.embedder is not None:
             raise InputError(

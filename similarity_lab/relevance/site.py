@@ -1,30 +1,52 @@
-"""The images of a site: each is read, decoded and embedded once, for any number of targets."""
+"""A site's embedded images: each is read, decoded and embedded once, for any number of targets.
 
-from collections.abc import Mapping, Sequence
+Images that are clutter (icons, banners, graphics) or repeat another image can be left out of the
+count.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import cast, overload
+from typing import Literal, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from similarity_lab.embedders import Embedded, Embedder
+from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import SiteError
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.decoding import map_ahead
-from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
+from similarity_lab.images.hashing import hash_distance, hash_thumbnail, perceptual_hash
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
-from similarity_lab.relevance.clutter import Clutter, clutter_kind
-from similarity_lab.relevance.repeats import find_repeats
-from similarity_lab.relevance.tables import SCORE_COLUMNS
+from similarity_lab.relevance.decision import SCORE_COLUMNS
+from similarity_lab.relevance.rules.prototypes import one_thread, unit
 from similarity_lab.sites import Site
 
-_KINDS = {
+Clutter = Literal["icons", "banners", "graphics"]
+CLUTTER_KINDS: tuple[Clutter, ...] = ("icons", "banners", "graphics")
+
+_ICON_SIDE = 64  # pixels, longer side
+_BANNER_ASPECT = 3.0  # longer side over shorter
+_GRID = 96  # rows and columns of the sampled pixels
+_FEW_COLOURS = 6  # of 512, that make up nearly all of a graphic
+_NEARLY_ALL = 0.95
+
+_CLOSE = 1e-3  # cosine distance; an image that is saved again or scaled down stays below
+_SAME_BITS = 6  # of 64 in which the perceptual hashes of such an image may differ
+_BLOCK = 128
+
+Hash = Callable[[int], np.uint64]
+"""Returns the perceptual hash of the image at a position."""
+
+_DTYPES = {
     **dict.fromkeys(["score", "distance", "probability", "nearest_distance", "influence"], float),
     "confusable": object,  # text, or NaN
 }
@@ -170,7 +192,7 @@ class EmbeddedSite:
                 **{name: _spread(values, kept, count) for name, values in of_readable.items()},
             }
         )
-        return images.reindex(columns=SCORE_COLUMNS).astype(_KINDS)
+        return images.reindex(columns=SCORE_COLUMNS).astype(_DTYPES)
 
 
 def _spread(
@@ -260,3 +282,107 @@ class _SiteImages(Sequence[Source]):
         if traits.gray is None:
             traits.decode(self[index])
         return perceptual_hash(cast(Pixels, traits.gray))
+
+
+def clutter_kind(pixels: Pixels, size: tuple[int, int] | None = None) -> Clutter | None:
+    """Return whether an image is an icon, a banner or a graphic, judging by its pixels alone.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (h, w, 3)
+    size : (height, width), optional
+        Of the image in full, if `pixels` are reduced.
+
+    Returns
+    -------
+    {"icons", "banners", "graphics"} or None
+        Icons have at most 64 pixels on the longer side; banners are at least three times as long
+        as they are high, or the other way round; graphics (logos, images of text) consist of few
+        flat colours. None for photos.
+
+    Examples
+    --------
+    >>> clutter_kind(np.zeros((40, 40, 3), np.uint8))
+    'icons'
+    >>> clutter_kind(np.zeros((100, 400, 3), np.uint8))
+    'banners'
+    >>> clutter_kind(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)) is None
+    True
+    """
+    longer, shorter = sorted(size or pixels.shape[:2], reverse=True)
+    if longer <= _ICON_SIDE:
+        return "icons"
+    if longer >= _BANNER_ASPECT * shorter:
+        return "banners"
+    height, width = pixels.shape[:2]
+    rows = np.linspace(0, height - 1, min(height, _GRID)).astype(int)
+    columns = np.linspace(0, width - 1, min(width, _GRID)).astype(int)
+    colours = (pixels[rows][:, columns] // 32).astype(np.int64).reshape(-1, 3) @ [64, 8, 1]
+    counts = np.sort(np.bincount(colours, minlength=512))[::-1]
+    return "graphics" if counts[:_FEW_COLOURS].sum() >= _NEARLY_ALL * colours.size else None
+
+
+@one_thread
+def find_repeats(
+    vectors: Vectors, digests: Sequence[str], hash_of: Hash, *, block: int = _BLOCK
+) -> npt.NDArray[np.bool_]:
+    """Return which images repeat another one: same content, or the same image saved again.
+
+    Close vectors make the shortlist and perceptual hashes confirm it, because an embedder may map
+    different images to one vector. Of equal images, the one with the smallest digest is the
+    original, so that neither order nor names matter.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (n, d)
+    digests : sequence of str
+        Content digests.
+    hash_of : callable
+        Position of an image → its perceptual hash; called only where vectors are close, once for
+        each image.
+    block : int
+        Vectors that are compared with all later ones at a time; limits memory.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    _, contents = np.unique(digests, return_index=True)
+    groups = _groups(unit(vectors[contents]), lambda index: hash_of(int(contents[index])), block)
+    _, originals = np.unique(groups, return_index=True)  # contents are in order of their digests
+    repeats = np.ones(len(digests), bool)
+    repeats[contents[originals]] = False
+    return repeats
+
+
+def _groups(vectors: Vectors, hash_of: Hash, block: int) -> npt.NDArray[np.intp]:
+    """Return group numbers, shape (n,): equal if vectors and hashes agree on "the same image"."""
+    count = len(vectors)
+    groups: npt.NDArray[np.intp] = np.arange(count)
+    hashes: dict[int, np.uint64] = {}
+    for rows, columns in close_pairs(vectors, block):
+        separate = groups[rows] != groups[columns]  # copies of one image make millions of pairs
+        pairs = np.array([rows[separate], columns[separate]])
+        indices, positions = np.unique(pairs, return_inverse=True)
+        for index in indices.tolist():
+            if index not in hashes:
+                hashes[index] = hash_of(index)
+        first, second = np.array([hashes[index] for index in indices.tolist()], np.uint64)[
+            positions
+        ]
+        links = groups[pairs[:, hash_distance(first, second) <= _SAME_BITS]]
+        graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(count, count))
+        _, merged = connected_components(graph, directed=False)
+        groups = merged[groups].astype(np.intp)
+    return groups
+
+
+def close_pairs(
+    vectors: Vectors, block: int = _BLOCK
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """Yield pairs of positions of unit vectors that are close, each pair once, in blocks."""
+    for start in range(0, len(vectors), block):
+        later = vectors[start:]
+        rows, columns = np.nonzero(later[:block] @ later.T >= 1 - _CLOSE)
+        is_first = rows < columns
+        yield rows[is_first] + start, columns[is_first] + start

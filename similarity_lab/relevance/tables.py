@@ -2,30 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from similarity_lab.errors import InputError
-
-if TYPE_CHECKING:
-    from similarity_lab.relevance.decision import SiteRelevance
-
-SCORE_COLUMNS = [
-    "path",
-    "status",
-    "score",
-    "distance",
-    "probability",
-    "nearest_reference",
-    "nearest_distance",
-    "confusable",
-    "influence",
-    "is_match",
-    "reason",
-]
-"""Columns of `SiteRelevance.images`, one row per file of a site."""
+from similarity_lab.relevance.decision import SiteRelevance
 
 DECISION_COLUMNS = [
     "site",
@@ -75,7 +57,7 @@ class SiteFailure:
         return self.to_row()
 
 
-def decisions_table(results: Iterable["SiteRelevance | SiteFailure"]) -> pd.DataFrame:
+def decisions_table(results: Iterable[SiteRelevance | SiteFailure]) -> pd.DataFrame:
     """Return decisions and failures as a table.
 
     Parameters
@@ -93,8 +75,8 @@ def decisions_table(results: Iterable["SiteRelevance | SiteFailure"]) -> pd.Data
 
 
 def rank_results(
-    results: Iterable["SiteRelevance | SiteFailure"], targets: Sequence[str] = ()
-) -> list["SiteRelevance | SiteFailure"]:
+    results: Iterable[SiteRelevance | SiteFailure], targets: Sequence[str] = ()
+) -> list[SiteRelevance | SiteFailure]:
     """Return results by target, then most probable first; failures come last.
 
     The probability decides, or the share under a rule that gives none. Ties and failures keep their
@@ -109,7 +91,7 @@ def rank_results(
     results = list(results)
     order = list(dict.fromkeys([*targets, *(result.target for result in results)]))
 
-    def sort_key(result: "SiteRelevance | SiteFailure") -> tuple[int, bool, float]:
+    def sort_key(result: SiteRelevance | SiteFailure) -> tuple[int, bool, float]:
         index = order.index(result.target)
         if isinstance(result, SiteFailure):
             return index, True, 0.0

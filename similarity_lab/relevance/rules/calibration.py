@@ -8,8 +8,7 @@ from scipy.special import expit, logit
 
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError
-from similarity_lab.relevance.posterior import Floats
-from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening
+from similarity_lab.relevance.rules.prototypes import Floats, Prototypes, Scatter, Whitening
 
 _FOLDS = 8
 _HARD = 0.9  # quantile of the others' scores above which an image is hard

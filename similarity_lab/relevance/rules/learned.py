@@ -13,7 +13,6 @@ from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.embedders import load_embedder
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError, did_you_mean
-from similarity_lab.relevance.blas import one_thread
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.calibration import (
     HeldOut,
@@ -21,7 +20,14 @@ from similarity_lab.relevance.rules.calibration import (
     cross_fit,
     probability,
 )
-from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening, unit
+from similarity_lab.relevance.rules.prototypes import (
+    Floats,
+    Prototypes,
+    Scatter,
+    Whitening,
+    one_thread,
+    unit,
+)
 
 _MIN_PRODUCTS = 2  # calibration leaves products out, so it needs at least two
 
@@ -183,7 +189,7 @@ class FittedLearnedRule:
 
     def columns(
         self, vectors: Vectors, _to_references: npt.NDArray[np.float32], _digests: list[str]
-    ) -> dict[str, npt.NDArray[np.float64] | list[str]]:
+    ) -> dict[str, Floats | list[str]]:
         """Return score, probability and closest other product of images.
 
         Parameters

@@ -14,6 +14,7 @@ from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.rules.prototypes import Floats
 
 ORIGINAL_EMBEDDER, ORIGINAL_THRESHOLD = "efficientnet-lite0", 0.65
 ORIGINAL_NAMES = frozenset(
@@ -256,7 +257,7 @@ class FittedMeanDistanceRule:
 
     def columns(
         self, _vectors: Vectors, to_references: npt.NDArray[np.float32], digests: list[str]
-    ) -> dict[str, npt.NDArray[np.float64] | list[str]]:
+    ) -> dict[str, Floats | list[str]]:
         """Return score and distance of images.
 
         Parameters

@@ -6,8 +6,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 from similarity_lab.embedders.base import Vectors
+
+Floats = npt.NDArray[np.float64]
+"""Scores, log likelihood ratios and probabilities."""
+
+one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+"""Context manager and decorator that limits linear algebra (BLAS) to one thread.
+
+The matrix products of a decision take milliseconds. More threads hardly shorten them, but then
+busy-wait for the next product and slow down the threads that decode and embed.
+"""
 
 # The same for every embedder: vectors are whitened and of unit length, so their scale is known.
 _SHRINKAGE = 1.0  # weight of the identity, relative to a covariance with mean variance 1
@@ -120,7 +131,7 @@ class Prototypes:
         means = [whitened[labels == label].mean(0) for label in np.unique(labels)]
         return cls(space, unit(space(references).mean(0)[None])[0], unit(np.array(means)))
 
-    def scores(self, vectors: Vectors) -> npt.NDArray[np.float64]:
+    def scores(self, vectors: Vectors) -> Floats:
         """Return the log-odds of the target against all other products and "none of these".
 
         Parameters
@@ -139,7 +150,7 @@ class Prototypes:
         """Return the position of the closest other product of each vector, ``(n,)``."""
         return self.compare(vectors)[1]
 
-    def compare(self, vectors: Vectors) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    def compare(self, vectors: Vectors) -> tuple[Floats, npt.NDArray[np.intp]]:
         """Return `scores` and `most_confusable` together: whitening is most of the work."""
         whitened = self.whitening(vectors)
         similarity = whitened @ self.others.T

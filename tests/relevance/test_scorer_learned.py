@@ -10,8 +10,8 @@ from PIL import Image
 from similarity_lab import RelevanceScorer
 from similarity_lab.errors import InputError, SiteError
 from similarity_lab.relevance import LearnedRule
-from similarity_lab.relevance.posterior import SharePosterior
-from similarity_lab.relevance.tables import DECISION_COLUMNS, SCORE_COLUMNS
+from similarity_lab.relevance.decision import SCORE_COLUMNS, SharePosterior
+from similarity_lab.relevance.tables import DECISION_COLUMNS
 
 
 @pytest.fixture
