@@ -3,7 +3,8 @@
     python tools/run_notebooks.py [NOTEBOOK ...]     default: all of notebooks/
 
 Each runs in full (SIMILARITY_LAB_FAST=0) in a fresh kernel and in a temporary folder. Progress bars
-and TensorFlow's warnings are dropped; an image over 200 kB is an error, since outputs are committed.
+and TensorFlow's warnings are dropped; an image over 200 kB is an error, since outputs are
+committed.
 """
 
 import base64
