@@ -77,7 +77,7 @@ class Photos:
     def __init__(
         self, tasks: list[Task], comparator: Comparator, leave_out: Sequence[Clutter] = ()
     ) -> None:
-        self.tasks, self.comparator = tasks, comparator
+        self.tasks, self.comparator, self.leave_out = tasks, comparator, leave_out
         self.libraries = [
             EmbeddedLibrary.of(load_dataset(task.library), comparator, progress=False)
             for task in tqdm(tasks, desc="libraries", leave=False)
@@ -98,6 +98,7 @@ class Photos:
             scorer = RelevanceScorer(
                 task.target,
                 embedder=self.comparator,
+                leave_out=self.leave_out,
                 **{"seed": SEED, "progress": False} | parameters,
             ).fit(change(number, library) if change else library)
             results = [scorer.decide(site) for site in self.sites[number]]

@@ -55,7 +55,7 @@ def load_embedder(
         Of the packaged networks. ``"openvino"`` agrees with Keras to 1e-4 and is faster;
         ``"openvino-int8"`` is faster still, and decisions are as good (docs/benchmarks.md).
         ``"auto"`` is OpenVINO in int8 and ``"auto-float32"`` OpenVINO in float32; both fall back
-        to Keras, with a warning, if OpenVINO does not run. Other embedders ignore it.
+        to Keras, with a warning, if OpenVINO does not run.
     input_size : int or (height, width), optional
         In pixels. For the packaged networks, a larger size than their own resolves finer details
         and takes longer; for a TF-Hub module, if it does not state its own; for a function or an
@@ -66,7 +66,7 @@ def load_embedder(
     Raises
     ------
     EmbedderError
-        If `source` is none of these, or `name` is missing.
+        If `source` is none of these, `name` is missing, or a parameter has no effect on `source`.
     HubError
         A TF-Hub module cannot be loaded.
 
@@ -90,6 +90,14 @@ def load_embedder(
     if color not in ("rgb", "gray"):
         raise EmbedderError(f'color must be "rgb" or "gray", got {color!r}')
     size = image_size(input_size) if input_size else None
+    if threads is not None and runtime == "keras":
+        _refuse("the Keras runtime", threads=threads)
+    if not isinstance(source, (str, Path)) or str(source) not in NAMES:
+        _refuse(
+            "an embedder that is not packaged",
+            runtime=runtime if runtime != "auto" else None,
+            threads=threads,
+        )
     if not isinstance(source, (str, Path)):
         return _from_object(source, name, color, size)
     text = str(source)
@@ -147,10 +155,13 @@ def _from_object(
     size: tuple[int, int] | None,
 ) -> Embedder:
     if isinstance(source, Embedder):
+        gray = color if color != "rgb" else None
+        _refuse("an embedder, which is used as it is", name=name, color=gray, input_size=size)
         return source
     if any(kind.__module__.startswith("keras.") for kind in type(source).__mro__):
         from similarity_lab.embedders.keras_models import KerasEmbedder
 
+        _refuse("a Keras model, which states its own", name=name, input_size=size)
         return KerasEmbedder(source, color)
     for member, wrap in (("transform", from_transformer), ("encode", from_encoder)):
         if hasattr(source, member):
@@ -165,6 +176,13 @@ def _from_object(
     raise EmbedderError(
         f"a {type(source).__name__} is not an embedder: it has no {', '.join(missing)}"
     )
+
+
+def _refuse(kind: str, **params: object) -> None:
+    """Raise `EmbedderError` for the first parameter that is set and would have no effect."""
+    for name, value in params.items():
+        if value is not None:
+            raise EmbedderError(f"{name}={value!r} has no effect on {kind}; leave it out")
 
 
 def _required(name: str | None, source: object) -> str:
