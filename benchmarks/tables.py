@@ -5,7 +5,7 @@ python -m benchmarks.tables
 
 from pathlib import Path
 
-from benchmarks.decision_tables import adapting, choice, draws, sites
+from benchmarks.decision_tables import adapting, choice, draws, real_shops, sites
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
 from benchmarks.speed_tables import speed_sections
 
@@ -132,6 +132,7 @@ def main() -> None:
         choice(),
         adapting(),
         draws(),
+        real_shops(),
         representation(),
         unseen(),
         *speed_sections(),

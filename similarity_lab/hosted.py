@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,10 +38,10 @@ from similarity_lab.errors import (
     QuotaError,
 )
 from similarity_lab.files.downloads import RETRY_STATUSES, is_secure_url
-from similarity_lab.images import check_image, read_image
+from similarity_lab.images import read_image
 from similarity_lab.images.decoding import errors_table
 from similarity_lab.images.opened import OpenedImage
-from similarity_lab.images.sources import Source, content_digest, describe, read_bytes
+from similarity_lab.images.sources import Source, content_digest
 
 if TYPE_CHECKING:
     import httpx
@@ -53,7 +54,6 @@ __all__ = [
 MAX_ANSWER = 2**16  # bytes; one number is expected
 MAX_WAIT = 60.0  # seconds that a service may ask us to wait
 _JPEG_QUALITY = 90
-_WORDS, _MIDDLE = 16, 32767.5  # a SHA-256 as 16-bit words, centred on zero
 
 
 # Costs --------------------------------------------------------------------------------------------
@@ -69,12 +69,6 @@ class Price:
     per_request: float = 0.0
     per_month: float = 0.0
     included: int = 0
-    currency: str = "USD"
-
-    def __post_init__(self) -> None:
-        numbers = (self.per_request, self.per_month, self.included)
-        if not all(math.isfinite(number) and number >= 0 for number in numbers):
-            raise InputError(f"prices and numbers of requests must be 0 or more, got {numbers}")
 
     def months(self, requests: int) -> int:
         """Return the number of monthly subscriptions that `requests` take."""
@@ -83,7 +77,7 @@ class Price:
         return math.ceil(requests / self.included) if self.included and not self.per_request else 1
 
     def of(self, requests: int) -> float:
-        """Return the cost of `requests` in `currency`.
+        """Return the cost of `requests`.
 
         Examples
         --------
@@ -96,13 +90,12 @@ class Price:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Requests, money, months of subscription and days of sequential requests."""
+    """Requests, their cost, months of subscription and days of sequential requests."""
 
     requests: int
-    money: float
+    cost: float
     months: int
     days: float
-    currency: str
 
 
 def cost_of(
@@ -120,19 +113,12 @@ def cost_of(
 
     Examples
     --------
-    >>> estimate = cost_of(price=Price(per_month=1.99, included=6000))
-    >>> estimate.requests, estimate.months, estimate.money
-    (600000, 100, 199.0)
+    >>> cost_of(price=Price(per_month=1.99, included=6000), seconds_per_request=0.72)
+    Estimate(requests=600000, cost=199.0, months=100, days=5.0)
     """
-    numbers = (sites, images_per_site, references, seconds_per_request)
-    if not all(math.isfinite(number) and number >= 0 for number in numbers):
-        raise InputError(
-            "sites, images_per_site, references and seconds_per_request must be 0 or more, "
-            f"got {numbers}"
-        )
     requests = math.ceil(sites * images_per_site * references)
     days = requests * seconds_per_request / 86_400
-    return Estimate(requests, price.of(requests), price.months(requests), days, price.currency)
+    return Estimate(requests, price.of(requests), price.months(requests), days)
 
 
 # Services -----------------------------------------------------------------------------------------
@@ -167,7 +153,6 @@ class Service:
     form: Literal["multipart", "json"] = "multipart"
     is_similarity: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
-    price: Price | None = None
 
     def __post_init__(self) -> None:
         if "@" in urlsplit(self.url).netloc:
@@ -181,12 +166,8 @@ class Service:
         """Return the arguments of ``httpx.request`` that send two JPEG files."""
         images = dict(zip(self.fields, (first, second), strict=True))
         if self.form == "json":
-            return {
-                "json": {name: base64.b64encode(data).decode() for name, data in images.items()}
-            }
-        return {
-            "files": {name: (f"{name}.jpg", data, "image/jpeg") for name, data in images.items()}
-        }
+            return {"json": {key: base64.b64encode(data).decode() for key, data in images.items()}}
+        return {"files": {key: (f"{key}.jpg", data, "image/jpeg") for key, data in images.items()}}
 
     def distance(self, body: bytes) -> float:
         """Return the distance in a response, 0 = same; `InputError` if there is none."""
@@ -223,14 +204,13 @@ DEEPAI = Service(
     fields=("image1", "image2"),
     answer=("output", "distance"),
 )
-"""DeepAI, as the study considered it; no price, because production use needs a contract."""
+"""DeepAI, as the study considered it."""
 
 
 def rapidapi(host: str, path: str, **options: Any) -> Service:  # noqa: ANN401
     """Return a `Service` of the RapidAPI marketplace; the key is read from ``RAPIDAPI_KEY``.
 
-    The defaults fit one provider; for others, `options` override any attribute of `Service`. The
-    default price is the one the study found: 1.99 USD per month for 6,000 requests.
+    The defaults fit one provider; for others, `options` override any attribute of `Service`.
 
     Examples
     --------
@@ -247,7 +227,6 @@ def rapidapi(host: str, path: str, **options: Any) -> Service:  # noqa: ANN401
         "form": "json",
         "is_similarity": True,
         "headers": {"X-RapidAPI-Host": host},
-        "price": Price(per_month=1.99, included=6000),
     }
     return Service(**(defaults | options))
 
@@ -259,15 +238,13 @@ def rapidapi(host: str, path: str, **options: Any) -> Service:  # noqa: ANN401
 class Usage:
     """What a comparator has requested so far.
 
-    `requests` counts retries, `cached` distances that needed none; `money` is an upper bound, as
-    failed requests are mostly free, and None without a price.
+    `requests` counts retries, `cached` distances that needed no request; `cost` is an upper bound,
+    as failed requests are mostly free, and None without a price.
     """
 
     requests: int
-    answers: int
     cached: int
-    money: float | None
-    currency: str
+    cost: float | None
 
 
 class HostedComparator(PairComparator):
@@ -290,15 +267,15 @@ class HostedComparator(PairComparator):
     answers : path, optional
         JSON-lines file that caches answers; by default they are cached in memory.
     price : Price, optional
-        For `usage`; default: the service's.
+        For `usage`.
     side : int
-        Longest side in pixels of the images sent.
+        Longest side in pixels of the images sent; these are held in memory.
     timeout : float
         Seconds to connect, to wait for each part of a response, and for a whole response.
     tries : int
         Attempts per request while the service is busy or unreachable.
     backoff : float
-        Seconds before the second attempt, doubling; ``Retry-After`` takes precedence.
+        Seconds before the second attempt, doubled with each, unless the service names a time.
     progress : bool
         Show a progress bar.
 
@@ -308,16 +285,11 @@ class HostedComparator(PairComparator):
         The extra ``hosted`` is not installed.
     InputError
         An invalid limit, or `answers` is another kind of file.
-    OSError
-        `answers` cannot be written.
 
     Examples
     --------
-    >>> comparator = HostedComparator(DEEPAI, max_requests=20)
-    >>> comparator.usage.requests, comparator.remaining
-    (0, 20)
-    >>> compare("a.jpg", "b.jpg", comparator=comparator)    # doctest: +SKIP
-    31.0
+    >>> HostedComparator(DEEPAI, max_requests=20)
+    <HostedComparator DeepAI image-similarity: 0 of 20 requests made, 0 answers cached>
     """
 
     embedder: "ContentEmbedder"
@@ -344,10 +316,10 @@ class HostedComparator(PairComparator):
             )
         self.service, self.max_requests, self.progress = service, max_requests, progress
         self.timeout, self.tries, self.backoff = timeout, tries, backoff
-        self.price = service.price if price is None else price
+        self.price = price
         self.embedder = ContentEmbedder(f"{service.name} at {service.url}, {side} px", side)
         self.answers = AnswerCache(self.embedder.name, answers)
-        self._requests = self._received = self._cached = 0
+        self._requests = self._cached = 0
 
     def __repr__(self) -> str:
         return (
@@ -362,10 +334,9 @@ class HostedComparator(PairComparator):
 
     @property
     def usage(self) -> Usage:
-        """Requests so far, and their cost at most."""
-        price, sent = self.price, self._requests
-        money, currency = (None, "") if price is None else (price.of(sent), price.currency)
-        return Usage(sent, self._received, self._cached, money, currency)
+        """Requests so far, and their cost."""
+        cost = None if self.price is None else self.price.of(self._requests)
+        return Usage(self._requests, self._cached, cost)
 
     def distances(self, a: Images, b: Images) -> Distances:
         """Return distances of images, float32 ``(len(a), len(b))``, smaller = more alike.
@@ -384,36 +355,28 @@ class HostedComparator(PairComparator):
         )
 
     def between(self, a: Vectors, b: Vectors) -> Distances:
-        """Return distances by vectors of `embedder`, ``(n, 16), (m, 16) → (n, m)``.
+        """Return distances by vectors of `embedder`, ``(n, 32), (m, 32) → (n, m)``.
 
-        Raises what `distances` raises.
+        Raises what `distances` raises, and `InputError` for vectors of another embedder.
         """
-        rows, columns = ([_digest(vector) for vector in vectors] for vectors in (a, b))
+        rows, columns = ([self.embedder.digest(vector) for vector in vectors] for vectors in (a, b))
         pairs = list(product(rows, columns))
         unknown = {frozenset(pair): pair for pair in pairs if self.answers.get(*pair) is None}
-        self._check_quota(len(unknown))
+        if len(unknown) > self.remaining:
+            raise QuotaError(
+                f"{self.service.name}: {len(unknown):,} pairs need a request and max_requests "
+                f"leaves {self.remaining:,}; nothing was sent. Pass fewer images, or raise "
+                "max_requests"
+            )
         self._cached += len(pairs) - len(unknown)
         if unknown:
             bar = tqdm(unknown.values(), self.service.name, unit="pair", disable=not self.progress)
             with self._client() as client:
                 for pair in bar:
-                    self.answers.add(*pair, self._request(client, *map(self.embedder.jpeg, pair)))
-                    self._received += 1
-        known = [self.answers.get(*pair) for pair in pairs]
-        return np.array(known, np.float32).reshape(len(rows), len(columns))
-
-    def _check_quota(self, n_pairs: int) -> None:
-        if n_pairs > self.remaining:
-            price, sent = self.price, self._requests
-            more = price and price.of(sent + n_pairs) - price.of(sent)
-            cost = f" (cost: {more:,.2f} {price.currency})" if price else ""
-            raise QuotaError(
-                f"{self.service.name}: {n_pairs:,} pairs need a request and max_requests leaves "
-                f"{self.remaining:,}; nothing was sent. Pass fewer images, or raise "
-                f"max_requests{cost}"
-            )
-        if n_pairs:
-            self.service.key()
+                    images = (self.embedder.jpegs[digest] for digest in pair)
+                    self.answers.add(*pair, self._request(client, *images))
+        distances = [self.answers.get(*pair) for pair in pairs]
+        return np.array(distances, np.float32).reshape(len(rows), len(columns))
 
     def _client(self) -> "httpx.Client":
         import httpx
@@ -434,12 +397,20 @@ class HostedComparator(PairComparator):
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TransientError),
             wait=self._wait,
-            stop=lambda state: (
-                state.attempt_number >= self.tries or state.upcoming_sleep > MAX_WAIT
-            ),
-            retry_error_callback=self._give_up,
+            stop=tenacity.stop_after_attempt(self.tries),
+            reraise=True,
         )
-        return retrying(self._request_once, client, self.service.payload(first, second))
+        try:
+            return retrying(self._request_once, client, self.service.payload(first, second))
+        except _TransientError as error:
+            reason = f"{error}; {self.tries} tries; try again later"
+            raise error.kind(f"{self.service.name}: {reason}") from None
+
+    def _wait(self, state: "RetryCallState") -> float:
+        error = state.outcome and state.outcome.exception()
+        if isinstance(error, _TransientError) and error.wait is not None:
+            return error.wait
+        return min(self.backoff * 2.0 ** (state.attempt_number - 1), MAX_WAIT)
 
     def _request_once(self, client: "httpx.Client", payload: dict[str, Any]) -> float:
         import httpx
@@ -457,125 +428,111 @@ class HostedComparator(PairComparator):
         except httpx.TransportError as error:
             reason = _printable(str(error) or type(error).__name__, key)
             raise _TransientError(f"could not be reached ({reason})") from None
-        said = _printable(body.decode("utf-8", "replace"), key)
+        text = _printable(body.decode("utf-8", "replace"), key)
         if not response.is_success:
-            raise self._refusal(response, said)
+            raise self._refusal(response, text)
         try:
             return self.service.distance(body)
         except InputError as error:
-            raise HostedError(f"{name}: unusable response: {error}: {said}") from None
+            raise HostedError(f"{name}: unusable response: {error}: {text}") from None
 
     def _read(self, response: "httpx.Response") -> bytes:
         """Return the body; of an error response only its first block."""
         import httpx
 
+        if not response.is_success:
+            with suppress(httpx.TransportError):
+                return next(response.iter_raw(), b"")
+            return b""
         body, deadline = b"", time.monotonic() + self.timeout
-        try:
-            for block in response.iter_raw():
-                body += block
-                if not response.is_success:
-                    break
-                if len(body) > MAX_ANSWER:
-                    raise HostedError(
-                        f"{self.service.name}: response larger than {MAX_ANSWER:,} bytes"
-                    )
-                if time.monotonic() > deadline:
-                    raise _TransientError(f"no complete response within {self.timeout:g} s")
-        except httpx.TransportError:
-            if response.is_success:
-                raise
+        for block in response.iter_raw():
+            body += block
+            if len(body) > MAX_ANSWER:
+                raise HostedError(f"{self.service.name}: response larger than {MAX_ANSWER:,} bytes")
+            if time.monotonic() > deadline:
+                raise _TransientError(f"no complete response within {self.timeout:g} s")
         return body
 
-    def _refusal(self, response: "httpx.Response", said: str) -> Exception:
+    def _refusal(self, response: "httpx.Response", text: str) -> Exception:
         """Return the error for a status other than success."""
         name, status = self.service.name, response.status_code
         if status in (401, 403):
             return HostedError(
-                f"{name}: the key in {self.service.key_variable} was refused ({status}: {said})"
+                f"{name}: the key in {self.service.key_variable} was refused ({status}: {text})"
             )
         if response.is_redirect:
             return HostedError(f"{name}: redirects ({status}); the key is sent to no other URL")
         kind = QuotaError if status in (402, 429) else HostedError
-        reason = f"status {status} ({said})"
-        if status in RETRY_STATUSES:
-            return _TransientError(reason, _retry_after(response.headers.get("Retry-After")), kind)
-        return kind(f"{name}: {reason}")
-
-    def _wait(self, state: "RetryCallState") -> float:
-        error = state.outcome and state.outcome.exception()
-        if isinstance(error, _TransientError) and error.wait is not None:
-            return error.wait
-        return self.backoff * 2.0 ** (state.attempt_number - 1)
-
-    def _give_up(self, state: "RetryCallState") -> float:
-        error = state.outcome and state.outcome.exception()
-        assert isinstance(error, _TransientError)  # noqa: S101 - nothing else is retried
-        detail = f"{state.attempt_number} tries"
-        if state.upcoming_sleep > MAX_WAIT:
-            detail = f"retry after {state.upcoming_sleep:,.0f} s"
-        raise error.kind(f"{self.service.name}: {error}; {detail}; try again later") from None
+        reason = f"status {status} ({text})"
+        if status not in RETRY_STATUSES:
+            return kind(f"{name}: {reason}")
+        wait = _retry_after(response.headers.get("Retry-After"))
+        if wait is not None and wait > MAX_WAIT:
+            return kind(f"{name}: {reason}; retry after {wait:,.0f} s")
+        return _TransientError(reason, wait, kind)
 
 
 class ContentEmbedder:
-    """An embedder whose vectors are the SHA-256 of an image's content, in sixteen numbers.
+    """An embedder whose vectors are the SHA-256 of an image's content, a number per byte.
 
-    They identify an image and say nothing about what it shows. Sources are remembered (files by
-    path) until a request needs them, scaled to fit `input_size`.
+    They identify an image and say nothing about what it shows; with them, a rule that compares
+    vectors can ask a service that compares images. Each image is kept as it is sent, by its digest
+    in `jpegs`: scaled down, without EXIF data.
     """
 
-    dimension = _WORDS
+    dimension = 32
 
     def __init__(self, name: str, side: int) -> None:
         self.name, self.input_size = name, (side, side)
-        self._sources: dict[str, Source] = {}
+        self.jpegs: dict[str, bytes] = {}
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Embedded:
-        """Return one vector per readable image, float32 ``(n, 16)``, and list the others."""
+        """Return one vector per readable image, float32 ``(n, 32)``, and list the others."""
         vectors, kept, errors = [], [], {}
         for index, source in enumerate(as_sources(images)):
             try:
-                vectors.append(_vector(self._remember(source)))
-                kept.append(index)
+                digest = self._encode(source)
             except ImageError as error:
                 errors[index] = error
-        return Embedded(np.reshape(vectors, (-1, _WORDS)), kept, errors_table(errors))
+            else:
+                vectors.append(np.frombuffer(bytes.fromhex(digest), np.int8))
+                kept.append(index)
+        return Embedded(np.reshape(vectors, (-1, self.dimension)), kept, errors_table(errors))
 
-    def jpeg(self, digest: str) -> bytes:
-        """Return an image as it is sent: scaled down, without EXIF data."""
-        if digest not in self._sources:
+    def digest(self, vector: Vectors) -> str:
+        """Return the content digest of an image by its vector."""
+        with np.errstate(invalid="ignore"):  # NaN, in vectors of another embedder
+            digest = np.asarray(vector).astype(np.int8).tobytes().hex()
+        if digest not in self.jpegs:
             raise InputError(
                 "unknown image: a hosted comparator can only compare images that it embedded "
                 "itself, not vectors from a store or a saved scorer"
             )
-        source = self._sources[digest]
-        if content_digest(source) != digest:
-            raise ImageError(describe(source), "has changed since it was embedded")
-        image = Image.fromarray(read_image(source))
-        image.thumbnail(self.input_size, Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-        return buffer.getvalue()
+        return digest
 
-    def _remember(self, source: Source) -> str:
+    def _encode(self, source: Source) -> str:
+        """Store an image as JPEG and return its content digest."""
         if isinstance(source, Image.Image):
             source = read_image(source)  # the digest of a palette image would ignore its palette
-        elif isinstance(source, OpenedImage):
-            source = source.source  # a file by its path
-        if hasattr(source, "read"):
-            source = read_bytes(source)  # a stream can be read only once
-        check_image(source)
+        elif not isinstance(source, (np.ndarray, OpenedImage)):
+            source = OpenedImage(source)  # read once
         digest = content_digest(source)
-        self._sources[digest] = source
+        if digest not in self.jpegs:
+            image = Image.fromarray(read_image(source))
+            image.thumbnail(self.input_size, Image.Resampling.LANCZOS)
+            buffer = io.BytesIO()
+            image.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+            self.jpegs[digest] = buffer.getvalue()
         return digest
 
 
 class AnswerCache:
     """Distances by pair of content digests, in either order, appended to a JSON-lines file.
 
-    A last line that a crash cut short is removed; any other unreadable line is an `InputError`,
-    because it was paid for. Lines of other services are left alone.
+    A last line that a crash truncated is removed; any other unreadable line is an `InputError`,
+    because its answer was paid for. Lines of other services stay.
     """
 
     def __init__(self, service: str, path: str | PathLike[str] | None = None) -> None:
@@ -607,14 +564,13 @@ class AnswerCache:
             try:
                 row = json.loads(line)
                 service, pair, distance = row["service"], [row["a"], row["b"]], row["distance"]
-                is_valid = math.isfinite(distance) and all(isinstance(each, str) for each in pair)
+                if not math.isfinite(distance):
+                    raise InputError
             except (ValueError, TypeError, KeyError, RecursionError):
-                is_valid = False
-            if not is_valid:
                 raise InputError(
                     f"{path}, line {number}: not an answer of a hosted service; repair the line or "
                     "use another file"
-                )
+                ) from None
             if service == self.service:
                 self._distances[frozenset(pair)] = float(distance)
         if partial:
@@ -647,16 +603,3 @@ def _printable(text: str, key: str) -> str:
     """Return the start of a message on one printable line, without the key."""
     text = text.replace(key, "***")
     return "".join(c if c.isprintable() else " " for c in text)[:200].strip()
-
-
-def _vector(digest: str) -> Vectors:
-    """Return a digest as sixteen numbers, exact in float32."""
-    return (np.frombuffer(bytes.fromhex(digest), ">u2") - _MIDDLE).astype(np.float32)
-
-
-def _digest(vector: Vectors) -> str:
-    """Return the digest that `_vector` was given."""
-    words = np.asarray(vector, np.float64) + _MIDDLE
-    if words.shape != (_WORDS,) or not np.isin(words, np.arange(2**16)).all():
-        raise InputError("expected a vector made by the embedder of a hosted comparator")
-    return words.astype(">u2").tobytes().hex()

@@ -50,6 +50,18 @@ QUOTES = {
     "all-sites": Quote(
         _SITES, ("original rule*", "mean distance, colour*", "learned", "learned, *"), _DECIDED
     ),
+    "real-shops": Quote(
+        "Decisions on real shops",
+        columns=(
+            "images",
+            "pairs that sell",
+            "AUC by probability",
+            "AUC by best image",
+            "of relevant, sell",
+            "of irrelevant, sell",
+            "of unsure, sell",
+        ),  # fmt: skip
+    ),
     "all-comparators": Quote(_APART, ("cosine, *", "architecture ?", "strong", "metric*"), _TOLD),
     "cosine-sites": Quote(_SITES, ("original rule*", "… with*", "mean *"), _RANKED),
     "cosine-apart": Quote(_APART, ("cosine, *",), _TOLD),

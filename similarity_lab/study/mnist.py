@@ -106,19 +106,19 @@ def run_demo(
     if data not in ("digits", "mnist"):
         raise InputError(f"Unknown data {data!r}. Expected digits or mnist")
     dataset = _digits() if data == "digits" else _mnist(download)
-    train, rest = dataset.split(0.4 if data == "digits" else 0.1, seed)
-    positions = _draw_per_class(rest, N_INDEXED // 10, seed)
-    others = np.setdiff1d(np.arange(len(rest)), positions)
-    indexed, queries = rest.subset(positions), rest.subset(others[:500])
+    training, held_out = dataset.split(0.4 if data == "digits" else 0.1, seed)
+    positions = _draw_per_class(held_out, N_INDEXED // 10, seed)
+    others = np.setdiff1d(np.arange(len(held_out)), positions)
+    indexed, queries = held_out.subset(positions), held_out.subset(others[:500])
     head = small_network(dataset.images.shape[1:], seed=seed)
     model = tfs.models.SimilarityModel(head.inputs, head.outputs)
     with quietly(), _seeded(seed):
         model.compile(tf_keras.optimizers.Adam(), loss=tfs.losses.MultiSimilarityLoss())
         sampler = tfs.samplers.MultiShotMemorySampler(
-            _flat(train), train.labels, classes_per_batch=10,
+            _flat(training), training.labels, classes_per_batch=10,
             examples_per_class_per_batch=IMAGES_PER_CLASS, steps_per_epoch=steps,
         )  # fmt: skip
-        fitted = model.fit(sampler, epochs=epochs, verbose=0)
+        history = model.fit(sampler, epochs=epochs, verbose=0).history
         model.index(_flat(indexed), indexed.labels, data=np.arange(N_INDEXED), verbose=0)
         answers = model.lookup(_flat(queries), k=5, verbose=0)
     rows = [
@@ -126,9 +126,8 @@ def run_demo(
         for query, neighbours in enumerate(answers)
         for each in neighbours
     ]
-    losses = fitted.history["loss"]
-    history = pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses})
-    return Demo(history, indexed, queries, pd.DataFrame(rows, columns=LOOKUP_COLUMNS))
+    losses = pd.DataFrame({"epoch": range(1, epochs + 1), "loss": history["loss"]})
+    return Demo(losses, indexed, queries, pd.DataFrame(rows, columns=LOOKUP_COLUMNS))
 
 
 def _digits() -> ImageDataset:

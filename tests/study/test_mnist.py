@@ -14,14 +14,20 @@ def demo():
     return run_demo(epochs=2, steps=30)
 
 
-def test_run_demo_is_reproducible_and_silent(demo, capsys):
+def test_run_demo_is_reproducible_and_silent(capsys):
     state = random.getstate()
-    again = run_demo(epochs=2, steps=30)
+    # two steps: longer training amplifies rounding, whose order threads decide
+    first, second, other = (run_demo(epochs=1, steps=2, seed=seed) for seed in (0, 0, 1))
     assert random.getstate() == state and capsys.readouterr().out == ""
-    # the same up to rounding, whose order threads decide and which training amplifies
-    first, second = demo.neighbours, again.neighbours
-    np.testing.assert_allclose(first["distance"], second["distance"], atol=0.05)
-    assert (first["label"] == second["label"]).mean() > 0.95
+    np.testing.assert_array_equal(first.indexed.images, second.indexed.images)
+    np.testing.assert_array_equal(first.queries.images, second.queries.images)
+    np.testing.assert_allclose(first.history["loss"], second.history["loss"], rtol=1e-3)
+    assert not np.array_equal(first.indexed.images, other.indexed.images)
+    distances = [demo.neighbours["distance"] for demo in (first, second)]
+    np.testing.assert_allclose(*distances, atol=0.01)
+
+
+def test_run_demo_learns_to_find_the_same_digit(demo):
     assert demo.accuracy > 0.85 and demo.history["loss"].is_monotonic_decreasing
     assert demo.indexed.counts.tolist() == [10] * 10
     assert demo.neighbours.groupby("query")["distance"].is_monotonic_increasing.all()
@@ -37,15 +43,16 @@ def test_run_demo_with_mnist(monkeypatch):
     pixels = rng.integers(0, 60, (2000, 28, 28, 1), np.uint8)
     for label in range(10):
         pixels[labels == label, 2 * label : 2 * label + 3] += 190
-    asked = {}
+    arguments = {}
 
     def load(name, **settings):
-        asked.update(settings, name=name)
+        arguments.update(settings, name=name)
         return tf.constant(pixels), tf.constant(labels)
 
     monkeypatch.setattr(tfds, "load", load)
     demo = run_demo("mnist", epochs=1, steps=10)
-    assert asked["name"] == "mnist" and asked["download"] is False and asked["as_supervised"]
+    assert arguments["name"] == "mnist" and arguments["as_supervised"]
+    assert arguments["download"] is False
     assert demo.queries.images.shape[1:] == (28, 28, 1) and demo.accuracy > 0.9
 
 
@@ -64,10 +71,10 @@ def test_neighbour_sheet_frames_neighbours_by_class(demo):
     for query, row in enumerate(rows):
         name = demo.queries.classes[demo.queries.labels[query]]
         assert row[0].get_ylabel() == name and row[0].get_title() == ""
-        for axis, found in zip(row[1:], demo.neighbours[5 * query :].itertuples(), strict=False):
-            right = found.label == name
-            assert axis.get_title() == f"{found.distance:.3f}" + (
-                "" if right else f" {found.label}"
-            )
-            expected = MATCH if right else NO_MATCH
+        neighbours = demo.neighbours[5 * query :].itertuples()
+        for axis, neighbour in zip(row[1:], neighbours, strict=False):
+            is_match = neighbour.label == name
+            label = "" if is_match else f" {neighbour.label}"
+            assert axis.get_title() == f"{neighbour.distance:.3f}{label}"
+            expected = MATCH if is_match else NO_MATCH
             assert to_hex(axis.spines["top"].get_edgecolor()).upper() == expected
