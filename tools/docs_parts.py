@@ -60,7 +60,7 @@ QUOTES = {
             "of relevant, sell",
             "of irrelevant, sell",
             "of unsure, sell",
-        ),  # fmt: skip
+        ),
     ),
     "all-comparators": Quote(_APART, ("cosine, *", "architecture ?", "strong", "metric*"), _TOLD),
     "cosine-sites": Quote(_SITES, ("original rule*", "… with*", "mean *"), _RANKED),

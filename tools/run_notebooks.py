@@ -3,7 +3,8 @@
     python tools/run_notebooks.py [NOTEBOOK ...]     default: all of notebooks/
 
 Each runs in full (SIMILARITY_LAB_FAST=0) in a fresh kernel and in a temporary folder. Progress bars
-are dropped; an image over 200 kB is an error, since outputs are committed.
+and TensorFlow's warnings are dropped; an image over 200 kB is an error, since outputs are
+committed.
 """
 
 import base64
@@ -24,6 +25,7 @@ def run(source: Path, *, fast: bool, folder: Path, timeout: int = 3600) -> nbfor
     """Execute a notebook in `folder` and return it; an error in a cell is raised."""
     notebook = nbformat.read(source, as_version=4)
     os.environ["SIMILARITY_LAB_FAST"] = "1" if fast else "0"
+    os.environ.setdefault("SIMILARITY_LAB_RESULTS", str(ROOT / "benchmarks" / "results"))
     if "SIMILARITY_LAB_DATA" not in os.environ:
         found = [path for path in PHOTOS if (path / "grocery-store").is_dir()]
         if found:
@@ -39,14 +41,15 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+            cell.outputs = [output for output in cell.outputs if not _is_noise(output)]
             for output in cell.outputs:
                 _check_image(output, cell.source)
 
 
-def _is_progress(output: nbformat.NotebookNode) -> bool:
+def _is_noise(output: nbformat.NotebookNode) -> bool:
     widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-    return widget or output.get("name") == "stderr"
+    warning = str(output.get("text", "")).startswith("WARNING:tensorflow")
+    return widget or warning or output.get("name") == "stderr"
 
 
 def _check_image(output: nbformat.NotebookNode, source: str) -> None:

@@ -1,4 +1,4 @@
-"""`load_embedder`: from a name, URL, folder, model, function or object to an embedder."""
+"""`load_embedder`: make an embedder of a name, URL, folder, model, function or object."""
 
 import importlib.util
 import warnings
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Runtime = Literal["auto", "auto-float32", "keras", "openvino", "openvino-int8"]
 EmbedderSource = Union[str, Path, Embedder, "keras.Model", Callable[..., Any], object]
+"""Everything that `load_embedder` accepts."""
 
 NAMES = ("efficientnet-lite0", "efficientnet-lite2")
 _RUNTIMES = ("auto", "auto-float32", "keras", "openvino", "openvino-int8")
@@ -47,26 +48,27 @@ def load_embedder(
         - an object with ``encode``, such as a sentence-transformers model: list of PIL images →
           array ``(n, dimension)``.
     name : str, optional
-        Required for a function, a transformer or an object with ``encode``, and only there: it
-        identifies what they compute, and stored vectors are looked up by it.
+        Required for a function, a transformer or an object with ``encode``, an error for a string
+        or path: it identifies what is computed, and stored vectors are looked up by it.
     color : {"rgb", "gray"}
         ``"gray"`` feeds three equal channels, as the original study did.
     runtime : {"auto", "auto-float32", "keras", "openvino", "openvino-int8"}
-        Of the packaged networks. ``"openvino"`` agrees with Keras to 1e-4 and is faster;
-        ``"openvino-int8"`` is faster still, and decisions are as good (docs/benchmarks.md).
+        Runtime of the packaged networks; ignored for others. ``"openvino"`` agrees with Keras to
+        1e-4 and is faster; ``"openvino-int8"`` is faster still, and decisions are as good
+        (docs/benchmarks.md).
         ``"auto"`` is OpenVINO in int8 and ``"auto-float32"`` OpenVINO in float32; both fall back
-        to Keras, with a warning, if OpenVINO does not run. Other embedders ignore it.
+        to Keras, with a warning, if OpenVINO does not run.
     input_size : int or (height, width), optional
         In pixels. For the packaged networks, a larger size than their own resolves finer details
         and takes longer; for a TF-Hub module, if it does not state its own; for a function or an
         object, the size of the arrays it gets (default 224, or what a transformer was fitted on).
     threads : int, optional
-        Of OpenVINO; default: all cores that this process may use.
+        Number of OpenVINO's threads; default: all cores that this process may use.
 
     Raises
     ------
     EmbedderError
-        If `source` is none of these, or `name` is missing.
+        `source` is something else, `name` is missing, or an option is invalid.
     HubError
         A TF-Hub module cannot be loaded.
 

@@ -113,7 +113,7 @@ def neighbour_sheet(
     indexed : ImageDataset
         The images of the index, in that order.
     n_queries : int
-        Maximum number of queries, first ones of the table.
+        Maximum number of queries, the first ones of the table.
     """
     query_indices = neighbours["query"].unique()[:n_queries]
     figure, axes = _grid(len(query_indices), 1 + int(neighbours["rank"].max()), left=1.2, top=0.2)
