@@ -1,11 +1,11 @@
-"""Does this supplier's website sell the product I look for, judging by its images?
+"""Decide from the images of a supplier's website whether it sells a product.
 
-Data takes one way through the package:
+Data flows through the package in one direction:
 
     images ──► datasets, sites ──► embedders ──► distances ──► relevance ──► report, plots
 
-The names below are the public interface; everything else is reached through its module. They are
-imported on first use, so that ``import similarity_lab`` is fast and loads no network library.
+The names in ``__all__`` are imported on first use, so that ``import similarity_lab`` is fast and
+does not import TensorFlow. Everything else is imported from its module.
 """
 
 import lazy_loader

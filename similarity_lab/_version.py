@@ -1,4 +1,4 @@
-"""Version of this package, and of the libraries that its figures depend on."""
+"""Version of this package, and of the libraries that its results depend on."""
 
 import platform
 from functools import cache
@@ -6,26 +6,26 @@ from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "2.0.0"
 
-# What a decision is computed with, then what the trained approaches are computed with.
+# Distributions that a decision depends on, then those of the trained approaches.
 _CORE = ("numpy", "openvino", "pandas", "pillow", "scikit-learn", "scipy", "simplejpeg")
 _OPTIONAL = ("keras", "opencv-python", "tensorflow", "tensorflow-similarity")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that are kept with every result, without importing the libraries.
+    """Return the versions that every result records, without importing the libraries.
 
     Returns
     -------
     dict
         Version by distribution name: this package, Python, the libraries of the core install, and
-        those of the extra ``train``; "not installed" for what is missing.
+        those of the extra ``train``; "not installed" for a missing one.
 
     Examples
     --------
     >>> sorted(versions())[-2:]
     ['tensorflow', 'tensorflow-similarity']
     """
-    return dict(_installed())  # a copy: results keep it
+    return dict(_installed())  # a copy, since results keep it
 
 
 @cache

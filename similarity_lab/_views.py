@@ -17,7 +17,7 @@ PROVIDERS = ("similarity_lab.report.gallery",)
 
 @singledispatch
 def _view(result: object) -> str | None:
-    """Return None for a type without a view: notebooks fall back to ``repr``."""
+    """Return None: the type has no view, and notebooks fall back to ``repr``."""
     return None
 
 

@@ -8,8 +8,8 @@
     │   ├── SiteError                            a site on which no decision is possible
     │   │   └── CollectedFolderError             not a folder of a collected site, or outdated
     │   ├── NoReferencesError                    a library without a usable image of the target
-    │   ├── EmbedderError                        something that is not an embedder, or cannot run
-    │   ├── WeightsError                         a weights file that is not what it should be
+    │   ├── EmbedderError                        not an embedder, or one that cannot run here
+    │   ├── WeightsError                         a weights file that is damaged or unsafe
     │   ├── StoreError                           a folder that is not a store of vectors
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
     │   └── UrlError                             a URL that may not be requested
@@ -21,7 +21,7 @@
     ├── HubError (OSError)                       a TF-Hub module that cannot be reached or loaded
     ├── BrowserError (RuntimeError)              a browser that cannot be started
     └── HostedError (RuntimeError)               a hosted service that failed
-        └── QuotaError                           no more requests: your limit, or the service's
+        └── QuotaError                           quota used up: your own, or the service's
 
 Each also derives from the built-in exception in brackets, so that ``except ValueError`` works.
 Warnings: `PromiseWarning`, a calibration promise that cannot be kept.
@@ -45,7 +45,7 @@ def did_you_mean(name: object, known_names: Iterable[str]) -> str:
     >>> did_you_mean("almond", ["almonds", "dates"])
     " Did you mean 'almonds'?"
     """
-    by_key = {known.casefold(): known for known in known_names}
+    by_key = {known_name.casefold(): known_name for known_name in known_names}
     close = difflib.get_close_matches(str(name).casefold(), by_key, n=1)
     return f" Did you mean {by_key[close[0]]!r}?" if close else ""
 
@@ -81,13 +81,13 @@ class MissingExtraError(SimilarityLabError, ImportError):
     Parameters
     ----------
     feature : str
-        What was asked for, at the beginning of a sentence.
+        What needs the dependency: the subject of the message.
     requirement : str
         The missing package or packages.
     extra : str
-        Of this package, which installs it.
-    more : str
-        What remains to be done after that.
+        The extra of this package that installs them.
+    next_step : str
+        Appended to the ``pip`` line, if installing is not enough.
 
     Examples
     --------
@@ -95,12 +95,12 @@ class MissingExtraError(SimilarityLabError, ImportError):
     Drawing figures needs matplotlib: pip install "similarity_lab[plots]"
     """
 
-    def __init__(self, feature: str, requirement: str, extra: str, more: str = "") -> None:
-        super().__init__(feature, requirement, extra, more)
+    def __init__(self, feature: str, requirement: str, extra: str, next_step: str = "") -> None:
+        super().__init__(feature, requirement, extra, next_step)
 
     def __str__(self) -> str:
-        feature, requirement, extra, more = self.args
-        return f'{feature} needs {requirement}: pip install "similarity_lab[{extra}]"{more}'
+        feature, requirement, extra, next_step = self.args
+        return f'{feature} needs {requirement}: pip install "similarity_lab[{extra}]"{next_step}'
 
 
 class ImageError(InputError):
@@ -174,7 +174,7 @@ class EmbedderError(InputError):
 
 
 class WeightsError(InputError):
-    """A file of network weights that is not what it should be."""
+    """A weights file that is damaged or refers to anything but tensors."""
 
 
 class StoreError(InputError):
@@ -206,12 +206,12 @@ class BrowserError(SimilarityLabError, RuntimeError):
 
 
 class HostedError(SimilarityLabError, RuntimeError):
-    """A hosted service that could not be asked, or whose answer cannot be used."""
+    """A request to a hosted service that failed, or a response that cannot be used."""
 
 
 class QuotaError(HostedError):
-    """No more requests: your own limit, or the service's."""
+    """The request quota is used up: your own limit, or the service's."""
 
 
 class PromiseWarning(UserWarning):
-    """A calibration promise that cannot be kept on the photos given."""
+    """A calibration promise that cannot be kept on the calibration images."""

@@ -1,4 +1,4 @@
-"""A supplier's website as a set of images: from a folder, a zip or a list of paths."""
+"""`Site`: the images of a supplier's website, from a folder, a zip or a list of paths."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ ORIGINS = "images.parquet"
 """Name of the table of origins in the folder of a collected site."""
 
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
-"""Whatever `Site.of` accepts."""
+"""Everything that `Site.of` accepts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,12 @@ class Site:
     ----------
     name : str
     paths : tuple
-        One entry per file, as given, in order. Files that turn out not to be readable images are
+        One image source per file, in order. Files that turn out not to be readable images are
         included; a decision lists them with a reason.
     skipped : DataFrame with columns path, reason
-        What could not even be listed: folders without permission, refused members of a zip.
+        What could not be listed at all: folders without permission, refused members of a zip.
     root : Path or None
-        The folder given, or the temporary folder of a zip; None for a list of paths.
+        The folder of the site, or the temporary folder of a zip; None for a list of paths.
     origins : DataFrame or None
         Where collected images came from: `ORIGIN_COLUMNS`, one row per path, in order.
 
@@ -119,14 +119,14 @@ class Site:
 
     @classmethod
     def of(cls, source: SiteSource) -> "Site":
-        """Return a site as it is, or make one from a folder, a ``.zip`` or a list of paths.
+        """Return a site unchanged, or the site in a folder, a ``.zip`` or a list of paths.
 
         Raises
         ------
         InputError
             `source` is a url: collect the site first.
         InputTypeError
-            `source` is none of these.
+            `source` is something else.
         """
         if isinstance(source, Site):
             return source

@@ -20,7 +20,7 @@ from similarity_lab.files import extract_zip
 from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.samples import load_image
-from similarity_lab.samples.shops import WAYS, make_shop
+from similarity_lab.samples.shops import IMAGE_MARKUPS, make_shop
 from similarity_lab.web.html.images import find_images
 from similarity_lab.web.html.links import find_links, needs_browser
 from similarity_lab.web.html.sitemaps import read_sitemap
@@ -164,7 +164,9 @@ def archive_seeds() -> list[bytes]:
 def page_seeds() -> list[bytes]:
     """Make a shop that shows its products in all ways we know; return its pages and sitemaps."""
     subjects = ["almonds", "dates", "oats", "scene"]
-    shop = make_shop("Nüsse & Co", [subjects[n % 4] for n in range(len(WAYS))], size=(32, 32))
+    shop = make_shop(
+        "Nüsse & Co", [subjects[n % 4] for n in range(len(IMAGE_MARKUPS))], size=(32, 32)
+    )
     kinds = ("text/html", "application/xml", "application/gzip", "text/plain")
     found = [body for kind, body in shop.files.values() if kind.startswith(kinds)]
     return [*found, *(body[:400] for body in found if body.startswith(b"<!doctype"))]

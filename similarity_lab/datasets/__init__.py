@@ -1,4 +1,4 @@
-"""Labelled images: load, split, and find leaks, images that are in two splits at once."""
+"""Labelled images: load and split them, and find leaks (images that are in two splits)."""
 
 from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.datasets.grocery import grocery_store

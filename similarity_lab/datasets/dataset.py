@@ -24,7 +24,7 @@ Labels = npt.NDArray[np.int64]
 class ImageDataset:
     """Labelled images: paths that are decoded when needed, or arrays.
 
-    Created by `load_dataset`, `grocery_store` or `from_arrays`. Frozen: every change returns a new
+    Created by `load_dataset`, `grocery_store` or `from_arrays`. Immutable: methods return a new
     dataset.
 
     Attributes
@@ -60,7 +60,7 @@ class ImageDataset:
     def from_arrays(
         cls, images: Pixels, labels: Sequence[int] | Labels, classes: Sequence[str]
     ) -> "ImageDataset":
-        """Return a dataset of images that are in memory.
+        """Return a dataset of images in memory.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class ImageDataset:
         indices = np.asarray(positions, dtype=np.intp)
         return replace(
             self,
-            paths=tuple(self.paths[i] for i in indices) if self.arrays is None else (),
+            paths=tuple(self.paths[index] for index in indices) if self.arrays is None else (),
             labels=self.labels[indices],
             arrays=None if self.arrays is None else self.arrays[indices],
             skipped=skipped_table([]),
@@ -174,14 +174,19 @@ class ImageDataset:
     def split(self, test_size: float, seed: int) -> tuple["ImageDataset", "ImageDataset"]:
         """Split into train and test, stratified by class.
 
-        A class with two or more images has at least one in each part; a single image goes to
-        train.
+        A class with two or more images has at least one in each part; the image of a class with
+        one goes to train.
 
         Parameters
         ----------
         test_size : float
             Share of each class in test, above 0 and below 1.
         seed : int
+
+        Returns
+        -------
+        train, test : ImageDataset
+            In the order of this dataset.
 
         Examples
         --------

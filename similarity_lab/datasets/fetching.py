@@ -38,9 +38,9 @@ def fetch_grocery_store(
 
     If the dataset is already there and verifies, nothing is requested. An interrupted download is
     kept as ``grocery-store.zip.part``, and the next call resumes it if the server supports range
-    requests; GitHub's archive servers usually do not, then it starts over. If you put the zip at
-    ``grocery-store.zip`` yourself, it is used and kept. ``grocery-store`` is never incomplete,
-    even if the process is killed. Run one call at a time per folder.
+    requests (GitHub's archive servers usually do not, and the download starts over). If you put
+    the zip at ``grocery-store.zip`` yourself, it is used and kept. ``grocery-store`` is never
+    incomplete, even if the process is killed. Do not run two calls for the same folder at once.
 
     Parameters
     ----------
@@ -78,9 +78,10 @@ def fetch_grocery_store(
             raise DownloadError(f"{error}; move {home} away and try again") from error
         return home
     archive = home.with_name("grocery-store.zip")
-    part, note = working_files(archive)
-    # A note without a part remains if a call is killed after its download.
-    is_own_zip = archive.exists() and (part.exists() or not note.exists())
+    part, record = working_files(archive)
+    # A record without a partial file: a call was killed after its download, so the zip is not the
+    # user's own.
+    is_own_zip = archive.exists() and (part.exists() or not record.exists())
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         if not archive.exists():
@@ -96,10 +97,10 @@ def fetch_grocery_store(
 
 
 def tree_digest(folder: str | PathLike[str]) -> str:
-    r"""Return one SHA-256 for the relevant files of the Grocery Store dataset.
+    r"""Return a SHA-256 digest of the relevant files of the Grocery Store dataset.
 
     These are ``dataset/classes.csv``, the lists ``dataset/{train,val,test}.txt`` and every image
-    that these four name; other files (descriptions, lock files of editors) do not count. Each file
+    that these four name; other files (descriptions, lock files of editors) are ignored. Each file
     contributes a line "<its SHA-256>  <its path below `folder`, with slashes>\n"; the digest is
     that of all lines, sorted, as printed by
     ``sha256sum FILES | LC_ALL=C sort | sha256sum``.
@@ -143,7 +144,7 @@ def tree_digest(folder: str | PathLike[str]) -> str:
 def _require(root: Path, names: list[str]) -> None:
     for name in names:
         if ".." in PurePosixPath(name).parts:
-            raise InputError(f"{name!r} is listed; expected files inside the dataset")
+            raise InputError(f"{name!r} is listed; expected only files inside the dataset")
     missing = [name for name in names if not (root / name).is_file()]
     if missing:
         raise PathNotFoundError(
@@ -171,20 +172,20 @@ def _verify(folder: Path, expected: str, name: Path) -> None:
 def _install(archive: Path, home: Path, expected: str, is_own_zip: bool) -> None:
     """Unpack beside `home`, verify, then rename, so that `home` is never incomplete."""
     unpacked = home.with_name(f"{home.name}.unpacking")
-    if unpacked.exists():  # left by a call that was killed
+    if unpacked.exists():  # from a call that was killed
         shutil.rmtree(unpacked)
     skipped_note = ""
     try:
         _, skipped = extract_zip(archive, unpacked)
         for row in skipped.head(1).itertuples():
             skipped_note = f" ({len(skipped)} members skipped, first {row.path}: {row.reason})"
-        tops = [path.parents[1] for path in unpacked.glob("*/dataset/train.txt")]
-        if len(tops) != 1:
+        roots = [path.parents[1] for path in unpacked.glob("*/dataset/train.txt")]
+        if len(roots) != 1:
             raise DownloadError(
-                f"{archive}: expected one */dataset/train.txt in it, found {len(tops)}"
+                f"{archive}: expected one */dataset/train.txt in it, found {len(roots)}"
             )
-        _verify(tops[0], expected, name=archive)
-        tops[0].rename(home)
+        _verify(roots[0], expected, name=archive)
+        roots[0].rename(home)
     except (ArchiveError, DownloadError) as error:
         advice = f"move {archive} away and try again"
         if not is_own_zip:

@@ -1,4 +1,4 @@
-"""Read the Grocery Store dataset: phone photos of fruit, vegetables and cartons in shops."""
+"""Load the Grocery Store dataset: phone photos of fruit, vegetables and cartons in shops."""
 
 import csv
 from os import PathLike

@@ -1,4 +1,4 @@
-"""Find images that are in two splits at once, even if re-encoded, resized or slightly cropped."""
+"""Find images that are in both of two splits, even if re-encoded, resized or slightly cropped."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ __all__ = ["LEAK_COLUMNS", "find_leaks"]
 
 LEAK_COLUMNS = ["path_a", "path_b", "class_a", "class_b", "hash_distance", "detail_correlation"]
 
-_SIDE = 64  # pixels; details of a photo survive at this size, JPEG noise does not
+_SIDE = 64  # pixels; at this size, details of a photo are preserved and JPEG artefacts are not
 _BLUR = 2.0  # pixels; coarser structure is composition, which different photos share
 _BLOCK = 1024
 
@@ -31,9 +31,9 @@ def find_leaks(
 ) -> pd.DataFrame:
     """Find near-duplicate images across two splits.
 
-    A perceptual hash makes a shortlist; fine detail confirms it, since photos of different nuts on
-    white have the same hash but different details. An image of one colour has no details and is
-    never reported.
+    Perceptual hashes give a shortlist, which is confirmed by fine detail: photos of different nuts
+    on white may have the same hash, but not the same details. An image of a single colour has no
+    details and is never reported.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _fingerprints(
     hashes = np.empty(len(sources), np.uint64)
     details = np.empty((len(sources), _SIDE * _SIDE * 3), np.float32)
     for index, result in enumerate(results):
-        if isinstance(result, ImageError):  # was readable when the dataset was loaded
+        if isinstance(result, ImageError):  # it has become unreadable since the dataset was loaded
             raise result
         hashes[index], details[index] = result
     return hashes, details

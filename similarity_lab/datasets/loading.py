@@ -23,7 +23,7 @@ from similarity_lab.images.sources import printable
 __all__ = ["DatasetSource", "load_dataset"]
 
 DatasetSource = str | PathLike[str] | Mapping[str, Iterable[str | PathLike[str]]] | ImageDataset
-"""Whatever `load_dataset` accepts."""
+"""Everything that `load_dataset` accepts."""
 
 _LabelledPaths = list[tuple[str, Path]]
 
@@ -38,7 +38,7 @@ def load_dataset(
 ) -> ImageDataset:
     """Load labelled images.
 
-    Every file is decoded once to check that it is an image, whatever its name; the others are
+    Every file is checked by decoding it, whatever its name; files that are not readable images are
     listed in ``skipped`` with a reason.
 
     Parameters
@@ -70,7 +70,7 @@ def load_dataset(
     UnknownClassError
         A class of `classes` does not exist; the message suggests the most similar one.
     InputError
-        There is no readable image at all.
+        `source` has no readable image, or `classes` has duplicates.
 
     Examples
     --------
@@ -78,14 +78,14 @@ def load_dataset(
     >>> library                                                 # doctest: +SKIP
     ImageDataset(59 images of 2 classes: almonds 29, dates 30; 1 skipped)
     """
-    height_width = image_size(size) if size is not None else None
+    target_size = image_size(size) if size is not None else None
     if isinstance(source, ImageDataset):
-        return _adapt(source, height_width, color, classes)
+        return _adapt(source, target_size, color, classes)
     labelled, unlisted = _list_labelled(source)
     positions, unreadable = readable([path for _, path in labelled], progress=progress)
     skipped = pd.concat([unlisted, errors_table(unreadable)], ignore_index=True)
     dataset = _assemble([labelled[position] for position in positions], skipped, source)
-    dataset = replace(dataset, size=height_width, color=color or "rgb")
+    dataset = replace(dataset, size=target_size, color=color or "rgb")
     return dataset if classes is None else _select(dataset, classes)
 
 
@@ -111,11 +111,11 @@ def _list_labelled(
 
 def _in_folder(folder: Path, name: str) -> tuple[_LabelledPaths, list[tuple[object, str]]]:
     files, skipped = list_files(folder)
-    below = [path for path in files if len(path.relative_to(folder).parts) > 1]
-    if not below:
+    nested = [path for path in files if len(path.relative_to(folder).parts) > 1]
+    if not nested:
         return [(printable(name), path) for path in files], skipped
-    stray = [(str(path), "not in a class folder") for path in files if path not in below]
-    labelled = [(printable(path.relative_to(folder).parts[0]), path) for path in below]
+    stray = [(str(path), "not in a class folder") for path in files if path.parent == folder]
+    labelled = [(printable(path.relative_to(folder).parts[0]), path) for path in nested]
     return labelled, [*skipped, *stray]
 
 
@@ -133,10 +133,10 @@ def _assemble(
     labelled: _LabelledPaths, skipped: pd.DataFrame, source: DatasetSource
 ) -> ImageDataset:
     if not labelled:
-        where = "the mapping" if isinstance(source, Mapping) else str(source)
+        location = "the mapping" if isinstance(source, Mapping) else str(source)
         reasons = "; ".join(f"{row.path}: {row.reason}" for row in skipped.head(3).itertuples())
         raise InputError(
-            f"{where}: no readable image among {len(skipped)} files"
+            f"{location}: no readable image among {len(skipped)} files"
             + (f" ({reasons}{' …' if len(skipped) > 3 else ''})" if reasons else "")
         )
     names = tuple(sorted({name for name, _ in labelled}))
@@ -150,12 +150,12 @@ def _assemble(
 
 
 def _select(dataset: ImageDataset, classes: Sequence[str]) -> ImageDataset:
-    wanted = [dataset.class_index(name) for name in classes]
-    if len(set(wanted)) != len(wanted):
+    old_labels = [dataset.class_index(name) for name in classes]
+    if len(set(old_labels)) != len(old_labels):
         raise InputError(f"duplicate class in {list(classes)}")
-    selection = dataset.subset(np.flatnonzero(np.isin(dataset.labels, wanted)))
-    renumber = {label: index for index, label in enumerate(wanted)}
-    labels = np.array([renumber[label] for label in selection.labels], dtype=np.int64)
+    selection = dataset.subset(np.flatnonzero(np.isin(dataset.labels, old_labels)))
+    new_labels = {label: index for index, label in enumerate(old_labels)}
+    labels = np.array([new_labels[label] for label in selection.labels], dtype=np.int64)
     return replace(selection, labels=labels, classes=tuple(classes), skipped=dataset.skipped)
 
 

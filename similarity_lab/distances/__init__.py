@@ -1,4 +1,4 @@
-"""Distances of vectors and of images; smaller = more alike."""
+"""Distances between vectors and between images; smaller = more alike."""
 
 from similarity_lab.distances.metrics import (
     DISTANCES,

@@ -33,12 +33,12 @@ Distances = npt.NDArray[np.float32]
 class Comparator(Protocol):
     """Compares images; any object with these members is a comparator.
 
-    `embedder` sees each image once, however often it is compared.
+    Each image is embedded once; `between` then compares the vectors any number of times.
     """
 
     @property
     def embedder(self) -> Embedder:
-        """Makes the vectors that `between` compares."""
+        """Computes the vectors that `between` compares."""
 
     def between(self, a: Vectors, b: Vectors) -> Distances:
         """Return the distances of vectors, ``(n, d), (m, d) → (n, m)``."""
@@ -48,10 +48,9 @@ class Comparator(Protocol):
 
 
 class PairComparator(ABC):
-    """A comparator that knows distances of pairs only, such as a hosted service.
+    """A comparator that compares pairs of images and has no vectors, such as a hosted service.
 
-    Its vectors identify images and say nothing about what they show: a rule that learns from
-    vectors refuses it.
+    The vectors of its embedder only identify images, so rules that learn from vectors refuse it.
     """
 
     embedder: Embedder
@@ -107,15 +106,15 @@ class EmbeddingComparator:
         return _distances(self, a, b)
 
 
-def as_comparator(source: ComparatorSource, *, color: Color = "rgb") -> Comparator:
+def as_comparator(source: ComparatorSource) -> Comparator:
     """Return a comparator unchanged; otherwise the cosine distance of an embedder."""
     if isinstance(source, Comparator):
         return source
-    return EmbeddingComparator(source, color=color)
+    return EmbeddingComparator(source)
 
 
 def cached_comparator(comparator: Comparator, store: VectorStore) -> Comparator:
-    """Return the same comparator with its vectors cached in a store."""
+    """Return an equal comparator whose vectors are cached in a store."""
     embedder = CachedEmbedder(comparator.embedder, store)
     if isinstance(comparator, EmbeddingComparator):
         return EmbeddingComparator(embedder, comparator.distance)
@@ -123,7 +122,7 @@ def cached_comparator(comparator: Comparator, store: VectorStore) -> Comparator:
 
 
 class _CachedComparator:
-    """A comparator of another type with cached vectors."""
+    """A comparator of any other type, with cached vectors."""
 
     def __init__(self, comparator: Comparator, embedder: Embedder) -> None:
         self.embedder, self.between = embedder, comparator.between
@@ -134,8 +133,9 @@ class _CachedComparator:
 
 
 def _distances(comparator: Comparator, a: Images, b: Images) -> Distances:
-    left, right = (embed_all(comparator.embedder, images, progress=False) for images in (a, b))
-    return comparator.between(left, right)
+    vectors_a = embed_all(comparator.embedder, a, progress=False)
+    vectors_b = embed_all(comparator.embedder, b, progress=False)
+    return comparator.between(vectors_a, vectors_b)
 
 
 def compare(
@@ -148,8 +148,11 @@ def compare(
     image_a, image_b : path, bytes, file object, PIL image or array
         As `read_image` takes them.
     comparator : comparator, or what `load_embedder` takes
-        Default: cosine distance of colour EfficientNet-Lite0 vectors, 0 = same, about 1 = nothing
-        in common.
+        Default: cosine distance of colour EfficientNet-Lite0 vectors, 0…1, 0 = same.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -170,5 +173,5 @@ def compare(
 
 @cache
 def _packaged(name: str) -> Comparator:
-    """Return a packaged network, loaded once and not for each pair of images."""
+    """Return the comparator of a packaged network, which is loaded only once."""
     return EmbeddingComparator(name)

@@ -1,6 +1,7 @@
 """Distances between vectors, each with its range and normalisation; smaller = more alike.
 
-Callers ask for the closest vectors and never write ``<`` themselves.
+The direction belongs to this module: callers ask for the closest vectors instead of comparing
+distances themselves.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.store import Vectors
 
-_BLOCK = 2048  # rows; a block of distances stays below 32 MB
+_BLOCK = 2048  # rows and columns; a block of distances takes 32 MB
 
 
 class Distance(ABC):
@@ -40,13 +41,18 @@ class Distance(ABC):
         Returns
         -------
         ndarray of float32, shape (n, m)
+            Within `range`; smaller = more alike.
+
+        Raises
+        ------
+        InputError
+            The shapes do not match, or a value is not finite.
         """
-        left, right = _vectors(a), _vectors(b)
-        _same_dimension(left, right)
-        result = np.empty((len(left), len(right)), np.float32)
-        for row, column, block in self._blocks(left, right):
-            result[row, column] = block
-        return result
+        first, second = _checked(a, b)
+        distances = np.empty((len(first), len(second)), np.float32)
+        for rows, columns, block in self._blocks(first, second):
+            distances[rows, columns] = block
+        return distances
 
     def closest(
         self, queries: npt.ArrayLike, vectors: npt.ArrayLike, k: int = 1
@@ -65,14 +71,18 @@ class Distance(ABC):
         positions : ndarray of int, shape (n, k)
             Closest first; equal distances in order of position.
         distances : ndarray of float32, shape (n, k)
+
+        Raises
+        ------
+        InputError
+            The shapes do not match, a value is not finite, or `k` is out of range.
         """
-        left, right = _vectors(queries), _vectors(vectors)
-        _same_dimension(left, right)
-        if not 1 <= k <= len(right):
-            raise InputError(f"k must be from 1 to the number of vectors, {len(right)}; got {k}")
-        positions = np.empty((len(left), k), np.intp)
-        distances = np.full((len(left), k), np.inf, np.float32)
-        for rows, columns, block in self._blocks(left, right):
+        first, second = _checked(queries, vectors)
+        if not 1 <= k <= len(second):
+            raise InputError(f"k must be from 1 to the number of vectors, {len(second)}; got {k}")
+        positions = np.empty((len(first), k), np.intp)
+        distances = np.full((len(first), k), np.inf, np.float32)
+        for rows, columns, block in self._blocks(first, second):
             block_positions = np.broadcast_to(np.arange(columns.start, columns.stop), block.shape)
             candidates = np.concatenate([distances[rows], block.astype(np.float32)], axis=1)
             indices = np.concatenate([positions[rows], block_positions], axis=1)
@@ -84,12 +94,12 @@ class Distance(ABC):
     def _blocks(
         self, a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]
     ) -> Iterator[tuple[slice, slice, npt.NDArray[np.float64]]]:
-        for i in range(0, len(a), _BLOCK):
-            rows = slice(i, min(i + _BLOCK, len(a)))
-            left = a[rows].astype(np.float64)
-            for j in range(0, len(b), _BLOCK):
-                columns = slice(j, min(j + _BLOCK, len(b)))
-                yield rows, columns, self._block(left, b[columns].astype(np.float64))
+        for row in range(0, len(a), _BLOCK):
+            rows = slice(row, min(row + _BLOCK, len(a)))
+            block = a[rows].astype(np.float64)
+            for column in range(0, len(b), _BLOCK):
+                columns = slice(column, min(column + _BLOCK, len(b)))
+                yield rows, columns, self._block(block, b[columns].astype(np.float64))
 
     @abstractmethod
     def _block(
@@ -101,8 +111,8 @@ class Distance(ABC):
 class Cosine(Distance):
     """One minus the cosine of the angle: 0 = same direction, 1 = right angle, 2 = opposite.
 
-    For vectors that are never negative, such as EfficientNet features, it stays within 0…1. A
-    vector of zeros has no direction; its distance to everything is 1.
+    Between vectors without negative components, such as EfficientNet features, it is 0…1. A vector
+    of zeros has no direction; its distance to every vector is 1.
 
     Examples
     --------
@@ -139,7 +149,7 @@ class Euclidean(Distance):
 
 
 class Dot(Distance):
-    """Negative inner product, so that smaller = more alike here too; any real number.
+    """Negative inner product, so that smaller = more alike; unbounded in both directions.
 
     Examples
     --------
@@ -157,10 +167,14 @@ class Dot(Distance):
 
 
 DISTANCES: dict[str, type[Distance]] = {kind.name: kind for kind in (Cosine, Euclidean, Dot)}
+"""The distances by name."""
 
 
 def get_distance(distance: str | Distance) -> Distance:
-    """Return a distance by name: ``"cosine"``, ``"euclidean"`` or ``"dot"``."""
+    """Return the distance with this name: ``"cosine"``, ``"euclidean"`` or ``"dot"``.
+
+    A `Distance` is returned unchanged.
+    """
     if isinstance(distance, Distance):
         return distance
     if distance not in DISTANCES:
@@ -176,6 +190,19 @@ def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
 
 
+def _checked(
+    a: npt.ArrayLike, b: npt.ArrayLike
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+    """Return two sets of vectors as arrays of finite numbers with the same dimension."""
+    first, second = _vectors(a), _vectors(b)
+    if first.shape[1] != second.shape[1]:
+        raise InputError(
+            f"vectors of {first.shape[1]} and of {second.shape[1]} numbers cannot be compared; "
+            "are they from different embedders?"
+        )
+    return first, second
+
+
 def _vectors(values: npt.ArrayLike) -> npt.NDArray[np.floating]:
     array = np.asarray(values)
     if array.ndim != 2:
@@ -187,11 +214,3 @@ def _vectors(values: npt.ArrayLike) -> npt.NDArray[np.floating]:
     if not np.isfinite(array).all():
         raise InputError("vectors must be finite; got NaN or infinity")
     return array
-
-
-def _same_dimension(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> None:
-    if a.shape[1] != b.shape[1]:
-        raise InputError(
-            f"vectors of {a.shape[1]} and of {b.shape[1]} numbers cannot be compared; "
-            "are they from different embedders?"
-        )

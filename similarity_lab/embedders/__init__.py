@@ -1,4 +1,4 @@
-"""Image → vector: packaged networks and your own, behind one small protocol."""
+"""Embedders: image → vector, with packaged networks or your own, behind one small protocol."""
 
 import lazy_loader
 

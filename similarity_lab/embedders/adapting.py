@@ -1,4 +1,4 @@
-"""Fine-tune an embedder on the photos of a library: better vectors for it, at a price in time."""
+"""Fine-tune EfficientNet-Lite on the images of a library."""
 
 import warnings
 from collections.abc import Sequence
@@ -22,12 +22,15 @@ from similarity_lab.images.sources import Source
 layers = keras.layers
 
 Activations = npt.NDArray[np.float16]
+"""Outputs of the frozen blocks, ``(views, n, h, w, c)``."""
 
 _BATCH = 32
-_SHARPNESS = 16.0  # of the classifier: cosines times this are its logits
-_SMOOTHING = 0.1
-_MEMORY = 4 * 2**30  # bytes of activations beyond which it asks for less
-_CHANGES = Augmentation(rotation=25, zoom=0.4, shift=0.15, brightness=0.2, contrast=0.4, color=0.25)
+_LOGIT_SCALE = 16.0  # inverse temperature: the logits are cosines times this
+_LABEL_SMOOTHING = 0.1
+_MAX_ACTIVATION_BYTES = 4 * 2**30
+_AUGMENTATION = Augmentation(
+    rotation=25, zoom=0.4, shift=0.15, brightness=0.2, contrast=0.4, color=0.25
+)
 
 
 def adapt_embedder(
@@ -43,45 +46,52 @@ def adapt_embedder(
     seed: int = 0,
     progress: bool = True,
 ) -> KerasEmbedder:
-    """Return a new embedder that tells the products of a library apart better.
+    """Return an embedder that separates the products of a library better.
 
-    The last blocks learn to tell the library's products by cosine; batch normalisation keeps its
-    statistics; the weights are then averaged with the untouched ones, which keeps most of what the
-    network knew of other things. The frozen part runs once per photo and view, not once per step.
+    The last blocks are fine-tuned with a cosine classifier of the library's products, with the
+    statistics of batch normalisation frozen. Their weights are then averaged with the pretrained
+    ones, which preserves most of what the network knows about other images. The frozen blocks run
+    once per image and view, not once per step.
 
     Parameters
     ----------
     library : folder, zip, mapping or ImageDataset
-        As `load_dataset` takes it; two products or more.
+        As `load_dataset` takes it, with at least two products.
     embedder : {"efficientnet-lite0", "efficientnet-lite2"}
-        What to start from.
+        The pretrained network.
     input_size : int or (height, width), optional
-        Of the photos; default: the network's own.
+        Input size in pixels; default: the network's own.
     blocks : int
-        How many of the last blocks learn, 1…number of blocks.
+        Number of blocks that are fine-tuned, from the last; 1…number of blocks.
     views : int
-        How many versions of each photo are learnt from: itself and views − 1 that are turned,
-        zoomed, shifted and lit differently. Memory and time grow with it.
+        Number of versions of each image: the original and views − 1 augmented ones (rotation,
+        zoom, shift, brightness, contrast, colour). Memory and time are proportional to it.
     epochs : int
-        Passes over the photos, each in one of its views.
+        Passes over the images; each pass takes a random view of an image.
     learning_rate : float
-        At the start; it falls to 0 along half a cosine.
+        Initial learning rate; it decays to 0 along half a cosine.
     keep : float
-        Weight of the untouched network in the average, 0…1; 1 changes nothing.
+        Weight of the pretrained network in the average, 0…1; 1 changes nothing.
     seed : int
     progress : bool
+        Show progress bars.
 
     Returns
     -------
     KerasEmbedder
-        Named by its weights. Keep it with ``embedder.model.save("adapted.keras")``;
-        ``load_embedder("adapted.keras")`` reads it.
+        Its name includes a digest of its weights. ``embedder.model.save("adapted.keras")`` saves it
+        and ``load_embedder("adapted.keras")`` loads it.
 
     Raises
     ------
-    ValueError
-        For one product only, a parameter out of range, or activations that would not fit in
-        memory.
+    InputError
+        The library has a single product, a parameter is out of range, or the activations would
+        take more than 4 GB.
+
+    Warns
+    -----
+    UserWarning
+        Files of the library could not be read.
 
     Notes
     -----
@@ -104,27 +114,27 @@ def adapt_embedder(
     for name, number in (("views", views), ("epochs", epochs)):
         if number < 1:
             raise InputError(f"{name} must be at least 1, got {number}")
-    photos = load_dataset(library, progress=progress)
-    products, labels = np.unique(photos.labels, return_inverse=True)
+    dataset = load_dataset(library, progress=progress)
+    products, labels = np.unique(dataset.labels, return_inverse=True)
     if len(products) < 2:
         raise InputError(
-            f"learning to tell products apart takes two or more, got {len(products)}: "
-            f"{', '.join(photos.classes)}"
+            f"expected a library of at least two products, got {len(products)}: "
+            f"{', '.join(dataset.classes)}"
         )
     size = image_size(input_size) if input_size else None
     split = split_efficientnet_lite(embedder, blocks, size)
-    activations, kept = _activations(split, photos.sources, views, seed, progress=progress)
-    unread = len(photos.skipped) + len(photos) - len(kept)
-    if unread:
+    activations, positions = _activations(split, dataset.sources, views, seed, progress=progress)
+    n_skipped = len(dataset.skipped) + len(dataset) - len(positions)
+    if n_skipped:
         warnings.warn(
-            f"{unread} files could not be read and taught nothing; load_dataset and a fitted "
-            "RelevanceScorer list what they skip",
+            f"{n_skipped} files could not be read and are not used; load_dataset(library).skipped "
+            "lists them",
             stacklevel=2,
         )
-    before = split.back.get_weights()
-    _train(split, activations, labels[kept], epochs, learning_rate, seed, progress=progress)
-    after = split.back.get_weights()
-    split.back.set_weights([keep * a + (1 - keep) * b for a, b in zip(before, after, strict=True)])
+    pretrained = split.back.get_weights()
+    _train(split, activations, labels[positions], epochs, learning_rate, seed, progress=progress)
+    pairs = zip(pretrained, split.back.get_weights(), strict=True)
+    split.back.set_weights([keep * a + (1 - keep) * b for a, b in pairs])
     pixels = keras.Input(split.front.input_shape[1:], name="pixels")
     model = keras.Model(pixels, split.back(split.front(pixels)), name=f"{embedder}-adapted")
     return KerasEmbedder(model)
@@ -133,28 +143,29 @@ def adapt_embedder(
 def _activations(
     split: Split, sources: Sequence[Source], views: int, seed: int, *, progress: bool
 ) -> tuple[Activations, list[int]]:
-    """Return what the frozen part makes of each view of each readable photo, ``(views, n, …)``."""
+    """Return the outputs of the frozen blocks, and the positions of the readable images."""
     shape = split.front.output_shape[1:]
-    needed = views * len(sources) * int(np.prod(shape)) * 2
-    if needed > _MEMORY:
+    n_bytes = views * len(sources) * int(np.prod(shape)) * 2
+    if n_bytes > _MAX_ACTIVATION_BYTES:
+        needed, limit = n_bytes / 2**30, _MAX_ACTIVATION_BYTES / 2**30
         raise InputError(
-            f"{len(sources)} photos in {views} views would take {needed / 2**30:.1f} GB of memory, "
-            f"more than {_MEMORY / 2**30:.0f}; pass fewer views, fewer blocks or fewer photos"
+            f"{len(sources)} images in {views} views would take {needed:.1f} GB of memory; "
+            f"the limit is {limit:.0f} GB: pass fewer views, blocks or images"
         )
     activations = np.empty((views, len(sources), *shape), np.float16)
     rng = np.random.default_rng(seed)
-    kept: list[int] = []
+    positions: list[int] = []
     size = split.front.input_shape[1:3]
-    with tqdm(total=len(sources), desc="looking", unit="photo", disable=not progress) as bar:
-        for pixels, indices, bad in decoded_batches(sources, size, "rgb", _BATCH):
+    with tqdm(total=len(sources), desc="embedding", unit="image", disable=not progress) as bar:
+        for pixels, indices, errors in decoded_batches(sources, size, "rgb", _BATCH):
             if indices:
-                rows = slice(len(kept), len(kept) + len(indices))
+                rows = slice(len(positions), len(positions) + len(indices))
                 for view in range(views):
-                    seen = _CHANGES(pixels, rng) if view else pixels.astype(np.float32) / 255
-                    activations[view, rows] = split.front.predict_on_batch(seen)
-            kept.extend(indices)
-            bar.update(len(indices) + len(bad))
-    return activations[:, : len(kept)], kept
+                    values = _AUGMENTATION(pixels, rng) if view else pixels.astype(np.float32) / 255
+                    activations[view, rows] = split.front.predict_on_batch(values)
+            positions.extend(indices)
+            bar.update(len(indices) + len(errors))
+    return activations[:, : len(positions)], positions
 
 
 def _train(
@@ -167,36 +178,35 @@ def _train(
     *,
     progress: bool,
 ) -> None:
-    """Let the learning part tell the products apart; batch normalisation stays as it is."""
+    """Fine-tune `split.back` with a cosine classifier, batch normalisation frozen."""
     for layer in split.back.layers:
         layer.trainable = not isinstance(layer, layers.BatchNormalization)
     classes = int(labels.max()) + 1
-    entrance = keras.Input(split.back.input_shape[1:])
-    unit = layers.UnitNormalization()(split.back(entrance, training=False))
-    start = keras.initializers.Orthogonal(seed=seed)
-    logits = layers.Dense(
+    inputs = keras.Input(split.back.input_shape[1:])
+    unit_vectors = layers.UnitNormalization()(split.back(inputs, training=False))
+    cosines = layers.Dense(
         classes,
         use_bias=False,
-        kernel_initializer=start,
+        kernel_initializer=keras.initializers.Orthogonal(seed=seed),
         kernel_constraint=keras.constraints.UnitNorm(axis=0),
-    )(unit)
-    classifier = keras.Model(entrance, layers.Rescaling(_SHARPNESS)(logits))
+    )(unit_vectors)
+    classifier = keras.Model(inputs, layers.Rescaling(_LOGIT_SCALE)(cosines))
     batches = -(-len(labels) // _BATCH)
-    fall = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * batches)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * batches)
     classifier.compile(
-        keras.optimizers.Adam(fall),
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_SMOOTHING),
+        keras.optimizers.Adam(schedule),
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_LABEL_SMOOTHING),
     )
-    chances = (1 / np.bincount(labels))[labels]  # every product is seen equally often
+    weights = (1 / np.bincount(labels))[labels]  # balanced: every product is equally frequent
     rng = np.random.default_rng([seed, 1])
     targets = np.eye(classes, dtype=np.float32)[labels]
     with tqdm(total=epochs, desc="adapting", unit="epoch", disable=not progress) as bar:
         for _ in range(epochs):
             losses = []
-            drawn = rng.choice(len(labels), batches * _BATCH, p=chances / chances.sum())
-            for indices in drawn.reshape(batches, _BATCH):
-                view = rng.integers(len(activations), size=len(indices))
-                batch = activations[view, indices].astype(np.float32)
+            sample = rng.choice(len(labels), batches * _BATCH, p=weights / weights.sum())
+            for indices in sample.reshape(batches, _BATCH):
+                views = rng.integers(len(activations), size=len(indices))
+                batch = activations[views, indices].astype(np.float32)
                 losses.append(
                     float(cast(float, classifier.train_on_batch(batch, targets[indices])))
                 )

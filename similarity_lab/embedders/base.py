@@ -1,4 +1,4 @@
-"""The `Embedder` protocol, and the base class that streams images through a network."""
+"""The `Embedder` protocol, and a base class that streams images through a network."""
 
 import math
 import re
@@ -28,24 +28,25 @@ from similarity_lab.images.sources import Source, describe
 from similarity_lab.store import Vectors
 
 Images = Sequence[Source] | np.ndarray
+"""A sequence of image sources, or one array ``(n, h, w, c)``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """The vectors of the images that could be read, and why the others could not.
+    """The vectors of the readable images, and the reasons why the others were skipped.
 
     Parameters
     ----------
     vectors : ndarray of float32, shape (len(kept), dimension)
     kept : list of int, optional
-        Position in the input of each vector, ascending; default: 0…n − 1, all were read.
+        Position in the input of each vector's image, ascending; default: all, 0…n − 1.
     skipped : DataFrame with columns path, reason, optional
         The other images, in input order; default: none.
 
     Raises
     ------
-    ValueError
-        If the vectors are not finite numbers, one row per kept image.
+    InputError
+        The vectors are not finite, or not one row per kept image.
 
     Examples
     --------
@@ -54,7 +55,7 @@ class Embedded:
     """
 
     vectors: Vectors
-    kept: list[int] = None  # type: ignore[assignment]  # set below
+    kept: list[int] = None  # type: ignore[assignment]  # set in __post_init__
     skipped: pd.DataFrame = field(default_factory=lambda: skipped_table([]))
 
     def __post_init__(self) -> None:
@@ -100,7 +101,7 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """Identifies weights, preprocessing, runtime and precision: equal names, equal vectors."""
+        """Identifies weights, preprocessing, runtime and precision: equal names = equal vectors."""
 
     @property
     def dimension(self) -> int:
@@ -108,12 +109,12 @@ class Embedder(Protocol):
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """Height and width in pixels of what the network sees."""
+        """Height and width of the network's input, in pixels."""
 
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Embedded:
-        """Return one vector per readable image; list the others, never raise for one.
+        """Return one vector per readable image; never raise for an unreadable one, but list it.
 
         Parameters
         ----------
@@ -127,14 +128,15 @@ class Embedder(Protocol):
 
 
 Batch = tuple[Vectors, list[int], list[tuple[int, ImageError]]]
+"""Vectors (b, dimension), their positions, and the errors by position."""
 
 
 class StreamingEmbedder(ABC):
-    """Decodes in threads while the network works; memory does not grow with the images.
+    """Decodes images in threads while the network runs; memory does not grow with their number.
 
-    A family of networks adds only `forward`. By default one thread calls it while others decode
-    ahead. Where `threads` is set, so many threads each decode a batch and call `forward`, which
-    leaves no core without work if the network itself uses one.
+    A subclass defines only `forward`. By default, one thread calls it while others decode ahead.
+    If `threads` is set, each of that many threads decodes a batch and calls `forward`, which keeps
+    all cores busy if the network itself uses only one.
 
     Attributes
     ----------
@@ -189,8 +191,8 @@ class StreamingEmbedder(ABC):
 
         Raises
         ------
-        ValueError
-            For a single image that is not in a list.
+        InputError
+            `images` is a single image, or `batch_size` is below 1.
         """
         sources = as_sources(images)
         batch_size = self.batch_size if batch_size is None else batch_size
@@ -199,7 +201,7 @@ class StreamingEmbedder(ABC):
         vectors = np.empty((len(sources), self.dimension), np.float32)
         kept: list[int] = []
         errors: dict[int, ImageError] = {}
-        # leave=None: a nested bar disappears when it is done
+        # leave=None: a nested bar disappears at its end
         bar = tqdm(
             total=len(sources), desc="embedding", unit="image", disable=not progress, leave=None
         )
@@ -212,27 +214,27 @@ class StreamingEmbedder(ABC):
         return Embedded(vectors[: len(kept)], kept, errors_table(errors))
 
     def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
-        """Yield ``(vectors (b, dimension), their positions, failures)`` in order."""
+        """Yield the images in batches, in order."""
         if self.threads is None:
             batches = decoded_batches(sources, self.input_size, self.color, batch_size, self.reader)
             yield from map(self._embedded, batches)
             return
-        # every thread gets the same number of batches, so that none idles at the end
+        # all threads get the same number of batches, so that none idles at the end
         rounds = math.ceil(len(sources) / (batch_size * self.threads))
-        fair = math.ceil(len(sources) / max(1, rounds * self.threads))
+        length = math.ceil(len(sources) / max(1, rounds * self.threads))
         yield from in_order(
             lambda span: self._embedded(
                 decode(sources, span, self.input_size, self.color, self.reader)
             ),
-            spans(len(sources), max(1, fair)),
+            spans(len(sources), max(1, length)),
             ahead=3 * self.threads,
             workers=self.threads,
         )
 
     def _embedded(self, decoded: Decoded) -> Batch:
-        pixels, indices, bad = decoded
-        nothing = np.empty((0, self.dimension), np.float32)
-        return (self.forward(pixels) if indices else nothing), indices, bad
+        pixels, indices, errors = decoded
+        no_vectors = np.empty((0, self.dimension), np.float32)
+        return (self.forward(pixels) if indices else no_vectors), indices, errors
 
 
 def embed_all(
@@ -243,13 +245,15 @@ def embed_all(
     Raises
     ------
     ImageError
-        For the first image that cannot be read; `Embedder.embed` lists it instead.
+        The first image that cannot be read. `Embedder.embed` lists it instead.
+    InputError
+        The embedder returned anything but `Embedded` vectors of its dimension.
 
     Examples
     --------
     >>> from similarity_lab.embedders import load_embedder
-    >>> grey = [np.full((8, 8, 3), 7, np.uint8)]
-    >>> embed_all(load_embedder(), grey, progress=False).shape
+    >>> images = [np.full((8, 8, 3), 7, np.uint8)]
+    >>> embed_all(load_embedder(), images, progress=False).shape
     (1, 1280)
     """
     embedded = embedder.embed(images, batch_size=batch_size, progress=progress)
@@ -269,9 +273,9 @@ def embed_all(
 
 
 def vector_space(name: str) -> str:
-    """Return what the names of embedders share whose vectors may be compared with each other.
+    """Return a name that embedders share if their vectors may be compared with each other.
 
-    float32 gives equal vectors up to 1e-4 whatever computes it; int8 is another space.
+    float32 vectors agree to 1e-4 whichever runtime computes them; int8 is a space of its own.
 
     Examples
     --------

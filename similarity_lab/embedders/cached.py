@@ -1,4 +1,4 @@
-"""`CachedEmbedder`: the one cache of vectors, by embedder and content."""
+"""`CachedEmbedder`: a cache of vectors, by embedder and image content."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from similarity_lab.store import StoreSource, VectorStore
 
 __all__ = ["CachedEmbedder"]
 
-_BLOCK = 128  # images read and looked up at once; their bytes are in memory meanwhile
+_BLOCK = 128  # images read and looked up together; their bytes are held in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +26,17 @@ class _Entry:
 
     name: str
     source: Source
-    key: str  # equal keys, equal vectors
+    key: str  # equal keys have equal vectors
     storable: bool
 
 
 class CachedEmbedder:
-    """Looks up vectors in a store, and computes only those it does not hold.
+    """Looks up vectors in a store and computes only those that are missing.
 
-    An image is identified by its bytes (SHA-256), and these same bytes are decoded, so that neither
-    a name nor a file that changes meanwhile can return a wrong vector. PIL images have no bytes
-    that determine all their pixels and are always embedded. New vectors are stored every 128
-    images: an interrupted run resumes there.
+    An image is identified by the SHA-256 of its bytes, and the same bytes are decoded, so that
+    renamed or changing files never give a wrong vector. PIL images are always embedded, since no
+    bytes of theirs identify them. New vectors are stored every 128 images, so that an interrupted
+    run can be resumed.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class CachedEmbedder:
 
     @property
     def name(self) -> str:
-        """Name of the embedder, which may change when it falls back to another runtime."""
+        """Name of the embedder; changes if it falls back to another runtime."""
         return self.embedder.name
 
     @property
@@ -80,7 +80,7 @@ class CachedEmbedder:
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """Height and width in pixels of what the network sees."""
+        """Height and width of the network's input, in pixels."""
         return self.embedder.input_size
 
     def __repr__(self) -> str:
@@ -89,19 +89,21 @@ class CachedEmbedder:
     def embed(
         self, images: Images, *, batch_size: int | None = None, progress: bool = True
     ) -> Embedded:
-        """Look up or embed the images that can be read, and list the others."""
+        """Look up or embed the readable images, and list the others; see `Embedder.embed`."""
         sources, name = as_sources(images), self.name
         vectors = np.empty((len(sources), self.dimension), np.float32)
         kept: list[int] = []
         errors: dict[int, ImageError] = {}
         blocks = spans(len(sources), _BLOCK)
         # the next blocks are read while this one is embedded
-        reads = in_order(lambda span: [_read(sources[index]) for index in span], blocks, workers=2)
+        entry_blocks = in_order(
+            lambda span: [_entry(sources[index]) for index in span], blocks, workers=2
+        )
         bar = tqdm(
             total=len(sources), desc="embedding", unit="image", disable=not progress, leave=None
         )
         with bar:
-            for span, entries in zip(blocks, reads, strict=True):
+            for span, entries in zip(blocks, entry_blocks, strict=True):
                 results = self._vectors(entries, batch_size)
                 for index, result in zip(span, results, strict=True):
                     if isinstance(result, ImageError):
@@ -110,7 +112,9 @@ class CachedEmbedder:
                         vectors[len(kept)] = result
                         kept.append(index)
                 bar.update(len(span))
-        if self.name != name:  # it fell back to another runtime: other vectors
+        if (
+            self.name != name
+        ):  # it fell back to another runtime, so some vectors are of the wrong one
             return self.embed(images, batch_size=batch_size, progress=progress)
         return Embedded(vectors[: len(kept)], kept, errors_table(errors))
 
@@ -123,8 +127,8 @@ class CachedEmbedder:
         storable = [key for key, entry in readable.items() if entry.storable]
         results |= self.store.get(self.name, storable)
         hits = [readable[key].source for key in results]
-        for error in map_ahead(_finish, hits):
-            if error is not None:  # bytes that were read once do not become unreadable
+        for error in map_ahead(_no_operation, hits):
+            if error is not None:  # not expected: the bytes are already in memory
                 raise error
         new = [entry for key, entry in readable.items() if key not in results]
         if new:
@@ -136,23 +140,23 @@ class CachedEmbedder:
                 for index, vector in zip(embedded.kept, embedded.vectors, strict=True)
             }
             results |= computed
-            failed = [entry for entry in new if entry.key not in computed]
-            for entry, reason in zip(failed, embedded.skipped["reason"], strict=True):
+            unreadable = [entry for entry in new if entry.key not in computed]
+            for entry, reason in zip(unreadable, embedded.skipped["reason"], strict=True):
                 results[entry.key] = ImageError(entry.name, reason)
-            lasting = [entry for entry in new if entry.storable and entry.key in computed]
+            stored = [entry for entry in new if entry.storable and entry.key in computed]
             self.store.put(
                 self.name,
-                {entry.key: computed[entry.key] for entry in lasting},
-                {entry.key: entry.name for entry in lasting},
+                {entry.key: computed[entry.key] for entry in stored},
+                {entry.key: entry.name for entry in stored},
             )
         return [_result(results, entry) for entry in entries]
 
 
-def _finish(source: Source) -> None:
-    """Do nothing: `map_ahead` tells an opened image that its embedder is done with it."""
+def _no_operation(source: Source) -> None:
+    """Do nothing; `map_ahead` then calls `OpenedImage.notify_done`."""
 
 
-def _read(source: Source) -> _Entry | ImageError:
+def _entry(source: Source) -> _Entry | ImageError:
     name = describe(source)
     if isinstance(source, np.ndarray):
         return _Entry(name, source, content_digest(source), storable=True)
@@ -168,7 +172,7 @@ def _read(source: Source) -> _Entry | ImageError:
 def _result(
     results: dict[str, Vectors | ImageError], entry: _Entry | ImageError
 ) -> Vectors | ImageError:
-    """Return the result of an image; an error carries the name of this image."""
+    """Return the result of an image; an error carries the name of this image, not of its copy."""
     if isinstance(entry, ImageError):
         return entry
     result = results[entry.key]

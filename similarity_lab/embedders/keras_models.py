@@ -1,4 +1,4 @@
-"""Embedders that are Keras models: EfficientNet-Lite, and models of your own."""
+"""Keras models as embedders: EfficientNet-Lite, and your own."""
 
 import hashlib
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class KerasEmbedder(StreamingEmbedder):
     model : keras.Model
         One image input with fixed height and width, one output ``(n, dimension)``.
     color : {"rgb", "gray"}
-        A model with one channel always gets gray images.
+        Ignored if the model takes one channel: it gets grayscale images.
     name : str, optional
         Default: the model's name and a digest of its weights.
 
@@ -118,7 +118,7 @@ def efficientnet_lite(
     variant, layers = VARIANTS[name], library.layers
     height, width = input_size or (variant.input_size, variant.input_size)
     pixels = library.Input((height, width, 3), name="pixels")
-    # Takes pixels in 0…1, as modules on TF-Hub do.
+    # pixels in 0…1, as modules on TF-Hub take them
     x = layers.Rescaling(255 / SCALE, offset=-OFFSET / SCALE, name="rescale")(pixels)
     x = _convolution(layers, x, "stem", STEM, 3, stride=2)
     for block, (kernel, stride, expansion, filters) in enumerate(variant.blocks()):
@@ -131,7 +131,7 @@ def efficientnet_lite(
 
 @dataclass(frozen=True)
 class Split:
-    """A network in two parts: pixels → activations (`front`) → vectors (`back`)."""
+    """A network in two parts: pixels → `front` → activations → `back` → vectors."""
 
     front: keras.Model
     back: keras.Model
@@ -144,9 +144,9 @@ def split_efficientnet_lite(
     *,
     library: ModuleType = keras,
 ) -> Split:
-    """Build a network in two parts, the second of which holds the last `blocks` blocks.
+    """Build a network in two parts, the second with the last `blocks` blocks and the head.
 
-    While only the back is trained, the activations of the front never change: compute them once.
+    If only the second part is trained, the activations of the first need computing only once.
 
     Parameters
     ----------
@@ -157,16 +157,16 @@ def split_efficientnet_lite(
 
     Raises
     ------
-    ValueError
+    InputError
         `blocks` is out of range.
     """
     n_blocks = len(VARIANTS[name].blocks())
     if not 1 <= blocks <= n_blocks:
         raise InputError(f"blocks must be from 1 to {n_blocks}, got {blocks}")
     network = efficientnet_lite(name, input_size, library=library)
-    first = n_blocks - blocks
-    entrance = f"block{first}_expand_conv" if first else "block0_depthwise_conv"
-    cut = network.get_layer(entrance).input
+    start = n_blocks - blocks
+    layer_name = f"block{start}_expand_conv" if start else "block0_depthwise_conv"
+    cut = network.get_layer(layer_name).input
     return Split(
         library.Model(network.input, cut, name="front"),
         library.Model(cut, network.output, name="back"),
@@ -181,11 +181,11 @@ def _convolution(
     kernel: int,
     *,
     stride: int = 1,
-    act: bool = True,
+    relu: bool = True,
 ) -> keras.KerasTensor:
     x = layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=f"{name}_conv")(x)
     x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_bn")(x)
-    return layers.ReLU(max_value=6.0, name=f"{name}_relu")(x) if act else x
+    return layers.ReLU(max_value=6.0, name=f"{name}_relu")(x) if relu else x
 
 
 def _inverted_residual(
@@ -205,7 +205,7 @@ def _inverted_residual(
     )(x)
     x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_depthwise_bn")(x)
     x = layers.ReLU(max_value=6.0, name=f"{name}_depthwise_relu")(x)
-    x = _convolution(layers, x, f"{name}_project", filters, 1, act=False)
+    x = _convolution(layers, x, f"{name}_project", filters, 1, relu=False)
     if stride == 1 and channels == filters:
         x = layers.Add(name=f"{name}_add")([inputs, x])
     return x

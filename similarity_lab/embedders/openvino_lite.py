@@ -1,4 +1,4 @@
-"""EfficientNet-Lite under OpenVINO: fast on processors, without TensorFlow."""
+"""EfficientNet-Lite in OpenVINO, which runs it fast on CPUs and needs no TensorFlow."""
 
 import os
 import threading
@@ -21,10 +21,10 @@ Forward = Callable[[Pixels], Vectors]
 
 
 class OpenVinoLite(StreamingEmbedder):
-    """``"efficientnet-lite0"`` or ``"efficientnet-lite2"``, compiled at first use.
+    """``"efficientnet-lite0"`` or ``"efficientnet-lite2"``, compiled on first use.
 
-    Each of `threads` threads decodes a batch and infers it, one image at a time, on an OpenVINO
-    stream of its own, so that all cores are busy.
+    Each of `threads` threads decodes a batch and embeds its images one by one on its own OpenVINO
+    stream, so that all cores are busy.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class OpenVinoLite(StreamingEmbedder):
         If OpenVINO does not start, warn, use Keras, and take the name of the Keras embedder.
     """
 
-    batch_size = 8  # per thread: small enough that all threads finish together
+    batch_size = 8  # per thread; small, so that all threads end at nearly the same time
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class OpenVinoLite(StreamingEmbedder):
         threads: int | None = None,
         fall_back: bool = False,
     ) -> None:
-        own = VARIANTS[variant].input_size
-        height, width = input_size or (own, own)
-        # int8 needs no exact resizing
+        side = VARIANTS[variant].input_size
+        height, width = input_size or (side, side)
+        # int8 does not need exact resizing
         resizing, reader = {"float32": ("bicubic", read_image), "int8": ("scaled", read_scaled)}[
             precision
         ]
@@ -72,7 +72,7 @@ class OpenVinoLite(StreamingEmbedder):
         self._started: Forward | None = None
 
     def __reduce__(self) -> tuple[Callable[..., "OpenVinoLite"], tuple[object, ...]]:
-        return _rebuild, self._arguments  # a compiled network cannot be pickled: compile it again
+        return _rebuild, self._arguments  # a compiled network cannot be pickled
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Return the vectors of one batch of uint8 pixels; thread-safe."""
@@ -107,7 +107,7 @@ class OpenVinoLite(StreamingEmbedder):
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
         keras = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
-        # from now on this is the Keras embedder in all but type, so it takes its name
+        # from here on it returns Keras vectors, so it must have the name of the Keras embedder
         self.name, self.reader, self.threads = keras.name, keras.reader, keras.threads
         self.batch_size = keras.batch_size
         return keras.forward
@@ -143,13 +143,13 @@ def _compiled(
     int8 = Int8.packaged(variant) if precision == "int8" else None
     channels = 1 if color == "gray" else 3
     graph = lite_graph(variant, size, channels, int8)
-    # the activations of one image fit into the processor's cache, and fixed shapes are faster
+    # one image at a time: fixed shapes are faster, and its activations fit the processor's cache
     graph.reshape([1, *size, channels])
     settings = {
         "NUM_STREAMS": threads,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,  # decoding threads need the cores too
-        # otherwise processors with bfloat16 use it, and vectors differ between machines
+        # OpenVINO would use bfloat16 if the processor has it: vectors would differ between machines
         "INFERENCE_PRECISION_HINT": "f32",
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)

@@ -1,4 +1,4 @@
-"""Embedders that are TensorFlow Hub modules: a URL or a SavedModel folder.
+"""TensorFlow Hub modules as embedders, from a URL or a SavedModel folder.
 
 ``hub.KerasLayer`` does not work under Keras 3, so modules are loaded with ``hub.load`` and called
 as functions.
@@ -48,7 +48,7 @@ class HubEmbedder(StreamingEmbedder):
         )
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return HubEmbedder, self._arguments  # a TensorFlow function cannot be pickled: load it
+        return HubEmbedder, self._arguments  # TensorFlow functions cannot be pickled
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Return the vectors of one batch of uint8 pixels."""
@@ -69,11 +69,11 @@ class HubEmbedder(StreamingEmbedder):
 def _load(handle: str) -> Any:  # noqa: ANN401 - TensorFlow's restored objects have no type
     import tensorflow_hub as hub
 
-    import similarity_lab.backend  # noqa: F401 - sets what TensorFlow must find when imported
+    import similarity_lab.backend  # noqa: F401 - sets the environment before TensorFlow is imported
 
     try:
         return hub.load(handle)
-    except Exception as error:  # urllib, tarfile and TensorFlow each raise their own kinds
+    except Exception as error:  # urllib, tarfile and TensorFlow raise errors of many types
         raise HubError(
             f"{handle}: could not be loaded ({' '.join(str(error).split())[:160]}). Without a "
             "network, set TFHUB_CACHE_DIR to a cache that holds the module, or pass the folder of "

@@ -1,4 +1,4 @@
-"""Embedders made of a function, a scikit-learn transformer or an object with ``encode``."""
+"""Functions, scikit-learn transformers and objects with ``encode`` as embedders."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +15,7 @@ from similarity_lab.images import Color, Pixels
 __all__ = ["FunctionEmbedder", "from_encoder", "from_transformer"]
 
 Function = Callable[[list[Pixels]], Any]
+"""List of RGB arrays → array ``(n, dimension)``."""
 
 _INPUT_SIZE = (224, 224)
 
@@ -26,7 +27,7 @@ class FunctionEmbedder(StreamingEmbedder):
     ----------
     function : callable
         List of uint8 RGB arrays ``(h, w, 3)`` → array ``(n, dimension)``. It is called once with
-        one grey image, to learn the dimension.
+        a gray image, to find out the dimension.
     name : str
         Identifies what the function computes; stored vectors are looked up by it.
     color : {"rgb", "gray"}

@@ -1,4 +1,4 @@
-"""Measure how well distances separate products, and how well probabilities are calibrated.
+"""Evaluation: how well distances separate products, and how well probabilities are calibrated.
 
 Verification and retrieval take vectors and a way to compare them (a distance, or a comparator's
 `between`), so that all comparators are measured in the same way.

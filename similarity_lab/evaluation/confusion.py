@@ -1,4 +1,4 @@
-"""Confusion between classes: which pairs a distance fails to separate."""
+"""Confusion between classes: the pairs of classes that a distance separates worst."""
 
 from collections.abc import Sequence
 
@@ -34,9 +34,10 @@ def confused_classes(
     Returns
     -------
     DataFrame
-        ``class_a, class_b, auc, mean_within, mean_between``. `auc` is the probability that two
-        images of `class_a` are closer than an image of `class_a` and one of `class_b` (0.5 =
-        chance); the means are of distances within `class_a` and between the classes.
+        One row per ordered pair of classes: ``class_a, class_b, auc, mean_within, mean_between``.
+        `auc` is the probability that two images of `class_a` are closer than an image of `class_a`
+        and one of `class_b` (0.5 = chance); the means are of distances within `class_a` and between
+        the classes. `class_a` has at least two images.
 
     Examples
     --------

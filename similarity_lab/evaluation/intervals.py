@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri  # scipy.stats takes a second to import
+from scipy.special import ndtri  # not scipy.stats, which takes a second to import
 
 from similarity_lab.errors import InputError
 
@@ -42,7 +42,7 @@ def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[f
     share, spread = count / total, z * z / total
     centre = share + spread / 2
     reach = z * math.sqrt(share * (1 - share) / total + spread / total / 4)
-    # exact at the ends, where rounding errors could remain
+    # exact at the ends, without rounding errors
     low = 0.0 if count == 0 else (centre - reach) / (1 + spread)
     high = 1.0 if count == total else (centre + reach) / (1 + spread)
     return low, high

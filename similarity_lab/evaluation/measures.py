@@ -1,4 +1,4 @@
-"""Inputs that all measures share: vectors, labels and a way to compare vectors."""
+"""Inputs that the measures share: vectors, labels and a way to compare vectors."""
 
 from collections.abc import Callable
 

@@ -113,7 +113,7 @@ def evaluate_retrieval(
 
 
 def _query_measures(is_relevant: npt.NDArray[np.bool_], k: Sequence[int]) -> dict[str, float]:
-    """Return the measures of one query; `is_relevant`: of its class?, nearest image first."""
+    """Return the measures of a query from whether each image is of its class, by rank."""
     ranks = np.flatnonzero(is_relevant) + 1
     return {f"recall@{n}": float(is_relevant[:n].any()) for n in k} | {
         "r_precision": float(is_relevant[: len(ranks)].mean()),

@@ -1,4 +1,4 @@
-"""Choose a similarity threshold on labelled images."""
+"""Choose a similarity threshold from the distances of labelled images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,14 +6,14 @@ import numpy.typing as npt
 from similarity_lab.errors import InputError
 
 
-def balanced_threshold(target: npt.ArrayLike, others: npt.ArrayLike) -> float:
+def balanced_threshold(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> float:
     """Return the distance threshold with the highest balanced accuracy.
 
     Parameters
     ----------
-    target : array of float, shape (n,)
+    positives : array of float, shape (n,)
         Distances of images that show the target; smaller = more alike.
-    others : array of float, shape (m,)
+    negatives : array of float, shape (m,)
         Distances of images that show something else.
 
     Returns
@@ -33,17 +33,18 @@ def balanced_threshold(target: npt.ArrayLike, others: npt.ArrayLike) -> float:
     """
     from sklearn.metrics import roc_curve  # deferred: slow import
 
-    near, far = np.asarray(target, np.float64), np.asarray(others, np.float64)
-    if near.ndim != 1 or far.ndim != 1 or not near.size or not far.size:
+    groups = np.asarray(positives, np.float64), np.asarray(negatives, np.float64)
+    if any(group.ndim != 1 or not group.size for group in groups):
         raise InputError(
-            f"expected two non-empty arrays of distances, got shapes {near.shape} and {far.shape}"
+            "expected two non-empty arrays of distances, "
+            f"got shapes {groups[0].shape} and {groups[1].shape}"
         )
-    values = np.concatenate([near, far])
-    is_target = np.concatenate([np.ones(near.size), np.zeros(far.size)])
+    values = np.concatenate(groups)
+    is_target = np.repeat([1, 0], [group.size for group in groups])
     false_rate, true_rate, cuts = roc_curve(is_target, -values, drop_intermediate=False)
     best = int(np.argmax(true_rate - false_rate))
     cut = -cuts[best]
     above = values[values > cut]
-    if not np.isfinite(cut):  # no cut is better than calling nothing similar
+    if not np.isfinite(cut):  # best if all are rejected
         return float(np.nextafter(values.min(), -np.inf))
     return float((cut + above.min()) / 2) if above.size else float(cut)

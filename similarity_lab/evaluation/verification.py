@@ -96,10 +96,10 @@ class PairDistances:
             self.is_same, -self.values, drop_intermediate=False
         )
         gap = false_accepts + true_accepts - 1  # increases along the curve from -1 to 1
-        after = int(np.argmax(gap >= 0))
-        before = after - 1
-        step = -gap[before] / (gap[after] - gap[before])
-        return float(false_accepts[before] + step * (false_accepts[after] - false_accepts[before]))
+        end = int(np.argmax(gap >= 0))  # of the segment in which it crosses zero
+        start = end - 1
+        share = -gap[start] / (gap[end] - gap[start])
+        return float(false_accepts[start] + share * (false_accepts[end] - false_accepts[start]))
 
     def best_threshold(self) -> float:
         """Return the distance threshold with the highest balanced accuracy.
@@ -146,7 +146,7 @@ def pair_distances(
     Raises
     ------
     InputError
-        Unless there are both same-class and different-class pairs.
+        Too many images, labels of another length, or no pairs within a class or across classes.
 
     Examples
     --------
@@ -174,16 +174,28 @@ def pair_distances(
     return pairs
 
 
-def distance_auc(near: npt.ArrayLike, far: npt.ArrayLike) -> float:
-    """Return P(a random value of `near` is smaller than one of `far`); ties count half.
+def distance_auc(same: npt.ArrayLike, different: npt.ArrayLike) -> float:
+    """Return P(a random value of `same` is smaller than one of `different`); ties count half.
+
+    Parameters
+    ----------
+    same : array of float, shape (n,)
+        Distances of pairs that are the same; smaller = more alike.
+    different : array of float, shape (m,)
+        Distances of pairs that are not.
+
+    Returns
+    -------
+    float
+        ROC-AUC, 0…1; 0.5 = chance.
 
     Examples
     --------
     >>> distance_auc([0.1, 0.2], [0.15, 0.3])
     0.75
     """
-    a, b = np.asarray(near), np.asarray(far)
-    is_near = np.concatenate([np.ones(a.size), np.zeros(b.size)])
     from sklearn.metrics import roc_auc_score  # deferred: slow import
 
-    return float(roc_auc_score(is_near, -np.concatenate([a, b])))
+    groups = np.asarray(same), np.asarray(different)
+    is_same = np.repeat([1, 0], [group.size for group in groups])
+    return float(roc_auc_score(is_same, -np.concatenate(groups)))

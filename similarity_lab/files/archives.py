@@ -1,4 +1,4 @@
-"""Unpack untrusted zip archives: nothing is written outside the folder, and limits hold.
+"""Unpack untrusted zip archives within limits, and never outside the folder.
 
 Signs of intent (path traversal, zip bombs, encryption) refuse the archive as a whole, before
 anything is written. Likely accidents (a damaged photo, a link, a duplicate name) skip only that
@@ -57,7 +57,7 @@ _Skipped = list[tuple[object, str]]
 
 
 class _SkipMember(Exception):
-    """One member cannot be written; the text is the reason."""
+    """A member that cannot be written; the message is the reason."""
 
 
 def extract_zip(
@@ -131,8 +131,8 @@ def extract_zip(
         limits = _exceeded_limits(members, max_files, max_bytes, max_ratio)
         for problem in chain(limits, _dangerous_members(members), _overlaps(members, size)):
             raise ArchiveError(f"{name}: {problem}")
-        wanted, skipped = _plan(members)
-        paths = _write_members(archive, wanted, target, skipped)
+        accepted, skipped = _plan(members)
+        paths = _write_members(archive, accepted, target, skipped)
     return sorted(paths, key=lambda path: path.relative_to(target).parts), skipped_table(skipped)
 
 
@@ -188,7 +188,7 @@ def _why_not_a_zip(file: IO[bytes]) -> str:
     return f"begins with {start!r}, expected a .zip archive"
 
 
-# What the table of contents says. The first three yield a problem that refuses the archive.
+# Checks of the table of contents. A problem from any of these three refuses the archive.
 
 
 def _exceeded_limits(members: _Members, files: int, size: int, ratio: float) -> Iterator[str]:
@@ -233,8 +233,8 @@ def _overlaps(members: _Members, size: int) -> Iterator[str]:
 
 
 def _plan(members: _Members) -> tuple[_Members, _Skipped]:
-    """Decide which members to write."""
-    wanted: _Members = []
+    """Split the members into those to write and those to skip, with the reason."""
+    accepted: _Members = []
     skipped: _Skipped = []
     used_names: dict[str, str] = {}
     for member in members:
@@ -249,8 +249,8 @@ def _plan(members: _Members) -> tuple[_Members, _Skipped]:
             skipped.append((member.filename, reason))
         else:
             used_names[key] = path
-            wanted.append(member)
-    return wanted, skipped
+            accepted.append(member)
+    return accepted, skipped
 
 
 def _unusable(member: ZipInfo) -> str:
@@ -275,13 +275,13 @@ def _unusable(member: ZipInfo) -> str:
 
 
 def _write_members(
-    archive: ZipFile, wanted: _Members, folder: Path, skipped: _Skipped
+    archive: ZipFile, accepted: _Members, folder: Path, skipped: _Skipped
 ) -> list[Path]:
-    """Write all members; on an error remove whatever this call has written."""
+    """Write all members; on an error, remove everything that this call has written."""
     paths = []
     with ExitStack() as undo:
         _make_folders(folder, undo)
-        for member in wanted:
+        for member in accepted:
             try:
                 with ExitStack() as attempt:
                     paths.append(_write_member(archive, member, folder, attempt))
@@ -340,5 +340,5 @@ def _make_folders(folder: Path, undo: ExitStack) -> None:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # not empty: somebody else has put something in it
+    with suppress(OSError):  # not empty: another process wrote to it
         folder.rmdir()

@@ -8,7 +8,7 @@ __all__ = ["atomic_write", "part_path"]
 
 
 def part_path(path: Path, *, writer: object = "") -> Path:
-    """Return the path that `atomic_write` has a file written to before it replaces `path`.
+    """Return the temporary path that `atomic_write` yields for `path`.
 
     The suffix stays the same, since many writers choose the format by it.
 
@@ -33,8 +33,8 @@ def atomic_write(path: Path, *, writer: object = "") -> Iterator[Path]:
     path : Path
         In an existing folder.
     writer : object
-        Becomes part of the temporary name. Threads or processes that may write the same file at
-        the same time pass different values, such as ``threading.get_ident()``.
+        Part of the temporary name. Threads or processes that may write the same file at the same
+        time pass different values, such as ``threading.get_ident()``.
 
     Examples
     --------

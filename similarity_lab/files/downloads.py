@@ -1,7 +1,7 @@
 """Download one large file: resumes, retries, and checks every redirect.
 
-On the standard library: an HTTP client would bring the retries, but neither resuming nor checking
-redirects, which are most of the work.
+Based on the standard library: an HTTP client would add retries, but neither resuming nor the check
+of redirects, which are most of the work.
 """
 
 import http.client
@@ -27,7 +27,7 @@ __all__ = ["RETRY_STATUSES", "download", "is_secure_url", "working_files"]
 
 MAX_BYTES = 2**30
 BACKOFF = 1.0  # seconds before the second attempt, twice as long before the third and last
-TIMEOUT = 30.0  # seconds without a byte
+TIMEOUT = 30.0  # seconds without receiving a byte
 
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP status codes after which the same request may succeed."""
@@ -42,15 +42,15 @@ class _TransientError(Exception):
 def download(url: str, target: Path, *, progress: bool = True) -> None:
     """Download `url` to `target`, which appears only once it is complete.
 
-    Until then the bytes are in ``<target>.part``, which is kept on purpose when an attempt fails
-    or the process ends: the next call continues from there with a range request, tied to the ETag
-    if the server sends one, and starts over if the server ignores ranges or has a newer file.
-    ``<target>.json`` records the url and the ETag; it is kept.
+    The bytes are written to ``<target>.part``, which remains if an attempt fails or the process
+    ends: the next call resumes there with a range request, conditional on the ETag if the server
+    sends one, and starts over if the server ignores ranges or has a newer file. ``<target>.json``
+    records the url and the ETag; it remains, too.
 
     Parameters
     ----------
     url : str
-        https; http only for this machine, which tests need. The same holds for every redirect.
+        https, or http on this machine, which tests need; so must be every redirect.
     target : Path
         In a folder that exists.
     progress : bool
@@ -65,10 +65,10 @@ def download(url: str, target: Path, *, progress: bool = True) -> None:
         `target` cannot be written.
     """
     _check_url(url)
-    part, note = working_files(target)
+    part, record = working_files(target)
     for wait in (BACKOFF, 2 * BACKOFF, None):
         try:
-            _transfer(url, part, note, progress)
+            _transfer(url, part, record, progress)
             break
         except (_TransientError, DownloadError) as error:
             if wait is None or isinstance(error, DownloadError):
@@ -81,16 +81,16 @@ def download(url: str, target: Path, *, progress: bool = True) -> None:
 
 
 def working_files(target: Path) -> tuple[Path, Path]:
-    """Return the paths of the partial download of `target` and of the note on its origin."""
+    """Return the paths of the partial download of `target` and of its record of url and ETag."""
     return target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.json")
 
 
-def _transfer(url: str, part: Path, note: Path, progress: bool) -> None:
+def _transfer(url: str, part: Path, record: Path, progress: bool) -> None:
     """Make one request; append its body to `part`, or start `part` over."""
-    done, etag = _resumable(url, part, note)
+    received, etag = _resumable(url, part, record)
     headers = {"User-Agent": f"similarity_lab/{__version__}"}
-    if done:
-        headers["Range"] = f"bytes={done}-"
+    if received:
+        headers["Range"] = f"bytes={received}-"
         if etag.startswith('"'):  # weak ones (W/"...") are not allowed here
             headers["If-Range"] = etag
     request = Request(url, headers=headers)  # noqa: S310 (_check_url has checked the scheme)
@@ -98,40 +98,44 @@ def _transfer(url: str, part: Path, note: Path, progress: bool) -> None:
         new_etag = response.headers.get("ETag", "")
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             content_range = response.headers.get("Content-Range", "")
-            if not content_range.startswith(f"bytes {done}-") or new_etag != etag:
+            if not content_range.startswith(f"bytes {received}-") or new_etag != etag:
                 part.unlink()
                 raise _TransientError(
-                    f"requested bytes {done}- of {etag}, received {content_range} of {new_etag}"
+                    f"requested bytes {received}- of {etag}, received {content_range} of {new_etag}"
                 )
         else:  # the server has a newer file, or ignores ranges
-            done = 0
-            part.unlink(missing_ok=True)  # first: the new note must not describe old bytes
-            with atomic_write(note) as file:
+            received = 0
+            part.unlink(missing_ok=True)  # first: the new record must not describe old bytes
+            with atomic_write(record) as file:
                 file.write_text(json.dumps([url, new_etag]), encoding="utf-8")
-        total = done + response.length if response.length else 0  # 0: unknown
+        total = received + response.length if response.length else 0  # 0: unknown
         with (
-            part.open("ab" if done else "wb") as stream,
+            part.open("ab" if received else "wb") as stream,
             tqdm(
-                initial=done, total=total or None, unit="B", unit_scale=True, disable=not progress
+                initial=received,
+                total=total or None,
+                unit="B",
+                unit_scale=True,
+                disable=not progress,
             ) as bar,
         ):
             for block in _blocks(response):
-                done += len(block)
-                if max(done, total) > MAX_BYTES:
+                received += len(block)
+                if max(received, total) > MAX_BYTES:
                     stream.truncate(0)
                     raise DownloadError(
-                        f"{max(done, total):,} bytes, expected at most {MAX_BYTES:,}"
+                        f"{max(received, total):,} bytes, expected at most {MAX_BYTES:,}"
                     )
                 stream.write(block)
                 bar.update(len(block))
-    if done < total:
-        raise _TransientError(f"the transfer ended after {done:,} of {total:,} bytes")
+    if received < total:
+        raise _TransientError(f"the transfer ended after {received:,} of {total:,} bytes")
 
 
-def _resumable(url: str, part: Path, note: Path) -> tuple[int, str]:
+def _resumable(url: str, part: Path, record: Path) -> tuple[int, str]:
     """Return how many bytes of this url are already in `part`, and their ETag."""
     try:
-        origin, etag = json.loads(note.read_text(encoding="utf-8"))
+        origin, etag = json.loads(record.read_text(encoding="utf-8"))
         size = part.stat().st_size
     except (OSError, ValueError):
         return 0, ""

@@ -97,5 +97,5 @@ def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link loop: listed as a file, it gets its reason when it is read
+    except OSError:  # a loop of links: listed as a file, and skipped with a reason when it is read
         return False

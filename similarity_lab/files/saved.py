@@ -1,4 +1,4 @@
-"""Saved folders: a manifest, arrays as ``.npz``, other files; no pickle is written or read.
+"""Saved folders: a manifest, arrays as ``.npz``, and other files; no pickle.
 
 A scorer, a metric learner and a training run are saved the same way. The manifest is written last
 and holds a digest of every other file, so that a folder that was changed, mixed up or written only
@@ -25,7 +25,7 @@ from similarity_lab.files.atomic import atomic_write
 __all__ = ["Arrays", "Saved", "Writer", "load_folder", "save_folder"]
 
 MANIFEST, FORMAT = "manifest.json", 2
-_VERSION_1_FILES = ("scorer.json", "configuration.json")  # instead of a manifest
+_VERSION_1_FILES = ("scorer.json", "configuration.json")  # version 1 had no manifest
 _MAX_ARRAY_BYTES = 2**31
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -41,11 +41,11 @@ class Saved:
     ----------
     folder : Path
     content : dict
-        As passed to `save_folder`.
+        The content that was passed to `save_folder`.
     files : tuple of str
         Names of the files beside the manifest.
     versions : dict of str to str
-        Versions of the libraries when it was saved.
+        Versions of the libraries with which it was saved.
     """
 
     folder: Path

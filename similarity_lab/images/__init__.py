@@ -1,4 +1,4 @@
-"""Bytes to pixels: read untrusted images, one or many, or refuse them with a reason."""
+"""Read untrusted images, one or many, as arrays of pixels; refuse the others with a reason."""
 
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.images.reading import (

@@ -19,10 +19,10 @@ FloatPixels = npt.NDArray[np.float32]
 class Augmentation:
     """Flip, rotate, zoom, shift and recolour images a little, each independently.
 
-    Every parameter is the largest change; the change of an image is drawn uniformly between none
-    and that, in either direction. 0 turns a change off. What a rotation or a shift uncovers is
-    filled with the mirror image, so that no black corners give a class away. Needs OpenCV (extra
-    ``train``).
+    Every parameter is a largest change; the change of each image is drawn uniformly between none
+    and that, in either direction. 0 turns a change off. Areas that a rotation or a shift uncovers
+    are filled by reflection, since black corners could be learned as a feature. Needs OpenCV
+    (extra ``train``).
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         _opencv()
-        for each in fields(self):
-            value = getattr(self, each.name)
-            highest = {"flip": 1.0, "rotation": 180.0, "brightness": 1.0}.get(each.name, 0.99)
-            if not 0 <= value <= highest:
-                raise InputError(f"{each.name} must be between 0 and {highest:g}, got {value}")
+        for parameter in fields(self):
+            name, value = parameter.name, getattr(self, parameter.name)
+            maximum = {"flip": 1.0, "rotation": 180.0, "brightness": 1.0}.get(name, 0.99)
+            if not 0 <= value <= maximum:
+                raise InputError(f"{name} must be between 0 and {maximum:g}, got {value}")
 
     def __call__(self, pixels: Pixels, rng: np.random.Generator) -> FloatPixels:
         """Return augmented images.
@@ -83,14 +83,14 @@ class Augmentation:
         ndarray of float32, shape of `pixels`, 0…1
         """
         cv2 = _opencv()
-        moved = np.empty_like(pixels)
+        warped = np.empty_like(pixels)
         for index, matrix in enumerate(self.matrices(len(pixels), pixels.shape[1:3], rng)):
             height, width, channels = pixels.shape[1:]
-            warped = cv2.warpAffine(
+            image = cv2.warpAffine(
                 pixels[index], matrix, (width, height), borderMode=cv2.BORDER_REFLECT
             )
-            moved[index] = warped.reshape(height, width, channels)
-        return self._recolour(moved, rng)
+            warped[index] = image.reshape(height, width, channels)
+        return self._recolour(warped, rng)
 
     def matrices(
         self, count: int, size: tuple[int, ...], rng: np.random.Generator
@@ -126,9 +126,9 @@ class Augmentation:
         offsets = level * colors.sum(axis=2, keepdims=True)
         matrices = np.concatenate([colors * contrast / 255, offsets], axis=2)
         values = np.empty(pixels.shape, np.float32)
-        for out, image, matrix in zip(values, pixels, matrices, strict=True):
-            changed = cv2.transform(image.astype(np.float32), matrix)
-            np.clip(changed.reshape(out.shape), 0, 1, out=out)
+        for index, (image, matrix) in enumerate(zip(pixels, matrices, strict=True)):
+            recoloured = cv2.transform(image.astype(np.float32), matrix)
+            values[index] = recoloured.reshape(image.shape).clip(0, 1)
         return values
 
 

@@ -53,22 +53,22 @@ def in_order(
         Maximum number of results that wait to be consumed, which bounds memory; default: `workers`.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    rest = iter(items)
+    remaining = iter(items)
     pending: deque[Future[T]] = deque()
     try:
-        pending.extend(pool.submit(function, item) for item in islice(rest, ahead or workers))
+        pending.extend(pool.submit(function, item) for item in islice(remaining, ahead or workers))
         while pending:
             result = pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(rest, 1))
+            pending.extend(pool.submit(function, item) for item in islice(remaining, 1))
             yield result
-    finally:  # also when the user interrupts: cancel what has not started
+    finally:  # also on an interrupt: cancel the calls that have not started
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def map_ahead(
     function: Callable[[S], T], sources: Iterable[S], *, ahead: int = 64
 ) -> Iterator[T | ImageError]:
-    """Yield ``function(source)`` in order, computed in threads; an `ImageError` is yielded too."""
+    """Yield ``function(source)`` in order, computed in threads; yield an `ImageError`, too."""
     return in_order(partial(_attempt, function), sources, ahead=ahead, workers=_N_WORKERS)
 
 
@@ -76,7 +76,7 @@ def _attempt(function: Callable[[S], T], source: S) -> T | ImageError:
     try:
         result = function(source)
         if isinstance(source, OpenedImage):
-            source.done()
+            source.notify_done()
     except ImageError as error:
         return error
     return result
@@ -106,8 +106,8 @@ def decode(
     reader : callable
         Decodes one image, as `read_image` does.
     """
-    read = partial(reader, size=size, color=color)
-    return _stack([(index, _attempt(read, sources[index])) for index in span], size, color)
+    decode_one = partial(reader, size=size, color=color)
+    return _stack([(index, _attempt(decode_one, sources[index])) for index in span], size, color)
 
 
 def decoded_batches(
@@ -119,11 +119,10 @@ def decoded_batches(
 ) -> Iterator[Decoded]:
     """Yield all sources in batches, decoded ahead in threads; parameters as of `decode`.
 
-    A batch covers `batch_size` sources; unreadable ones take no room in its array, which is empty
-    if all are unreadable.
+    A batch covers `batch_size` sources; its array holds the readable ones only, possibly none.
     """
-    read = partial(reader, size=size, color=color)
-    results = enumerate(map_ahead(read, sources, ahead=max(2 * batch_size, 8)))
+    decode_one = partial(reader, size=size, color=color)
+    results = enumerate(map_ahead(decode_one, sources, ahead=max(2 * batch_size, 8)))
     while chunk := list(islice(results, batch_size)):
         yield _stack(chunk, size, color)
 

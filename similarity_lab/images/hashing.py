@@ -1,7 +1,7 @@
 """Perceptual hash: images that look the same have hashes that differ in few bits.
 
-Implemented here instead of taken from ImageHash, which needs PyWavelets for hashes we do not use.
-The bits are the same, except that images of 128 pixels or more are reduced by averaging first.
+The same hash as ImageHash's ``phash``, except that images of 128 pixels or more are reduced by
+averaging first. ImageHash itself would require PyWavelets, for hashes that are not used here.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def hash_thumbnail(pixels: Pixels) -> Pixels:
-    """Return the small grey image from which `perceptual_hash` is computed.
+    """Return the small gray image from which `perceptual_hash` is computed.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def perceptual_hash(gray: Pixels) -> np.uint64:
     --------
     >>> image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     >>> brighter = (image * 0.8 + 50).astype(np.uint8)
-    >>> one, other = (perceptual_hash(hash_thumbnail(each)) for each in (image, brighter))
-    >>> bool(hash_distance(one, other) <= 2)
+    >>> a, b = (perceptual_hash(hash_thumbnail(pixels)) for pixels in (image, brighter))
+    >>> bool(hash_distance(a, b) <= 2)
     True
     """
     if gray.shape != (HASH_SIDE, HASH_SIDE):
@@ -79,5 +79,5 @@ def perceptual_hash(gray: Pixels) -> np.uint64:
 
 
 def hash_distance(a: Hashes | np.uint64, b: Hashes | np.uint64) -> npt.NDArray[np.uint8]:
-    """Return the number of differing bits, 0 (same) … 64, element by element with broadcasting."""
+    """Return the number of differing bits, 0 (same) … 64; the arrays are broadcast."""
     return np.bitwise_count(np.bitwise_xor(a, b))

@@ -1,4 +1,4 @@
-"""`OpenedImage`: an image that is read once and decoded once, whoever needs its bytes or pixels."""
+"""`OpenedImage`: an image whose file is read once and decoded once, with an observer of both."""
 
 import hashlib
 import io
@@ -12,35 +12,35 @@ __all__ = ["ImageObserver", "OpenedImage"]
 
 
 class ImageObserver(Protocol):
-    """Learns what it needs of an image while an embedder reads and decodes it.
+    """Computes features of an image from the bytes and pixels that an embedder reads anyway.
 
-    The calls come from the thread that decodes the image.
+    Its methods are called in the thread that decodes the image.
     """
 
     def on_read(self, image: "OpenedImage") -> None:
-        """Note the bytes or the digest, right after the file was read."""
+        """Handle an image whose file has just been read."""
 
     def on_decode(self, pixels: Pixels, size: tuple[int, int], resized: Pixels) -> None:
-        """Note what `read_scaled` decoded in colour.
+        """Handle the pixels that `read_scaled` has decoded in colour.
 
         Parameters
         ----------
         pixels : ndarray of uint8, shape (h, w, 3)
-            As decoded: upright, possibly reduced.
+            Upright, possibly scaled down.
         size : (height, width)
-            Of the upright image in full, in pixels.
+            Original size of the upright image, in pixels.
         resized : ndarray of uint8, shape (height, width, 3)
-            As the network sees it.
+            The same image at the input size of the network.
         """
 
     def on_done(self, image: "OpenedImage") -> None:
-        """Use the bytes a last time: the embedder has the pixels, or had the vector in a cache."""
+        """Handle an image that the embedder has decoded or found in its cache; the last call."""
 
 
 class OpenedImage:
     """A binary file object whose bytes are read once, when they are first needed.
 
-    Embedders get these instead of paths where somebody else looks at the same image.
+    Passed to embedders instead of a path if bytes or pixels are needed for more than the vector.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ class OpenedImage:
     Attributes
     ----------
     source
-        As given.
+        The source that was passed.
     name : str
-        What the source is called in messages and tables.
+        Name of the source in messages and tables.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class OpenedImage:
         """The bytes; `ImageError` if they cannot be read."""
         data = read_bytes(self.source)
         if self._observer is not None:
-            self.__dict__["data"] = data  # the observer may ask for it
+            self.__dict__["data"] = data  # the observer may access it
             self._observer.on_read(self)
         return data
 
@@ -83,13 +83,13 @@ class OpenedImage:
         """SHA-256 of the bytes, hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
 
-    def decoded(self, pixels: Pixels, size: tuple[int, int], resized: Pixels) -> None:
-        """Tell the observer what was decoded; see `ImageObserver.on_decode`."""
+    def notify_decode(self, pixels: Pixels, size: tuple[int, int], resized: Pixels) -> None:
+        """Call `ImageObserver.on_decode` of the observer, if there is one."""
         if self._observer is not None:
             self._observer.on_decode(pixels, size, resized)
 
-    def done(self) -> None:
-        """Tell the observer that the embedder needs this image no more."""
+    def notify_done(self) -> None:
+        """Call `ImageObserver.on_done` of the observer, if there is one."""
         if self._observer is not None:
             self._observer.on_done(self)
 

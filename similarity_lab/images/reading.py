@@ -38,17 +38,17 @@ Pixels = npt.NDArray[np.uint8]
 MAX_PIXELS = 64_000_000
 """Default limit on height × width."""
 
-# A progressive JPEG has about ten scans. A scan of thirty bytes may cover all pixels, so that a
-# megabyte could take hours to decode; libtiff has the same limit.
+# A progressive JPEG has about ten scans. Each may take thirty bytes and yet cover all pixels, so
+# that one megabyte could take hours to decode; libtiff has the same limit.
 _SCAN, _MAX_SCANS = b"\xff\xda", 100
 
-# Decoders that are never called cannot be attacked: no EPS (starts Ghostscript), PSD, FITS ...
-# They are registered here, once, and not in the threads that decode.
+# Only these formats are decoded, which keeps the attack surface small: no EPS (which starts
+# Ghostscript), PSD, FITS … `init` registers the decoders once, and not in the decoding threads.
 Image.init()
 _SUPPORTED = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
 _FORMATS = tuple(name for name in _SUPPORTED if name in Image.OPEN)
 _TRANSPARENT_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
-_INTERMEDIATE_MODES = {"LAB": "RGB", "La": "LA"}  # Pillow converts these to nothing else
+_INTERMEDIATE_MODES = {"LAB": "RGB", "La": "LA"}  # the only mode to which Pillow converts these
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -131,7 +131,7 @@ def check_image(
 
 
 class Header(NamedTuple):
-    """What the header of an image declares: format (``"JPEG"``), width and height in pixels."""
+    """Format (such as ``"JPEG"``), width and height in pixels, as an image's header declares."""
 
     format: str
     width: int
@@ -183,7 +183,7 @@ def _load(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = Fals
         image.load()
         if (transpose := UPRIGHT.get(orientation(image))) is not None:
             image = image.transpose(transpose)
-    except Exception as error:  # decoders raise anything at all on hostile bytes
+    except Exception as error:  # decoders raise errors of any type on hostile bytes
         raise ImageError(name, f"damaged {image.format or 'image'}: {one_line(error)}") from error
     return image
 
@@ -194,9 +194,9 @@ def identify(data: bytes, name: str) -> Image.Image:
     Parameters
     ----------
     data : bytes
-        Of an image file.
+        Content of an image file.
     name : str
-        Of the source, for the error.
+        Name of the source, for the error.
     """
     if not data:
         raise ImageError(name, "empty file")
@@ -206,10 +206,12 @@ def identify(data: bytes, name: str) -> Image.Image:
         raise ImageError(name, f"unsupported image format ({_guess_content(data)})") from None
     except Image.DecompressionBombError as error:
         raise ImageError(name, f"declares too many pixels: {one_line(error)}") from None
-    except Exception as error:  # parsers raise anything at all on hostile bytes
+    except Exception as error:  # parsers raise errors of any type on hostile bytes
         raise ImageError(name, f"damaged header: {one_line(error)}") from error
     if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > _MAX_SCANS:
-        raise ImageError(name, f"{scans:,} JPEG scans (a bomb?), the limit is {_MAX_SCANS}")
+        raise ImageError(
+            name, f"{scans:,} JPEG scans (decompression bomb?), the limit is {_MAX_SCANS}"
+        )
     return image
 
 

@@ -1,8 +1,8 @@
-"""Decode images straight to the input size of a network: several times faster than in full.
+"""Decode images directly to the input size of a network, several times faster than `read_image`.
 
-Antialiased bicubic resizing is the most expensive part of reading an image. Here the image is
-first reduced by a whole factor, to at least one and a half times the wanted size (a JPEG while it
-is decoded, which libjpeg does at almost no cost), and then interpolated between neighbours.
+Antialiased bicubic resizing is the most expensive part of reading an image. Here an image is
+first reduced by an integer factor, to at least one and a half times the target size (a JPEG while
+it is decoded, which libjpeg does at almost no cost), and then resized bilinearly.
 """
 
 from functools import lru_cache
@@ -27,15 +27,15 @@ from similarity_lab.images.sources import Source
 
 __all__ = ["read_scaled", "resize"]
 
-_SPARE = 1.5  # an image is reduced to at least this many times the wanted size
-_FIRST_SIDEWAYS = 5  # EXIF orientations from this one on exchange height and width
+_MIN_OVERSIZE = 1.5  # an image is first reduced to at least this many times the target size
+_FIRST_SIDEWAYS = 5  # EXIF orientations from here on exchange height and width
 
-_COEFFICIENT = 2048  # fixed-point weights of the interpolation: 11 bits
-_BLOCK_ROWS = 32  # rows of the result that are computed at a time: fits the processor's cache
+_FIXED_POINT_ONE = 2048  # the weight 1 in fixed-point interpolation: 11 bits
+_BLOCK_ROWS = 32  # output rows computed at a time, which fit the processor's cache
 
 
 def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") -> Pixels:
-    """Decode one image to `size`; like `read_image` in everything but the exact pixel values.
+    """Decode one image to `size`, like `read_image` except for small differences of the pixels.
 
     For photos, the pixels differ from those of `read_image` by about 1 of 255 on average, and
     EfficientNet vectors by a cosine distance of about 0.005; docs/benchmarks.md has the effect on
@@ -73,7 +73,7 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     pixels, full_size = decoded
     resized = resize(pixels, size)
     if color == "rgb":
-        image.decoded(pixels, full_size, resized)
+        image.notify_decode(pixels, full_size, resized)
     return resized
 
 
@@ -91,11 +91,11 @@ def _decode_jpeg(
         pixels = simplejpeg.decode_jpeg(
             data,
             "GRAY" if color == "gray" else "RGB",
-            min_height=_SPARE * height,
-            min_width=_SPARE * width,
+            min_height=_MIN_OVERSIZE * height,
+            min_width=_MIN_OVERSIZE * width,
             strict=True,  # truncated data is an error
         )
-    except ValueError:  # damaged, or merely unusual: the other decoder decides
+    except ValueError:  # damaged or unsupported: `read_image` decides
         return None
     if (transpose := UPRIGHT.get(exif)) is not None:
         pixels = np.asarray(Image.fromarray(pixels.squeeze()).transpose(transpose))
@@ -104,10 +104,10 @@ def _decode_jpeg(
 
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Reduce an image by a whole factor, then resize it bilinearly.
+    """Reduce an image by an integer factor, then resize it bilinearly.
 
-    The result is that of OpenCV's ``INTER_AREA`` and ``INTER_LINEAR``, without OpenCV: it does not
-    depend on what else is installed, nor on the processor. It takes about half a millisecond more.
+    Equal to OpenCV's ``INTER_AREA`` and ``INTER_LINEAR`` up to rounding. OpenCV would be half a
+    millisecond faster, but it is optional, and its rounding depends on the processor.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     height, width = pixels.shape[:2]
-    factor = int(min(height / size[0], width / size[1]) / _SPARE)
+    factor = int(min(height / size[0], width / size[1]) / _MIN_OVERSIZE)
     if factor > 1:
         pixels = _average(pixels, (height // factor, width // factor))
     if pixels.shape[:2] == size:
@@ -141,13 +141,13 @@ def _interpolate(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     for start in range(0, size[0], _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
         top, bottom = tops[block], bottoms[block]
-        first = top[0]
-        lines = rows[first : bottom[-1] + 1]
-        line = lines.take(lefts, 1) * left_weights
-        line += lines.take(rights, 1) * right_weights
-        line >>= 4  # leaves room for the second product in 32 bits
-        total = (line[top - first] * top_weights[block, None]) >> 16
-        total += (line[bottom - first] * bottom_weights[block, None]) >> 16
+        start_row = top[0]
+        lines = rows[start_row : bottom[-1] + 1]
+        columns = lines.take(lefts, 1) * left_weights
+        columns += lines.take(rights, 1) * right_weights
+        columns >>= 4  # leaves room for the second product in 32 bits
+        total = (columns[top - start_row] * top_weights[block, None]) >> 16
+        total += (columns[bottom - start_row] * bottom_weights[block, None]) >> 16
         total += 2  # of 4: rounds to nearest
         total >>= 2
         resized[block] = total
@@ -160,14 +160,14 @@ def _linear_weights(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
     """Return the positions of the two neighbours of each output value and their weights.
 
-    Both have shape (2, n_out · channels); the weights are fixed-point, summing to 2048.
+    Both have shape (2, n_out · channels); the weights are fixed-point and sum to 2048.
     """
-    # as OpenCV rounds it
+    # this order of operations gives the same rounding as OpenCV
     centres = ((np.arange(n_out) + 0.5) * (1 / (n_out / n_in)) - 0.5).astype(np.float32)
-    first = np.floor(centres)
-    fraction = centres - first
-    neighbours = np.stack([first, first + 1]).astype(np.intp).clip(0, n_in - 1)
-    weights = np.rint(np.stack([1 - fraction, fraction]) * np.float32(_COEFFICIENT))
+    lower = np.floor(centres)
+    fraction = centres - lower
+    neighbours = np.stack([lower, lower + 1]).astype(np.intp).clip(0, n_in - 1)
+    weights = np.rint(np.stack([1 - fraction, fraction]) * np.float32(_FIXED_POINT_ONE))
     positions = neighbours[..., None] * channels + np.arange(channels)
     return positions.reshape(2, -1), np.repeat(weights, channels, axis=1).astype(np.int32)
 
@@ -184,8 +184,8 @@ def _average(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     averaged = np.empty((*size, channels), np.uint8)
     for start in range(0, size[0], _BLOCK_ROWS):
         block = row_weights[start : start + _BLOCK_ROWS]
-        first, last = block.indices.min(), block.indices.max() + 1
-        lines = block[:, first:last] @ pixels[first:last].reshape(last - first, -1)
+        top, bottom = block.indices.min(), block.indices.max() + 1
+        lines = block[:, top:bottom] @ pixels[top:bottom].reshape(bottom - top, -1)
         columns = lines.reshape(-1, width, channels).transpose(1, 0, 2).reshape(width, -1)
         means = (column_weights @ columns).reshape(size[1], -1, channels).transpose(1, 0, 2)
         averaged[start : start + _BLOCK_ROWS] = np.rint(means)
@@ -198,12 +198,12 @@ def _area_weights(n_in: int, n_out: int) -> Any:  # noqa: ANN401 (scipy's types 
     from scipy.sparse import csr_array  # deferred: slow import
 
     edges = np.linspace(0, n_in, n_out + 1)
-    first = np.floor(edges[:-1] + 1e-9).astype(np.intp)
-    last = np.minimum(np.ceil(edges[1:] - 1e-9).astype(np.intp), n_in)
-    counts = last - first
+    begins = np.floor(edges[:-1] + 1e-9).astype(np.intp)
+    ends = np.minimum(np.ceil(edges[1:] - 1e-9).astype(np.intp), n_in)
+    counts = ends - begins
     starts = np.concatenate([[0], counts.cumsum()])
     rows = np.repeat(np.arange(n_out), counts)
-    columns = np.arange(starts[-1]) - np.repeat(starts[:-1] - first, counts)
+    columns = np.arange(starts[-1]) - np.repeat(starts[:-1] - begins, counts)
     covered = np.minimum(columns + 1, edges[rows + 1]) - np.maximum(columns, edges[rows])
     shares = (covered * (n_out / n_in)).astype(np.float32)
     return csr_array((shares, columns, starts), shape=(n_out, n_in))

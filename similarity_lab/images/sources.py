@@ -23,22 +23,22 @@ __all__ = [
 
 
 class BinaryFile(Protocol):
-    """A file object opened for reading bytes, or an `images.opened.OpenedImage`."""
+    """A file object opened for reading bytes; `images.opened.OpenedImage` is one."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next `size` bytes; −1 for all that follow."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move to an offset; needed only if the file says that it is ``seekable()``."""
+        """Move to an offset; needed only if the file is ``seekable()``."""
 
     def tell(self) -> int:
-        """Return the current offset; needed only if the file says that it is ``seekable()``."""
+        """Return the current offset; needed only if the file is ``seekable()``."""
 
 
 Source = (
     str | PathLike[str] | bytes | bytearray | memoryview | BinaryFile | Image.Image | np.ndarray
 )
-"""Whatever `read_image` accepts as an image."""
+"""Everything that `read_image` accepts as an image."""
 
 MAX_BYTES = 100 * 2**20
 """Default limit on the size of an image file, in bytes."""
@@ -94,7 +94,7 @@ def printable(name: str) -> str:
 def read_bytes(source: Source, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the bytes of an image file.
 
-    A file object keeps its position, since an image may be read more than once.
+    The position of a file object is restored, since an image may be read more than once.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _read_file(path: Path, name: str, max_bytes: int) -> bytes:
         if not stat.S_ISREG(mode):  # reading a pipe or a device could block forever
             raise ImageError(name, "not a regular file")
         with path.open("rb") as file:
-            # Python allocates as many bytes as are requested, so request no more than there are
+            # Python allocates the number of bytes requested: not more than the file has
             return file.read(min(status.st_size, max_bytes) + 1)
     except FileNotFoundError:
         raise ImageError(name, "no such file") from None

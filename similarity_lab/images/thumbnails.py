@@ -1,4 +1,4 @@
-"""Small JPEGs of images, for pages."""
+"""Thumbnails: small JPEGs of images, for report pages."""
 
 import io
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class EncodedThumbnail(NamedTuple):
     width, height : int
         In pixels.
     digest : str
-        Content digest of the image it was made of, if known.
+        Content digest of the original image; empty if unknown.
     """
 
     data: bytes
@@ -36,7 +36,7 @@ class EncodedThumbnail(NamedTuple):
 def make_thumbnail(pixels: Pixels, side: int = THUMBNAIL_SIDE) -> EncodedThumbnail:
     """Return an image as a small JPEG.
 
-    It is encoded from pixels: metadata and anything else in an untrusted file are left behind.
+    It is encoded from pixels alone, so that nothing else of an untrusted file gets into a page.
 
     Parameters
     ----------

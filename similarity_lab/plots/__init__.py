@@ -7,7 +7,7 @@ Needs the extra ``plots``.
 from similarity_lab.errors import MissingExtraError
 
 try:
-    import matplotlib  # noqa: F401  # only to check that it is installed
+    import matplotlib  # noqa: F401 - only checks that it is installed
 except ImportError as error:
     raise MissingExtraError("Drawing figures", "matplotlib", "plots") from error
 

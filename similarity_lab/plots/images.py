@@ -14,7 +14,7 @@ from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.sources import Source
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.relevance import SiteRelevance
-from similarity_lab.relevance.decision import evidence
+from similarity_lab.relevance.decision import format_evidence
 
 _THUMBNAIL = 112  # pixels
 
@@ -60,7 +60,9 @@ def site_sheet(result: SiteRelevance, *, columns: int = 8, n_images: int = 40) -
     ranked = result.ranked().head(n_images)
     count = -(-len(ranked) // columns)
     figure, axes = _grid(count, columns, top=0.55)
-    for axis, row, text in zip(axes.ravel(), ranked.itertuples(), evidence(ranked), strict=False):
+    for axis, row, text in zip(
+        axes.ravel(), ranked.itertuples(), format_evidence(ranked), strict=False
+    ):
         colour = MATCH if row.is_match else NO_MATCH
         _show(axis, row.path, colour)
         label = "match" if row.is_match else "no match"
@@ -113,7 +115,7 @@ def neighbour_sheet(
     indexed : ImageDataset
         The images of the index, in that order.
     n_queries : int
-        Maximum number of queries, first ones of the table.
+        Maximum number of queries, the first ones of the table.
     """
     query_indices = neighbours["query"].unique()[:n_queries]
     figure, axes = _grid(len(query_indices), 1 + int(neighbours["rank"].max()), left=1.2, top=0.2)

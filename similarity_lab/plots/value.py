@@ -1,4 +1,4 @@
-"""Value against cost: one labelled point per approach."""
+"""Value against cost: a chart with one labelled point per approach."""
 
 from collections.abc import Collection
 from itertools import product
@@ -108,7 +108,7 @@ def trade_off(
 def _label(figure: Figure, axis: Axes, table: pd.DataFrame, recommended: str) -> None:
     """Label each point where the label overlaps neither points nor other labels."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # fixes the layout, so that positions are known
+    canvas.draw()  # computes the layout, which gives the positions
     figure.set_layout_engine("none")
     points = axis.transData.transform(table[["cost", "value"]].to_numpy(float))
     occupied = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in points]
@@ -123,7 +123,7 @@ def _label(figure: Figure, axis: Axes, table: pd.DataFrame, recommended: str) ->
     def overlap(text: Annotation) -> int:
         box = box_of(text)
         outside = box.x0 < inside.x0 or box.x1 > inside.x1
-        return 3 * outside + sum(box.overlaps(other) for other in occupied)
+        return 3 * outside + sum(box.overlaps(occupied_box) for occupied_box in occupied)
 
     for name in sorted(map(str, table.index), key=lambda name: name != recommended):
         point = (table.loc[name, "cost"], table.loc[name, "value"])

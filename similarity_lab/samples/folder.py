@@ -1,4 +1,4 @@
-"""The sample as folders: unpack the shipped images, or find them unpacked."""
+"""`make_samples`: unpack the shipped images into a folder."""
 
 import hashlib
 import json
@@ -19,18 +19,18 @@ from similarity_lab.samples.shipped import ARCHIVE, TARGET, images_table
 
 MARKER = "samples.json"
 _TRUTH, _IMAGES = "sites.csv", "images.csv"
-_UNPACKING = "unpacking-"  # how a temporary folder's name begins
+_UNPACKING = "unpacking-"  # prefix of temporary folders
 RELEVANT_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The sample on disk, and the truth about it.
+    """The unpacked sample and its ground truth.
 
     Attributes
     ----------
     folder : Path
-        Everything below lies in it.
+        Contains everything else.
     library : Path
         Labelled images: a folder per product, and ``random`` with images of no product.
     sites : tuple of Path
@@ -55,17 +55,17 @@ class Samples:
 
 
 def make_samples(folder: str | os.PathLike[str], *, progress: bool = True) -> Samples:
-    """Unpack the sample into `folder`: a labelled library and the images of ten shops.
+    """Unpack the sample: a labelled library and the images of ten shops.
 
-    Takes about a second and needs no network. A folder that already holds this sample is used as
-    it is; files missing from it are restored.
+    Takes about a second and needs no network. If the folder already holds this sample, only missing
+    files are restored.
 
     Parameters
     ----------
     folder : path
         New, empty, or one that holds the sample.
     progress : bool
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def make_samples(folder: str | os.PathLike[str], *, progress: bool = True) -> Sa
     Raises
     ------
     InputError
-        If the folder holds anything else: it is never overwritten.
+        The folder holds anything else, which is never overwritten.
 
     Examples
     --------
@@ -89,15 +89,15 @@ def make_samples(folder: str | os.PathLike[str], *, progress: bool = True) -> Sa
         _unpack([path for path in paths if not (folder / path).exists()], folder, progress)
     else:
         exists = folder.exists()
-        near = folder if exists else folder.parent
-        near.mkdir(parents=True, exist_ok=True)
-        temporary = near / f"{_UNPACKING}{uuid4().hex}"
+        parent = folder if exists else folder.parent
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = parent / f"{_UNPACKING}{uuid4().hex}"
         temporary.mkdir()
         try:
             _unpack(paths, temporary, progress)
             _write_tables(temporary)
             if exists:
-                # The marker moves last: a folder that has it is complete
+                # the marker last: a folder with a marker is complete
                 for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == MARKER):
                     entry.rename(folder / entry.name)
             else:
@@ -110,12 +110,12 @@ def make_samples(folder: str | os.PathLike[str], *, progress: bool = True) -> Sa
 
 
 def site_truth() -> pd.DataFrame:
-    """Return one row per shop, counted from the table of images; see `Samples.truth`."""
+    """Return the ground truth of each shop, from the table of images; see `Samples.truth`."""
     table = images_table()
     parts = table["path"].str.split("/", expand=True)
     table = table.assign(site=parts[1])[(parts[0] == "sites") & table["readable"]]
-    shown = table.assign(shown=table["subject"] == TARGET).groupby("site")["shown"]
-    truth = shown.agg(n_images="size", n_target="sum").reset_index()
+    is_target = (table["subject"] == TARGET).groupby(table["site"])
+    truth = is_target.agg(n_images="size", n_target="sum").reset_index()
     truth.insert(1, "target", TARGET)
     share = truth["n_target"] / truth["n_images"]
     return truth.assign(
@@ -130,7 +130,7 @@ def _identity() -> dict[str, object]:
 
 
 def _holds_sample(folder: Path) -> bool:
-    """Return whether this sample lies in `folder`; raise if anything else does."""
+    """Return whether `folder` holds this sample; raise `InputError` if it holds anything else."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder that is new or empty")
     if not folder.exists() or all(e.name.startswith(_UNPACKING) for e in folder.iterdir()):
@@ -153,7 +153,7 @@ def _holds_sample(folder: Path) -> bool:
 
 
 def _unpack(paths: list[str], folder: Path, progress: bool) -> None:
-    """Write these images below `folder`, each whole or not at all."""
+    """Write these images below `folder`, each atomically."""
     with ZipFile(ARCHIVE) as archive:
         for path in tqdm(paths, "unpacking samples", disable=not progress or not paths):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Serve invented shops on the loopback interface, for the demo and the tests."""
+"""Serve fictional shops on the loopback interface, for the demo and the tests."""
 
 import gzip
 import threading
@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from similarity_lab.samples.shops import CDN, HERE, Shop
 
-Answer = tuple[str, bytes] | Callable[[BaseHTTPRequestHandler], None]
+Response = tuple[str, bytes] | Callable[[BaseHTTPRequestHandler], None]
+"""Content type and body, or a function that writes the response to the request handler."""
+
 _TEXT = ("text/", "application/json", "application/xml")
 
 
@@ -17,10 +19,10 @@ class ShopServer(ThreadingHTTPServer):
 
     Parameters
     ----------
-    files : mapping of path to answer
+    files : mapping of path to response
         ``(content type, body)``, or a function that gets the request handler.
     cdn : str
-        Replaces `CDN` in texts; by default the url of the server itself.
+        Replaces `CDN` in texts; default: the url of the server itself.
     port : int
         0 for a free one.
 
@@ -35,7 +37,7 @@ class ShopServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, files: Mapping[str, Answer], *, cdn: str = "", port: int = 0) -> None:
+    def __init__(self, files: Mapping[str, Response], *, cdn: str = "", port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.files = dict(files)
         self.cdn = cdn or self.url
@@ -68,17 +70,17 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Record the request and answer it."""
+        """Record the request and respond."""
         self.server.requests.append(self.path)
         self.server.headers.append(dict(self.headers))
-        answer = self.server.files.get(self.path)
+        response = self.server.files.get(self.path)
         try:
-            if callable(answer):
-                answer(self)
-            elif answer is None:
+            if callable(response):
+                response(self)
+            elif response is None:
                 self._send(404, "text/html", b"<h1>Not found</h1>")
             else:
-                self._send(200, answer[0], self.server.resolve(*answer))
+                self._send(200, response[0], self.server.resolve(*response))
         except OSError:  # the client has closed the connection
             self.close_connection = True
 
@@ -90,12 +92,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Write no log: `requests` has it."""
+        """Log nothing; `requests` records all requests."""
 
 
 @contextmanager
 def serve(
-    shop: Shop | Mapping[str, Answer], *, cdn: str = "", port: int = 0
+    shop: Shop | Mapping[str, Response], *, cdn: str = "", port: int = 0
 ) -> Iterator[ShopServer]:
     """Serve a shop while the context lasts, on `port` or, if that is taken, on a free one.
 

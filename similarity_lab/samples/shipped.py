@@ -1,4 +1,4 @@
-"""The images that ship with the package, and what each of them shows."""
+"""The images that ship with the package, and the table of their subjects."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -28,12 +28,13 @@ PRODUCTS: tuple[str, ...] = (
 """The nine products of the sample."""
 
 OTHERS: tuple[str, ...] = ("banner", "clothing", "logo", "person", "scene")
-"""What else a shop shows."""
+"""Other subjects of images on a shop's pages."""
 
 TARGET = "almonds"
-"""The product that the sample's shops are asked for."""
+"""The target of the sample: the product looked for."""
 
-IMAGES_PER_KIND = 10  # of each kind in the background
+IMAGES_PER_KIND = 10
+"""Number of images of each subject in `background_images`."""
 
 
 @cache
@@ -42,7 +43,7 @@ def _table() -> pd.DataFrame:
 
 
 def images_table() -> pd.DataFrame:
-    """Return what each shipped image shows.
+    """Return the table of the shipped images.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def images_table() -> pd.DataFrame:
 
 
 def image_bytes(paths: Sequence[str]) -> list[bytes]:
-    """Return the shipped files of these paths, as they are."""
+    """Return the bytes of the shipped files with these paths."""
     with ZipFile(ARCHIVE) as archive:
         return [archive.read(path) for path in paths]
 
@@ -65,10 +66,10 @@ def image_bytes(paths: Sequence[str]) -> list[bytes]:
 def _paths(subject: str) -> tuple[str, ...]:
     """Return the paths of the full-size images of a subject, the library's first."""
     if subject not in PRODUCTS and subject not in OTHERS:
-        known = [*PRODUCTS, *OTHERS]
+        subjects = [*PRODUCTS, *OTHERS]
         raise InputError(
-            f"Unknown subject {subject!r}.{did_you_mean(subject, known)} "
-            f"Expected one of: {', '.join(known)}"
+            f"Unknown subject {subject!r}.{did_you_mean(subject, subjects)} "
+            f"Expected one of: {', '.join(subjects)}"
         )
     table = _table()
     usable = table["readable"] & ~table["role"].isin(["thumbnail", "repeat", "icon"])
@@ -76,7 +77,7 @@ def _paths(subject: str) -> tuple[str, ...]:
 
 
 def subject_count(subject: str) -> int:
-    """Return how many images of a subject `load_images` has."""
+    """Return the number of images of a subject that `load_images` can return."""
     return len(_paths(subject))
 
 
@@ -90,11 +91,11 @@ def load_images(
     subject : str
         One of `PRODUCTS` or `OTHERS`.
     count : int
-        How many.
+        Number of images.
     start : int
-        Number of the first one: other images with other numbers.
+        Number of the first image; images with different numbers differ.
     size : (height, width), optional
-        Scale them; by default each keeps its own size of 120 to 224 pixels a side.
+        Size in pixels to which they are scaled; default: their own, 120 to 224 pixels a side.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Invented web shops whose every product page embeds its image in another way."""
+"""Fictional web shops that embed images in every way that the crawler supports."""
 
 import base64
 import gzip
@@ -15,7 +15,7 @@ from PIL import Image, features
 from similarity_lab.images import Pixels
 from similarity_lab.samples.shipped import load_image, subject_count
 
-# Stand in texts for the urls of the shop and of its images, which only the server knows
+# Placeholders for the urls of the shop and of its images, which the server replaces by its own
 HERE, CDN = "http://shop.invalid", "http://cdn.invalid"
 MEDIA_TYPES = {
     ".jpg": "image/jpeg",
@@ -38,7 +38,7 @@ class Shop:
         Paths begin with a slash and may have a query. In HTML, JSON and XML, `HERE` and `CDN` stand
         for the urls of the server and of its images.
     products : dict of path to str
-        The images of products, and what each shows.
+        Subjects of the products' images.
     """
 
     name: str
@@ -51,20 +51,20 @@ def make_shop(
 ) -> Shop:
     """Return a shop with one product page per subject, showing images of the sample.
 
-    Each page embeds its image in another way than its neighbours: an ``img``, a ``srcset``, lazy
-    loading, JSON-LD and so on. Between them are a logo, icons, a tracking pixel and an SVG.
+    Consecutive pages embed their images in different ways: an ``img``, a ``srcset``, lazy loading,
+    JSON-LD and so on. Every page also has a logo, icons, a tracking pixel and an SVG.
 
     Parameters
     ----------
     name : str
-        What the shop is called.
+        Name of the shop.
     subjects : sequence of str
-        What the products show, of `PRODUCTS` or `OTHERS`. No image is used twice; where there are
-        more products than images of a subject, they are cropped.
+        Subjects of the products' images, of `PRODUCTS` or `OTHERS`. No image is used twice: if
+        there are more products than images of a subject, further ones are cropped copies.
     start : int
         Number of the first image of each subject; see `similarity_lab.samples.load_images`.
     size : (height, width), optional
-        Scale the images.
+        Size in pixels to which the images are scaled; default: their own.
 
     Returns
     -------
@@ -81,31 +81,33 @@ def make_shop(
     pages: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for number, subject in enumerate(subjects):
-        way = WAYS[number % len(WAYS)]
-        kind = way.kind if way.kind != ".avif" or features.check("avif") else ".jpg"
+        variant = IMAGE_MARKUPS[number % len(IMAGE_MARKUPS)]
+        kind = variant.kind
+        if kind == ".avif" and not features.check("avif"):
+            kind = ".jpg"
         pixels = _image(subject, start + counts[subject], size)
         counts[subject] += 1
-        image = f"/media/photo-{number:02}{kind}{way.query}"
+        image = f"/media/photo-{number:02}{kind}{variant.query}"
         files[image] = MEDIA_TYPES[kind], _encoded(pixels, kind)
         products[image] = subject
         page = f"/products/{number:02}.html"
         pages[page] = image
-        markup = way.markup(image, f"{subject} {number}", files[image][1])
+        markup = variant.markup(image, f"{subject} {number}", files[image][1])
         files[page] = "text/html; charset=utf-8", _page(name, markup).encode()
-    files |= _rest(name, pages)
+    files |= _other_files(name, pages)
     return Shop(name, files, products)
 
 
 def _image(subject: str, number: int, size: tuple[int, int] | None) -> Pixels:
-    """Return image `number` of a subject; beyond the last one, the first ones cropped."""
+    """Return image `number` of a subject; numbers beyond the last give cropped copies."""
     cycle, number = divmod(number, subject_count(subject))
     pixels = load_image(subject, number, size=size)
     return pixels[cycle:, cycle:]
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to embed an image: markup for ``(path, alt, bytes)``, file type, query of the url."""
+class ImageMarkup:
+    """How a page embeds an image: markup of ``(path, alt, bytes)``, file type, query of the url."""
 
     markup: Callable[[str, str, bytes], str]
     kind: str = ".jpg"
@@ -114,70 +116,78 @@ class Way:
 
 def _json_ld(image: str, alt: str, _: bytes) -> str:
     product = {"@type": ["Product"], "name": alt, "image": {"@id": "#photo"}}
-    photo = {"@type": "ImageObject", "@id": "#photo", "contentUrl": HERE + image}
-    graph = {"@context": "https://schema.org", "@graph": [{"mainEntity": product}, photo]}
+    image_object = {"@type": "ImageObject", "@id": "#photo", "contentUrl": HERE + image}
+    graph = {"@context": "https://schema.org", "@graph": [{"mainEntity": product}, image_object]}
     return f'<script type="application/ld+json">{json.dumps(graph)}</script>'
 
 
-WAYS: tuple[Way, ...] = (
-    Way(lambda image, alt, _: f'<img src="..{image}" alt="{escape(alt)}" width=400 height=400>'),
-    Way(_json_ld),
-    Way(
+IMAGE_MARKUPS: tuple[ImageMarkup, ...] = (
+    ImageMarkup(
+        lambda image, alt, _: f'<img src="..{image}" alt="{escape(alt)}" width=400 height=400>'
+    ),
+    ImageMarkup(_json_ld),
+    ImageMarkup(
         lambda image, alt, _: (
             f'<img src="/icon.png" srcset="/icon.png 40w, {image} 800w" alt="{alt}">'
         )
     ),
-    Way(
+    ImageMarkup(
         lambda image, alt, _: (
             f'<img class=lazy src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" '
             f'data-src="{image}" alt="{alt}"><noscript><img src="{image}"></noscript>'
         ),
         ".png",
     ),
-    Way(
+    ImageMarkup(
         lambda image, alt, _: (
             f'<picture><source srcset="{CDN}{image} 640w" type="image/webp">'
             f'<img src="/icon.png" alt="{alt}"></picture>'
         ),
         ".webp",
     ),
-    Way(lambda image, alt, _: f'<meta property="og:image" content="{HERE}{image}">'),
-    Way(lambda image, alt, _: f'<a href="{image}"><img src="/icon.png" alt="{alt}"></a>'),
-    Way(
+    ImageMarkup(lambda image, alt, _: f'<meta property="og:image" content="{HERE}{image}">'),
+    ImageMarkup(lambda image, alt, _: f'<a href="{image}"><img src="/icon.png" alt="{alt}"></a>'),
+    ImageMarkup(
         lambda image, alt, _: f'<div style="background-image: url(&quot;{image}&quot;)"></div>',
         ".png",
     ),
-    Way(
+    ImageMarkup(
         lambda image, alt, _: (
             f'<div itemscope itemtype="https://schema.org/Product"><link itemprop='
             f'"image" href="{CDN}{image}"><span itemprop=name>{alt}</span></div>'
         ),
     ),
-    Way(
+    ImageMarkup(
         lambda image, alt, _: f'<base href="{HERE}/media/"><img src="{image[7:]}" alt="{alt}">',
         ".avif",
     ),
-    Way(lambda image, alt, _: f'<img src="{escape(image)}" alt="{alt}">', ".jpg", "?width=640&v=2"),
-    Way(lambda image, alt, _: f"<style>.hero {{ background: url({image}) }}</style>"),
-    Way(lambda image, alt, _: f'<meta name="twitter:image" content="{CDN}{image}">', ".webp"),
-    Way(lambda image, alt, _: f'<img data-zoom-image="{image}" src="/icon.png" alt="{alt}">'),
-    Way(
+    ImageMarkup(
+        lambda image, alt, _: f'<img src="{escape(image)}" alt="{alt}">', ".jpg", "?width=640&v=2"
+    ),
+    ImageMarkup(lambda image, alt, _: f"<style>.hero {{ background: url({image}) }}</style>"),
+    ImageMarkup(
+        lambda image, alt, _: f'<meta name="twitter:image" content="{CDN}{image}">', ".webp"
+    ),
+    ImageMarkup(
+        lambda image, alt, _: f'<img data-zoom-image="{image}" src="/icon.png" alt="{alt}">'
+    ),
+    ImageMarkup(
         lambda image, alt, body: (
             f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(body).decode()}">'
         ),
         ".png",
     ),
-    Way(lambda image, alt, _: f"<p>{alt}: see the sitemap.</p>"),
+    ImageMarkup(lambda image, alt, _: f"<p>{alt}: see the sitemap.</p>"),
 )
-IN_PAGE, IN_SITEMAP = 14, 15  # the image is in the page itself, or named only in the sitemap
+IN_PAGE, IN_SITEMAP = 14, 15  # positions: a data: url, and an image only in the sitemap
 
 
-def _rest(name: str, pages: dict[str, str]) -> dict[str, tuple[str, bytes]]:
-    """Return everything but products: pages that link to them, images that show none, sitemaps."""
+def _other_files(name: str, pages: dict[str, str]) -> dict[str, tuple[str, bytes]]:
+    """Return all files except products: pages that link to them, other images, sitemaps."""
     html = "text/html; charset=utf-8"
     logo = load_image("logo", size=(80, 200))
     icon = np.full((_ICON, _ICON, 3), 90, np.uint8)
-    # A quarter of the pages is only in the sitemap
+    # a quarter of the pages is only in the sitemap
     half = len(pages) // 2
     on_home, in_category = list(pages)[:half], list(pages)[half::2]
     category = "/category/nuts?page=2"
@@ -206,7 +216,7 @@ def _sitemap(pages: dict[str, str], linked: list[str]) -> bytes:
     """Return a sitemap of the pages that no page links to and the images that no page shows."""
     entries = []
     for number, (page, image) in enumerate(pages.items()):
-        if number % len(WAYS) == IN_SITEMAP:
+        if number % len(IMAGE_MARKUPS) == IN_SITEMAP:
             entry = f"<image:image><image:loc>{HERE}{image}</image:loc></image:image>"
             entries.append(f"<url><loc>{HERE}{page}</loc>{entry}</url>")
         elif page not in linked:
@@ -227,6 +237,6 @@ def _page(name: str, content: str) -> str:
 
 def _encoded(pixels: np.ndarray, kind: str) -> bytes:
     buffer = io.BytesIO()
-    form = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}[kind]
-    Image.fromarray(pixels).save(buffer, format=form)
+    file_format = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}[kind]
+    Image.fromarray(pixels).save(buffer, format=file_format)
     return buffer.getvalue()

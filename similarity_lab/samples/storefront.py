@@ -1,4 +1,4 @@
-"""The shops of the sample as web shops: home page, categories, products, sitemap."""
+"""The sites of the sample as web shops: home page, categories, products, sitemap."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def sample_shop(site: str) -> Shop:
     Parameters
     ----------
     site : str
-        Of the sample, such as ``"greenfield-foods"``.
+        A site of the sample, such as ``"greenfield-foods"``.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def sample_shop(site: str) -> Shop:
     Raises
     ------
     InputError
-        For an unknown site; the message lists the known ones.
+        Unknown site; the message lists the known ones.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class _Product:
 
 
 def _image_url(path: str, role: str, title: str) -> str:
-    """Return the url a shop system would give an image."""
+    """Return an image's url, as a shop system would build it."""
     folders = dict.fromkeys(("product", "detail", "repeat"), "products") | {"thumbnail": "cache/96"}
     file = Path(path)
     return f"/media/{folders.get(role, 'theme')}/{_slug(title)}-{file.stem}{file.suffix}"
@@ -132,8 +132,8 @@ class _Pages:
         files["/about.html"] = self._page("About us", images=wide[1:])
         for category, url in self.categories.items():
             subjects = _CATEGORIES[category]
-            among = [product for product in self.products if product.subject in subjects]
-            files[url] = self._page(category, products=among)
+            products = [product for product in self.products if product.subject in subjects]
+            files[url] = self._page(category, products=products)
         for number, product in enumerate(self.products):
             related = [self.products[(number + k) % len(self.products)] for k in (1, 2)]
             page = self._page(product.name, product=product, products=related)
@@ -141,24 +141,23 @@ class _Pages:
         files |= self._for_crawlers(list(files))
         for image in self.images:
             files[image.url] = MEDIA_TYPES[Path(image.url).suffix], image.data
-        shown = {image.url: image.subject for image in self.images if image.product >= 0}
-        return Shop(self.name, files, shown)
+        subjects_by_url = {image.url: image.subject for image in self.images if image.product >= 0}
+        return Shop(self.name, files, subjects_by_url)
 
     def _numbers(self) -> list[int]:
         return sorted({image.product for image in self.images if image.product >= 0})
 
     def _product(self, number: int) -> _Product:
-        own = [image for image in self.images if image.product == number]
-        images = sorted(
-            (i for i in own if i.role != "thumbnail"), key=lambda i: i.role != "product"
-        )
-        small = [image.url for image in own if image.role == "thumbnail"]
+        images = [image for image in self.images if image.product == number]
+        thumbnails = [image.url for image in images if image.role == "thumbnail"]
+        images = [image for image in images if image.role != "thumbnail"]
+        images.sort(key=lambda image: image.role != "product")
         return _Product(
             name=images[0].title,
             subject=images[0].subject,
             url=f"/products/{_slug(images[0].title)}-{number}.html",
             images=[image.url for image in images],
-            thumbnail=small[0] if small else images[0].url,
+            thumbnail=thumbnails[0] if thumbnails else images[0].url,
             price=f"{4 + number * 37 % 19}.{number * 7 % 10}9",
         )
 

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 EXACT_UP_TO = 100_000
 COLUMNS = ["query", "rank", "path", "distance"]
 _BLOCK = 4096
-_SAVED_EVERY = 50_000  # vectors added to the index: the most that an interruption costs
-_N_CANDIDATES = 64  # beside 4 k
-_EXPANSION = 256  # of usearch: recall before speed
+_SAVE_EVERY = 50_000  # vectors added between two saves: the most that an interruption loses
+_N_CANDIDATES = 64  # per query, plus 4 k
+_EXPANSION = 256  # usearch's search breadth; high, since recall matters more than speed
 
 Rows = npt.NDArray[np.int64]
+"""Row numbers in a store."""
 
 
 def nearest(
@@ -38,15 +39,15 @@ def nearest(
     exact: bool | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Return the stored images that are nearest to vectors.
+    """Return the nearest stored images of each vector.
 
     Parameters
     ----------
     store : VectorStore
     embedder : str
-        Name of the embedder of the vectors; only its vectors are searched.
+        Name of the embedder that computed `vectors`; only its vectors are searched.
     vectors : array of float32, shape (n, dimension)
-        Any length; only the direction counts.
+        Not necessarily normalised; only the direction counts.
     k : int
         Neighbours per vector.
     exact : bool, optional
@@ -68,10 +69,10 @@ def nearest(
         raise InputError(f"k must be at least 1, got {k}")
     count = store.embedders().get(embedder, 0)
     if not count:
-        others = ", ".join(map(repr, store.embedders())) or "nothing"
+        stored_names = ", ".join(map(repr, store.embedders())) or "nothing"
         raise InputError(
-            f"No vectors of {embedder!r} in {store}; it holds {others}. Decide on sites or embed "
-            "images with this store first"
+            f"No vectors of {embedder!r} in {store}; it holds {stored_names}. Decide on sites or "
+            "embed images with this store first"
         )
     queries = _unit(np.asarray(vectors, np.float32))
     if exact is None:
@@ -84,9 +85,11 @@ def nearest(
     return pd.DataFrame(
         [
             (query, rank, path, float(distance))
-            for query, (neighbours, away) in enumerate(zip(rows, distances, strict=True))
+            for query, (neighbours, neighbour_distances) in enumerate(
+                zip(rows, distances, strict=True)
+            )
             for rank, (path, distance) in enumerate(
-                zip(store.paths(neighbours.tolist()), away, strict=True), start=1
+                zip(store.paths(neighbours.tolist()), neighbour_distances, strict=True), start=1
             )
         ],
         columns=COLUMNS,
@@ -111,13 +114,12 @@ def search_exactly(
 def search_index(
     store: VectorStore, embedder: str, queries: Vectors, k: int, *, progress: bool = False
 ) -> tuple[list[Rows], list[Vectors]]:
-    """Return the same by the index, which is built or brought up to date first."""
+    """Return the same as `search_exactly`, from the index, which is updated first."""
     index = _updated_index(store, embedder, queries.shape[1], progress=progress)
     rows, distances = [], []
     for query in queries:
-        matches = index.search(
-            query, _N_CANDIDATES + 4 * k
-        )  # in float16; the candidates are then compared exactly
+        # the index is in float16, so more candidates than k are compared exactly
+        matches = index.search(query, _N_CANDIDATES + 4 * k)
         candidates = np.asarray(matches.keys, np.int64)
         exact = 1 - _unit(store.rows(embedder, candidates.tolist())) @ query
         order = np.argsort(exact, kind="stable")[:k]
@@ -127,28 +129,29 @@ def search_index(
 
 
 def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progress: bool) -> "Index":
-    """Return an index of all vectors; a lost or foreign one is rebuilt."""
+    """Return an index of all vectors; a missing or damaged one is built anew."""
     from usearch.index import Index
 
-    owner = f"{store.identity()} {embedder}".encode()
     if store.folder is None:
         raise InputError("an index needs a store on disk; pass exact=True")
+    owner = f"{store.identity()} {embedder}".encode()
     file = store.folder / f"nearest-{hashlib.sha256(owner).hexdigest()[:16]}.usearch"
     index = _load(file, dimension)
     if index is None:
         index = Index(ndim=dimension, metric="cos", dtype="f16", expansion_add=_EXPANSION)
     index.expansion_search = _EXPANSION
     n_saved = len(index)
-    last = int(np.max(index.keys)) if n_saved else 0
+    last_row = int(np.max(index.keys)) if n_saved else 0
     bar = tqdm(
         desc="indexing", unit="image", total=store.embedders()[embedder], initial=n_saved,
         disable=not progress, leave=None,
     )  # fmt: skip
     with bar:
-        for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last):
+        for numbers, _, vectors in store.blocks(embedder, _BLOCK, after=last_row):
+            # in several threads: fast, but the links to a vector are lost now and then
             index.add(numbers.astype(np.uint64), vectors)
             bar.update(len(numbers))
-            if len(index) - n_saved >= _SAVED_EVERY:
+            if len(index) - n_saved >= _SAVE_EVERY:
                 n_saved = _save(index, file)
     if len(index) > n_saved:
         _save(index, file)
@@ -157,7 +160,7 @@ def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progres
 
 def _save(index: "Index", file: Path) -> int:
     """Save the index; return its number of vectors."""
-    with atomic_write(file, writer=os.getpid()) as part:  # another process may save its own
+    with atomic_write(file, writer=os.getpid()) as part:  # other processes may save theirs
         index.save(str(part))
     return len(index)
 

@@ -25,7 +25,7 @@ Vectors = npt.NDArray[np.float32]
 _FILE = "vectors.sqlite3"
 _APPLICATION, _FORMAT = 0x53494D4C, 2  # "SIML"; 1: version 1 of this package
 _PAGE = 2**14  # bytes; three vectors of 1,280 numbers fill one
-_QUERY_SIZE = 500  # contents per query
+_CONTENTS_PER_QUERY = 500  # SQLite limits the number of parameters
 _PATH_CODEC = "utf-8", "surrogateescape"  # paths may contain bytes that are not text
 _TIMEOUT = 60  # seconds to wait for another process to finish writing
 _SCHEMA = """
@@ -84,7 +84,7 @@ class VectorStore:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was ever written."""
+        """Whether nothing has been written yet."""
         return self._connection is None if self.file is None else not self.file.exists()
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class VectorStore:
         Parameters
         ----------
         embedder : str
-            Its name.
+            Name of the embedder.
         contents : sequence of str
             SHA-256 of each image's bytes, hexadecimal.
 
@@ -117,12 +117,13 @@ class VectorStore:
             return vectors
         with self._open() as connection:
             number, dimension = self._embedder(connection, embedder)
-            for start in range(0, len(contents), _QUERY_SIZE):
-                digests = [bytes.fromhex(c) for c in contents[start : start + _QUERY_SIZE]]
-                marks = ",".join("?" * len(digests))
+            for start in range(0, len(contents), _CONTENTS_PER_QUERY):
+                block = contents[start : start + _CONTENTS_PER_QUERY]
+                digests = [bytes.fromhex(content) for content in block]
+                placeholders = ",".join("?" * len(digests))
                 rows = connection.execute(
                     "SELECT content, vector, path, checksum FROM vectors"  # noqa: S608
-                    f" WHERE embedder = ? AND content IN ({marks})",
+                    f" WHERE embedder = ? AND content IN ({placeholders})",
                     [number, *digests],
                 )
                 for row in rows:
@@ -135,14 +136,22 @@ class VectorStore:
         vectors: Mapping[str, Vectors],
         paths: Mapping[str, str] | None = None,
     ) -> int:
-        """Store vectors, all or none of them; return how many were new.
+        """Store vectors in one transaction and return how many were new.
+
+        A vector that is already stored is not replaced.
 
         Parameters
         ----------
         embedder : str
         vectors : mapping of content to ndarray of float32, shape (dimension,)
         paths : mapping of content to str, optional
-            Where the images were seen, for `nearest`.
+            Where the images were seen; `nearest` returns it.
+
+        Raises
+        ------
+        InputError
+            A vector is not finite, not one-dimensional, or of another dimension than the
+            embedder's stored ones.
         """
         rows = []
         for content, vector in vectors.items():
@@ -176,7 +185,7 @@ class VectorStore:
             return connection.total_changes - before
 
     def identity(self) -> str:
-        """Return a random identifier of this store, to recognise its own index."""
+        """Return the random identifier of this store, by which its indexes are recognised."""
         with self._open() as connection:
             return str(connection.execute("SELECT identity FROM store").fetchone()[0])
 
@@ -212,18 +221,18 @@ class VectorStore:
             yield np.array([row[0] for row in rows]), [row[3] for row in rows], vectors
 
     def rows(self, embedder: str, numbers: Sequence[int]) -> Vectors:
-        """Return the vectors ``(n, dimension)`` of these row numbers of an embedder."""
-        one = "SELECT content, vector, path, checksum FROM vectors WHERE id = ? AND embedder = ?"
+        """Return the vectors ``(n, dimension)`` of an embedder in these rows, in this order."""
+        query = "SELECT content, vector, path, checksum FROM vectors WHERE id = ? AND embedder = ?"
         with self._open() as connection:
             number, dimension = self._embedder(connection, embedder)
-            rows = [connection.execute(one, (int(row), number)).fetchone() for row in numbers]
+            rows = [connection.execute(query, (int(row), number)).fetchone() for row in numbers]
         return np.stack([self._checked(embedder, dimension, *row) for row in rows])
 
     def paths(self, rows: Sequence[int]) -> list[str]:
-        """Return the paths of these row numbers."""
+        """Return the paths in these rows, in this order."""
         with self._open() as connection:
-            one = "SELECT path FROM vectors WHERE id = ?"
-            return [connection.execute(one, (int(row),)).fetchone()[0] for row in rows]
+            query = "SELECT path FROM vectors WHERE id = ?"
+            return [connection.execute(query, (int(row),)).fetchone()[0] for row in rows]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -283,7 +292,7 @@ class VectorStore:
 
     @staticmethod
     def _embedder(connection: sqlite3.Connection, name: str) -> tuple[int, int]:
-        """Return number and dimension of an embedder; zeros if it is unknown."""
+        """Return the row id and the dimension of an embedder; zeros if it is unknown."""
         row = connection.execute("SELECT id, dimension FROM embedders WHERE name = ?", (name,))
         return row.fetchone() or (0, 0)
 

@@ -1,4 +1,4 @@
-"""Fetching from a local server that breaks off, ignores ranges, answers 500 ..."""
+"""`fetch_grocery_store` from a local server that breaks off, ignores ranges, or fails."""
 
 import hashlib
 import io
@@ -51,7 +51,7 @@ DIGEST = digest_of(FILES)
 
 
 class Server(ThreadingHTTPServer):
-    """Follows `script`, one step or status per request, then behaves well."""
+    """Follows `script`, one step or status per request; after that, serves the file."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -83,8 +83,8 @@ class Handler(BaseHTTPRequestHandler):
             server.release.wait(5)
             return None
         requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        same = self.headers.get("If-Range", server.etag) == server.etag
-        start = int(requested[1]) if requested and same and step != "ignore" else 0
+        is_current = self.headers.get("If-Range", server.etag) == server.etag
+        start = int(requested[1]) if requested and is_current and step != "ignore" else 0
         self.send_response(206 if start else 200)
         shift = 1 if step == "shifted" else 0
         self.send_header("Content-Range", f"bytes {start + shift}-{len(server.body) - 1}/*")
@@ -154,10 +154,10 @@ def test_fetch_resumes_in_the_next_call(server: Server, tmp_path: Path) -> None:
     ):
         fetch(server, tmp_path)
     assert names(tmp_path) == ["grocery-store.zip.json", "grocery-store.zip.part"]
-    kept = (tmp_path / "grocery-store.zip.part").stat().st_size
-    assert kept > len(server.body) * 0.8
+    size = (tmp_path / "grocery-store.zip.part").stat().st_size
+    assert size > len(server.body) * 0.8
     assert fetch(server, tmp_path).is_dir()
-    assert server.requests[3]["Range"] == f"bytes={kept}-"
+    assert server.requests[3]["Range"] == f"bytes={size}-"
     assert names(tmp_path) == ["grocery-store"]
 
 
@@ -165,7 +165,7 @@ def test_fetch_resumes_in_the_next_call(server: Server, tmp_path: Path) -> None:
 def test_fetch_starts_over_without_ranges(
     server: Server, tmp_path: Path, step: str | int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "MAX_BYTES", len(server.body))  # no byte is counted twice
+    monkeypatch.setattr(downloads, "MAX_BYTES", len(server.body))  # fails if bytes count twice
     server.script = ["cut", step]
     assert fetch(server, tmp_path).is_dir()
     assert "Range" in server.requests[1]
@@ -208,17 +208,17 @@ def test_fetch_killed_when_a_new_version_starts(
     monkeypatch.setattr(Path, "write_text", kill)
     with pytest.raises(KeyboardInterrupt):
         fetch(server, tmp_path)
-    assert names(tmp_path) == ["grocery-store.zip.json"]  # the new note never describes old bytes
+    assert names(tmp_path) == ["grocery-store.zip.json"]  # the new record never describes old bytes
 
 
 @pytest.mark.parametrize(
-    "note", ["not json", json.dumps(["https://example.org/other.zip", '"one"'])]
+    "record", ["not json", json.dumps(["https://example.org/other.zip", '"one"'])]
 )
 def test_fetch_ignores_partial_download_of_another_url(
-    server: Server, tmp_path: Path, note: str
+    server: Server, tmp_path: Path, record: str
 ) -> None:
     (tmp_path / "grocery-store.zip.part").write_bytes(b"other")
-    (tmp_path / "grocery-store.zip.json").write_text(note)
+    (tmp_path / "grocery-store.zip.json").write_text(record)
     server.script = [404]
     with pytest.raises(DownloadError):
         fetch(server, tmp_path)
@@ -232,10 +232,14 @@ def test_wrong_digest_leaves_no_files(server: Server, tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("lost", ["val.txt", "classes.csv", "train/Pear/1.jpg", "iconic/Apple.jpg"])
-def test_archive_with_missing_file_is_refused(server: Server, tmp_path: Path, lost: str) -> None:
-    server.body = dataset_zip({name: data for name, data in FILES.items() if name != lost})
-    with pytest.raises(DownloadError, match=f"1 of [48] files are missing, the first is .*{lost}"):
+@pytest.mark.parametrize(
+    "missing", ["val.txt", "classes.csv", "train/Pear/1.jpg", "iconic/Apple.jpg"]
+)
+def test_archive_with_missing_file_is_refused(server: Server, tmp_path: Path, missing: str) -> None:
+    server.body = dataset_zip({name: data for name, data in FILES.items() if name != missing})
+    with pytest.raises(
+        DownloadError, match=f"1 of [48] files are missing, the first is .*{missing}"
+    ):
         fetch(server, tmp_path)
     assert names(tmp_path) == []
 
@@ -258,7 +262,7 @@ def test_damaged_archive_is_refused(
     assert names(tmp_path) == []
 
 
-def test_server_errors(server: Server, tmp_path: Path) -> None:
+def test_fetch_retries_server_errors_but_not_404(server: Server, tmp_path: Path) -> None:
     server.script = [404]
     with pytest.raises(DownloadError, match=f"^{server.url}: .*404 Not Found; try again"):
         fetch(server, tmp_path)
@@ -270,13 +274,13 @@ def test_server_errors(server: Server, tmp_path: Path) -> None:
     assert len(server.requests) == 1 + 3 + 3
 
 
-def test_no_connection(server: Server, tmp_path: Path) -> None:
+def test_fetch_without_connection(server: Server, tmp_path: Path) -> None:
     server.server_close()  # the port is closed now
     with pytest.raises(DownloadError, match=r"no connection .*grocery-store\.zip"):
         fetch(server, tmp_path)
 
 
-def test_timeout(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_timeout(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "TIMEOUT", 0.1)
     server.script = ["hang", "hang", "stall"]
     with pytest.raises(DownloadError, match=r"broke off \(timed out\)"):
@@ -286,7 +290,7 @@ def test_timeout(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("length", ["good", "unknown length"])
-def test_body_above_the_limit(
+def test_fetch_of_too_many_bytes(
     server: Server, tmp_path: Path, length: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "MAX_BYTES", len(server.body) - 1)

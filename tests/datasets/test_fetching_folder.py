@@ -1,4 +1,4 @@
-"""How `fetch_grocery_store` treats its folder: without a network, from a zip that is there."""
+"""`fetch_grocery_store` without a network: from a zip in its folder, and existing folders."""
 
 import hashlib
 import io
@@ -78,7 +78,7 @@ def test_tree_digest_of_incomplete_dataset(home: Path) -> None:
     ):
         tree_digest(home)
     (home / "dataset/train.txt").write_text("../../secret.txt, 0, 0\n")
-    with pytest.raises(ValueError, match=r"secret.*expected files inside"):
+    with pytest.raises(ValueError, match=r"secret.*expected only files inside"):
         tree_digest(home)
     with pytest.raises(FileNotFoundError, match=r"4 of 4 files .* first is dataset/train\.txt"):
         tree_digest(home / "dataset")
@@ -112,7 +112,7 @@ def test_fetch_killed_after_the_download(home: Path, data: Path) -> None:
 def test_fetch_killed_while_unpacking(
     home: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    half = data / "grocery-store.unpacking/GroceryStoreDataset-master/dataset/train.txt"
+    partial = data / "grocery-store.unpacking/GroceryStoreDataset-master/dataset/train.txt"
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -121,8 +121,8 @@ def test_fetch_killed_while_unpacking(
         context.setattr(Path, "rename", interrupt)
         fetch_grocery_store(data, expected=tree_digest(home))
     assert names(data) == ["grocery-store.zip"]
-    half.parent.mkdir(parents=True)
-    half.write_text("half")
+    partial.parent.mkdir(parents=True)
+    partial.write_text("half of the list")
     assert fetch_grocery_store(data, expected=tree_digest(home)).is_dir()
 
 

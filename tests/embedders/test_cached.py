@@ -14,14 +14,14 @@ from similarity_lab.store import VectorStore
 
 
 class Counting(StreamingEmbedder):
-    """The mean colour, and how many pictures were really looked at."""
+    """The mean colour; counts the images that it embeds."""
 
     def __init__(self, name="counting"):
         super().__init__(name, 3, (8, 8), "rgb")
-        self.looked_at = 0
+        self.count = 0
 
     def forward(self, pixels):
-        self.looked_at += len(pixels)
+        self.count += len(pixels)
         return pixels.mean((1, 2)).astype(np.float32)
 
 
@@ -32,66 +32,74 @@ def store(tmp_path):
 
 @pytest.fixture
 def paths(make_image, tmp_path):
-    made = []
-    for number in range(300):
-        made.append(tmp_path / f"{number:03}.png")
-        make_image((number % 256, 90, 30), number // 2, size=(6, 5)).save(made[-1])
-    return made
+    paths = [tmp_path / f"{number:03}.png" for number in range(300)]
+    for number, path in enumerate(paths):
+        make_image((number % 256, 90, 30), number // 2, size=(6, 5)).save(path)
+    return paths
 
 
-def test_equal_to_the_embedder_and_each_content_once(store, paths, tmp_path):
-    bare, inner = Counting(), Counting()
-    (tmp_path / "bad.jpg").write_text("no picture")
+def test_cached_embedder_equals_its_embedder_and_embeds_each_content_once(store, paths, tmp_path):
+    inner = Counting()
+    (tmp_path / "bad.jpg").write_text("not an image")
     images = [*paths, tmp_path / "bad.jpg", paths[5], tmp_path / "absent.png"]
     embedder = CachedEmbedder(inner, store)
-    expected = bare.embed(images, progress=False)
+    expected = Counting().embed(images, progress=False)
     for _ in range(2):
         result = embedder.embed(images, progress=False)
         np.testing.assert_array_equal(result.vectors, expected.vectors)
         assert result.kept == expected.kept
         assert result.skipped.equals(expected.skipped)
-        assert inner.looked_at == 300
+        assert inner.count == 300
     with pytest.raises(ImageError, match=r"bad\.jpg: unsupported image format"):
         embed_all(embedder, images, progress=False)
     assert embedder.embed([], progress=False).vectors.shape == (0, 3)
     assert (embedder.name, embedder.dimension, embedder.input_size) == ("counting", 3, (8, 8))
 
 
-def test_known_by_content_not_by_name(store, paths):
+def test_cached_embedder_looks_up_content_not_names(store, paths):
     embedder = CachedEmbedder(Counting(), store)
-    before = embedder.embed(paths[:2], progress=False).vectors
-    paths[0].write_bytes(paths[9].read_bytes())  # the file changes, its name stays
-    after = embedder.embed([paths[0], paths[1].read_bytes(), paths[9]], progress=False).vectors
-    np.testing.assert_array_equal(after[0], after[2])
-    np.testing.assert_array_equal(after[1], before[1])
-    other = CachedEmbedder(Counting("of other weights"), store)
-    other.embed(paths[:2], progress=False)
-    assert other.embedder.looked_at == 2
+    vectors = embedder.embed(paths[:2], progress=False).vectors
+    paths[0].write_bytes(paths[9].read_bytes())  # the same name with other content
+    images = [paths[0], paths[1].read_bytes(), paths[9]]
+    new_vectors = embedder.embed(images, progress=False).vectors
+    np.testing.assert_array_equal(new_vectors[0], new_vectors[2])
+    np.testing.assert_array_equal(new_vectors[1], vectors[1])
 
 
-def test_every_kind_of_source(store, paths):
+def test_cached_embedder_keeps_embedders_apart(store, paths):
+    CachedEmbedder(Counting(), store).embed(paths[:2], progress=False)
+    inner = Counting("other weights")
+    CachedEmbedder(inner, store).embed(paths[:2], progress=False)
+    assert inner.count == 2
+
+
+def test_cached_embedder_with_sources_of_every_type(store, paths):
     inner = Counting()
     embedder = CachedEmbedder(inner, store)
-    picture = Image.open(paths[3])
-    sources = [paths[3], str(paths[3]), io.BytesIO(paths[3].read_bytes()), picture]
-    sources += [np.asarray(picture), np.asarray(picture) / 255.0]
+    image = Image.open(paths[3])
+    sources = [paths[3], str(paths[3]), io.BytesIO(paths[3].read_bytes()), image]
+    sources += [np.asarray(image), np.asarray(image) / 255.0]
     vectors = embedder.embed(sources, progress=False).vectors
     np.testing.assert_allclose(vectors, vectors[[0] * 6], atol=1)
-    assert inner.looked_at == 4  # the file once, two arrays, the PIL image
-    embedder.embed([picture, np.asarray(picture)], progress=False)
-    assert inner.looked_at == 5  # PIL images are not kept: bytes would not say all about them
-    turned = [picture.convert("P"), picture.convert("P")]
-    turned[1].putpalette(bytes(reversed(turned[1].getpalette())))
-    seen = embedder.embed(turned, progress=False).vectors
-    assert np.abs(seen[0] - seen[1]).max() > 5
+    assert inner.count == 4  # the file once, two arrays, the PIL image
+    embedder.embed([image, np.asarray(image)], progress=False)
+    assert inner.count == 5  # PIL images are not cached
+
+
+def test_cached_embedder_with_pil_images_of_equal_bytes(store, paths):
+    images = [Image.open(paths[3]).convert("P") for _ in range(2)]
+    images[1].putpalette(bytes(reversed(images[1].getpalette())))
+    assert images[0].tobytes() == images[1].tobytes()
+    vectors = CachedEmbedder(Counting(), store).embed(images, progress=False).vectors
+    assert np.abs(vectors[0] - vectors[1]).max() > 5
 
 
 def test_cached_embedder_gets_file_objects(store, paths, per_image):
     class Pillow(per_image):
         def vector(self, image):
             assert image.name in map(str, paths)
-            with Image.open(image) as opened:
-                return np.asarray(opened).mean((0, 1))
+            with Image.open(image) as pil_image:
+                return np.asarray(pil_image).mean((0, 1))
 
     vectors = CachedEmbedder(Pillow(), store).embed(paths[:4], progress=False).vectors
     expected = [read_image(path).mean((0, 1)) for path in paths[:4]]
@@ -100,56 +108,54 @@ def test_cached_embedder_gets_file_objects(store, paths, per_image):
 
 def test_cached_embedder_in_memory(paths):
     embedder = CachedEmbedder(Counting())
-    first = embedder.embed(paths[:5], progress=False).vectors
-    np.testing.assert_array_equal(embedder.embed(paths[:5], progress=False).vectors, first)
-    assert embedder.embedder.looked_at == 5
+    vectors = embedder.embed(paths[:5], progress=False).vectors
+    np.testing.assert_array_equal(embedder.embed(paths[:5], progress=False).vectors, vectors)
+    assert embedder.embedder.count == 5
     copied = pickle.loads(pickle.dumps(embedder))
-    np.testing.assert_array_equal(copied.embed(paths[:5], progress=False).vectors, first)
-    assert copied.embedder.looked_at == 10  # a copy starts empty
+    np.testing.assert_array_equal(copied.embed(paths[:5], progress=False).vectors, vectors)
+    assert copied.embedder.count == 10  # a copy starts empty
 
 
-def test_an_interrupted_run_goes_on(store, paths):
+def test_cached_embedder_resumes_an_interrupted_run(store, paths):
     class Interrupted(Counting):
         def forward(self, pixels):
-            if self.looked_at >= 150:
+            if self.count >= 150:
                 raise KeyboardInterrupt
             return super().forward(pixels)
 
     with pytest.raises(KeyboardInterrupt):
         CachedEmbedder(Interrupted(), store).embed(paths, progress=False)
-    rest = Counting()
-    CachedEmbedder(rest, store).embed(paths, progress=False)
-    assert rest.looked_at == 300 - 128
+    inner = Counting()
+    CachedEmbedder(inner, store).embed(paths, progress=False)
+    assert inner.count == 300 - 128
 
 
-def test_an_embedder_that_turns_out_to_be_another(store, paths):
-    """What is known under its first name must not stand among what it makes."""
-
-    class Falling(Counting):
+def test_cached_embedder_that_falls_back_returns_vectors_of_one_runtime(store, paths):
+    class FallingBack(Counting):
         def forward(self, pixels):
-            self.name = "what really computes"
+            self.name = "fallback"
             return super().forward(pixels) + 1
 
     CachedEmbedder(Counting(), store).embed(paths[:200], progress=False)
-    vectors = CachedEmbedder(Falling(), store).embed(paths, progress=False).vectors
+    vectors = CachedEmbedder(FallingBack(), store).embed(paths, progress=False).vectors
     np.testing.assert_allclose(vectors, Counting().embed(paths, progress=False).vectors + 1)
-    assert store.embedders() == {"counting": 200, "what really computes": 300}
+    assert store.embedders() == {"counting": 200, "fallback": 300}
 
 
-def test_scorers_look_up_what_they_know(store, library, sites, tmp_path):
-    def scored(embedder, **more):
-        scorer = RelevanceScorer("almonds", embedder=embedder, progress=False, **more)
+def test_scorer_with_a_store_embeds_each_image_once(store, library, sites, tmp_path):
+    def fitted(embedder, **settings):
+        scorer = RelevanceScorer("almonds", embedder=embedder, progress=False, **settings)
         return clone(scorer).set_params(embedder=embedder).fit(library)
 
-    plain, inner = scored(Counting()), Counting()
-    first = scored(inner, store=store)
-    expected = plain.decide(sites / "nut-shop")
-    assert first.decide(sites / "nut-shop").images.equals(expected.images)
-    made = inner.looked_at
-    again = scored(inner, store=str(store.folder)).decide(sites / "nut-shop")
-    assert again.images.equals(expected.images) and inner.looked_at == made
-    first.save(tmp_path / "scorer")
+    inner = Counting()
+    scorer = fitted(inner, store=store)
+    expected = fitted(Counting()).decide(sites / "nut-shop")
+    assert scorer.decide(sites / "nut-shop").images.equals(expected.images)
+    count = inner.count
+    repeated = fitted(inner, store=str(store.folder)).decide(sites / "nut-shop")
+    assert repeated.images.equals(expected.images) and inner.count == count
+    scorer.save(tmp_path / "scorer")
     assert str(store.folder) not in (tmp_path / "scorer" / "manifest.json").read_text()
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=inner, store=store, library=library)
     loaded.set_params(progress=False).decide(sites / "nut-shop")
-    assert inner.looked_at == made and loaded.store is store
+    assert inner.count == count and loaded.store is store

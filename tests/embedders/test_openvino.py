@@ -1,11 +1,11 @@
-"""The OpenVINO runtime: agrees with Keras, starts without TensorFlow, falls back."""
+"""The OpenVINO runtime: agreement with Keras, start without TensorFlow, fallback."""
 
 import importlib.util
 import json
 import signal
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,6 @@ from similarity_lab.errors import EmbedderError, SavedFolderError
 from similarity_lab.relevance.rules.prototypes import unit
 from similarity_lab.samples import load_image
 
-STORED = Path(__file__).with_name("features.npz")
-
 
 @pytest.fixture(scope="module")
 def lite0():
@@ -38,65 +36,60 @@ def noise(size, count=3, seed=0):
     ("name", "size", "color"),
     [("lite0", 99, "gray"), ("lite2", 380, "rgb")],
 )
-def test_agrees_with_keras(name, size, color):
-    """At the size of quality "best", and at one whose padding is uneven, too."""
-    pictures, name = noise(size), f"efficientnet-{name}"
-    both = [
+def test_vectors_agree_with_keras(name, size, color):
+    """Also at the input size of quality "best", and at one with uneven padding."""
+    images, name = noise(size), f"efficientnet-{name}"
+    keras, openvino = (
         load_embedder(name, color=color, runtime=runtime, input_size=size)
         for runtime in ("keras", "openvino")
-    ]
-    expected, vectors = (embedder.embed(pictures, progress=False).vectors for embedder in both)
+    )
+    expected = keras.embed(images, progress=False).vectors
+    vectors = openvino.embed(images, progress=False).vectors
     np.testing.assert_allclose(vectors, expected, atol=1e-4)
-    assert both[0].name.replace("keras", "openvino") == both[1].name
-    assert vectors.dtype == np.float32 and both[0].dimension == both[1].dimension
+    assert keras.name.replace("keras", "openvino") == openvino.name
+    assert vectors.dtype == np.float32 and keras.dimension == openvino.dimension
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "openvino-int8"])
-def test_processors_with_bfloat16_do_not_use_it(runtime, monkeypatch):
-    """There, OpenVINO would round what is called float32, unless it is told not to."""
-    asked, compile_model = {}, ov.Core.compile_model
+def test_bfloat16_is_disabled(runtime, monkeypatch):
+    """OpenVINO would otherwise compute float32 models in bfloat16 if the processor has it."""
+    recorded, compile_model = {}, ov.Core.compile_model
 
     def spy(core, model, device, settings):
-        asked.update(settings)
+        recorded.update(settings)
         return compile_model(core, model, device, settings)
 
     monkeypatch.setattr(ov.Core, "compile_model", spy)
     load_embedder(runtime=runtime).embed(noise(224, 1), progress=False)
-    assert asked["INFERENCE_PRECISION_HINT"] == "f32"
+    assert recorded["INFERENCE_PRECISION_HINT"] == "f32"
 
 
-def test_threads_and_batches_change_nothing(lite0, tmp_path):
+def test_vectors_do_not_depend_on_threads_and_batches(lite0, tmp_path):
     paths = []
-    for number, picture in enumerate(noise(90, 11)):
+    for number, image in enumerate(noise(90, 11)):
         paths.append(tmp_path / f"{number:02}.png")
-        Image.fromarray(picture).save(paths[-1])
+        Image.fromarray(image).save(paths[-1])
     paths.insert(4, tmp_path / "none.png")
-    alone = load_embedder(runtime="openvino", threads=1)
-    expected = alone.embed(paths, batch_size=1, progress=False)
-    for embedder, batch_size in [(lite0, None), (lite0, 1), (lite0, 5), (lite0, 100), (alone, 3)]:
+    single = load_embedder(runtime="openvino", threads=1)
+    expected = single.embed(paths, batch_size=1, progress=False)
+    for embedder, batch_size in [(lite0, None), (lite0, 1), (lite0, 5), (lite0, 100), (single, 3)]:
         result = embedder.embed(paths, batch_size=batch_size, progress=False)
         np.testing.assert_allclose(result.vectors, expected.vectors, atol=1e-5)
         assert result.kept == [*range(4), *range(5, 12)] and len(result.skipped) == 1
     assert lite0.threads == usable_cores()
+
+
+def test_threads_invalid():
     with pytest.raises(EmbedderError, match="threads must be at least 1, got 0"):
         load_embedder(runtime="openvino", threads=0)
 
 
-def test_any_number_of_threads_may_call_it(lite0):
-    """Vectors of one caller must not be overwritten by the next one's."""
-    pictures = noise(224, 6, seed=1)
-    expected = lite0.forward(pictures)
-    found = [None] * 6
-
-    def call(at):
-        found[at] = lite0.forward(pictures[at : at + 1])
-
-    callers = [threading.Thread(target=call, args=(at,)) for at in range(6)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
+def test_forward_is_thread_safe(lite0):
+    images = noise(224, 6, seed=1)
+    expected = lite0.forward(images)
+    with ThreadPoolExecutor(6) as pool:
+        vectors = list(pool.map(lite0.forward, np.split(images, 6)))
+    np.testing.assert_allclose(np.concatenate(vectors), expected, atol=1e-5)
 
 
 INTERRUPTED = """
@@ -106,35 +99,36 @@ from similarity_lab import load_embedder
 from similarity_lab.embedders import CachedEmbedder
 from similarity_lab.store import VectorStore
 
-class Photos(tuple):  # one photo again and again; says when work is under way
-    def __getitem__(self, at):
-        if at == 300:
-            print("under way", flush=True)
-        return super().__getitem__(at)
+class Images(tuple):
+    def __getitem__(self, index):
+        if index == 300:
+            print("running", flush=True)
+        return super().__getitem__(index)
 
-photo, *folder = sys.argv[1:]
+path, *folder = sys.argv[1:]
 embedder = load_embedder()
 if folder:
     embedder = CachedEmbedder(embedder, VectorStore(folder[0]))
-embedder.embed(Photos([photo] * 1_000_000), progress=False)
+embedder.embed(Images([path] * 1_000_000), progress=False)
 """
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_control_c_stops_at_once(kept, make_image, tmp_path):
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_embed_stops_on_interrupt(is_cached, make_image, tmp_path):
     make_image((100, 90, 80), size=(240, 240)).save(tmp_path / "a.jpg")
-    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "a.jpg"), *[str(tmp_path)] * kept]
-    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "a.jpg")]
+    command += [str(tmp_path)] * is_cached
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        assert run.stdout.readline() == "under way\n"
+        assert run.stdout.readline() == "running\n"
         run.send_signal(signal.SIGINT)
-        _, errors = run.communicate(timeout=60)  # of hours
+        _, errors = run.communicate(timeout=60)  # the whole run would take hours
     finally:
         run.kill()
     assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
-def test_scoring_with_the_default_embedder_needs_no_network_library(library, sites):
+def test_scoring_with_the_default_embedder_imports_no_network_library(library, sites):
     code = (
         "import json, sys; from similarity_lab import RelevanceScorer\n"
         f"s = RelevanceScorer('almonds', progress=False).fit({str(library)!r})\n"
@@ -148,7 +142,7 @@ def test_scoring_with_the_default_embedder_needs_no_network_library(library, sit
     assert run.stderr == ""
 
 
-def test_a_scorer_moves_between_machines_with_and_without_openvino(library, sites, tmp_path):
+def test_scorer_of_openvino_vectors_is_loaded_with_keras(library, sites, tmp_path):
     openvino = load_embedder(runtime="openvino")
     scorer = RelevanceScorer("almonds", embedder=openvino, progress=False).fit(library)
     scorer.save(tmp_path / "scorer")
@@ -156,32 +150,30 @@ def test_a_scorer_moves_between_machines_with_and_without_openvino(library, site
         RelevanceScorer.load(tmp_path / "scorer", embedder="efficientnet-lite0")
     keras = load_embedder(runtime="keras")
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=keras).set_params(progress=False)
-    here, there = scorer.decide(sites / "nut-shop"), loaded.decide(sites / "nut-shop")
-    assert "openvino" in here.settings.embedder and "keras" in there.settings.embedder
-    assert here.decision == there.decision
-    np.testing.assert_allclose(here.images["score"], there.images["score"], atol=1e-2)
+    expected, result = scorer.decide(sites / "nut-shop"), loaded.decide(sites / "nut-shop")
+    assert "openvino" in expected.settings.embedder and "keras" in result.settings.embedder
+    assert result.decision == expected.decision
+    np.testing.assert_allclose(result.images["score"], expected.images["score"], atol=1e-2)
 
 
-def test_falls_back_to_keras_once_with_a_message(monkeypatch):
+def test_fallback_to_keras_warns_once(monkeypatch):
     def broken(*_):
         raise RuntimeError("no such\n  instruction")
 
     monkeypatch.setattr(openvino_lite, "_compiled", broken)
-    pictures = noise(100)
+    images = noise(100)
     embedder = load_embedder(input_size=100)
     with pytest.warns(UserWarning, match=r"falling back to Keras.*no such instruction") as caught:
-        vectors = embedder.embed(pictures, progress=False, batch_size=1).vectors
+        vectors = embedder.embed(images, progress=False, batch_size=1).vectors
     assert len(caught) == 1
     keras = load_embedder(input_size=100, runtime="keras")
-    np.testing.assert_allclose(vectors, keras.embed(pictures, progress=False).vectors, atol=1e-4)
-    assert embedder.name == keras.name  # never vectors under another one's name
+    np.testing.assert_allclose(vectors, keras.embed(images, progress=False).vectors, atol=1e-4)
+    assert embedder.name == keras.name  # vectors are never stored under the name of another runtime
     with pytest.raises(EmbedderError, match=r'no such instruction; use load_embedder.*"keras"'):
-        load_embedder(runtime="openvino").embed(pictures, progress=False)
+        load_embedder(runtime="openvino").embed(images, progress=False)
 
 
-def test_a_scorer_never_decides_on_vectors_of_another_network(
-    library, sites, tmp_path, monkeypatch
-):
+def test_scorer_refuses_vectors_of_another_space(library, sites, tmp_path, monkeypatch):
     RelevanceScorer("almonds", progress=False).fit(library).save(tmp_path / "scorer")
     loaded = RelevanceScorer.load(tmp_path / "scorer").set_params(progress=False)
 
@@ -196,63 +188,63 @@ def test_a_scorer_never_decides_on_vectors_of_another_network(
         loaded.decide(sites / "nut-shop")
 
 
-def test_without_openvino(monkeypatch):
+def test_load_embedder_without_openvino(monkeypatch):
     monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
     with pytest.warns(UserWarning, match="pip install openvino"):
         embedder = load_embedder()
     assert "keras" in embedder.name
-    assert isinstance(load_embedder(runtime="openvino"), OpenVinoLite)  # and says why when used
+    assert isinstance(load_embedder(runtime="openvino"), OpenVinoLite)  # fails on first use
 
 
-def test_int8_is_near_and_says_what_it_is(lite0):
+def test_int8_vectors_are_close_to_float32(lite0):
     int8 = load_embedder(runtime="openvino-int8")
     assert int8.name == lite0.name.replace("bicubic openvino float32", "scaled openvino int8")
-    photos = [load_image(kind, 5, size=(160, 160)) for kind in ("almonds", "dates", "clothing")]
-    exact, near = (unit(e.embed(photos, progress=False).vectors) for e in (lite0, int8))
-    cosine = (exact * near).sum(1)
-    assert cosine.min() > 0.97 and cosine.max() < 0.99999  # rounded indeed
+    images = [load_image(kind, 5, size=(160, 160)) for kind in ("almonds", "dates", "clothing")]
+    vectors = [unit(embedder.embed(images, progress=False).vectors) for embedder in (lite0, int8)]
+    cosines = (vectors[0] * vectors[1]).sum(1)
+    assert cosines.min() > 0.97 and cosines.max() < 0.99999  # close, but quantised
 
 
-def test_quantise_weights():
-    rng = np.random.default_rng(0)
-    kernel = rng.normal(0, 1, (5, 4, 3, 3)).astype(np.float32)
+@pytest.mark.parametrize(("depthwise", "largest"), [(False, 63), (True, 127)])
+def test_quantise_weights(depthwise, largest):
+    kernel = np.random.default_rng(0).normal(0, 1, (5, 4, 3, 3)).astype(np.float32)
     kernel[2] = 0
-    for depthwise, steps in ((False, 63.5), (True, 127)):
-        values, scale = quantise_weights(kernel, depthwise=depthwise)
-        assert values.dtype == np.int8 and scale.shape == (5, 1, 1, 1)
-        assert np.abs(values).max() <= np.ceil(steps) and (values[2] == 0).all()
-        assert (np.abs(values * scale - kernel) <= 0.51 * scale).all()
+    values, scale = quantise_weights(kernel, depthwise=depthwise)
+    assert values.dtype == np.int8 and scale.shape == (5, 1, 1, 1)
+    assert np.abs(values).max() == largest and (values[2] == 0).all()
+    assert (np.abs(values * scale - kernel) <= 0.51 * scale).all()
 
 
 @pytest.mark.slow
-def test_the_int8_form_is_nncfs(tool):
-    """A few photos are enough to see that what is kept rebuilds what NNCF made."""
+def test_int8_parameters_reproduce_the_model_of_nncf(tool):
     nncf_model = tool.quantised("efficientnet-lite0", list(noise(224, 2)))
-    form = tool.int8_form(nncf_model)
+    parameters = tool.int8_form(nncf_model)
     packaged = Int8.packaged("efficientnet-lite0")
-    assert form.ranges.keys() == packaged.ranges.keys()
-    assert form.biases.keys() == packaged.biases.keys()
+    assert parameters.ranges.keys() == packaged.ranges.keys()
+    assert parameters.biases.keys() == packaged.biases.keys()
     assert not any(name.startswith(("stem", "block0_")) for name in packaged.biases)
-    core, pictures = ov.Core(), noise(224, 4, seed=3)
-    ours = lite_graph("efficientnet-lite0", (224, 224), 3, form)
-    expected, found = (core.compile_model(m, "CPU")(pictures)[0] for m in (nncf_model, ours))
-    assert (unit(expected) * unit(found)).sum(1).min() > 0.999
+    model = lite_graph("efficientnet-lite0", (224, 224), 3, parameters)
+    core, images = ov.Core(), noise(224, 4, seed=3)
+    expected = core.compile_model(nncf_model, "CPU")(images)[0]
+    vectors = core.compile_model(model, "CPU")(images)[0]
+    assert (unit(expected) * unit(vectors)).sum(1).min() > 0.999
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_packaged_int8_form_is_made_by_the_script(tool, variant):
-    form = tool.int8_form(tool.quantised(variant, tool.background_images()))
+def test_packaged_int8_parameters_are_reproduced_by_the_tool(tool, variant):
+    parameters = tool.int8_form(tool.quantised(variant, tool.background_images()))
     packaged = Int8.packaged(variant)
-    for made, kept in ((form.ranges, packaged.ranges), (form.biases, packaged.biases)):
-        assert made.keys() == kept.keys()
-        for name, values in kept.items():
-            np.testing.assert_allclose(made[name], values, rtol=1e-2, atol=1e-2)
+    for part in ("ranges", "biases"):
+        values, expected = getattr(parameters, part), getattr(packaged, part)
+        assert values.keys() == expected.keys()
+        for name in expected:
+            np.testing.assert_allclose(values[name], expected[name], rtol=1e-2, atol=1e-2)
 
 
 @pytest.fixture
 def tool():
-    pytest.importorskip("nncf", reason="nncf, which makes the int8 form, is not installed")
+    pytest.importorskip("nncf", reason="nncf is not installed")
     file = Path(__file__).parents[2] / "tools" / "make_int8.py"
     spec = importlib.util.spec_from_file_location("make_int8", file)
     module = importlib.util.module_from_spec(spec)

@@ -33,7 +33,7 @@ class Tensor:
 
 @pytest.fixture
 def torch(monkeypatch):
-    """Modules with the names that such a file asks for; torch itself is not needed."""
+    """Modules with the names to which such a file refers; torch itself is not needed."""
     names = {"torch": types.ModuleType("torch"), "torch._utils": types.ModuleType("torch._utils")}
     kind = type("FloatStorage", (), {"__module__": "torch"})
     names["torch"].FloatStorage = kind
@@ -67,7 +67,7 @@ def one_tensor(torch, offset=0, shape=(3, 4), strides=(4, 1)):
     return OrderedDict(w=Tensor(Storage(torch.FloatStorage, "7", VALUES), offset, shape, strides))
 
 
-def test_strides_and_offsets_are_honoured(torch, tmp_path):
+def test_read_pth_of_a_view_with_strides_and_offset(torch, tmp_path):
     path = write(tmp_path / "a.pth", one_tensor(torch, 1, (4, 2), (1, 4)), ["7"], [VALUES])
     expected = np.array([[1, 5], [2, 6], [3, 7], [4, 8]], np.float32)
     np.testing.assert_array_equal(read_pth(path)["w"], expected)
@@ -84,40 +84,46 @@ def test_strides_and_offsets_are_honoured(torch, tmp_path):
         (0, (2,), (99,)),
     ],
 )
-def test_a_tensor_may_not_leave_its_storage(torch, tmp_path, offset, shape, strides):
+def test_read_pth_of_a_tensor_outside_its_storage(torch, tmp_path, offset, shape, strides):
     path = write(tmp_path / "a.pth", one_tensor(torch, offset, shape, strides), ["7"], [VALUES])
     with pytest.raises(WeightsError, match="outside its storage"):
         read_pth(path)
 
 
-class Evil:
+class Malicious:
     def __reduce__(self):
-        return os.system, ("echo harm > harm.txt",)
+        return os.system, ("echo executed > executed.txt",)
 
 
-def test_a_pickle_that_asks_for_more_is_refused(torch, tmp_path, monkeypatch):
+def test_read_pth_of_a_malicious_pickle(torch, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = write(tmp_path / "a.pth", OrderedDict(w=Evil()), [], [])
-    with pytest.raises(WeightsError, match=r"refers to \w+\.system, which no tensor needs"):
+    path = write(tmp_path / "a.pth", OrderedDict(w=Malicious()), [], [])
+    with pytest.raises(WeightsError, match=r"refers to \w+\.system, which tensors do not need"):
         read_pth(path)
-    assert not (tmp_path / "harm.txt").exists()
+    assert not (tmp_path / "executed.txt").exists()
 
 
-def test_damage_is_said(torch, tmp_path):
-    for path in (
-        write(tmp_path / "a.pth", one_tensor(torch), ["7"], [VALUES], cut=3),
-        write(tmp_path / "b.pth", one_tensor(torch), ["7"], [VALUES[:5]]),
-    ):
-        with pytest.raises(WeightsError, match="truncated or of another length"):
-            read_pth(path)
-    with pytest.raises(WeightsError, match="wrong magic number"):
-        read_pth(write(tmp_path / "c.pth", one_tensor(torch), ["7"], [VALUES], magic=1))
-    (tmp_path / "d.pth").write_bytes(b"PK\3\4 a modern file")
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (VALUES, {"cut": 3}, "truncated or of another length"),
+        (VALUES[:5], {}, "truncated or of another length"),
+        (VALUES, {"magic": 1}, "wrong magic number"),
+    ],
+)
+def test_read_pth_of_a_damaged_file(torch, tmp_path, values, options, message):
+    path = write(tmp_path / "a.pth", one_tensor(torch), ["7"], [values], **options)
+    with pytest.raises(WeightsError, match=message):
+        read_pth(path)
+
+
+def test_read_pth_of_another_format(tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"PK\3\4 as of PyTorch 1.6")
     with pytest.raises(WeightsError, match="damaged weights file"):
-        read_pth(tmp_path / "d.pth")
+        read_pth(tmp_path / "a.pth")
 
 
-def test_the_packaged_weights():
+def test_read_pth_of_the_packaged_weights():
     tensors = read_pth(VARIANTS["efficientnet-lite0"].weights_path())
     assert len(tensors) == 296
     assert tensors["_conv_stem.weight"].shape == (32, 3, 3, 3)

@@ -6,8 +6,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab.errors import ImageError
-from similarity_lab.images import content_digest, read_image
-from similarity_lab.images import opened as module
+from similarity_lab.images import content_digest, opened, read_image
 from similarity_lab.images.decoding import decode
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.scaled import read_scaled
@@ -35,8 +34,8 @@ class Observer:
 def test_opened_image_is_read_once(monkeypatch, tmp_path):
     (tmp_path / "a.jpg").write_bytes(DATA)
     sources = []
-    read_bytes = module.read_bytes
-    monkeypatch.setattr(module, "read_bytes", lambda s: sources.append(s) or read_bytes(s))
+    read_bytes = opened.read_bytes
+    monkeypatch.setattr(opened, "read_bytes", lambda s: sources.append(s) or read_bytes(s))
     image = OpenedImage(tmp_path / "a.jpg")
     for _ in range(2):
         np.testing.assert_array_equal(read_image(image), read_image(DATA))
@@ -45,7 +44,7 @@ def test_opened_image_is_read_once(monkeypatch, tmp_path):
     assert sources == [tmp_path / "a.jpg"]
 
 
-def test_observer_is_told_of_reading_decoding_and_the_end():
+def test_observer_is_called_on_read_decode_and_done():
     observer = Observer()
     pixels, positions, errors = decode(
         [OpenedImage(DATA, observer)], [0], (24, 32), "rgb", read_scaled

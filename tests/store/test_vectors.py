@@ -1,4 +1,4 @@
-"""The store: what is read is what was written, whoever is killed and whoever else writes."""
+"""`VectorStore`: round trips, damage, killed writers and concurrent ones."""
 
 import copy
 import hashlib
@@ -24,7 +24,7 @@ def vector(number, dimension=16):
     return np.random.default_rng(number).normal(size=dimension).astype(np.float32)
 
 
-def some(numbers):
+def vectors_of(numbers):
     return {content(number): vector(number) for number in numbers}
 
 
@@ -35,22 +35,22 @@ def store(tmp_path):
 
 def test_get_by_embedder_and_content(store):
     assert store.get("a", [content(0)]) == {} and store.embedders() == {}
-    assert not store.folder.exists()  # reading makes nothing
-    assert store.put("a", some(range(1200)), {content(7): "shop/7.jpg"}) == 1200
-    assert store.put("a", some([3, 1200])) == 1  # what is there stays
+    assert not store.folder.exists()  # reading creates nothing
+    assert store.put("a", vectors_of(range(1200)), {content(7): "shop/7.jpg"}) == 1200
+    assert store.put("a", vectors_of([3, 1200])) == 1  # 3 is already stored
     store.put("b", {content(3): vector(4, dimension=5)})
-    again = VectorStore(store.folder)
-    found = again.get("a", [content(number) for number in range(2000)])
-    assert found.keys() == {content(number) for number in range(1201)}
+    reopened = VectorStore(store.folder)
+    vectors = reopened.get("a", [content(number) for number in range(2000)])
+    assert vectors.keys() == {content(number) for number in range(1201)}
     for number in (0, 3, 777, 1200):
-        np.testing.assert_array_equal(found[content(number)], vector(number))
-    np.testing.assert_array_equal(again.get("b", [content(3)])[content(3)], vector(4, 5))
-    assert again.get("c", [content(3)]) == {}
-    assert again.embedders() == {"a": 1201, "b": 1}
-    blocks = list(again.blocks("a", 500))
+        np.testing.assert_array_equal(vectors[content(number)], vector(number))
+    np.testing.assert_array_equal(reopened.get("b", [content(3)])[content(3)], vector(4, 5))
+    assert reopened.get("c", [content(3)]) == {}
+    assert reopened.embedders() == {"a": 1201, "b": 1}
+    blocks = list(reopened.blocks("a", 500))
     assert [len(paths) for _, paths, _ in blocks] == [500, 500, 201]
     np.testing.assert_array_equal(blocks[1][2][0], vector(500))
-    assert blocks[0][1][7] == "shop/7.jpg" == again.paths([blocks[0][0][7]])[0]
+    assert blocks[0][1][7] == "shop/7.jpg" == reopened.paths([blocks[0][0][7]])[0]
 
 
 def test_put_invalid_vectors(store):
@@ -58,16 +58,16 @@ def test_put_invalid_vectors(store):
         store.put("a", {content(0): np.array([np.nan], np.float32)})
     with pytest.raises(ValueError, match=r"one finite float32 vector per image, got \(1, 2\)"):
         store.put("a", {content(0): np.ones((1, 2), np.float32)})
-    store.put("a", some([0]))
+    store.put("a", vectors_of([0]))
     with pytest.raises(ValueError, match="has vectors of 16 numbers"):
-        store.put("a", some([1]) | {content(2): vector(2, 3)})
-    assert store.embedders() == {"a": 1}  # all or none
+        store.put("a", vectors_of([1]) | {content(2): vector(2, 3)})
+    assert store.embedders() == {"a": 1}  # nothing was written
 
 
 @pytest.mark.parametrize("change", ["vector", "content", "path", "embedder", "length"])
 def test_get_changed_row_is_an_error(store, change):
-    store.put("a", some(range(3)), {content(1): "p"})
-    store.put("b", some([9]))
+    store.put("a", vectors_of(range(3)), {content(1): "p"})
+    store.put("b", vectors_of([9]))
     store.close()
     with sqlite3.connect(store.file) as connection:
         statement = {
@@ -91,17 +91,17 @@ def test_file_of_another_program_is_refused(store):
     with pytest.raises(StoreError, match="damaged or not a store"):
         store.get("a", [content(0)])
     store.file.unlink()
-    with sqlite3.connect(store.file) as other:
-        other.execute("CREATE TABLE bookmarks (url)")
+    with sqlite3.connect(store.file) as database:
+        database.execute("CREATE TABLE bookmarks (url)")
     with pytest.raises(StoreError, match="database of another program"):
-        store.put("a", some([0]))
-    with sqlite3.connect(store.file) as other:
-        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+        store.put("a", vectors_of([0]))
+    with sqlite3.connect(store.file) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
 
 
 @pytest.mark.parametrize(("version", "writer"), [(1, "version 1"), (99, "a newer version")])
 def test_store_of_another_version_is_refused(store, version, writer):
-    store.put("a", some([0]))
+    store.put("a", vectors_of([0]))
     store.close()
     with sqlite3.connect(store.file) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
@@ -112,13 +112,13 @@ def test_store_of_another_version_is_refused(store, version, writer):
 def test_store_in_memory():
     store = VectorStore()
     assert store.is_empty and store.embedders() == {}
-    store.put("a", some([0]))
+    store.put("a", vectors_of([0]))
     assert store.embedders() == {"a": 1} and len(store.get("a", [content(0)])) == 1
-    assert VectorStore.__reduce__(store)[1] == (None,)  # a copy starts empty
+    assert copy.deepcopy(store).embedders() == {}  # a copy starts empty
 
 
 def test_get_damaged_file_is_an_error(store):
-    store.put("a", some(range(500)))
+    store.put("a", vectors_of(range(500)))
     store.close()
     data = bytearray(store.file.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 5000] = b"\xa5" * 5000
@@ -131,82 +131,84 @@ def test_get_damaged_file_is_an_error(store):
         list(store.blocks("a", 100))
 
 
-def _write_on(folder, first, reports):
-    """Write batches of twenty for ever, each reported once it is kept."""
+def _write_forever(folder, start, pipe):
+    """Write batches of twenty; report the number of each to a pipe once it is stored."""
     store = VectorStore(folder)
-    for number in itertools.count(first, 20):
-        store.put("a", some(range(number, number + 20)))
-        os.write(reports, number.to_bytes(4, "big"))
+    for number in itertools.count(start, 20):
+        store.put("a", vectors_of(range(number, number + 20)))
+        os.write(pipe, number.to_bytes(4, "big"))
 
 
-def killed_writer(folder, first, seconds):
-    """Let a process write for so long, then SIGKILL it; return the batches that it reported."""
-    reading, writing = os.pipe()
+def killed_writer(folder, start, seconds):
+    """Let a process write for some time, then SIGKILL it; return the batches that it reported."""
+    read_end, write_end = os.pipe()
     writer = multiprocessing.get_context("fork").Process(
-        target=_write_on, args=(folder, first, writing)
+        target=_write_forever, args=(folder, start, write_end)
     )
     writer.start()
     time.sleep(seconds)
     os.kill(writer.pid, signal.SIGKILL)
     writer.join()
-    os.close(writing)
-    with open(reading, "rb") as pipe:
+    os.close(write_end)
+    with open(read_end, "rb") as pipe:
         data = pipe.read()
     assert writer.exitcode == -signal.SIGKILL and len(data) % 4 == 0
-    return [int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4)]
+    return np.frombuffer(data, ">i4").tolist()
 
 
 def check_killed_writers(folder, attempts):
-    """Kill writers at moments that differ from run to run, also while the store is being made."""
+    """Kill writers at moments that differ from run to run, also while a store is created."""
     moments = np.random.default_rng().uniform(0, 0.08, attempts)
     reported = []
     for attempt, seconds in enumerate(moments):
-        place = folder / str(attempt % 3)
-        batches = killed_writer(place, 100_000 * attempt, seconds)
-        store = VectorStore(place)  # what was killed is no reason to fail
+        store_folder = folder / str(attempt % 3)
+        batches = killed_writer(store_folder, 100_000 * attempt, seconds)
+        store = VectorStore(store_folder)
         for number in batches:
-            expected = some(range(number, number + 20))
-            found = store.get("a", list(expected))
-            assert all((found[key] == values).all() for key, values in expected.items()), moments
-        kept = sum(len(numbers) for numbers, _, _ in store.blocks("a", 1000))
-        assert kept % 20 == 0, "a batch is kept whole or not at all"
-        assert store.put(f"after {attempt}", some([1])) == 1
+            expected = vectors_of(range(number, number + 20))
+            vectors = store.get("a", list(expected))
+            assert all((vectors[key] == values).all() for key, values in expected.items()), moments
+        count = sum(len(numbers) for numbers, _, _ in store.blocks("a", 1000))
+        assert count % 20 == 0, "a batch is stored as a whole or not at all"
+        assert store.put(f"after {attempt}", vectors_of([1])) == 1
         reported += batches
         store.close()
     return reported
 
 
-def test_put_killed_writer_leaves_whole_vectors(tmp_path):
+def test_put_of_killed_writers_is_atomic(tmp_path):
     check_killed_writers(tmp_path, 8)
 
 
 @pytest.mark.slow
-def test_put_two_hundred_killed_writers(tmp_path):
+def test_put_of_two_hundred_killed_writers_is_atomic(tmp_path):
     assert len(check_killed_writers(tmp_path, 200)) > 100
 
 
 def _write(folder, start):
     store = VectorStore(folder)
     for number in range(start, start + 200, 10):
-        store.put("a", some(range(number, number + 10)))
+        store.put("a", vectors_of(range(number, number + 10)))
 
 
 def test_put_from_two_processes(store):
     context = multiprocessing.get_context("fork")
-    store.put("a", some([0]))  # an open connection that the children must not use
-    writers = [context.Process(target=_write, args=(store.folder, at)) for at in (0, 100, 100)]
+    store.put("a", vectors_of([0]))  # an open connection that the children must not use
+    writers = [
+        context.Process(target=_write, args=(store.folder, start)) for start in (0, 100, 100)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    found = store.get("a", [content(number) for number in range(300)])
-    assert len(found) == 300 == store.embedders()["a"]
-    np.testing.assert_array_equal(found[content(299)], vector(299))
+    vectors = store.get("a", [content(number) for number in range(300)])
+    assert len(vectors) == 300 == store.embedders()["a"]
+    np.testing.assert_array_equal(vectors[content(299)], vector(299))
 
 
 def test_store_copy_opens_the_same_folder(store):
-    store.put("a", some([0]))
+    store.put("a", vectors_of([0]))
     assert copy.deepcopy(store).get("a", [content(0)]).keys() == {content(0)}
     assert VectorStore.of(store) is store and VectorStore.of(str(store.folder)).file == store.file
 

@@ -11,7 +11,7 @@ from PIL import Image
 from similarity_lab import Site
 from similarity_lab.errors import InputError
 from similarity_lab.samples.serving import serve
-from similarity_lab.samples.shops import IN_PAGE, WAYS
+from similarity_lab.samples.shops import IMAGE_MARKUPS, IN_PAGE
 from similarity_lab.sites import ORIGIN_COLUMNS
 from similarity_lab.web import Limits, collect
 
@@ -28,7 +28,7 @@ def sha256(data):
 
 def test_product_image_is_found_in_every_way_of_showing_it(crawl, ways):
     site = crawl.site("ways")
-    assert len(ways.products) == len(WAYS)
+    assert len(ways.products) == len(IMAGE_MARKUPS)
     products = {sha256(ways.files[path][1]): path for path in ways.products}
     kept = set(site.kept["sha256"])
     assert not {path for digest, path in products.items() if digest not in kept}
