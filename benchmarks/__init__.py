@@ -1,4 +1,4 @@
-"""One script per question, run as ``python -m benchmarks.grocery_sites``.
+"""One script per question, run as ``python -m benchmarks.grocery_sites``; all explain ``--help``.
 
-Results lie in ``results/``, and ``python -m benchmarks.tables`` makes docs/benchmarks.md of them.
+They write ``results/``, from which ``python -m benchmarks.tables`` generates docs/benchmarks.md.
 """

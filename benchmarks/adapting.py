@@ -1,13 +1,12 @@
-"""What fine-tuning the embedder on each task's library brings on the grocery sites.
+"""Measure what adapting the embedder to each target's library changes on the grocery sites.
 
     python -m benchmarks.adapting [TARGET ...]
 
-For each target: Lite0 adapted on the library, then the learned rule on its vectors, beside the same
-with the frozen network. Minutes per target, so each one's figures are kept in
-benchmarks/results/adapting.json, and a second run goes on with the targets that are missing.
+For each target: Lite0 adapted to the library, then the learned rule on its vectors, compared with
+the frozen network. A target takes minutes, so its figures are written to
+benchmarks/results/adapting.json at once, and a second run resumes with the missing targets.
 """
 
-import argparse
 import json
 import time
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from benchmarks.common import (
     RESULTS,
+    make_parser,
     origin,
     photos_folder,
     require_clean_tree,
@@ -47,7 +47,7 @@ def measure(task: object, frozen: EmbeddingComparator) -> dict[str, object]:
 
 def main() -> None:
     """Measure the targets that are missing; print the means."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("targets", nargs="*", help="default: all")
     selected = parser.parse_args().targets
     require_clean_tree()
@@ -60,7 +60,7 @@ def main() -> None:
             continue
         targets[task.target] = measure(task, frozen)
         print(task.target, json.dumps(targets[task.target]), flush=True)
-        # sorted: a run that went on must leave the same file as one that did not stop
+        # sorted: a resumed run must write the same file as an uninterrupted one
         results = {
             "origin": origin("python -m benchmarks.adapting", **SETTINGS),
             "targets": dict(sorted(targets.items())),

@@ -1,8 +1,8 @@
-"""Every approach of the study, each as one uses it and as its quality is measured.
+"""The approaches of the study that `benchmarks.comparison` measures.
 
-Quality is measured on vectors that Keras made in float32 and that are kept between runs; cost on
-what a user runs: the packaged networks in int8, everything else by Keras. What needs TensorFlow is
-imported where it is used, since the memory of those that do not is measured as well.
+Quality is measured on float32 vectors by Keras, cached between runs; cost on the defaults of the
+package: its networks in int8, everything else by Keras. TensorFlow is imported inside functions,
+because the memory of approaches without it is measured too.
 """
 
 from collections.abc import Callable
@@ -22,51 +22,51 @@ CHOSEN = {"rule": MeanDistanceRule("from-library")}
 
 @dataclass(frozen=True)
 class Approach:
-    """One way to decide.
+    """One approach to deciding on sites.
 
     Attributes
     ----------
-    precise, used : callable
-        Make the comparator whose vectors are kept, and the one whose cost is measured.
+    precise, default : callable
+        Make the comparator whose quality, and the one whose cost, is measured.
     scoring : dict
         Parameters of `RelevanceScorer`.
     trained_on : int
         Labelled photos that its network was trained on, the targets' among them; 0: none.
     minutes : callable or None
-        Tells how long that training took.
-    looped : bool
-        Costs what the study's loop costs: sixteen predictions of one image.
+        Returns how long that training took.
+    is_loop : bool
+        Its cost is that of the study's loop: sixteen predictions of one image.
     """
 
     precise: Callable[[], Comparator]
-    used: Callable[[], Comparator]
+    default: Callable[[], Comparator]
     scoring: dict[str, object] = field(default_factory=lambda: CHOSEN)
     trained_on: int = 0
     minutes: Callable[[], float] | None = None
-    looped: bool = False
+    is_loop: bool = False
 
 
 def packaged(
-    distance: str = "cosine", *, quality: str = "standard", color: str = "rgb", **more: object
+    distance: str = "cosine", *, quality: str = "standard", color: str = "rgb", **settings: object
 ) -> Approach:
     """Return an approach on the vectors of a packaged network."""
     name, size = QUALITIES[quality]
 
     def make_with(runtime: str) -> Callable[[], Comparator]:
         def make() -> Comparator:
-            # the network's own size has no size in its name, by which vectors are kept
-            own = None if quality == "standard" else size
-            embedder = load_embedder(name, color=color, runtime=runtime, input_size=own)
+            # None: a size in the embedder's name would miss the cached vectors
+            input_size = None if quality == "standard" else size
+            embedder = load_embedder(name, color=color, runtime=runtime, input_size=input_size)
             return EmbeddingComparator(embedder, distance)
 
         return make
 
-    fast = "openvino" if color == "gray" else "openvino-int8"  # as the defaults are
-    return Approach(make_with("keras"), make_with(fast), **more)
+    runtime = "openvino" if color == "gray" else "openvino-int8"  # the default of each
+    return Approach(make_with("keras"), make_with(runtime), **settings)
 
 
 def siamese(name: str, *, faulty: bool = False, photos: int = TRAIN_PHOTOS) -> Approach:
-    """Return a Siamese network as a comparator; a faulty one after its last epoch, as published."""
+    """Return a trained Siamese network; a faulty one after its last epoch, as published."""
 
     def make() -> Comparator:
         from benchmarks.siamese_runs import trained
@@ -89,16 +89,16 @@ def metric_learning() -> Approach:
 
         return trained(FEATURES).comparator
 
-    def used() -> Comparator:
+    def default() -> Comparator:
         from similarity_lab.metric_learning import HeadEmbedder
 
         return EmbeddingComparator(HeadEmbedder(load_embedder(), precise().embedder.head))
 
-    return Approach(precise, used, trained_on=TRAIN_PHOTOS)
+    return Approach(precise, default, trained_on=TRAIN_PHOTOS)
 
 
 APPROACHES: dict[str, Approach] = {
-    "cosine gray, as published": packaged(color="gray", scoring=PUBLISHED, looped=True),
+    "cosine gray, as published": packaged(color="gray", scoring=PUBLISHED, is_loop=True),
     "cosine gray": packaged(color="gray"),
     "cosine colour": packaged(),
     "Euclidean colour": packaged("euclidean"),
@@ -125,9 +125,9 @@ DATA: dict[str, Approach] = {
 
 
 def score_once(name: str, library: dict[str, list[str]], target: str, images: list[str]) -> None:
-    """Fit on a library and score one site, as a process that does nothing else would."""
+    """Fit on a library and decide on one site; run in a process of its own to measure memory."""
     approach = APPROACHES[name]
     scorer = RelevanceScorer(
-        target, embedder=approach.used(), progress=False, **approach.scoring
+        target, embedder=approach.default(), progress=False, **approach.scoring
     ).fit(library)
     scorer.decide(Site.from_paths(images, name="all"))

@@ -1,17 +1,24 @@
-"""What the two constants of the learned rule's calibration owe to the sites that chose them.
+"""Measure how far the calibration constants of the learned rule are tuned to the grocery sites.
 
     python -m benchmarks.calibration_choice
 
-For both qualities and every pair of constants: log loss and accuracy on the grocery sites. Then
-the constants are chosen anew for each product on the other thirteen, by log loss, and judged on its
-own sites: what a choice like ours is worth on products it has not seen.
+For both qualities and every pair of constants: log loss and accuracy on the grocery sites. Then the
+constants are chosen for each product on the other thirteen, by log loss, and evaluated on its own
+sites (leave one product out). Writes benchmarks/results/calibration_choice.json.
 """
 
 import itertools
 
 import numpy as np
 
-from benchmarks.common import origin, photos_folder, require_clean_tree, stored, write_results
+from benchmarks.common import (
+    make_parser,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    stored,
+    write_results,
+)
 from benchmarks.grocery_sites import SEED, Photos, StoredEmbedder, all_paths, load_tasks
 from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.distances.comparators import EmbeddingComparator
@@ -36,14 +43,16 @@ def chances(photos: Photos) -> tuple[list[dict[tuple, Chances]], list[np.ndarray
         ).fit(photos.libraries[number])
         held, line = scorer.rule_.held_out, scorer.rule_.likelihood
         tables = [scorer.decide(site).images for site in photos.sites[number]]
-        counted = [table.loc[table["status"] == "scored", "score"].to_numpy() for table in tables]
-        scores = [(ratios - line.offset) / line.slope for ratios in counted]
+        site_scores = [
+            table.loc[table["status"] == "scored", "score"].to_numpy() for table in tables
+        ]
+        scores = [(ratios - line.offset) / line.slope for ratios in site_scores]
         by_pair = {}
         for pair in GRID:
             calibration._HARD, calibration._EDGE = pair
-            anew = calibration.LikelihoodRatio.fit(held.references, held.others, held.weights)
+            ratio = calibration.LikelihoodRatio.fit(held.references, held.others, held.weights)
             by_pair[pair] = np.array(
-                [SharePosterior.of(anew(site)).at_least(RELEVANCE_THRESHOLD) for site in scores]
+                [SharePosterior.of(ratio(site)).at_least(RELEVANCE_THRESHOLD) for site in scores]
             )
         predictions.append(by_pair)
         truth.append(task.relevant)
@@ -68,21 +77,21 @@ def accuracy(predictions: list[Chances], truth: list[np.ndarray]) -> dict[str, o
 def rows(photos: Photos) -> dict[str, object]:
     """Return a quality's figures."""
     predictions, truth = chances(photos)
-    every = range(len(predictions))
+    products = range(len(predictions))
 
-    def best(over: list[int]) -> tuple[float, float]:
+    def best(numbers: list[int]) -> tuple[float, float]:
         return min(
             GRID,
             key=lambda pair: log_loss(
-                [predictions[n][pair] for n in over], [truth[n] for n in over]
+                [predictions[n][pair] for n in numbers], [truth[n] for n in numbers]
             ),
         )
 
-    best_elsewhere = [best([other for other in every if other != number]) for number in every]
-    used = {
-        "the package's": dict.fromkeys(every, DEFAULT),
+    best_elsewhere = [best([other for other in products if other != number]) for number in products]
+    pairs_by_choice = {
+        "the package's": dict.fromkeys(products, DEFAULT),
         "chosen on the others": dict(enumerate(best_elsewhere)),
-        "best afterwards": dict.fromkeys(every, best(list(every))),
+        "best afterwards": dict.fromkeys(products, best(list(products))),
     }
     table = {
         name: accuracy([predictions[n][pair] for n, pair in pairs.items()], truth)
@@ -90,7 +99,7 @@ def rows(photos: Photos) -> dict[str, object]:
             "log_loss": log_loss([predictions[n][pair] for n, pair in pairs.items()], truth),
             "constants": sorted({str(pair) for pair in pairs.values()}),
         }
-        for name, pairs in used.items()
+        for name, pairs in pairs_by_choice.items()
     }
     grid = {
         f"{hard:g} / {edge:g}": accuracy([by_pair[hard, edge] for by_pair in predictions], truth)
@@ -104,7 +113,8 @@ DEFAULT = (calibration._HARD, calibration._EDGE)
 
 
 def main() -> None:
-    """Measure both qualities and print what was found."""
+    """Measure both qualities, print and write the figures."""
+    make_parser(__doc__).parse_args()
     require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)

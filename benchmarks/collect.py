@@ -1,20 +1,19 @@
-"""How fast sites are collected: an invented shop on this machine, throttling off.
+"""Measure how fast sites are collected: generated shops on this machine, without throttling.
 
     python -m benchmarks.collect
 
-One shop with 240 product pages and as many photos, served by a thread of this very process; then
-four shops of 60 products at a time. The start of the crawler's process is counted in. Writes
+One shop with 240 product pages and as many photos, served by a thread of this process; then four
+shops of 60 products at a time. The start of the crawler's process is included. Writes
 benchmarks/results/collect.json.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
 
-from benchmarks.common import origin, require_clean_tree, write_results
+from benchmarks.common import make_parser, origin, require_clean_tree, write_results
 from similarity_lab.samples import PRODUCTS
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
@@ -59,7 +58,7 @@ def measure(n_shops: int, n_products: int, seed: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure one large shop, and four at a time."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

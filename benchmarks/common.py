@@ -1,5 +1,6 @@
-"""What the benchmarks share: the photos, vectors kept between runs, results beside their origin."""
+"""Shared by the benchmarks: photos, cached vectors, and results with their origin."""
 
+import argparse
 import json
 import os
 import platform
@@ -25,12 +26,18 @@ ROOT = HERE.parent
 RESULTS = HERE / "results"
 CACHE = HERE / ".cache"
 
-# For children that measure their memory: what getrusage calls a process's peak may be its parent's
+# For child processes that measure their memory: the peak of getrusage may be the parent's
 PEAK = """
 def peak():
     with open("/proc/self/status") as status:
         return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
 """
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose ``--help`` shows a script's docstring as it is."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=description, formatter_class=formatter)
 
 
 def photos_folder() -> Path:
@@ -61,7 +68,7 @@ class KnownVectors:
 
 
 class StoredEmbedder(KnownVectors):
-    """Looks vectors up by path; those of new paths are made once and kept on disk."""
+    """Looks vectors up by path; those of new paths are embedded once and cached on disk."""
 
     def __init__(self, embedder: Embedder, paths: list[Path]) -> None:
         unique = sorted(set(paths))
@@ -69,12 +76,12 @@ class StoredEmbedder(KnownVectors):
 
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
-    """Return a packaged embedder whose vectors of `paths` are kept between runs."""
+    """Return a packaged embedder whose vectors of `paths` are cached between runs."""
     return StoredEmbedder(load_embedder(name, color=color, runtime="keras"), paths)
 
 
 def origin(command: str, **configuration: object) -> dict[str, object]:
-    """Return what goes beside every number: command, commit, machine, versions, configuration."""
+    """Return the origin of results: command, commit, machine, versions, configuration."""
     return {
         "command": command,
         "commit": git("rev-parse", "--short", "HEAD").strip(),
@@ -86,7 +93,7 @@ def origin(command: str, **configuration: object) -> dict[str, object]:
 
 
 def processor() -> str:
-    """Return the processor's model name and what it multiplies with, which changes ratios too."""
+    """Return the processor's model name and its widest vector instructions."""
     info = Path("/proc/cpuinfo")
     fields = {}
     for line in info.read_text().splitlines() if info.exists() else []:
@@ -112,7 +119,7 @@ def git(*arguments: str) -> str:
 
 
 def require_clean_tree() -> None:
-    """Exit unless the commit describes the code that is measured.
+    """Exit if code has changed since the commit that the results will name.
 
     Files in benchmarks/results/ may differ: one benchmark writes them before the next one starts.
     """

@@ -1,18 +1,17 @@
-"""Every approach of the study on the same photos, the same pairs, the same sites.
+"""Compare all approaches of the study on the same photos, pairs and sites.
 
     python -m benchmarks.comparison [--only NAME ...] [--cost] [--turns N]
 
 Quality, one row per approach: image AUC (mean over targets), site AUC and site accuracy on the
 composite grocery sites, verification AUC on all pairs of the Grocery Store's test photos. Every row
-is kept in benchmarks/results/comparison.json as it is done; a second run goes on with the others.
---cost measures processor time per image (all approaches in turns, in one run), the time to get
-ready for a target, and the memory of a process that does nothing else.
+is written to benchmarks/results/comparison.json when it is measured; a second run resumes with the
+missing ones. --cost measures processor time per image (interleaved, in one run), the time to fit
+for a target, and the memory of a process of its own.
 
-Networks with a number under "trained on" have seen train photos of the targets, which the others
-have not; "on each library" has seen those of its own target and library only.
+Networks with a number under "trained on" were trained on train photos of the targets, unlike the
+others; "on each library" was trained on the library of each target only.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -32,6 +31,7 @@ from benchmarks.common import (
     ROOT,
     KnownVectors,
     StoredEmbedder,
+    make_parser,
     origin,
     photos_folder,
     require_clean_tree,
@@ -72,7 +72,7 @@ print(peak() - before)
 
 
 class Sites:
-    """The tasks and what every approach needs of them, read once.
+    """The tasks, and what every approach needs of them, read once.
 
     Attributes
     ----------
@@ -95,10 +95,9 @@ class Sites:
     def by_distance(
         self, task: Task, comparator: Comparator, **scoring: object
     ) -> dict[str, object]:
-        """Return what the mean-distance rule decides on one task.
+        """Return the decisions of the mean-distance rule on one task.
 
-        Every image counts under it, so its distances are enough: no tables of evidence are made,
-        which would take most of the time.
+        They need distances only; making the tables of evidence would take most of the time.
         """
         scorer = RelevanceScorer(
             task.target, embedder=comparator, seed=SEED, progress=False, **scoring
@@ -109,24 +108,24 @@ class Sites:
             to_references = comparator.between(vectors, scorer.reference_vectors_)
             digests = [self._digests[path] for path in site.paths]
             distances.append(scorer.rule_.columns(vectors, to_references, digests)["distance"])
-        cut = scorer.rule_.similarity_threshold
-        shares = np.array([(values <= cut).mean() for values in distances])
+        threshold = scorer.rule_.similarity_threshold
+        shares = np.array([(values <= threshold).mean() for values in distances])
         is_target = np.concatenate(task.is_target).astype(bool)
         return {
             "image_auc": roc_auc_score(is_target, -np.concatenate(distances)),
             "score": shares,
-            "decided": shares >= scorer.relevance_threshold,
-            "sure": np.ones(len(shares), bool),
+            "is_relevant": shares >= scorer.relevance_threshold,
+            "is_sure": np.ones(len(shares), bool),
             "relevant": task.relevant,
-            "threshold": cut,
+            "threshold": threshold,
         }
 
 
 def figures(runs: list[dict[str, object]]) -> dict[str, object]:
-    """Return what is shown of a method's decisions."""
-    everything = summary(runs)
+    """Return the published figures of a method's decisions."""
+    row = summary(runs)
     columns = [name for key in QUALITY for name in (key, f"{key}_interval")]
-    return {name: everything[name] for name in (*columns, "sites") if name in everything}
+    return {name: row[name] for name in (*columns, "sites") if name in row}
 
 
 def quality(approach: Approach, sites: Sites) -> dict[str, object]:
@@ -146,11 +145,11 @@ def quality(approach: Approach, sites: Sites) -> dict[str, object]:
 def on_each_library(sites: Sites) -> dict[str, object]:
     """Train a head on each task's own library, its references among them, and decide with it."""
     frozen = stored("efficientnet-lite0", "rgb", sites.paths)
-    runs, spent = [], []
+    runs, seconds = [], []
     for task in sites.tasks:
-        before = time.process_time()
+        start = time.process_time()
         learner = MetricLearner(FeatureTower(frozen), seed=SEED, progress=False).fit(task.library)
-        spent.append(time.process_time() - before)
+        seconds.append(time.process_time() - start)
         comparator = learner.comparator
         embedder = comparator.embedder
         site_paths = {path for site in task.sites for path in site.paths}
@@ -159,7 +158,7 @@ def on_each_library(sites: Sites) -> dict[str, object]:
         runs.append(sites.by_distance(task, comparator, **CHOSEN))
     return figures(runs) | {
         "trained_on": int(np.median([len(task.library) for task in sites.tasks])),
-        "training_minutes": float(np.median(spent)) / 60,
+        "training_minutes": float(np.median(seconds)) / 60,
     }
 
 
@@ -173,7 +172,7 @@ def few_photos(task: Task) -> dict[str, list[Path]]:
 
 @cache
 def memory_of(arguments: str) -> float:
-    """Run the child once for the same question."""
+    """Return the MiB that `MEMORY` prints in a child process; each question is measured once."""
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, arguments],
         capture_output=True, text=True, check=True,
@@ -183,13 +182,13 @@ def memory_of(arguments: str) -> float:
 
 
 def memory(name: str, task: Task, images: list[Path]) -> float:
-    """Return by how many MiB a process that scores one site exceeds one that imported us."""
+    """Return the MiB that deciding on one site takes beyond importing the package."""
     library = {product: list(map(str, photos)) for product, photos in few_photos(task).items()}
     return memory_of(json.dumps([name, library, task.target, list(map(str, images))]))
 
 
 def loop(task: Task, images: list[Path]) -> Block:
-    """Return the study's loop on a few images."""
+    """Return the study's loop on a few images, to be timed."""
     model = load_embedder(color="gray", runtime="keras").model
     draw, references = ReferenceDraw(n=N_REFERENCES, seed=SEED), task.library[task.target]
     embed_alone(model, images[0])  # builds the graph
@@ -202,20 +201,20 @@ def loop(task: Task, images: list[Path]) -> Block:
 
 
 def cost(task: Task, turns: int) -> dict[str, object]:
-    """Return what each approach spends on an image, in turns, and on getting ready."""
+    """Return the cost of each approach: per image, measured in turns, and of fitting."""
     images = list(dict.fromkeys(path for site in task.sites for path in site.paths))[:IMAGES]
     library = few_photos(task)
     rows: dict[str, dict[str, object]] = {}
     blocks: dict[str, Block] = {}
     for name, approach in APPROACHES.items():
-        comparator = approach.used()
-        comparator.embedder.embed(images[:2], progress=False)  # loading is no learning
-        before = time.process_time()
+        comparator = approach.default()
+        comparator.embedder.embed(images[:2], progress=False)  # loads the network
+        start = time.process_time()
         scorer = RelevanceScorer(
             task.target, embedder=comparator, progress=False, seed=SEED, **approach.scoring
         ).fit(library)
-        rows[name] = {"ready_core_seconds": time.process_time() - before}
-        blocks[name] = loop(task, images) if approach.looped else scoring(scorer, images)
+        rows[name] = {"ready_core_seconds": time.process_time() - start}
+        blocks[name] = loop(task, images) if approach.is_loop else scoring(scorer, images)
         print(f"{name}: ready", flush=True)
     watch, loads = Stopwatch(blocks), [os.getloadavg()[0]]
     for turn in range(turns):
@@ -223,9 +222,9 @@ def cost(task: Task, turns: int) -> dict[str, object]:
         loads.append(os.getloadavg()[0])
         print(f"turn {turn + 1} of {turns}, load {loads[-1]:.1f}", flush=True)
     for name, row in rows.items():
-        each = [1000 * seconds for seconds in watch.core_seconds[name]]
+        times = [1000 * seconds for seconds in watch.core_seconds[name]]
         row["core_ms_per_image"] = 1000 * watch.core(name)
-        row["core_ms_range"] = [min(each), max(each)]
+        row["core_ms_range"] = [min(times), max(times)]
         row["memory_mib"] = memory(SAME_PROCESS.get(name, name), task, images)
     rows[ADAPTED] = rows["metric learning"]  # the same network with other weights
     photos = sum(map(len, library.values()))
@@ -238,15 +237,15 @@ def cost(task: Task, turns: int) -> dict[str, object]:
 
 
 def stored_results() -> dict[str, dict[str, object]]:
-    """Return what is measured already."""
+    """Return the results of earlier runs."""
     return json.loads(FILE.read_text()) if FILE.is_file() else {"rows": {}}
 
 
 def main() -> None:
-    """Measure what is missing, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    everything = {**APPROACHES, **DATA}
-    parser.add_argument("--only", nargs="*", choices=[*everything, ADAPTED], default=None)
+    """Measure what is missing, print and write it."""
+    parser = make_parser(__doc__)
+    approaches = {**APPROACHES, **DATA}
+    parser.add_argument("--only", nargs="*", choices=[*approaches, ADAPTED], default=None)
     parser.add_argument("--cost", action="store_true", help="measure cost instead of quality")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
@@ -258,12 +257,12 @@ def main() -> None:
             print(f"{name:36}{row['core_ms_per_image']:10.1f}{row['memory_mib']:8.0f}")
         return
     sites = Sites(photos_folder())
-    missing = [name for name in (*everything, ADAPTED) if name not in stored_results()["rows"]]
+    missing = [name for name in (*approaches, ADAPTED) if name not in stored_results()["rows"]]
     for name in options.only or missing:
-        row = on_each_library(sites) if name == ADAPTED else quality(everything[name], sites)
+        row = on_each_library(sites) if name == ADAPTED else quality(approaches[name], sites)
         results = stored_results()
         rows = results["rows"] | {name: row}
-        results["rows"] = {n: rows[n] for n in (*everything, ADAPTED) if n in rows}
+        results["rows"] = {n: rows[n] for n in (*approaches, ADAPTED) if n in rows}
         command = "python -m benchmarks.comparison"
         results["origin"] = origin(command, seed=SEED, targets=len(sites.tasks))
         write_results("comparison", results)

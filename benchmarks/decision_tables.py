@@ -1,4 +1,4 @@
-"""The sections of docs/benchmarks.md on decisions."""
+"""Write the sections of docs/benchmarks.md on decisions; used by `benchmarks.tables`."""
 
 from statistics import mean
 

@@ -1,4 +1,4 @@
-"""The grocery tasks, and what may be changed about their libraries before a method sees them."""
+"""The grocery tasks, and changes to their libraries; used by `benchmarks.grocery_sites`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -58,26 +58,26 @@ def wrong(tasks: list[Task], libraries: list[EmbeddedLibrary], share: float, see
         references = np.flatnonzero(library.is_target(tasks[number].target))
         replaced = rng.permutation(references)[: round(share * len(references))]
         vectors = library.vectors.copy()
-        for at, stranger in zip(replaced, rng.permutation(len(strangers)), strict=False):
-            vectors[at] = known[strangers[stranger]]
+        for index, stranger in zip(replaced, rng.permutation(len(strangers)), strict=False):
+            vectors[index] = known[strangers[stranger]]
         return EmbeddedLibrary(library.dataset, vectors, library.embedder, library.skipped)
 
     return change
 
 
 def with_background(comparator: Comparator) -> Change:
-    """Return a change that adds generated photos as a class of their own, like the study's."""
+    """Return a change that adds generated photos as a class, as the study did."""
     vectors = background_vectors(comparator.embedder)
 
     def change(_number: int, library: EmbeddedLibrary) -> EmbeddedLibrary:
         photos = library.dataset
-        grown = replace(
+        dataset = replace(
             photos,
-            paths=(*photos.paths, *(Path(f"generated-{at}") for at in range(len(vectors)))),
+            paths=(*photos.paths, *(Path(f"generated-{index}") for index in range(len(vectors)))),
             labels=np.append(photos.labels, np.full(len(vectors), len(photos.classes))),
             classes=(*photos.classes, "generated"),
         )
-        both = np.concatenate([library.vectors, vectors])
-        return EmbeddedLibrary(grown, both, library.embedder, library.skipped)
+        vectors_with_background = np.concatenate([library.vectors, vectors])
+        return EmbeddedLibrary(dataset, vectors_with_background, library.embedder, library.skipped)
 
     return change

@@ -1,15 +1,14 @@
-"""Decisions on composite supplier websites made of Grocery Store photos (14 targets x 40 sites).
+"""Evaluate decisions on composite websites of Grocery Store photos (14 targets × 40 sites).
 
     python -m benchmarks.grocery_sites [--short] [--targets N]
 
 Prints one row per method: image AUC (mean over targets), site AUC (all sites pooled), accuracy,
-calibration errors and what is decided when "unsure" is allowed, with 95 % intervals; writes them to
-benchmarks/results/grocery_sites.json. Only a task's own references and library are learned from,
-save in the rows whose network was trained on the Grocery Store's train split, targets included.
-Thresholds are fixed before a site is looked at, save in the row that says "picked afterwards".
+calibration errors and coverage when "unsure" is allowed, with 95% intervals; writes them to
+benchmarks/results/grocery_sites.json. Methods learn from a task's own references and library only,
+except in the rows whose network was trained on the Grocery Store's train split, targets included.
+Thresholds are fixed before any site is scored, except in the row "picked afterwards".
 """
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from tqdm.auto import tqdm
 
 from benchmarks.common import (
     StoredEmbedder,
+    make_parser,
     origin,
     photos_folder,
     require_clean_tree,
@@ -47,9 +47,9 @@ SEED = 0
 
 def load_tasks(folder: Path, limit: int | None = None) -> list[Task]:
     """Read the composite sites."""
-    described = json.loads((folder / "grocery-sites" / "dev.json").read_text())["tasks"][:limit]
+    descriptions = json.loads((folder / "grocery-sites" / "dev.json").read_text())["tasks"][:limit]
     tasks = []
-    for task in described:
+    for task in descriptions:
         library = {
             name: [folder / path for path in paths] for name, paths in task["library"].items()
         }
@@ -72,12 +72,12 @@ def all_paths(tasks: list[Task]) -> list[Path]:
 
 
 class Photos:
-    """The tasks' photos, looked at once per comparator."""
+    """The tasks' photos, embedded once per comparator."""
 
     def __init__(
         self, tasks: list[Task], comparator: Comparator, leave_out: Sequence[Clutter] = ()
     ) -> None:
-        self.tasks, self.comparator = tasks, comparator
+        self.tasks, self.comparator, self.leave_out = tasks, comparator, leave_out
         self.libraries = [
             EmbeddedLibrary.of(load_dataset(task.library), comparator, progress=False)
             for task in tqdm(tasks, desc="libraries", leave=False)
@@ -98,24 +98,25 @@ class Photos:
             scorer = RelevanceScorer(
                 task.target,
                 embedder=self.comparator,
+                leave_out=self.leave_out,
                 **{"seed": SEED, "progress": False} | parameters,
             ).fit(change(number, library) if change else library)
             results = [scorer.decide(site) for site in self.sites[number]]
             images = pd.concat([result.images for result in results])
-            counted = (images["status"] != "left out").to_numpy()
+            is_counted = (images["status"] != "left out").to_numpy()
             probabilities = {"chance": images["probability"].to_numpy(float)}
             is_target = np.concatenate(task.is_target).astype(bool)
             runs.append(
                 {
                     "image_auc": roc_auc_score(is_target, images["score"]),
                     "is_target": is_target,
-                    "left_out": float(1 - counted.mean()),
-                    "left_out_of_target": float(1 - counted[is_target].mean()),
+                    "left_out": float(1 - is_counted.mean()),
+                    "left_out_of_target": float(1 - is_counted[is_target].mean()),
                     "score": np.array(
                         [r.share if r.probability is None else r.probability for r in results]
                     ),
-                    "decided": np.array([result.relevant for result in results]),
-                    "sure": np.array([result.decision != "unsure" for result in results]),
+                    "is_relevant": np.array([result.relevant for result in results]),
+                    "is_sure": np.array([result.decision != "unsure" for result in results]),
                     "relevant": task.relevant,
                     "threshold": scorer.rule_.similarity_threshold,
                     "results": results,
@@ -127,27 +128,29 @@ class Photos:
 
 def summary(runs: list[dict[str, object]]) -> dict[str, object]:
     """Return a method's figures over all tasks, with intervals."""
-    score, decided, relevant, sure = (
+    score, is_relevant, relevant, is_sure = (
         np.concatenate([run[name] for run in runs])
-        for name in ("score", "decided", "relevant", "sure")
+        for name in ("score", "is_relevant", "relevant", "is_sure")
     )
     aucs = np.array([run["image_auc"] for run in runs])
-    right = decided == relevant
+    is_correct = is_relevant == relevant
 
-    def site_auc(at: np.ndarray) -> float:
-        sells = relevant[at]
+    def site_auc(indices: np.ndarray) -> float:
+        sells = relevant[indices]
         pairs = sells.sum() * (~sells).sum()  # by ranks: scikit-learn's takes 200 times as long
-        above = rankdata(score[at])[sells].sum() - sells.sum() * (sells.sum() + 1) / 2
+        above = rankdata(score[indices])[sells].sum() - sells.sum() * (sells.sum() + 1) / 2
         return float(above / pairs)
 
     figures = {
         "image_auc": float(aucs.mean()),
-        "image_auc_interval": bootstrap_interval(lambda at: aucs[at].mean(), len(aucs), seed=SEED),
+        "image_auc_interval": bootstrap_interval(
+            lambda indices: aucs[indices].mean(), len(aucs), seed=SEED
+        ),
         "site_auc": site_auc(np.arange(len(score))),
         "site_auc_interval": bootstrap_interval(site_auc, len(score), seed=SEED),
-        "accuracy": float(right.mean()),
-        "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
-        "sites": len(right),
+        "accuracy": float(is_correct.mean()),
+        "accuracy_interval": wilson_interval(int(is_correct.sum()), len(is_correct)),
+        "sites": len(is_correct),
         "thresholds": sorted({round(float(run["threshold"]), 4) for run in runs}),
     }
     if any(run.get("left_out") for run in runs):  # shares of all images, and of the target's
@@ -162,24 +165,29 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
             "site_ece": expected_calibration_error(score, relevant),
             "prior_share": 0.25,
             "true_share": float(truth.mean()),
-            "coverage": float(sure.mean()),
-            "accuracy_when_sure": float(right[sure].mean()),
-            "accuracy_when_sure_interval": wilson_interval(int(right[sure].sum()), int(sure.sum())),
+            "coverage": float(is_sure.mean()),
+            "accuracy_when_sure": float(is_correct[is_sure].mean()),
+            "accuracy_when_sure_interval": wilson_interval(
+                int(is_correct[is_sure].sum()), int(is_sure.sum())
+            ),
         }
     return figures
 
 
 def best_afterwards(runs: list[dict[str, object]]) -> dict[str, object]:
-    """Pick the one similarity threshold that decides most sites rightly, knowing the truth."""
+    """Return the accuracy of the best similarity threshold, chosen with the true answers."""
     grid = np.round(np.arange(0.2, 1.0, 0.01), 2)
     relevant = np.concatenate([run["relevant"] for run in runs])
     distances = [result.images["distance"].dropna() for run in runs for result in run["results"]]
-    decided = {cut: np.array([(near <= cut).mean() >= 0.25 for near in distances]) for cut in grid}
-    best = max(grid, key=lambda cut: (decided[cut] == relevant).sum())
-    right = int((decided[best] == relevant).sum())
+
+    def n_correct(threshold: float) -> int:
+        shares = np.array([(values <= threshold).mean() for values in distances])
+        return int(((shares >= 0.25) == relevant).sum())
+
+    best = max(grid, key=n_correct)
     return {
-        "accuracy": right / len(relevant),
-        "accuracy_interval": wilson_interval(right, len(relevant)),
+        "accuracy": n_correct(best) / len(relevant),
+        "accuracy_interval": wilson_interval(n_correct(best), len(relevant)),
         "sites": len(relevant),
         "thresholds": [float(best)],
     }
@@ -192,7 +200,7 @@ def mean_of(summaries: list[dict[str, object]]) -> dict[str, object]:
 
 
 def trained_comparators(paths: list[Path]) -> dict[str, Comparator]:
-    """Return the networks that were trained on the train split, vectors kept."""
+    """Return the networks that were trained on the train split, with cached vectors."""
     network = trained_network(STRONG).comparator
     network.embedder = StoredEmbedder(network.embedder, paths)
     learner = trained_learner(FEATURES).comparator
@@ -214,8 +222,8 @@ def add_trained(
 
 
 def main() -> None:
-    """Run every method and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run every method, print and write the table."""
+    parser = make_parser(__doc__)
     parser.add_argument("--targets", type=int, help="use the first N targets only")
     parser.add_argument(
         "--short", action="store_true", help="no trained networks, no wrong references"

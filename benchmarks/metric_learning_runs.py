@@ -1,4 +1,4 @@
-"""Train the metric-learning rows of benchmarks/representation.py, and what notebook 03 reports on.
+"""Train the metric-learning models of benchmarks/representation.py and notebook 03.
 
     python -m benchmarks.metric_learning_runs [--only NAME]
 
@@ -6,9 +6,7 @@ Grocery Store, coarse classes, train split; the validation split chooses the epo
 model is kept under benchmarks/.cache/metric-learning/ with the train photos as its index.
 """
 
-import argparse
-
-from benchmarks.common import CACHE, photos_folder, stored
+from benchmarks.common import CACHE, make_parser, photos_folder, stored
 from similarity_lab import grocery_store, load_embedder
 from similarity_lab.metric_learning import EfficientNetTower, FeatureTower, MetricLearner
 
@@ -22,7 +20,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 
 
 def trained(name: str) -> MetricLearner:
-    """Return one model, from where it is kept or made now."""
+    """Return one model, from the cache if it is there."""
     folder = RUNS / name.split(", ")[1].replace(" ", "-")
     if (folder / "manifest.json").is_file():
         frozen = name == FEATURES and load_embedder("efficientnet-lite0", runtime="keras")
@@ -39,8 +37,8 @@ def trained(name: str) -> MetricLearner:
 
 
 def main() -> None:
-    """Train everything, or one."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Train all, or one, and print their histories."""
+    parser = make_parser(__doc__)
     parser.add_argument("--only", choices=list(SETTINGS))
     only = parser.parse_args().only
     for name in [only] if only else SETTINGS:

@@ -1,12 +1,11 @@
-"""Speed of the original study's loop (`similarity_lab.study.scoring`), the 1x of the speed table.
+"""Measure the speed of the original study's loop (`study.scoring`), the 1x of the speed table.
 
     python -m benchmarks.original_loop [--images N]
 
-prints scored images per second of this loop and of the package, on the same Grocery Store photos,
-in one run, and writes them to benchmarks/results/original_loop.json.
+Prints scored images per second of the loop and of the package, on the same Grocery Store photos, in
+one run, and writes them to benchmarks/results/original_loop.json.
 """
 
-import argparse
 import statistics
 import time
 
@@ -26,35 +25,41 @@ SEED = 0
 
 def main() -> None:
     """Time the loop and the package on the same images."""
-    from benchmarks.common import origin, photos_folder, require_clean_tree, write_results
+    from benchmarks.common import (
+        make_parser,
+        origin,
+        photos_folder,
+        require_clean_tree,
+        write_results,
+    )
     from benchmarks.grocery_sites import load_tasks
 
-    require_clean_tree()
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--images", type=int, default=40, help="site images for the slow loop")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
+    require_clean_tree()
     task = load_tasks(photos_folder(), 1)[0]
     references = task.library[task.target]
     images = [path for site in task.sites for path in site.paths]
-    few, many = images[: options.images], images[:1000]
+    loop_images, package_images = images[: options.images], images[:1000]
     model = load_embedder("efficientnet-lite0", color="gray", runtime="keras").model
-    embed_alone(model, few[0])
+    embed_alone(model, loop_images[0])
     draw = ReferenceDraw(n=N_REFERENCES, seed=SEED)
     slow, fast, cold = [], [], []
     for _ in range(options.repeats):
         start = time.perf_counter()
-        expected = original_distances(model, few, references, draw)
-        slow.append(len(few) / (time.perf_counter() - start))
+        expected = original_distances(model, loop_images, references, draw)
+        slow.append(len(loop_images) / (time.perf_counter() - start))
         start = time.perf_counter()
         scorer = RelevanceScorer(task.target, rule="mean-distance", seed=SEED, progress=False)
         scorer.fit({task.target: references})
-        fitted = time.perf_counter()
-        result = scorer.decide(Site.from_paths(many, name="all"))
-        done = time.perf_counter()
-        fast.append(len(many) / (done - fitted))
-        cold.append(len(many) / (done - start))
-    got = result.images["distance"].to_numpy()[: len(few)]
+        start_deciding = time.perf_counter()
+        result = scorer.decide(Site.from_paths(package_images, name="all"))
+        end = time.perf_counter()
+        fast.append(len(package_images) / (end - start_deciding))
+        cold.append(len(package_images) / (end - start))
+    distances = result.images["distance"].to_numpy()[: len(loop_images)]
     figures = {
         "original loop, images/s": statistics.median(slow),
         "package, images/s": statistics.median(fast),
@@ -63,14 +68,20 @@ def main() -> None:
         "ratio, references and loading included": statistics.median(
             c / s for c, s in zip(cold, slow, strict=True)
         ),
-        "largest difference of a distance": float(np.abs(got - expected).max()),
+        "largest difference of a distance": float(np.abs(distances - expected).max()),
         "equal decisions per image": float(
-            np.mean((got <= SIMILARITY_THRESHOLD) == (np.array(expected) <= SIMILARITY_THRESHOLD))
+            np.mean(
+                (distances <= SIMILARITY_THRESHOLD) == (np.array(expected) <= SIMILARITY_THRESHOLD)
+            )
         ),
     }
     for name, value in figures.items():
         print(f"{name:55} {value:.6g}")
-    settings = {"images": [len(few), len(many)], "repeats": options.repeats, "seed": SEED}
+    settings = {
+        "images": [len(loop_images), len(package_images)],
+        "repeats": options.repeats,
+        "seed": SEED,
+    }
     command = "python -m benchmarks.original_loop"
     results = {"origin": origin(command, **settings), "figures": figures}
     print(f"written to {write_results('original_loop', results)}")

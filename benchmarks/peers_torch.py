@@ -1,9 +1,9 @@
-"""PyTorch with the package's network and weights, and imagededup's CNN encoder (untrained).
+"""Time PyTorch with the package's network and weights, and imagededup's CNN encoder (untrained).
 
     python -m benchmarks.speed_peers        # builds an environment for it and runs this in it
 
-For every line that comes in: seconds for the pictures from arrays (PyTorch) and from the files of
-the folder that is named (imagededup, whose MobileNetV3 small is a smaller network than Lite0).
+For each line on stdin, prints as JSON the seconds for images from arrays (PyTorch) and from the
+files of the folder argument (imagededup, whose MobileNetV3 small is smaller than Lite0).
 """
 
 import json
@@ -27,19 +27,19 @@ class Lite0(torch.nn.Module):
         super().__init__()
         self.variant = VARIANTS["efficientnet-lite0"]
         tensors = read_pth(self.variant.weights_path())
-        self.folded = lambda name: [torch.tensor(part) for part in fold_batch_norm(tensors, name)]
-        self.kept: dict[str, list[torch.Tensor]] = {}
+        self.fold = lambda name: [torch.tensor(part) for part in fold_batch_norm(tensors, name)]
+        self.weights: dict[str, list[torch.Tensor]] = {}
 
     def convolution(
         self, x: torch.Tensor, name: str, *, stride: int = 1, relu: bool = True
     ) -> torch.Tensor:
         """Convolve as TensorFlow does with "same" padding."""
-        if name not in self.kept:
-            self.kept[name] = self.folded(name)
-        kernel, bias = self.kept[name]
+        if name not in self.weights:
+            self.weights[name] = self.fold(name)
+        kernel, bias = self.weights[name]
         size, kernel_size = x.shape[-1], kernel.shape[-1]
-        missing = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
-        before, after = missing // 2, missing - missing // 2
+        padding = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
+        before, after = padding // 2, padding - padding // 2
         x = functional.pad(x, (before, after, before, after))
         groups = len(kernel) if "depthwise" in name else 1
         x = functional.conv2d(x, kernel, bias, stride, groups=groups)
@@ -62,7 +62,7 @@ class Lite0(torch.nn.Module):
 
 
 def encoder() -> object:
-    """Return imagededup's CNN with a MobileNetV3 small that nobody trained."""
+    """Return imagededup's CNN with an untrained MobileNetV3 small."""
     import torchvision
     from imagededup.methods import CNN
     from imagededup.utils import CustomModel
@@ -76,7 +76,7 @@ def encoder() -> object:
 
 
 def main() -> None:
-    """Measure both whenever a line comes in."""
+    """Measure both for each line on stdin."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     folder, network, cnn = Path(sys.argv[1]), Lite0().eval(), encoder()
     pixels = torch.tensor(noise_images().transpose(0, 3, 1, 2)).float()

@@ -1,19 +1,19 @@
-"""What int8 and scaled decoding cost in decisions, on the composite grocery sites.
+"""Measure what int8 and scaled decoding change in decisions on the composite grocery sites.
 
     python -m benchmarks.precision [--rules RULE ...]
 
-Every rule decides on the vectors of Keras in float32, decoded in full, and on those of OpenVINO in
-int8, decoded by `read_scaled`; nothing else differs. int8 is the default because the areas under
-the curves fall by less than 0.001.
+Every rule decides on vectors by Keras in float32, decoded in full, and by OpenVINO in int8, decoded
+by `read_scaled`; nothing else differs. int8 is the default because the areas under the curves fall
+by less than 0.001. Writes benchmarks/results/precision.json.
 """
 
-import argparse
 from functools import cache
 
 import numpy as np
 
 from benchmarks.common import (
     StoredEmbedder,
+    make_parser,
     origin,
     photos_folder,
     require_clean_tree,
@@ -24,7 +24,7 @@ from similarity_lab import load_embedder
 from similarity_lab.distances.comparators import EmbeddingComparator
 
 RUNTIMES = {"float32": "keras", "int8": "openvino-int8"}
-SHOWN = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")
+FIGURES = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")
 
 
 def decisions(runs: list[dict[str, object]]) -> tuple[np.ndarray, np.ndarray]:
@@ -35,37 +35,37 @@ def decisions(runs: list[dict[str, object]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Decide with both and write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Decide with both precisions, print and write the figures."""
+    parser = make_parser(__doc__)
     parser.add_argument("--rules", nargs="*", default=["learned", "references", "original", "best"])
     selected = parser.parse_args().rules
     require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
     lite0, lite2 = "efficientnet-lite0", "efficientnet-lite2"
-    alone, original = references_only(tasks), {"rule": "mean-distance"}
+    no_others, original = references_only(tasks), {"rule": "mean-distance"}
     rules = {
         "learned": ("learned", lite0, 224, "rgb", None, {}),
-        "references": ("learned, references only", lite0, 224, "rgb", alone, {}),
+        "references": ("learned, references only", lite0, 224, "rgb", no_others, {}),
         "original": ("original", lite0, 224, "gray", None, original),
         "best": ("learned, best", lite2, 380, "rgb", None, {}),
     }
     rows: dict[str, dict[str, float]] = {}
 
     @cache
-    def embedded_photos(name: str, size: int, color: str, runtime: str) -> Photos:
+    def photos_of(name: str, size: int, color: str, runtime: str) -> Photos:
         embedder = load_embedder(name, input_size=size, color=color, runtime=runtime)
         return Photos(tasks, EmbeddingComparator(StoredEmbedder(embedder, paths)))
 
     for rule, name, size, color, change, parameters in (rules[key] for key in selected):
         decisions_by_precision = {}
         for precision, runtime in RUNTIMES.items():
-            runs = embedded_photos(name, size, color, runtime).decide(change, **parameters)
+            runs = photos_of(name, size, color, runtime).decide(change, **parameters)
             decisions_by_precision[precision] = decisions(runs)
             figures = summary(runs)
-            rows[f"{rule}, {precision}"] = {key: figures[key] for key in SHOWN if key in figures}
+            rows[f"{rule}, {precision}"] = {key: figures[key] for key in FIGURES if key in figures}
         pairs = zip(decisions_by_precision["float32"], decisions_by_precision["int8"], strict=True)
-        sites, images = (float((exact == rounded).mean()) for exact, rounded in pairs)
+        sites, images = (float((float32 == int8).mean()) for float32, int8 in pairs)
         rows[f"{rule}, int8"] |= {"equal site decisions": sites, "equal image decisions": images}
         print(rule, rows[f"{rule}, float32"], rows[f"{rule}, int8"], flush=True)
     command = "python -m benchmarks.precision --rules " + " ".join(selected)

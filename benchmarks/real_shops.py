@@ -14,7 +14,6 @@ pairs where it is only seen among other products count neither way. Nothing is c
 Writes benchmarks/results/real_shops_IMAGES.json; figures only, no images.
 """
 
-import argparse
 import functools
 import hashlib
 import os
@@ -31,7 +30,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from benchmarks.common import CACHE, HERE, origin, require_clean_tree, write_results
+from benchmarks.common import CACHE, HERE, make_parser, origin, require_clean_tree, write_results
 from similarity_lab import ImageDataset, RelevanceScorer, Site, load_dataset
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.relevance import SiteRelevance
@@ -253,7 +252,7 @@ def image_figures(images: pd.DataFrame) -> dict[str, float]:
 
 def main() -> None:
     """Decide on all shops and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--images", choices=["catalogue", "crawled"], default="catalogue")
     parser.add_argument("--quality", choices=["standard", "best"], default="standard")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What the number of references drawn per image does to the stability of decisions.
+"""Measure how the number of references drawn per image affects the stability of decisions.
 
     python -m benchmarks.reference_draws
 
@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from benchmarks.common import origin, photos_folder, require_clean_tree, stored, write_results
+from benchmarks.common import (
+    make_parser,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    stored,
+    write_results,
+)
 from benchmarks.grocery_sites import Task, all_paths, load_tasks
 from similarity_lab import RelevanceScorer
 from similarity_lab.distances import Cosine
@@ -40,17 +47,20 @@ def decisions(task: Task, embedder: object, digests: dict) -> dict[tuple[object,
     for n in DRAWS:
         for seed in SEEDS:
             rule = ReferenceDraw(draw="all") if n == "all" else ReferenceDraw(n=n, seed=seed)
-            drawn = [
+            distances_by_site = [
                 rule.distances(distances, [digests[path] for path in site.paths])
                 for site, distances in zip(task.sites, to_references, strict=True)
             ]
             for name, threshold in thresholds.items():
-                shares.setdefault((n, name), []).append([(d <= threshold).mean() for d in drawn])
+                shares.setdefault((n, name), []).append(
+                    [(d <= threshold).mean() for d in distances_by_site]
+                )
     return {key: np.array(values) for key, values in shares.items()}
 
 
 def main() -> None:
     """Decide every site with every seed and print the table."""
+    make_parser(__doc__).parse_args()
     require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
@@ -61,16 +71,18 @@ def main() -> None:
     rows = []
     for n, threshold in runs[0]:
         shares = np.concatenate([run[n, threshold] for run in runs], axis=1)
-        decided = shares >= RELEVANT
-        often = decided.mean(axis=0)
+        is_relevant = shares >= RELEVANT
+        frequency = is_relevant.mean(axis=0)  # of "relevant", over seeds, by site
         rows.append(
             {
                 "threshold": threshold,
                 "references drawn": n,
                 "spread of the share": float(shares.std(axis=0).mean()),
-                "sites that change with the seed": float(((often > 0) & (often < 1)).mean()),
-                "two seeds disagree": float((2 * often * (1 - often)).mean() * 20 / 19),
-                "accuracy, mean of seeds": float((decided == truth).mean()),
+                "sites that change with the seed": float(
+                    ((frequency > 0) & (frequency < 1)).mean()
+                ),
+                "two seeds disagree": float((2 * frequency * (1 - frequency)).mean() * 20 / 19),
+                "accuracy, mean of seeds": float((is_relevant == truth).mean()),
             }
         )
     table = pd.DataFrame(rows).sort_values("threshold", kind="stable")

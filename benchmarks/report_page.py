@@ -1,13 +1,12 @@
-"""How long the report takes to write, how large it is, and how quick it is in a browser.
+"""Measure how long the report takes to write, its size, and its speed in a browser.
 
-python -m benchmarks.report_page [--sites 1000] [--images 50] [--distinct 4000]
+    python -m benchmarks.report_page [--sites 1000] [--images 50] [--distinct 4000]
 
-Decisions and pictures are made up: as many files as images, of which `--distinct` have content of
-their own and are decoded, so that many thumbnails are written; all files are hashed. The browser
-is Debian's Chromium without a window.
+Decisions and images are synthetic: one file per image, of which `--distinct` differ and are decoded
+to thumbnails; all files are hashed. The browser is headless Chromium, as Debian packages it. Writes
+benchmarks/results/report_page.json.
 """
 
-import argparse
 import shutil
 import tempfile
 import time
@@ -17,27 +16,29 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.common import origin, require_clean_tree, write_results
+from benchmarks.common import make_parser, origin, require_clean_tree, write_results
 from similarity_lab._version import versions
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.report import write_report
 
-_DRAWN = 40  # different drawings; a few bytes behind the end make each file's content its own
+_N_DRAWINGS = 40  # different drawings; a few bytes appended make each file's content unique
 _SIDE = 400  # pixels
 
 
 def main() -> None:
-    """Write a report of made-up decisions, open it, print and keep the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Write a report of synthetic decisions, open it, print and write the figures."""
+    parser = make_parser(__doc__)
     parser.add_argument("--sites", type=int, default=1000)
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--distinct", type=int, default=4000)
     options = parser.parse_args()
     require_clean_tree()
-    with tempfile.TemporaryDirectory() as place:
-        results = made_up(options.sites, options.images, options.distinct, Path(place) / "photos")
-        report = Path(place) / "report"
+    with tempfile.TemporaryDirectory() as parent:
+        results = synthetic_results(
+            options.sites, options.images, options.distinct, Path(parent) / "photos"
+        )
+        report = Path(parent) / "report"
         figures = {"sites": options.sites, "images_per_site": options.images}
         for run in ("first", "again"):
             start = time.perf_counter()
@@ -51,25 +52,23 @@ def main() -> None:
     write_results("report_page", {"origin": origin(command, seed=0), "figures": figures})
 
 
-def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRelevance]:
+def synthetic_results(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRelevance]:
     """Return decisions on photos that are drawn into `folder`."""
     rng = np.random.default_rng(0)
     folder.mkdir()
-    drawings = [drawing(rng) for _ in range(_DRAWN)]
+    drawings = [draw_photo(rng) for _ in range(_N_DRAWINGS)]
     references = [str(folder / f"reference-{number}.jpg") for number in range(30)]
     for number, reference in enumerate(references):
         Path(reference).write_bytes(drawings[number])
     results = []
     for number in range(sites):
-        place = folder / f"site-{number:05}"
-        place.mkdir()
+        site_folder = folder / f"site-{number:05}"
+        site_folder.mkdir()
         table = pd.DataFrame(index=range(images), columns=SCORE_COLUMNS)
-        paths = [place / f"{at:03}.jpg" for at in range(images)]
-        for at, path in enumerate(paths):
-            path.write_bytes(
-                drawings[(number * images + at) % distinct % _DRAWN]
-                + f"{(number * images + at) % distinct}".encode()
-            )
+        paths = [site_folder / f"{index:03}.jpg" for index in range(images)]
+        for index, path in enumerate(paths):
+            content = (number * images + index) % distinct
+            path.write_bytes(drawings[content % _N_DRAWINGS] + str(content).encode())
         chance = rng.beta(0.2, 0.8, images)
         table["path"] = pd.Series(paths, dtype=object)
         table["status"], table["reason"], table["confusable"] = "scored", "", "dates"
@@ -89,7 +88,7 @@ def made_up(sites: int, images: int, distinct: int, folder: Path) -> list[SiteRe
     return results
 
 
-def drawing(rng: np.random.Generator) -> bytes:
+def draw_photo(rng: np.random.Generator) -> bytes:
     """Return a JPEG of smooth colours with some grain, about as large as a shop's photo."""
     coarse = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
     smooth = np.asarray(Image.fromarray(coarse).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
@@ -101,7 +100,7 @@ def drawing(rng: np.random.Generator) -> bytes:
 
 
 def sizes(index: Path) -> dict[str, float]:
-    """Return the sizes of what was written, in kilobytes."""
+    """Return the sizes of the report's files, in kilobytes or as named."""
     pages = [path.stat().st_size for path in (index.parent / "sites").iterdir()]
     thumbs = [path.stat().st_size for path in (index.parent / "thumbs").iterdir()]
     return {
@@ -117,7 +116,7 @@ def in_browser(index: Path, runs: int = 5) -> dict[str, float]:
     """Return medians in milliseconds; after a step the page is laid out before the clock stops."""
     from playwright.sync_api import sync_playwright
 
-    timed = """(step) => {
+    time_step = """(step) => {
       const start = performance.now();
       if (step === "sort") document.querySelector("thead button").click();
       const find = document.getElementById("find");
@@ -133,14 +132,14 @@ def in_browser(index: Path, runs: int = 5) -> dict[str, float]:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        loaded = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+        load_time = "performance.getEntriesByType('navigation')[0].loadEventEnd"
         for _ in range(runs):
             page.goto(index.as_uri())
-            figures["load"].append(page.evaluate(loaded))
+            figures["load"].append(page.evaluate(load_time))
             for step in ("sort", "filter"):
-                figures[step].append(page.evaluate(timed, step))
+                figures[step].append(page.evaluate(time_step, step))
             page.goto(site.as_uri())
-            figures["site_page"].append(page.evaluate(loaded))
+            figures["site_page"].append(page.evaluate(load_time))
         browser.close()
     return {f"{name}_ms": round(float(np.median(times)), 1) for name, times in figures.items()}
 

@@ -1,11 +1,11 @@
-"""How well each comparator represents products: Grocery Store, official split.
+"""Measure how well each comparator separates products: Grocery Store, official split.
 
     python -m benchmarks.representation
 
 For every comparator: verification over all pairs of test photos, retrieval among them, and top-1 of
-the nearest training photo. Networks are trained on the train split's coarse classes and chosen on
-the validation split (benchmarks/siamese_runs.py and metric_learning_runs.py, which this runs where
-needed); the test split chooses nothing. Writes benchmarks/results/representation.json.
+the nearest training photo. Networks are trained on the train split's coarse classes and selected on
+the validation split (by benchmarks/siamese_runs.py and metric_learning_runs.py, if they are not
+cached); nothing is chosen on the test split. Writes benchmarks/results/representation.json.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import pandas as pd
 
 from benchmarks.common import (
     StoredEmbedder,
+    make_parser,
     origin,
     photos_folder,
     require_clean_tree,
@@ -38,11 +39,11 @@ FAULTY = ("architecture 1, categorical cross-entropy", "architecture 2, every ne
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One comparator's figures, and what each test photo found (for paired differences)."""
+class Measurement:
+    """One comparator's figures, and those of each test photo, for paired differences."""
 
     figures: dict[str, object]
-    found: dict[str, np.ndarray]
+    by_photo: dict[str, np.ndarray]
 
 
 def datasets() -> dict[str, ImageDataset]:
@@ -55,79 +56,85 @@ def datasets() -> dict[str, ImageDataset]:
     }
 
 
-def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between) -> Measured:
+def measure(data: dict[str, ImageDataset], embedder: Embedder, between: Between) -> Measurement:
     """Return the figures of one comparator."""
     test = embedder.embed(data["test coarse"].paths).vectors
     pairs = pair_distances(test, data["test coarse"].labels, between)
-    retrieved = evaluate_retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
+    retrieval = evaluate_retrieval(test, data["test coarse"].labels, distance=between, seed=SEED)
     figures: dict[str, object] = {
         "verification_auc": pairs.auc,
         "verification_auc_interval": pairs.auc_interval(seed=SEED, repeats=REPEATS),
         "equal_error_rate": pairs.equal_error_rate,
     }
-    intervals = retrieved.intervals(seed=SEED)
-    for name, value in retrieved.means().items():
+    intervals = retrieval.intervals(seed=SEED)
+    for name, value in retrieval.means().items():
         figures |= {name: value, f"{name}_interval": intervals[name]}
-    each = retrieved.queries
-    found = {
-        "recall@1": each["recall@1"].to_numpy(),
-        "map": each["average_precision"].to_numpy(),
+    queries = retrieval.queries
+    by_photo = {
+        "recall@1": queries["recall@1"].to_numpy(),
+        "map": queries["average_precision"].to_numpy(),
     }
     for level in ("coarse", "fine"):
-        gallery, searched = data[f"train {level}"], data[f"test {level}"]
+        gallery, test_photos = data[f"train {level}"], data[f"test {level}"]
         vectors = embedder.embed(gallery.paths).vectors
-        queries = embedder.embed(searched.paths).vectors
-        right = nearest_labels(queries, vectors, gallery.labels, between) == searched.labels
-        found[f"top1_{level}"] = right.astype(float)
-        figures[f"top1_{level}"] = float(right.mean())
-        figures[f"top1_{level}_interval"] = wilson_interval(int(right.sum()), len(right))
-    return Measured(figures, found)
+        test_vectors = embedder.embed(test_photos.paths).vectors
+        is_correct = (
+            nearest_labels(test_vectors, vectors, gallery.labels, between) == test_photos.labels
+        )
+        by_photo[f"top1_{level}"] = is_correct.astype(float)
+        figures[f"top1_{level}"] = float(is_correct.mean())
+        figures[f"top1_{level}_interval"] = wilson_interval(int(is_correct.sum()), len(is_correct))
+    return Measurement(figures, by_photo)
 
 
-def differences(one: Measured, other: Measured) -> dict[str, tuple[float, float]]:
+def differences(one: Measurement, other: Measurement) -> dict[str, tuple[float, float]]:
     """Return paired bootstrap intervals of one comparator's figures minus the other's."""
     return {
         f"{name}_minus_baseline_interval": bootstrap_interval(
-            lambda at, gain=one.found[name] - other.found[name]: float(gain[at].mean()),
-            len(one.found[name]),
+            lambda indices, gain=one.by_photo[name] - other.by_photo[name]: float(
+                gain[indices].mean()
+            ),
+            len(one.by_photo[name]),
             seed=SEED,
         )
-        for name in one.found
+        for name in one.by_photo
     }
 
 
 def main() -> None:
     """Measure every comparator and print the table."""
+    make_parser(__doc__).parse_args()
     require_clean_tree()
     data = datasets()
     paths = sorted({path for dataset in data.values() for path in dataset.paths})
     cosine = Cosine().pairwise
-    measured = {}
+    measurements = {}
     for name, embedder, color in (
         ("cosine, gray lite0", "efficientnet-lite0", "gray"),
         (BASELINE, "efficientnet-lite0", "rgb"),
         ("cosine, colour lite2", "efficientnet-lite2", "rgb"),
     ):
-        measured[name] = measure(data, stored(embedder, color, paths), cosine)
+        measurements[name] = measure(data, stored(embedder, color, paths), cosine)
     for name in (*FAULTY, *FAULTLESS, STRONG):
         # The study kept the last epoch; choosing one on validation photos would hide the fault.
         comparator = trained(name, keep="last" if name in FAULTY else "best").comparator
         embedder = StoredEmbedder(comparator.embedder, paths)
-        measured[name] = measure(data, embedder, comparator.between)
+        measurements[name] = measure(data, embedder, comparator.between)
     frozen = stored("efficientnet-lite0", "rgb", paths)
     for name in METRIC:
         comparator = trained_metric(name).comparator
         head = comparator.embedder
-        # A head on frozen features needs no photo again, only their kept vectors.
+        # A head on frozen features needs only their cached vectors, no photos.
         embedder = (
             HeadEmbedder(frozen, head.head)
             if head.base.name == frozen.name
             else StoredEmbedder(head, paths)
         )
-        measured[name] = measure(data, embedder, comparator.between)
+        measurements[name] = measure(data, embedder, comparator.between)
     rows = {
-        name: result.figures | ({} if name == BASELINE else differences(result, measured[BASELINE]))
-        for name, result in measured.items()
+        name: result.figures
+        | ({} if name == BASELINE else differences(result, measurements[BASELINE]))
+        for name, result in measurements.items()
     }
     settings = {"seed": SEED, "epochs": EPOCHS, "steps": STEPS, "bootstrap": REPEATS}
     results = {"origin": origin("python -m benchmarks.representation", **settings), "rows": rows}

@@ -1,4 +1,4 @@
-"""Results as Markdown: what the sections of docs/benchmarks.md are made with."""
+"""Format results as Markdown; used by `benchmarks.tables`."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def origin_line(results: dict) -> str:
-    """Return where the numbers come from."""
+    """Return the line that names command, commit and machine of the results."""
     origin = results["origin"]
     machine, version = origin["machine"], origin["versions"]
     command = re.sub(r"benchmarks/(\w+)\.py", r"-m benchmarks.\1", origin["command"])  # before 2.0

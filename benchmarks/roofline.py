@@ -1,14 +1,13 @@
-"""How close embedding is to what the processor can do, and where the rest goes.
+"""Measure how close embedding comes to the limits of the processor, and where the time goes.
 
     python -m benchmarks.roofline
 
-Arithmetic is counted from the network's shapes. What the processor can do is what one core reaches
-on the friendliest layer there is, a wide 1 x 1 convolution, under the same runtime and in the same
-precision, so that nobody needs to know which instructions (AVX2, AVX-512, VNNI) it has. Times are
-processor seconds of one core, so other work on the machine matters little.
+Multiplications are counted from the network's shapes. The limit is the rate that one core reaches
+on the most favourable layer, a wide 1 × 1 convolution, under the same runtime and in the same
+precision, whatever instructions (AVX2, AVX-512, VNNI) it has. Times are processor seconds of one
+core, so other work on the machine matters little. Writes benchmarks/results/roofline.json.
 """
 
-import argparse
 import time
 from collections import Counter
 
@@ -16,7 +15,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from benchmarks.common import origin, require_clean_tree, write_results
+from benchmarks.common import make_parser, origin, require_clean_tree, write_results
 from similarity_lab.embedders.lite import HEAD, STEM, VARIANTS
 from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
 from similarity_lab.embedders.openvino_lite import usable_cores
@@ -54,20 +53,20 @@ def widest_layer(precision: str) -> ov.Model:
     return ov.Model([ops.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1])], [pixels], "wide")
 
 
-def compiled(graph: ov.Model, **settings: object) -> ov.CompiledModel:
+def compile_graph(graph: ov.Model, **settings: object) -> ov.CompiledModel:
     """Compile for one core."""
-    one = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return ov.Core().compile_model(graph, "CPU", {**one, **settings})
+    options = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    return ov.Core().compile_model(graph, "CPU", {**options, **settings})
 
 
 def highest_rate(precision: str, repeats: int) -> float:
-    """Return billions of multiplications per second that one core reaches at best."""
-    request = compiled(widest_layer(precision), PERF_COUNT=True).create_infer_request()
+    """Return the highest rate of one core, in billions of multiplications per second."""
+    request = compile_graph(widest_layer(precision), PERF_COUNT=True).create_infer_request()
     values = np.random.default_rng(0).uniform(0, 6, (1, SIDE, 32, 32)).astype(np.float32)
     best = np.inf
     for _ in range(repeats + 1):
         request.infer([values])
-        for node in request.get_profiling_info():  # without bringing the values into its layout
+        for node in request.get_profiling_info():  # without converting the input's layout
             if node.node_type == "Convolution":
                 best = min(best, node.real_time.total_seconds())
     return SIDE * SIDE * 32 * 32 / best / 1e9
@@ -78,16 +77,16 @@ def profile(precision: str, repeats: int) -> tuple[float, dict[str, float]]:
     int8 = Int8.packaged(VARIANT) if precision == "int8" else None
     graph = lite_graph(VARIANT, (SIZE, SIZE), 3, int8)
     graph.reshape([BATCH, SIZE, SIZE, 3])
-    request = compiled(graph, PERF_COUNT=True).create_infer_request()
+    request = compile_graph(graph, PERF_COUNT=True).create_infer_request()
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
     request.infer([pixels])
     best, kinds = np.inf, Counter()
     for _ in range(repeats):
         start = time.process_time()
         request.infer([pixels])
-        spent = (time.process_time() - start) * 1000 / BATCH
-        if spent < best:
-            best, kinds = spent, Counter()
+        milliseconds_per_image = (time.process_time() - start) * 1000 / BATCH
+        if milliseconds_per_image < best:
+            best, kinds = milliseconds_per_image, Counter()
             for node in request.get_profiling_info():
                 name = node.node_name
                 kind = (
@@ -102,7 +101,7 @@ def profile(precision: str, repeats: int) -> tuple[float, dict[str, float]]:
 
 def main() -> None:
     """Measure, print and write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=40)
     repeats = parser.parse_args().repeats
     require_clean_tree()
@@ -111,18 +110,20 @@ def main() -> None:
     for precision in ("float32", "int8"):
         rate = highest_rate(precision, repeats)
         figures[f"{precision}, billions/s of one core at best"] = rate
-        spent, kinds = profile(precision, repeats)
-        figures[f"{precision}, ms of one core per image"] = spent
-        reached = sum(counts.values()) / spent  # millions per ms are billions per s
-        figures[f"{precision}, billions/s"] = reached
-        hours = spent * 1e6 / 1000 / 3600 / usable_cores()
+        milliseconds_per_image, kinds = profile(precision, repeats)
+        figures[f"{precision}, ms of one core per image"] = milliseconds_per_image
+        rate_of_network = (
+            sum(counts.values()) / milliseconds_per_image
+        )  # millions per ms are billions per s
+        figures[f"{precision}, billions/s"] = rate_of_network
+        hours = milliseconds_per_image * 1e6 / 1000 / 3600 / usable_cores()
         figures[f"{precision}, hours of all cores to embed a million decoded images"] = hours
-        figures[f"{precision}, part of what the core can do"] = reached / rate
+        figures[f"{precision}, part of what the core can do"] = rate_of_network / rate
         total = sum(kinds.values())
-        for kind, taken in sorted(kinds.items(), key=lambda item: -item[1]):
+        for kind, milliseconds in sorted(kinds.items(), key=lambda item: -item[1]):
             share = f"{counts[kind] / sum(counts.values()):.0%}" if kind in counts else "none"
             figures[f"{precision}, part of the time in {kind} ({share} of the arithmetic)"] = (
-                taken / total
+                milliseconds / total
             )
     for label, value in figures.items():
         print(f"{label:75} {value:.4g}")

@@ -1,15 +1,21 @@
-"""Where an epoch of architecture 2 spends its time: decoding, drawing pairs, arithmetic.
+"""Measure where an epoch of architecture 2 spends its time: decoding, pairs, arithmetic.
 
     python -m benchmarks.siamese_epoch
 
-2,640 photos, 5,280 pairs of 128 x 128 gray in batches of 64. The first epoch decodes every photo
-once; after that, batches are made of pixels kept in memory. "arithmetic" is as many steps on one
-batch that is there already. Writes benchmarks/results/siamese_epoch.json.
+2,640 photos, 5,280 pairs of 128 × 128 gray images in batches of 64. The first epoch decodes every
+photo once; later batches come from cached pixels. "arithmetic" is as many steps on one ready batch.
+Writes benchmarks/results/siamese_epoch.json.
 """
 
 import time
 
-from benchmarks.common import origin, photos_folder, require_clean_tree, write_results
+from benchmarks.common import (
+    make_parser,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    write_results,
+)
 from similarity_lab import grocery_store
 from similarity_lab.backend import keras
 from similarity_lab.pairs import PairStream
@@ -20,13 +26,14 @@ SEED = 0
 
 def seconds(work: object, *arguments: object) -> float:
     """Return how long a call takes."""
-    started = time.perf_counter()
+    start = time.perf_counter()
     work(*arguments)
-    return time.perf_counter() - started
+    return time.perf_counter() - start
 
 
 def main() -> None:
     """Time the parts of an epoch, and a whole one."""
+    make_parser(__doc__).parse_args()
     require_clean_tree()
     photos = grocery_store(photos_folder() / "grocery-store", "train", "coarse")
     stream = PairStream(photos, size=128, color="gray", seed=SEED)
@@ -44,14 +51,14 @@ def main() -> None:
 
     first = seconds(batches)
     stream.start_epoch(1)
-    later, drawn = seconds(batches), seconds(stream.start_epoch, 2)
+    later, drawing = seconds(batches), seconds(stream.start_epoch, 2)
     batch = tuple(keras.tree.map_structure(keras.ops.convert_to_tensor, stream[0]))
     steps = seconds(arithmetic)
     whole = seconds(lambda: network.fit(stream, verbose=0, shuffle=False))
     figures = {
         "batches, first epoch (decodes every photo once), s": first,
         "batches, later epochs, s": later,
-        "drawing the pairs of an epoch, s": drawn,
+        "drawing the pairs of an epoch, s": drawing,
         "arithmetic, s": steps,
         "whole epoch, s": whole,
         "arithmetic / whole epoch": steps / whole,

@@ -1,15 +1,14 @@
-"""Train what benchmarks/representation.py and notebooks/02_siamese_networks.ipynb report on.
+"""Train the networks of benchmarks/representation.py and notebooks/02_siamese_networks.ipynb.
 
     python -m benchmarks.siamese_runs [--only NAME]
 
 Grocery Store, coarse classes, train and validation split. Each training is kept under
-benchmarks/.cache/siamese/ and goes on where it stopped; the notebook finds them there.
+benchmarks/.cache/siamese/ and resumes from there; the notebook reads them.
 """
 
-import argparse
 from typing import Literal
 
-from benchmarks.common import CACHE, photos_folder
+from benchmarks.common import CACHE, make_parser, photos_folder
 from similarity_lab import grocery_store
 from similarity_lab.siamese import TrainingRun, train_strong
 from similarity_lab.study import EXPERIMENTS, run_experiment
@@ -20,7 +19,7 @@ STRONG = "strong"
 
 
 def trained(name: str, *, keep: Literal["best", "last"] = "best") -> TrainingRun:
-    """Return one training, from where it is kept or made now."""
+    """Return one training run, from the cache if it is complete there."""
     root = photos_folder() / "grocery-store"
     photos, validation = (grocery_store(root, split, "coarse") for split in ("train", "val"))
     if name == STRONG:
@@ -31,8 +30,8 @@ def trained(name: str, *, keep: Literal["best", "last"] = "best") -> TrainingRun
 
 
 def main() -> None:
-    """Train everything, or one."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Train all, or one, and print validation AUCs."""
+    parser = make_parser(__doc__)
     parser.add_argument("--only", choices=[*EXPERIMENTS, STRONG])
     only = parser.parse_args().only
     for name in [only] if only else [STRONG, *EXPERIMENTS]:

@@ -1,15 +1,14 @@
-"""How fast the package is beside the original loop, the machine, and others that do the same work.
+"""Measure the speed of the package, the original loop, and the limits of the machine.
 
     python -m benchmarks.speed [--images N] [--repeats N] [--memory N ...]
 
-Everything is measured in short blocks that take turns, so that whatever else the machine does
-meets all of them alike; figures are medians of the blocks, ratios medians of ratios within a turn.
-The ceiling is two cores over the processor time that embedding and decoding an image take when
-each has the machine to itself. benchmarks/speed_peers.py measures the peers that need packages of
-their own, benchmarks/stores.py what could keep vectors.
+Short blocks are interleaved, so that other work on the machine affects all of them alike; figures
+are medians over turns, ratios medians of the ratios within a turn. The ceiling is the number of
+cores divided by the processor time of embedding and of decoding an image, each measured alone.
+benchmarks/speed_peers.py measures other tools, benchmarks/stores.py stores of vectors. Writes
+benchmarks/results/speed.json.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -22,7 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import PEAK, origin, photos_folder, require_clean_tree, write_results
+from benchmarks.common import (
+    PEAK,
+    make_parser,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    write_results,
+)
 from benchmarks.grocery_sites import Task, load_tasks
 from benchmarks.original_loop import SEED
 from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
@@ -69,7 +75,7 @@ class Stopwatch:
 
 
 def original_rule(task: Task, images: list[Path], runtime: str) -> Block:
-    """Score by the original rule: loading the network and embedding the references included."""
+    """Return a block that decides by the original rule, including loading and references."""
     references = {task.target: task.library[task.target]}
 
     def block() -> int:
@@ -84,7 +90,7 @@ def original_rule(task: Task, images: list[Path], runtime: str) -> Block:
 
 
 def scoring(scorer: RelevanceScorer, images: list[Path]) -> Block:
-    """Score one site with a scorer that is fitted."""
+    """Return a block that decides on one site with a fitted scorer."""
 
     def block() -> int:
         scorer.decide(Site.from_paths(images, name="all"))
@@ -94,7 +100,7 @@ def scoring(scorer: RelevanceScorer, images: list[Path]) -> Block:
 
 
 def embedding(embedder: StreamingEmbedder, images: list[Path] | np.ndarray) -> Block:
-    """Embed files or arrays."""
+    """Return a block that embeds files or arrays."""
 
     def block() -> int:
         embedder.embed(images, progress=False)
@@ -104,7 +110,7 @@ def embedding(embedder: StreamingEmbedder, images: list[Path] | np.ndarray) -> B
 
 
 def decoding(read: Callable, images: list[Path]) -> Block:
-    """Decode on one core."""
+    """Return a block that decodes on one core."""
 
     def block() -> int:
         for image in images:
@@ -115,7 +121,7 @@ def decoding(read: Callable, images: list[Path]) -> Block:
 
 
 def keras_blocks(pixels: np.ndarray) -> dict[str, Block]:
-    """Return the same network the way one would run it with Keras and TensorFlow."""
+    """Return blocks that run the same network by Keras and TensorFlow, as is usual."""
     import tensorflow as tf
 
     model = load_embedder(runtime="keras").model
@@ -127,15 +133,15 @@ def keras_blocks(pixels: np.ndarray) -> dict[str, Block]:
         return len(values)
 
     def in_graph() -> int:
-        for at in range(0, len(values), 16):
-            graph(tf.constant(values[at : at + 16]))
+        for index in range(0, len(values), 16):
+            graph(tf.constant(values[index : index + 16]))
         return len(values) // 16 * 16
 
     return {"Keras predict, arrays": predict, "TensorFlow graph, arrays": in_graph}
 
 
 def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
-    """Return everything that is measured in images per second."""
+    """Return all blocks that are measured in images per second."""
     references = task.library[task.target]
     model = load_embedder(color="gray", runtime="keras").model
     draw = ReferenceDraw(n=N_REFERENCES, seed=SEED)
@@ -146,16 +152,16 @@ def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
         return LOOP_IMAGES
 
     float32, int8 = (load_embedder(runtime=name) for name in ("openvino", "openvino-int8"))
-    learned = RelevanceScorer(task.target, progress=False).fit(task.library)
-    cached = RelevanceScorer(task.target, store=folder, progress=False).fit(task.library)
-    cached.decide(Site.from_paths(images, name="all"))
+    learned_scorer = RelevanceScorer(task.target, progress=False).fit(task.library)
+    cached_scorer = RelevanceScorer(task.target, store=folder, progress=False).fit(task.library)
+    cached_scorer.decide(Site.from_paths(images, name="all"))
     pixels = np.stack([read_image(path, size=SIZE) for path in images[:64]])
     return {
         "original loop": loop,
         "original rule, float32, cold": original_rule(task, images, "openvino"),
         "original rule, int8, cold": original_rule(task, images, "openvino-int8"),
-        "learned rule (default), cold": scoring(learned, images),
-        "learned rule (default), cached": scoring(cached, images),
+        "learned rule (default), cold": scoring(learned_scorer, images),
+        "learned rule (default), cached": scoring(cached_scorer, images),
         "embedding, float32, files": embedding(float32, images),
         "embedding, int8, files": embedding(int8, images),
         "embedding, float32, arrays": embedding(float32, pixels),
@@ -167,18 +173,18 @@ def blocks(task: Task, images: list[Path], folder: Path) -> dict[str, Block]:
 
 
 def ceilings(watch: Stopwatch) -> dict[str, float]:
-    """Return what the cores could do at most, and which part of it is reached."""
+    """Return the highest possible rates of the machine, and the part that is reached."""
     figures = {}
-    for precision, how in (("float32", "plain"), ("int8", "scaled")):
-        spent = watch.core(f"embedding, {precision}, arrays")
-        spent += watch.core(f"decoding, {how}, one core")
-        ceiling = usable_cores() / spent
+    for precision, decoder in (("float32", "plain"), ("int8", "scaled")):
+        seconds = watch.core(f"embedding, {precision}, arrays")
+        seconds += watch.core(f"decoding, {decoder}, one core")
+        ceiling = usable_cores() / seconds
         figures[f"{precision}, ceiling, images/s"] = ceiling
         figures[f"{precision}, part of it reached"] = (
             watch.rate(f"embedding, {precision}, files") / ceiling
         )
         figures[f"{precision}, processor time, files over parts"] = (
-            watch.core(f"embedding, {precision}, files") / spent
+            watch.core(f"embedding, {precision}, files") / seconds
         )
     return figures
 
@@ -189,8 +195,8 @@ def first_answer(task: Task, images: list[Path], folder: Path, repeats: int) -> 
     site.mkdir()
     for number, image in enumerate(images[:40]):
         (site / f"{number:02}.jpg").write_bytes(image.read_bytes())
-    fitted = RelevanceScorer(task.target, progress=False).fit(task.library)
-    fitted.save(scorer)
+    fitted_scorer = RelevanceScorer(task.target, progress=False).fit(task.library)
+    fitted_scorer.save(scorer)
     command = "from similarity_lab.cli import main; import sys; sys.exit(main())"
     score = [sys.executable, "-c", command, "decide", "--quiet", "--scorer", str(scorer), str(site)]
     score += ["--store", str(folder / "kept")]
@@ -206,7 +212,7 @@ def first_answer(task: Task, images: list[Path], folder: Path, repeats: int) -> 
             start = time.perf_counter()
             subprocess.run(words, check=True, capture_output=True)
             times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 MEMORY = f"""{PEAK}
@@ -223,7 +229,7 @@ print(peak() - before)
 
 
 def memory(images: list[Path], counts: list[int]) -> dict[str, float]:
-    """Return by how many MiB the peak rises above a warm model's, vectors included."""
+    """Return the MiB of peak memory above a warm model, including the vectors."""
     names = json.dumps([str(image) for image in images[:64]])
     figures = {}
     for count in counts:
@@ -238,7 +244,7 @@ def memory(images: list[Path], counts: list[int]) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print and write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--images", type=int, default=400, help="site images in a block")
     parser.add_argument("--repeats", type=int, default=7, help="turns")
     parser.add_argument("--memory", type=int, nargs="*", default=[1_000, 10_000, 100_000])

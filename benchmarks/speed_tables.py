@@ -1,4 +1,4 @@
-"""The sections of docs/benchmarks.md on speed."""
+"""Write the sections of docs/benchmarks.md on speed; used by `benchmarks.tables`."""
 
 from benchmarks.result_tables import figures, load, origin_line, table
 
@@ -60,7 +60,7 @@ def precision() -> str:
 
 
 def speed_sections() -> list[str]:
-    """Return them in order."""
+    """Return the sections on speed, in order."""
     return [
         figures("original_loop", LOOP),
         speed(),
@@ -83,18 +83,18 @@ def speed() -> str:
         ]
         for name, row in results["rows"].items()
     ]
-    load_ = results["load"]
-    busy = (
-        f"While this ran, {load_['least']:.1f} to {load_['most']:.1f} processes wanted "
-        f"{load_['cores']} cores.\n"
+    average = results["load"]
+    load_line = (
+        f"While this ran, {average['least']:.1f} to {average['most']:.1f} processes wanted "
+        f"{average['cores']} cores.\n"
     )
     limits = [[label, f"{value:.4g}"] for label, value in results["figures"].items()]
-    parts = [SPEED, table(head, rows), LIMITS, table(["", "measured"], limits), busy]
+    parts = [SPEED, table(head, rows), LIMITS, table(["", "measured"], limits), load_line]
     return "\n".join([*parts, origin_line(results)])
 
 
 def peers() -> str:
-    """Return the section on others that do the same work."""
+    """Return the section on other tools."""
     results = load("speed_peers")
     embedding = [[name, f"{rate:.3g}"] for name, rate in results["embedding"].items()]
     names = list(dict.fromkeys(name for row in results["stores"].values() for name in row))

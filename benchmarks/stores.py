@@ -1,13 +1,13 @@
-"""What could keep vectors: the package's store (SQLite) beside LanceDB, Parquet, usearch, FAISS.
+"""Compare stores of vectors: the package's (SQLite), LanceDB, Parquet, usearch, FAISS.
 
-    python -m benchmarks.speed_peers        # builds the peers' environment and runs this in it
+    python -m benchmarks.speed_peers        # builds the environment and runs this in it
 
-Synthetic vectors in clusters, as image features are. Put is done in batches of 128, as a run of the
-package does; get asks for 40 contents by key in a store that was just opened; nearest asks for the
-five nearest of one vector in a store that is open, exactly unless a name says otherwise.
+Synthetic vectors in clusters, like those of images. Vectors are put in batches of 128, as the
+package does; get reads 40 by key from a newly opened store; nearest finds the five nearest of one
+vector in an open store, exactly unless its name says otherwise.
 """
 
-# ruff: noqa: D102 - every store has the same methods, which the text above tells
+# ruff: noqa: D102 - the docstring above describes the methods of every store
 import argparse
 import hashlib
 import json
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-DIMENSION, BATCH, ASKED, NEAREST = 1280, 128, 40, 5
+DIMENSION, BATCH, N_KEYS, NEAREST = 1280, 128, 40, 5
 QUERIES, MANY = 20, 10_000  # fewer among many, where exact ones take seconds
 
 
@@ -98,12 +98,18 @@ class Lance:
         self.count += len(keys)
 
     def get(self, keys: list[str]) -> int:
-        quoted = ", ".join(f"'{one}'" for one in keys)
-        return self.table.search().where(f"key IN ({quoted})").limit(len(keys)).to_arrow().num_rows
+        quoted_keys = ", ".join(f"'{one}'" for one in keys)
+        return (
+            self.table.search()
+            .where(f"key IN ({quoted_keys})")
+            .limit(len(keys))
+            .to_arrow()
+            .num_rows
+        )
 
     def nearest(self, query: np.ndarray) -> list[int]:
-        rows_found = self.table.search(query).distance_type("cosine").limit(NEAREST)
-        return rows_found.to_arrow()["number"].to_pylist()
+        search = self.table.search(query).distance_type("cosine").limit(NEAREST)
+        return search.to_arrow()["number"].to_pylist()
 
 
 class Parquet:
@@ -135,9 +141,9 @@ class Parquet:
         if self.matrix is None:
             column = pq.read_table(self.folder, columns=["vector"])["vector"].combine_chunks()
             self.matrix = column.flatten().to_numpy().reshape(-1, DIMENSION)
-        away = 1 - self.matrix @ query
-        best = np.argpartition(away, NEAREST)[:NEAREST]
-        return best[np.argsort(away[best])].tolist()
+        distances = 1 - self.matrix @ query
+        best = np.argpartition(distances, NEAREST)[:NEAREST]
+        return best[np.argsort(distances[best])].tolist()
 
 
 class Faiss:
@@ -194,7 +200,7 @@ STORES = {
 }
 
 
-def timed(function: Callable[[], object]) -> tuple[float, object]:
+def seconds_and_result(function: Callable[[], object]) -> tuple[float, object]:
     """Return seconds and the result."""
     start = time.perf_counter()
     result = function()
@@ -202,39 +208,46 @@ def timed(function: Callable[[], object]) -> tuple[float, object]:
 
 
 def measure(kind: type, vectors: np.ndarray, folder: Path) -> dict[str, float]:
-    """Return a store's figures for so many vectors."""
+    """Return the figures of one store with these vectors."""
     keys = [key(number) for number in range(len(vectors))]
     store = kind(folder)
     start = time.perf_counter()
-    for at in range(0, len(vectors), BATCH):
-        store.put(keys[at : at + BATCH], vectors[at : at + BATCH])
+    for start_row in range(0, len(vectors), BATCH):
+        rows = slice(start_row, start_row + BATCH)
+        store.put(keys[rows], vectors[rows])
     if hasattr(store, "close"):
         store.close()
     row = {"put, vectors/s": len(vectors) / (time.perf_counter() - start)}
     rng = np.random.default_rng(1)
     if hasattr(store, "get"):
-        queried_keys = [[keys[at] for at in rng.integers(0, len(keys), ASKED)] for _ in range(5)]
+        queried_keys = [[keys[n] for n in rng.integers(0, len(keys), N_KEYS)] for _ in range(5)]
         row["get 40, opened anew, ms"] = 1000 * statistics.median(
-            timed(lambda one=one: kind(folder).get(one))[0] for one in queried_keys
+            seconds_and_result(lambda some=some: kind(folder).get(some))[0] for some in queried_keys
         )
     queries = clustered(QUERIES if len(vectors) <= MANY else 5, seed=2)
     store.nearest(queries[0])
-    rows_found = [timed(lambda query=query: store.nearest(query)) for query in queries]
-    row["5 nearest, ms"] = 1000 * statistics.median(seconds for seconds, _ in rows_found)
+    results = [seconds_and_result(lambda query=query: store.nearest(query)) for query in queries]
+    row["5 nearest, ms"] = 1000 * statistics.median(seconds for seconds, _ in results)
     truth = [np.argsort(-(vectors @ query), kind="stable")[:NEAREST] for query in queries]
-    hits = [set(rows) & set(true) for (_, rows), true in zip(rows_found, truth, strict=True)]
+    hits = [set(rows) & set(true) for (_, rows), true in zip(results, truth, strict=True)]
     row["recall"] = sum(map(len, hits)) / (NEAREST * len(queries))
-    files = [folder, *folder.parent.glob(f"{folder.name}.*")]
-    listed = [file for one in files for file in ([one] if one.is_file() else one.rglob("*"))]
-    row["bytes per vector"] = sum(f.stat().st_size for f in listed if f.is_file()) / len(vectors)
+    roots = [folder, *folder.parent.glob(f"{folder.name}.*")]
+    files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))]
+    row["bytes per vector"] = sum(f.stat().st_size for f in files if f.is_file()) / len(vectors)
     return row
 
 
 def main() -> None:
     """Measure every store at every size; print the rows as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--counts", type=int, nargs="*", default=[1_000, 100_000])
-    parser.add_argument("--tensorflow-similarity", action="store_true", help="nothing but its own")
+    parser.add_argument(
+        "--tensorflow-similarity",
+        action="store_true",
+        help="measure only TensorFlow Similarity's lookup",
+    )
     options, rows = parser.parse_args(), {}
     stores = (
         {"TF Similarity lookup, in memory": Lookup} if options.tensorflow_similarity else STORES

@@ -5,6 +5,7 @@ python -m benchmarks.tables
 
 from pathlib import Path
 
+from benchmarks.common import make_parser
 from benchmarks.decision_tables import adapting, choice, draws, real_shops, sites
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
 from benchmarks.speed_tables import speed_sections
@@ -126,6 +127,7 @@ def unseen() -> str:
 
 def main() -> None:
     """Write the page."""
+    make_parser(__doc__).parse_args()
     PAGE.parent.mkdir(exist_ok=True)
     sections = [
         sites(),

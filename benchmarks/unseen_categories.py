@@ -1,18 +1,17 @@
-"""Metric learning on categories it was not trained on: Grocery Store, coarse labels.
+"""Evaluate metric learning on categories it was not trained on: Grocery Store, coarse labels.
 
     python -m benchmarks.unseen_categories [--choose]
 
-Half of the categories are trained on (train split; the validation split's photos of the same
-categories choose the epoch), then test photos of the *other* half look for each other, with the
-trained vectors and with the frozen ones. Five random halves. Intervals of the difference are paired
-and resample test photos; a photo keeps its results in all halves that ask it.
+Trains on half of the categories (train split; the epoch is selected on validation photos of the
+same half) and evaluates retrieval among the test photos of the *other* half, with trained and with
+frozen vectors. Five random halves. Intervals of the difference are paired and resample test photos,
+each with its results in all halves.
 
-``--choose`` compares heads and losses before that, on three other halves, and judges on *train*
-photos of the untrained half: the test split chooses nothing. Writes
+``--choose`` first compares heads and losses on three other halves, on *train* photos of the
+untrained half, so that nothing is chosen on the test split. Writes
 benchmarks/results/unseen_categories.json.
 """
 
-import argparse
 import json
 
 import numpy as np
@@ -21,6 +20,7 @@ import pandas as pd
 from benchmarks.common import (
     RESULTS,
     StoredEmbedder,
+    make_parser,
     origin,
     photos_folder,
     require_clean_tree,
@@ -54,32 +54,36 @@ def of_categories(photos: ImageDataset, categories: np.ndarray) -> ImageDataset:
 
 
 def retrieval(
-    embedder: StoredEmbedder, judged: ImageDataset, learner: MetricLearner | None
+    embedder: StoredEmbedder, photos: ImageDataset, learner: MetricLearner | None
 ) -> pd.DataFrame:
-    """Return what each photo finds among the others: Recall@1 and average precision."""
+    """Return Recall@1 and average precision of each photo, searched among the others."""
     source = embedder if learner is None else learner.embedder_
-    vectors = source.embed(judged.paths, progress=False).vectors
-    queries = evaluate_retrieval(vectors, judged.labels, k=[1]).queries
-    queries.index = pd.Index([judged.paths[at] for at in queries.index])
+    vectors = source.embed(photos.paths, progress=False).vectors
+    queries = evaluate_retrieval(vectors, photos.labels, k=[1]).queries
+    queries.index = pd.Index([photos.paths[index] for index in queries.index])
     return queries[list(FIGURES)]
 
 
 def one_half(
     data: dict[str, ImageDataset],
     embedder: StoredEmbedder,
-    judged: ImageDataset,
+    photos: ImageDataset,
     seed: int,
     head: Head = "projection",
     loss: Loss = "multisimilarity",
 ) -> tuple[pd.DataFrame, pd.DataFrame, MetricLearner]:
-    """Train on a random half of the categories; return frozen and trained results on the rest."""
-    order = np.random.default_rng(seed).permutation(len(judged.classes))
-    seen, unseen = order[: len(order) // 2], order[len(order) // 2 :]
+    """Train on a random half of the categories; return frozen and trained results on the other."""
+    order = np.random.default_rng(seed).permutation(len(photos.classes))
+    half, unseen = order[: len(order) // 2], order[len(order) // 2 :]
     tower = FeatureTower(embedder, head=head)
     learner = MetricLearner(tower, loss=loss, epochs=EPOCHS, seed=seed, progress=False)
-    learner.fit(of_categories(data["train"], seen), validation=of_categories(data["val"], seen))
-    rest = of_categories(judged, unseen)
-    return retrieval(embedder, rest, None), retrieval(embedder, rest, learner), learner
+    learner.fit(of_categories(data["train"], half), validation=of_categories(data["val"], half))
+    unseen_photos = of_categories(photos, unseen)
+    return (
+        retrieval(embedder, unseen_photos, None),
+        retrieval(embedder, unseen_photos, learner),
+        learner,
+    )
 
 
 def choose(data: dict[str, ImageDataset], embedder: StoredEmbedder) -> list[dict[str, object]]:
@@ -116,7 +120,7 @@ def summary(frozen: pd.DataFrame, trained: pd.DataFrame) -> dict[str, object]:
             f"{name}_trained": float(trained[column].mean()),
             f"{name}_gain": float(gain.sum() / n_queries.sum()),
             f"{name}_gain_interval": bootstrap_interval(
-                lambda at, gain=gain: float(gain[at].sum() / n_queries[at].sum()),
+                lambda indices, gain=gain: float(gain[indices].sum() / n_queries[indices].sum()),
                 len(n_queries),
                 seed=0,
             ),
@@ -125,10 +129,10 @@ def summary(frozen: pd.DataFrame, trained: pd.DataFrame) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure, and with --choose compare first."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure; with --choose, compare heads and losses first."""
+    parser = make_parser(__doc__)
     parser.add_argument("--choose", action="store_true", help="compare heads and losses first")
-    choosing = parser.parse_args().choose
+    has_choice = parser.parse_args().choose
     require_clean_tree()
     root = photos_folder() / "grocery-store"
     data = {split: grocery_store(root, split, "coarse") for split in ("train", "val", "test")}
@@ -136,7 +140,7 @@ def main() -> None:
     embedder = stored("efficientnet-lite0", "rgb", paths)
     file = RESULTS / "unseen_categories.json"
     stored_choice = json.loads(file.read_text())["choice"] if file.exists() else []
-    choice = choose(data, embedder) if choosing else stored_choice
+    choice = choose(data, embedder) if has_choice else stored_choice
     rows, all_frozen, all_trained = {}, [], []
     for seed in SEEDS:
         frozen, trained, learner = one_half(data, embedder, data["test"], seed, **CHOSEN)
@@ -147,7 +151,7 @@ def main() -> None:
     rows["all five"] = summary(pd.concat(all_frozen), pd.concat(all_trained))
     print(pd.DataFrame(rows).T.to_string())
     settings = {"seeds": len(SEEDS), "epochs": EPOCHS, **CHOSEN}
-    command = "python -m benchmarks.unseen_categories" + (" --choose" if choosing else "")
+    command = "python -m benchmarks.unseen_categories" + (" --choose" if has_choice else "")
     results = {"origin": origin(command, **settings), "choice": choice, "rows": rows}
     print(f"written to {write_results('unseen_categories', results)}")
 

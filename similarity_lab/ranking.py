@@ -6,15 +6,16 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets import load_dataset
 from similarity_lab.errors import InputError
 from similarity_lab.files import atomic_write
-from similarity_lab.relevance import RelevanceScorer, SiteFailure, SiteRelevance, rank_results
-from similarity_lab.relevance.tables import DECISION_COLUMNS, decisions_table
+from similarity_lab.relevance import RelevanceScorer, SiteFailure, rank_results
+from similarity_lab.relevance.tables import DECISION_COLUMNS, SiteResult, decisions_table
 from similarity_lab.report import write_csv, write_report
-from similarity_lab.sites import ORIGIN_COLUMNS, Site
+from similarity_lab.sites import ORIGIN_COLUMNS
 
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
@@ -27,24 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Ranking", "rank"]
 
-Result = SiteRelevance | SiteFailure
-_SiteRow = Mapping[Any, Any]
-
 _CRAWL_COLUMNS = ["crawl_status", "n_pages", "n_images", "n_found"]
-_SCORES = [
+_SCORING_COLUMNS = [
     "status", "score", "distance", "probability", "nearest_reference", "is_match", "reason",
 ]  # fmt: skip
 
 RANKING_COLUMNS = ["rank", "site", "url", *DECISION_COLUMNS[1:], "evidence", *_CRAWL_COLUMNS]
 """Columns of `Ranking.sites`."""
 
-RANKED_IMAGE_COLUMNS = ["site", "target", *ORIGIN_COLUMNS, "crawl_status", *_SCORES]
+RANKED_IMAGE_COLUMNS = ["site", "target", *ORIGIN_COLUMNS, "crawl_status", *_SCORING_COLUMNS]
 """Columns of `Ranking.images`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Which sites sell which targets, most probable first.
+    """The decisions on all sites and targets, most probable first.
 
     Attributes
     ----------
@@ -65,12 +63,12 @@ class Ranking:
 
     sites: pd.DataFrame
     images: pd.DataFrame
-    results: tuple[Result, ...]
+    results: tuple[SiteResult, ...]
     folder: Path
 
     @property
     def page(self) -> Path:
-        """The first page of the report."""
+        """Path of the report's first page."""
         return self.folder / "report" / "index.html"
 
     def _repr_html_(self) -> str:
@@ -153,9 +151,10 @@ def rank(
     ).fit(dataset)
     collection = collect(sites, folder / "sites", progress=progress, **(collecting or {}))
     decisions = list(_decisions(scorer, collection, names))
-    row_of = {id(result): row for result, row in decisions}  # failures may be equal
+    position_of = {id(result): position for result, position in decisions}  # equal failures
     results = rank_results((result for result, _ in decisions), names)
-    site_table = _site_table([(row_of[id(result)], result) for result in results])
+    crawl = collection.table.iloc[[position_of[id(result)] for result in results]]
+    site_table = _site_table(results, crawl.reset_index(drop=True))
     image_table = _image_table(results, collection, folder)
     write_csv(site_table, folder / "sites.csv")
     with atomic_write(folder / "images.parquet") as part:
@@ -167,35 +166,38 @@ def rank(
 
 def _decisions(
     scorer: RelevanceScorer, collection: "Collection", targets: list[str]
-) -> Iterator[tuple[Result, _SiteRow]]:
-    """Yield each result with its row of the collection; sites that were not reached come last."""
-    rows: Sequence[_SiteRow] = collection.table.to_dict("records")
-    collected = [row for row in rows if row["crawl_status"] == "collected"]
-    sites = [Site.from_folder(row["folder"], name=row["name"]) for row in collected]
-    results = scorer.decide_each(sites, targets, thumbnails=True)
-    for row in collected:
+) -> Iterator[tuple[SiteResult, int]]:
+    """Yield each result with the position of its site in the table of the collection.
+
+    Sites with images come first, then empty ones, then sites that could not be collected.
+    """
+    table = collection.table
+    status = table["crawl_status"]
+    results = scorer.decide_each(collection.sites, targets, thumbnails=True)
+    for position in np.flatnonzero(status == "collected").tolist():
         for _ in targets:
-            yield next(results), row
-    others = [row for row in rows if row["crawl_status"] != "collected"]
-    for row in sorted(others, key=lambda row: row["crawl_status"] != "empty"):
+            yield next(results), position
+    is_empty, is_failed = status == "empty", ~status.isin(["collected", "empty"])
+    for position in [*np.flatnonzero(is_empty).tolist(), *np.flatnonzero(is_failed).tolist()]:
+        name, reason = table["name"].iloc[position], table["reason"].iloc[position]
         for target in targets:
-            yield SiteFailure(row["name"], target, row["reason"]), row
+            yield SiteFailure(name, target, reason), position
 
 
-def _site_table(ranked: list[tuple[_SiteRow, Result]]) -> pd.DataFrame:
-    table = decisions_table(result for _, result in ranked)
-    rows = pd.DataFrame([row for row, _ in ranked])
+def _site_table(results: list[SiteResult], crawl: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of sites; `crawl` has the row of the collection for each result."""
+    table = decisions_table(results)
     counts = ["n_pages", "n_images", "n_found"]
-    table["url"] = rows["url"]
-    table["reason"] = table["reason"].where(table["reason"] != "", rows["reason"])
+    table["url"] = crawl["url"]
+    table["reason"] = table["reason"].where(table["reason"] != "", crawl["reason"])
     table["evidence"] = table["n_scored"].fillna(0) > 0
-    table["crawl_status"] = rows["crawl_status"]
-    table[counts] = rows[counts].astype("Int64")
+    table["crawl_status"] = crawl["crawl_status"]
+    table[counts] = crawl[counts].astype("Int64")
     table["rank"] = table.groupby("target", sort=False).cumcount() + 1
     return table[RANKING_COLUMNS]
 
 
-def _image_table(results: list[Result], collection: "Collection", folder: Path) -> pd.DataFrame:
+def _image_table(results: list[SiteResult], collection: "Collection", folder: Path) -> pd.DataFrame:
     scored = [_scored_images(result, folder) for result in results]
     tables = [table for table in [*scored, _images_not_kept(collection)] if len(table)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -204,11 +206,11 @@ def _image_table(results: list[Result], collection: "Collection", folder: Path) 
     return table.astype({**dict.fromkeys(numbers, "float64"), "is_match": "boolean"})
 
 
-def _scored_images(result: Result, folder: Path) -> pd.DataFrame:
-    """Return where the images of a site came from and how they were scored."""
+def _scored_images(result: SiteResult, folder: Path) -> pd.DataFrame:
+    """Return the origins and scores of a site's images."""
     if isinstance(result, SiteFailure) or result.origins is None:
         return pd.DataFrame()
-    scores = result.images[_SCORES].reset_index(drop=True)
+    scores = result.images[_SCORING_COLUMNS].reset_index(drop=True)
     origins = result.origins.reset_index(drop=True)
     return pd.concat([origins, scores], axis=1).assign(
         path=[_relative_path(path, folder) for path in result.images["path"]],
@@ -219,7 +221,7 @@ def _scored_images(result: Result, folder: Path) -> pd.DataFrame:
 
 
 def _images_not_kept(collection: "Collection") -> pd.DataFrame:
-    """Return the images that the crawl did not keep, each once: they were not scored."""
+    """Return one row for each image that the crawl did not keep; none of them was scored."""
     images = collection.images
     columns = ["site", "url", "page", "alt", "time", "crawl_status", "reason"]
     not_kept = images.loc[images["crawl_status"] != "kept", columns]
@@ -227,6 +229,6 @@ def _images_not_kept(collection: "Collection") -> pd.DataFrame:
 
 
 def _relative_path(path: object, folder: Path) -> str:
-    """Return a path relative to the folder where it lies in it, so that the folder can be moved."""
+    """Return the path relative to a folder that contains it, so that the folder can be moved."""
     resolved, root = Path(str(path)).resolve(), folder.resolve()
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(path)

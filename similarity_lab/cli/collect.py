@@ -29,7 +29,7 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
         "sites",
         nargs="+",
         metavar="SITES.csv|URL",
-        help="urls, or one table with a column url and optionally name",
+        help="URLs of websites, or one CSV file with a column url and optionally a column name",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for the results"
@@ -67,12 +67,16 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
         "--render",
         choices=["never", "auto", "always"],
         default="never",
-        help="render pages in a browser: never, if they look empty, or always "
+        help="render pages in a browser: never, always, or if they look empty (auto) "
         "(default %(default)s)",
     )
-    group.add_argument("--user-agent", metavar="TEXT", help="name sent to servers; say who you are")
     group.add_argument(
-        "--refresh", action="store_true", help="request finished sites again (default: skip them)"
+        "--user-agent", metavar="TEXT", help="user agent sent to servers; say who you are"
+    )
+    group.add_argument(
+        "--refresh",
+        action="store_true",
+        help="crawl sites again that are already collected (default: skip them)",
     )
     group.add_argument(
         "--any-certificate",
@@ -84,7 +88,7 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="HOST:PORT",
-        help="private address that may be contacted, for tests; repeatable",
+        help="allow requests to this private address, for tests; repeatable",
     )
     group.add_argument(
         "--no-throttle",

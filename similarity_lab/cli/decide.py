@@ -28,14 +28,18 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument(
         "--library",
         metavar="DIR|ZIP",
-        help="labelled images, a folder per product; with --scorer: refuse it unless it was "
-        "fitted on this library",
+        help="labelled images, one subfolder per product; with --scorer: check that it was fitted "
+        "on these",
     )
     shared.add_target_option(parser, required=False)
     parser.add_argument(
-        "--scorer", metavar="DIR", help="saved scorer, instead of --library and --target"
+        "--scorer",
+        metavar="DIR",
+        help="use a saved scorer instead of fitting one on --library for --target",
     )
-    parser.add_argument("--save-scorer", metavar="DIR", help="save the fitted scorer here")
+    parser.add_argument(
+        "--save-scorer", metavar="DIR", help="save the fitted scorer to this folder"
+    )
     shared.add_scoring_options(parser)
     shared.add_output_options(parser)
     parser.set_defaults(run=_run)
@@ -52,9 +56,9 @@ def _run(options: argparse.Namespace) -> None:
     results = list(
         scorer.decide_each(options.sites, more_targets, thumbnails=options.report is not None)
     )
-    decided = [result for result in results if isinstance(result, SiteRelevance)]
+    decisions = [result for result in results if isinstance(result, SiteRelevance)]
     table = decisions_table(results)
-    images = [result.images.assign(site=result.site, target=result.target) for result in decided]
+    images = [result.images.assign(site=result.site, target=result.target) for result in decisions]
     title = f"Who sells {', '.join(targets)}?"
     shared.write_outputs(
         options, table, pd.concat(images or [pd.DataFrame()]), rank_results(results), title
@@ -65,22 +69,23 @@ def _run(options: argparse.Namespace) -> None:
         sites = [result.to_dict() for result in results]
         print(json.dumps({"versions": versions(), "sites": sites}, indent=1))
     else:
-        print(_readable(table).to_string(index=False))
-    if not decided:
+        print(_format_decisions(table).to_string(index=False))
+    if not decisions:
         raise InputError("no decision on any site; the reasons are in the table")
 
 
 def _load_scorer(options: argparse.Namespace) -> "RelevanceScorer":
     from similarity_lab.relevance import RelevanceScorer
 
-    flags = [flag for flag in shared.given_fitting_options(options) if flag != "--library"]
+    flags = [flag for flag in shared.fitting_flags(options) if flag != "--library"]
     if options.save_scorer:
         flags.append("--save-scorer")
     if flags:
         raise InputError(f"{flags[0]} does not apply to a saved scorer; leave it or --scorer out")
-    scorer = RelevanceScorer.load(
-        options.scorer, library=options.library, store=shared.make_store(options)
-    )
+    store = None if options.no_store else shared.make_store(options)
+    scorer = RelevanceScorer.load(options.scorer, library=options.library, store=store)
+    if options.certainty is not None and not scorer.rule_.gives_probability:
+        raise InputError(f"--certainty does not apply to a scorer of the {scorer.rule_.name} rule")
     names = ("certainty", "relevance_threshold")
     params = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return scorer.set_params(progress=not options.quiet, **params)
@@ -104,22 +109,22 @@ def _fit_scorer(options: argparse.Namespace) -> "RelevanceScorer":
     return scorer
 
 
-def _readable(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the table of sites as it is printed: percentages, few columns."""
-    decided = table["share"].notna()
-    shown = table[["site", "target", "decision"]].copy()
+def _format_decisions(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the table of sites as it is printed: fewer columns, shares as percentages."""
+    has_decision = table["share"].notna()
+    output = table[["site", "target", "decision"]].copy()
     if len(table["target"].unique()) == 1:
-        del shown["target"]
-    shown["decision"] = shown["decision"].where(decided, "none")
+        del output["target"]
+    output["decision"] = output["decision"].where(has_decision, "none")
     if table["probability"].notna().any():
         probability = table["probability"].astype(float)
-        shown["probability"] = probability.map("{:.1%}".format).where(decided, "")
+        output["probability"] = probability.map("{:.1%}".format).where(has_decision, "")
     share, low, high = (
         table[name].astype(float).mul(100).map("{:.0f}".format)
         for name in ("share", "share_low", "share_high")
     )
-    shown["share"] = (share + "%").where(decided, "")
-    shown["95% CI"] = (low + "–" + high + "%").where(decided, "")
+    output["share"] = (share + "%").where(has_decision, "")
+    output["95% CI"] = (low + "–" + high + "%").where(has_decision, "")
     for name, column in (
         ("matches", "n_matches"),
         ("images", "n_scored"),
@@ -127,7 +132,7 @@ def _readable(table: "pd.DataFrame") -> "pd.DataFrame":
         ("left out", "n_left_out"),
         ("unreadable", "n_skipped"),
     ):
-        shown[name] = table[column].astype(str).where(decided, "")
-    if not decided.all():
-        shown["reason"] = table["reason"]
-    return shown
+        output[name] = table[column].astype(str).where(has_decision, "")
+    if not has_decision.all():
+        output["reason"] = table["reason"]
+    return output

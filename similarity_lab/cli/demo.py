@@ -1,19 +1,20 @@
-"""``similarity-lab demo``: collect two invented shops on this machine and decide on them."""
+"""``similarity-lab demo``: collect two sample shops on this machine and decide on them."""
 
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
 _SITES = ("greenfield-foods", "marble-mill")  # of the sample; one sells the target
-_PORT = 8734  # if it is free; a second run then resumes
+_PORT = 8734  # preferred: with the same URLs, a second run resumes
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "demo",
-        help="collect two invented shops, decide, write a report",
-        description="Serve two invented shops on this machine, collect them, decide and report.",
+        help="run rank on two sample shops served on this machine",
+        description="Serve two sample shops on this machine, collect their images, decide which of "
+        "them sells almonds, and write a report.",
     )
     parser.add_argument(
         "--out",
@@ -26,7 +27,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(options: argparse.Namespace) -> None:
-    from similarity_lab.cli.rank import readable
+    from similarity_lab.cli.rank import format_sites
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.serving import serve
@@ -50,7 +51,7 @@ def _run(options: argparse.Namespace) -> None:
                 "throttle": False,
             },
         )
-    print(readable(ranking.sites).to_string(index=False))
+    print(format_sites(ranking.sites).to_string(index=False))
     truth = samples.truth.set_index("site")["relevant"]
     n_correct = sum(
         getattr(result, "relevant", None) == truth[result.site] for result in ranking.results

@@ -17,7 +17,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser(
         "embed",
         help="write the vectors of images",
-        description="Write the vectors of images to an .npz file: vectors, paths, embedder.",
+        description="Write the vectors of images, and their paths, to an .npz file.",
     )
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE|DIR|ZIP", help="image, or folder or .zip of images"
@@ -28,7 +28,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--batch-size",
         type=int,
         metavar="N",
-        help="images per call of the network (default: the embedder's own)",
+        help="images per call of the network (default: chosen by the embedder)",
     )
     shared.add_quiet_option(parser)
     parser.set_defaults(run=_run)

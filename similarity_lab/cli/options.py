@@ -1,7 +1,7 @@
 """Options that several commands share, and the objects they describe."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from similarity_lab.embedders import Embedder
-    from similarity_lab.relevance import SiteFailure, SiteRelevance
     from similarity_lab.relevance.rules import Rule
+    from similarity_lab.relevance.tables import SiteResult
     from similarity_lab.store import VectorStore
-
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
-Run = Callable[[argparse.Namespace], None]
 
 _COLORS = ("rgb", "gray")
 _DEFAULT_EMBEDDER = "efficientnet-lite0"
@@ -52,16 +49,16 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--embedder",
         metavar="NAME",
-        help="embedder by name, TF-Hub url or model file (default: the rule's own)",
+        help="name of an embedder, TF-Hub URL or model file (default: the rule's own)",
     )
     group.add_argument(
-        "--color", choices=_COLORS, help="colours that --embedder sees (default rgb)"
+        "--color", choices=_COLORS, help="color mode of the input of --embedder (default rgb)"
     )
     group.add_argument(
         "--quality",
         choices=["standard", "best"],
-        help="of the learned rule's own embedder: best sees finer detail and is several times "
-        "slower (default standard)",
+        help="embedder of the learned rule: EfficientNet-Lite0 (standard), or Lite2 at a higher "
+        "resolution (best), which is several times slower (default standard)",
     )
     group.add_argument(
         "--certainty",
@@ -73,20 +70,22 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
         "--relevance-threshold",
         type=float,
         metavar="SHARE",
-        help="share of a site's images from which it is relevant, 0 to 1 (default 0.25)",
+        help="minimum share of a relevant site's images that show the product, 0 to 1 "
+        "(default 0.25)",
     )
     group.add_argument(
         "--similarity-threshold",
         type=_threshold,
         metavar="X",
-        help="minimum probability of a match (learned, default 0.5), or its maximum distance "
-        "(mean-distance: a number or from-library; default 0.65 with the rule's own embedder)",
+        help="learned rule: minimum probability of a match (default 0.5); mean-distance rule: "
+        "maximum distance of a match, or from-library to choose it (default 0.65 with the rule's "
+        "own embedder)",
     )
     group.add_argument(
         "--prior-share",
         type=float,
         metavar="SHARE",
-        help="learned rule: share of all images that show the target (default 0.25)",
+        help="learned rule: prior probability that an image shows the product (default 0.25)",
     )
     group.add_argument(
         "--n-references",
@@ -98,12 +97,14 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
         "--leave-out",
         action="append",
         choices=["icons", "banners", "graphics"],
-        help="do not count images of this kind; repeatable (default: all images count)",
+        help="exclude images of this kind from the count; repeatable (default: count all)",
     )
     group.add_argument(
         "--seed", type=int, metavar="N", help="seed of random draws and folds (default 0)"
     )
-    add_store_options(group)
+    store = group.add_mutually_exclusive_group()
+    add_store_option(store)
+    store.add_argument("--no-store", action="store_true", help="do not cache vectors on disk")
 
 
 def add_target_option(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -118,32 +119,34 @@ def add_target_option(parser: argparse.ArgumentParser, *, required: bool) -> Non
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what is printed and written."""
+    """Add the options of the output: what is printed and which files are written."""
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    group.add_argument("--csv", type=Path, metavar="FILE", help="write the table of sites")
-    group.add_argument("--images-csv", type=Path, metavar="FILE", help="write a row per image")
     group.add_argument(
-        "--report", type=Path, metavar="DIR", help="write pages with the evidence to this folder"
+        "--csv", type=Path, metavar="FILE", help="write the table of sites to this file"
+    )
+    group.add_argument(
+        "--images-csv", type=Path, metavar="FILE", help="write a table with a row per image"
+    )
+    group.add_argument(
+        "--report", type=Path, metavar="DIR", help="write an HTML report with the evidence"
     )
     add_quiet_option(group)
 
 
 def add_quiet_option(parser: "argparse._ActionsContainer") -> None:
     """Add ``--quiet``."""
-    parser.add_argument("--quiet", action="store_true", help="show no progress bars")
+    parser.add_argument("--quiet", action="store_true", help="hide progress bars")
 
 
-def add_store_options(parser: "argparse._ActionsContainer") -> None:
-    """Add ``--store`` and ``--no-store``."""
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
+def add_store_option(parser: "argparse._ActionsContainer") -> None:
+    """Add ``--store``."""
+    parser.add_argument(
         "--store",
         metavar="DIR",
         help="folder in which vectors are cached (default: SIMILARITY_LAB_CACHE, or the user's "
         "cache folder)",
     )
-    group.add_argument("--no-store", action="store_true", help="cache no vectors on disk")
 
 
 def add_embedder_options(parser: argparse.ArgumentParser) -> None:
@@ -152,25 +155,25 @@ def add_embedder_options(parser: argparse.ArgumentParser) -> None:
         "--embedder",
         default=_DEFAULT_EMBEDDER,
         metavar="NAME",
-        help="embedder by name, TF-Hub url or model file (default %(default)s)",
+        help="name of an embedder, TF-Hub URL or model file (default %(default)s)",
     )
     parser.add_argument(
         "--color",
         choices=_COLORS,
         default="rgb",
-        help="colours that the embedder sees (default %(default)s)",
+        help="color mode of the embedder's input (default %(default)s)",
     )
 
 
-def make_store(options: argparse.Namespace) -> "VectorStore | None":
-    """Return the store that the options name."""
+def make_store(options: argparse.Namespace) -> "VectorStore":
+    """Return the store in the folder of ``--store``."""
     from similarity_lab.store import VectorStore, cache_folder
 
-    return None if options.no_store else VectorStore(options.store or cache_folder())
+    return VectorStore(options.store or cache_folder())
 
 
 def make_rule(options: argparse.Namespace) -> "Rule":
-    """Return the rule that the options describe; refuse those of the other rule."""
+    """Return the rule that the options describe; refuse options of the other rule."""
     from similarity_lab.relevance.rules import LearnedRule, MeanDistanceRule
 
     classes: dict[str, type[Rule]] = {"learned": LearnedRule, "mean-distance": MeanDistanceRule}
@@ -180,6 +183,8 @@ def make_rule(options: argparse.Namespace) -> "Rule":
     for name in params:
         if name not in rule.get_params():
             raise InputError(f"{_FITTING[name]} does not apply to --rule {rule.name}")
+    if options.certainty is not None and not rule.gives_probability:
+        raise InputError(f"--certainty does not apply to --rule {rule.name}")
     return rule.set_params(**params)
 
 
@@ -190,7 +195,7 @@ def scorer_params(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "rule": make_rule(options),
         "embedder": _make_embedder(options),
-        "store": make_store(options),
+        "store": None if options.no_store else make_store(options),
         "progress": not options.quiet,
         **params,
     }
@@ -206,8 +211,8 @@ def _make_embedder(options: argparse.Namespace) -> "Embedder | None":
     return load_embedder(options.embedder, color=options.color or "rgb")
 
 
-def given_fitting_options(options: argparse.Namespace) -> list[str]:
-    """Return the flags that were given and say how a scorer is fitted."""
+def fitting_flags(options: argparse.Namespace) -> list[str]:
+    """Return the flags on the command line that affect how a scorer is fitted."""
     return [flag for name, flag in _FITTING.items() if getattr(options, name) is not None]
 
 
@@ -215,7 +220,7 @@ def write_outputs(
     options: argparse.Namespace,
     sites: "pd.DataFrame",
     images: "pd.DataFrame",
-    results: "Sequence[SiteRelevance | SiteFailure]",
+    results: "Sequence[SiteResult]",
     title: str,
 ) -> None:
     """Write the files that the options name.

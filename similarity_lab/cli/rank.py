@@ -19,11 +19,15 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     """Add the command to the parser."""
     parser = commands.add_parser(
         "rank",
-        help="collect websites, decide on each, write a report",
-        description="Collect websites, decide on each, and write a report with the evidence.",
+        help="collect websites, decide on each, and write a report",
+        description="Collect the images of websites, decide which sites sell a product, and write "
+        "a report with the evidence.",
     )
     parser.add_argument(
-        "--library", required=True, metavar="DIR|ZIP", help="labelled images, a folder per product"
+        "--library",
+        required=True,
+        metavar="DIR|ZIP",
+        help="labelled images, one subfolder per product",
     )
     shared.add_target_option(parser, required=True)
     collect.add_collecting_options(parser)
@@ -48,7 +52,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"versions": versions(), "sites": _json_sites(ranking)}, indent=1))
     else:
-        print(readable(ranking.sites).to_string(index=False))
+        print(format_sites(ranking.sites).to_string(index=False))
     print(f"report: {ranking.page}", file=sys.stderr)
 
 
@@ -69,8 +73,8 @@ def _json_sites(ranking: "Ranking") -> list[dict[str, Any]]:
     return [{**result.to_dict(), **row} for result, row in zip(ranking.results, rows, strict=True)]
 
 
-def readable(sites: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the ranked table as it is printed: percentages, few columns."""
+def format_sites(sites: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the ranked table as it is printed: fewer columns, shares as percentages."""
     columns = ["rank", "site", "target", "decision", "probability", "share", "n_matches"]
     table = sites[[*columns, "n_scored", "reason"]].astype(object)
     for name in ("probability", "share"):

@@ -1,26 +1,25 @@
-"""``similarity-lab search``: find the cached images that are nearest to given ones."""
+"""``similarity-lab search``: find the cached images most similar to query images."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from similarity_lab.cli import options as shared
-from similarity_lab.errors import InputError
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "search",
-        help="find the cached images nearest to given ones",
-        description="Find the images nearest to given ones, among those with cached vectors.",
+        help="find the cached images most similar to query images",
+        description="Find the cached images most similar to query images.",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image to search for")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="query image")
     parser.add_argument(
         "-k", type=int, default=5, metavar="N", help="results per image (default %(default)s)"
     )
     shared.add_embedder_options(parser)
-    shared.add_store_options(parser)
+    shared.add_store_option(parser)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table")
     parser.set_defaults(run=_run)
 
@@ -29,12 +28,9 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.embedders import load_embedder
     from similarity_lab.store import nearest
 
-    store = shared.make_store(options)
-    if store is None:
-        raise InputError("search needs the store; leave --no-store out")
     embedder = load_embedder(options.embedder, color=options.color)
     embedded = embedder.embed(options.images, progress=False)
-    table = nearest(store, embedder.name, embedded.vectors, k=options.k)
+    table = nearest(shared.make_store(options), embedder.name, embedded.vectors, k=options.k)
     paths = [options.images[index] for index in embedded.kept]
     table["query"] = [paths[query] for query in table["query"]]
     if options.csv:

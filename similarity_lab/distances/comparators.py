@@ -106,11 +106,11 @@ class EmbeddingComparator:
         return _distances(self, a, b)
 
 
-def as_comparator(source: ComparatorSource, *, color: Color = "rgb") -> Comparator:
+def as_comparator(source: ComparatorSource) -> Comparator:
     """Return a comparator unchanged; otherwise the cosine distance of an embedder."""
     if isinstance(source, Comparator):
         return source
-    return EmbeddingComparator(source, color=color)
+    return EmbeddingComparator(source)
 
 
 def cached_comparator(comparator: Comparator, store: VectorStore) -> Comparator:

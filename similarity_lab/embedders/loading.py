@@ -48,12 +48,12 @@ def load_embedder(
         - an object with ``encode``, such as a sentence-transformers model: list of PIL images →
           array ``(n, dimension)``.
     name : str, optional
-        Required for a function, a transformer or an object with ``encode``, an error for a string
-        or path: it identifies what is computed, and stored vectors are looked up by it.
+        Required for a function, a transformer or an object with ``encode``, an error for anything
+        else: it identifies what is computed, and stored vectors are looked up by it.
     color : {"rgb", "gray"}
         ``"gray"`` feeds three equal channels, as the original study did.
     runtime : {"auto", "auto-float32", "keras", "openvino", "openvino-int8"}
-        Runtime of the packaged networks; ignored for others. ``"openvino"`` agrees with Keras to
+        Runtime of the packaged networks; an error for others. ``"openvino"`` agrees with Keras to
         1e-4 and is faster; ``"openvino-int8"`` is faster still, and decisions are as good
         (docs/benchmarks.md).
         ``"auto"`` is OpenVINO in int8 and ``"auto-float32"`` OpenVINO in float32; both fall back
@@ -68,7 +68,8 @@ def load_embedder(
     Raises
     ------
     EmbedderError
-        `source` is something else, `name` is missing, or an option is invalid.
+        `source` is something else, `name` is missing, or an option is invalid or has no effect on
+        `source`.
     HubError
         A TF-Hub module cannot be loaded.
 
@@ -92,6 +93,14 @@ def load_embedder(
     if color not in ("rgb", "gray"):
         raise EmbedderError(f'color must be "rgb" or "gray", got {color!r}')
     size = image_size(input_size) if input_size else None
+    if threads is not None and runtime == "keras":
+        _refuse("the Keras runtime", threads=threads)
+    if not isinstance(source, (str, Path)) or str(source) not in NAMES:
+        _refuse(
+            "an embedder that is not packaged",
+            runtime=runtime if runtime != "auto" else None,
+            threads=threads,
+        )
     if not isinstance(source, (str, Path)):
         return _from_object(source, name, color, size)
     text = str(source)
@@ -149,10 +158,13 @@ def _from_object(
     size: tuple[int, int] | None,
 ) -> Embedder:
     if isinstance(source, Embedder):
+        gray = color if color != "rgb" else None
+        _refuse("an embedder, which is used as it is", name=name, color=gray, input_size=size)
         return source
     if any(kind.__module__.startswith("keras.") for kind in type(source).__mro__):
         from similarity_lab.embedders.keras_models import KerasEmbedder
 
+        _refuse("a Keras model, which states its own", name=name, input_size=size)
         return KerasEmbedder(source, color)
     for member, wrap in (("transform", from_transformer), ("encode", from_encoder)):
         if hasattr(source, member):
@@ -167,6 +179,13 @@ def _from_object(
     raise EmbedderError(
         f"a {type(source).__name__} is not an embedder: it has no {', '.join(missing)}"
     )
+
+
+def _refuse(kind: str, **params: object) -> None:
+    """Raise `EmbedderError` for the first parameter that is set and would have no effect."""
+    for name, value in params.items():
+        if value is not None:
+            raise EmbedderError(f"{name}={value!r} has no effect on {kind}; leave it out")
 
 
 def _required(name: str | None, source: object) -> str:

@@ -14,7 +14,7 @@ from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.sources import Source
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.relevance import SiteRelevance
-from similarity_lab.relevance.decision import evidence
+from similarity_lab.relevance.decision import format_evidence
 
 _THUMBNAIL = 112  # pixels
 
@@ -60,7 +60,9 @@ def site_sheet(result: SiteRelevance, *, columns: int = 8, n_images: int = 40) -
     ranked = result.ranked().head(n_images)
     count = -(-len(ranked) // columns)
     figure, axes = _grid(count, columns, top=0.55)
-    for axis, row, text in zip(axes.ravel(), ranked.itertuples(), evidence(ranked), strict=False):
+    for axis, row, text in zip(
+        axes.ravel(), ranked.itertuples(), format_evidence(ranked), strict=False
+    ):
         colour = MATCH if row.is_match else NO_MATCH
         _show(axis, row.path, colour)
         label = "match" if row.is_match else "no match"

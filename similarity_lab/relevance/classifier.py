@@ -16,8 +16,9 @@ from similarity_lab.errors import InputError
 from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.decision import SiteRelevance, share_posterior
 from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.relevance.rules import MeanDistanceRule
 from similarity_lab.relevance.rules.prototypes import Floats
-from similarity_lab.relevance.scorer import RelevanceScorer
+from similarity_lab.relevance.scorer import DEFAULT_RELEVANCE_THRESHOLD, RelevanceScorer
 from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.sites import SiteSource
 
@@ -41,7 +42,8 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
     ----------
     scorer : RelevanceScorer
         Its parameters are those of the decision; ``scorer__rule__n_references`` and the like can
-        be searched. `fit` works on a clone.
+        be searched. `fit` works on a clone. Leave its `relevance_threshold` at the default, since
+        `fit` chooses it; a number as `similarity_threshold` of the mean-distance rule is kept.
     library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
         What the scorer is fitted on. The `library_` of a fitted scorer is not embedded again.
 
@@ -52,8 +54,9 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
     relevance_threshold_ : float
         Share from which a site is relevant, 0…1.
     similarity_threshold_ : float
-        Maximum distance of a match, chosen together with the share (mean-distance rule); minimum
-        probability of a match, unchanged (learned rule, whose decision does not depend on it).
+        Maximum distance of a match, chosen together with the share unless the rule has a number
+        (mean-distance rule); minimum probability of a match, unchanged (learned rule, whose
+        decision does not depend on it).
     classes_ : ndarray of bool
         ``[False, True]``.
 
@@ -99,15 +102,26 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If the labels do not fit the sites, or are all equal.
+            If the labels do not fit the sites, or are all equal; or if the scorer's
+            `relevance_threshold`, which is chosen here, was set.
         SiteError
             At the first site without a readable image.
         """
-        labels = _checked_labels(y, len(sites))
+        labels = _check_labels(y, len(sites))
+        if self.scorer.relevance_threshold != DEFAULT_RELEVANCE_THRESHOLD:
+            raise InputError(
+                f"relevance_threshold={self.scorer.relevance_threshold} has no effect: fit chooses "
+                "it on the labelled sites; leave it out"
+            )
         scorer = clone(self.scorer).fit(self.library)
         results = [scorer.decide(site) for site in sites]
         if results[0].probability is None:
-            choice = _choose_by_distance(results, labels)
+            rule = scorer.rule
+            is_fixed = isinstance(rule, MeanDistanceRule) and isinstance(
+                rule.similarity_threshold, (int, float)
+            )
+            fixed = scorer.rule_.similarity_threshold if is_fixed else None
+            choice = _choose_by_distance(results, labels, fixed)
         else:
             choice = _choose_by_probability(results, labels)
         scorer.set_params(relevance_threshold=choice.relevance)
@@ -145,7 +159,7 @@ class _Thresholds:
     relevance: float
 
 
-def _checked_labels(y: npt.ArrayLike, count: int) -> Labels:
+def _check_labels(y: npt.ArrayLike, count: int) -> Labels:
     check_classification_targets(y)
     values = np.asarray(y)
     if values.shape != (count,):
@@ -178,10 +192,17 @@ def _choose_by_probability(results: list[SiteRelevance], labels: Labels) -> _Thr
     return _Thresholds(results[0].settings.similarity_threshold, best)
 
 
-def _choose_by_distance(results: list[SiteRelevance], labels: Labels) -> _Thresholds:
-    """Return the pair of thresholds with the best balanced accuracy, then the largest margin."""
+def _choose_by_distance(
+    results: list[SiteRelevance], labels: Labels, similarity_threshold: float | None
+) -> _Thresholds:
+    """Return the pair of thresholds with the best balanced accuracy, then the largest margin.
+
+    A similarity threshold that is not None is kept.
+    """
     distances = [result.ranked()["distance"].to_numpy(float) for result in results]
     candidates = np.unique(np.concatenate(distances))
+    if similarity_threshold is not None:
+        candidates = np.array([similarity_threshold])
     if len(candidates) > _MAX_DISTANCES:
         candidates = np.quantile(candidates, np.linspace(0, 1, _MAX_DISTANCES))
     best, best_value = _Thresholds(0.0, 0.0), (-1.0, -np.inf)

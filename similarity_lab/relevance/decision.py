@@ -57,15 +57,15 @@ class DecisionSettings:
         Minimum probability of a decision, 0.5…1; None under the mean-distance rule, which gives
         no probability.
     prior_share : float or None
-        Share of all images that show the target, before one is looked at; learned rule only.
+        Prior probability that an image shows the target; learned rule only.
     n_references : int
         Reference images of the target.
     other_products : int or None
         Other products that the target competes with; learned rule only.
-    draw : ReferenceDraw or None
+    reference_draw : ReferenceDraw or None
         Which references an image is compared with; mean-distance rule only.
     n_marked : int
-        Images whose label was set by hand.
+        Number of images marked by hand.
     """
 
     rule: str
@@ -76,19 +76,8 @@ class DecisionSettings:
     prior_share: float | None = None
     n_references: int = 0
     other_products: int | None = None
-    draw: ReferenceDraw | None = None
+    reference_draw: ReferenceDraw | None = None
     n_marked: int = 0
-
-    def details(self) -> dict[str, object]:
-        """Return what applies to the rule beside its name, embedder and thresholds."""
-        values = asdict(self)
-        for name in ("rule", "embedder", "similarity_threshold", "relevance_threshold"):
-            del values[name]
-        draw = values.pop("draw") or {}
-        values |= {"n_drawn" if name == "n" else name: value for name, value in draw.items()}
-        if not self.n_marked:
-            del values["n_marked"]
-        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +112,9 @@ class SiteRelevance:
     origins : DataFrame or None
         Where the images came from, one row per row of `images`, as in `Site`.
     thumbnails : mapping of path to EncodedThumbnail
-        For a report, made while the images were embedded; empty unless asked for.
+        For a report, made while the images were embedded; empty unless requested.
+    marks : mapping of int to bool
+        Row of `images` → whether a person said that it shows the target, see `with_marks`.
     """
 
     site: str
@@ -139,6 +130,7 @@ class SiteRelevance:
     versions: dict[str, str] = field(default_factory=dict)
     origins: pd.DataFrame | None = None
     thumbnails: Mapping[object, EncodedThumbnail] = field(default_factory=dict)
+    marks: Mapping[int, bool] = field(default_factory=dict)
 
     @classmethod
     def from_images(
@@ -152,6 +144,7 @@ class SiteRelevance:
         versions: dict[str, str] | None = None,
         origins: pd.DataFrame | None = None,
         thumbnails: Mapping[object, EncodedThumbnail] | None = None,
+        marks: Mapping[int, bool] | None = None,
     ) -> "SiteRelevance":
         """Decide from a table of images with distances or probabilities.
 
@@ -165,7 +158,9 @@ class SiteRelevance:
         versions : dict of str to str, optional
         origins : DataFrame, optional
         thumbnails : mapping of path to EncodedThumbnail, optional
+        marks : mapping of int to bool, optional
         """
+        check_thresholds(settings.similarity_threshold, settings.relevance_threshold)
         if settings.rule == "learned":
             verdict = decide_by_probability(images, settings)
         else:
@@ -184,6 +179,7 @@ class SiteRelevance:
             versions=versions or {},
             origins=origins,
             thumbnails=thumbnails or {},
+            marks=marks or {},
         )
 
     @property
@@ -203,19 +199,28 @@ class SiteRelevance:
         self, *, similarity_threshold: float | None = None, relevance_threshold: float | None = None
     ) -> "SiteRelevance":
         """Return the decision under other thresholds; nothing is embedded again."""
-        changes = {
-            "similarity_threshold": similarity_threshold,
-            "relevance_threshold": relevance_threshold,
-        }
-        given = {name: float(value) for name, value in changes.items() if value is not None}
-        return self._with(self.images, replace(self.settings, **given))  # type: ignore[arg-type]
+        settings = self.settings
+        if similarity_threshold is not None:
+            settings = replace(settings, similarity_threshold=float(similarity_threshold))
+        if relevance_threshold is not None:
+            settings = replace(settings, relevance_threshold=float(relevance_threshold))
+        return self._decide_again(self.images, settings, self.marks)
 
-    def with_images(self, images: pd.DataFrame, *, n_marked: int) -> "SiteRelevance":
-        """Return the decision on a changed table of images, `n_marked` of them marked by hand."""
-        return self._with(images, replace(self.settings, n_marked=n_marked))
+    def with_images(self, images: pd.DataFrame, marks: Mapping[int, bool]) -> "SiteRelevance":
+        """Return the decision on a changed table of images, some of them marked by hand.
 
-    def _with(self, images: pd.DataFrame, settings: DecisionSettings) -> "SiteRelevance":
-        check_thresholds(settings.similarity_threshold, settings.relevance_threshold)
+        Parameters
+        ----------
+        images : DataFrame
+            `images` of this decision with the scores of marked images replaced.
+        marks : mapping of int to bool
+            All marks: row → whether it shows the target.
+        """
+        return self._decide_again(images, replace(self.settings, n_marked=len(marks)), marks)
+
+    def _decide_again(
+        self, images: pd.DataFrame, settings: DecisionSettings, marks: Mapping[int, bool]
+    ) -> "SiteRelevance":
         return SiteRelevance.from_images(
             images,
             settings=settings,
@@ -225,6 +230,7 @@ class SiteRelevance:
             versions=self.versions,
             origins=self.origins,
             thumbnails=self.thumbnails,
+            marks=marks,
         )
 
     def ranked(self) -> pd.DataFrame:
@@ -240,7 +246,7 @@ class SiteRelevance:
     def deciding(self, n: int = 5) -> pd.DataFrame:
         """Return the images with the largest influence on the decision, for or against it.
 
-        Under the mean-distance rule every match counts alike; the nearest images are returned.
+        Under the mean-distance rule, whose matches all count alike, return the nearest images.
         """
         if self.probability is None:
             return self.ranked().head(n)
@@ -288,15 +294,14 @@ class SiteRelevance:
         """Return the decision as one sentence."""
         low, high = self.interval
         threshold = self.settings.relevance_threshold
-        certainty = (
-            f"relevant from {threshold:.0%}"
-            if self.probability is None
-            else f"P(share ≥ {threshold:.0%}) = {self.probability:.1%}"
-        )
+        if self.probability is None:
+            criterion = f"relevance threshold {threshold:.0%}"
+        else:
+            criterion = f"P(share ≥ {threshold:.0%}) = {self.probability:.1%}"
         return (
             f"{self.site}: {self.decision} for {self.target}: {self.n_matches} of {self.n_scored} "
             f"images match; estimated share {self.share:.0%} (95% CI {100 * low:.0f}–{high:.0%}); "
-            f"{certainty}"
+            f"{criterion}"
         )
 
     def __repr__(self) -> str:
@@ -407,7 +412,7 @@ def _log_odds(log_weights: Floats, share: float) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What follows from a table of images; the attributes are those of `SiteRelevance`."""
+    """The decision that follows from a table of images; attributes as in `SiteRelevance`."""
 
     images: pd.DataFrame
     decision: Decision
@@ -474,7 +479,7 @@ def _log_ratios(images: pd.DataFrame, settings: DecisionSettings) -> Floats:
     return np.asarray(logit(probabilities) - logit(settings.prior_share))  # infinite where certain
 
 
-def evidence(images: pd.DataFrame) -> list[str]:
+def format_evidence(images: pd.DataFrame) -> list[str]:
     """Return the evidence of each image as text: its probability or, without one, its distance.
 
     The infinite distance of an image marked by hand becomes an empty text.

@@ -64,7 +64,7 @@ class EmbeddedLibrary:
 
 
 def library_digest(dataset: ImageDataset) -> str:
-    """Return a digest of the images and their classes, whatever their order and names."""
+    """Return a digest of the images and their classes, independent of order and file names."""
     class_names = [dataset.classes[label] for label in dataset.labels]
     lines = sorted(
         f"{content_digest(source)} {name}"

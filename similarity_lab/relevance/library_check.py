@@ -18,7 +18,7 @@ from similarity_lab.relevance.site import close_pairs
 
 _FOLDS = 8
 _SMALL = 5  # fewer images than this show too little of a product
-_TWINS = 0.8  # accuracy at which two classes are told apart by their own images
+_TWINS = 0.8  # separability below which two classes look alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,8 @@ class LibraryReport:
         Pairs of files with the same image; if the labels differ, one of them is wrong.
     classes : DataFrame
         One row per class, in order: label, n_images, small, doubtful (share of its images),
-        nearest_class, told_apart (accuracy against the nearest class, 0.5 = chance, 1 = always),
-        twin.
+        nearest_class, separability (accuracy of telling its images from those of the nearest
+        class, 0.5 = chance, 1 = perfect), twin (low separability).
     skipped : DataFrame with columns path, reason
     """
 
@@ -75,21 +75,21 @@ class LibraryReport:
 def library_report(
     library: DatasetSource | EmbeddedLibrary,
     *,
-    embedder: ComparatorSource = "efficientnet-lite0",
+    embedder: ComparatorSource | None = None,
     progress: bool = True,
 ) -> LibraryReport:
     """Find images that may be mislabelled, duplicates, and classes that are small or look alike.
 
     Each image is compared with the mean directions of all classes, in the space of the learned
     rule, fitted without it and an eighth of the others, so that a mislabelled image does not vouch
-    for itself. In a library of one class, images that are unlike the rest are doubtful.
+    for itself. In a library of one class, outliers are doubtful.
 
     Parameters
     ----------
     library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
         The `library_` of a fitted scorer is not embedded again.
-    embedder : name, embedder or comparator
-        Not used for a library that is embedded already.
+    embedder : name, embedder or comparator, optional
+        Default: ``"efficientnet-lite0"``. Not with an `EmbeddedLibrary`, which has its vectors.
     progress : bool
 
     Returns
@@ -99,7 +99,7 @@ def library_report(
     Raises
     ------
     InputError
-        If no image could be read.
+        If no image could be read, or `embedder` has no effect.
 
     Examples
     --------
@@ -107,10 +107,13 @@ def library_report(
     >>> report.doubtful.head()                       # doctest: +SKIP
     """
     if isinstance(library, EmbeddedLibrary):
+        if embedder is not None:
+            raise InputError("The library is embedded already; leave embedder= out")
         embedded = library
     else:
         dataset = load_dataset(library, progress=progress)
-        embedded = EmbeddedLibrary.of(dataset, as_comparator(embedder), progress=progress)
+        comparator = as_comparator("efficientnet-lite0" if embedder is None else embedder)
+        embedded = EmbeddedLibrary.of(dataset, comparator, progress=progress)
     if not len(embedded.dataset):
         raise InputError("No image of the library could be read")
     present, codes = np.unique(embedded.dataset.labels, return_inverse=True)
@@ -133,13 +136,11 @@ def _likeness(vectors: Vectors, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.f
     NaN where the fold contains the whole class.
     """
     count = int(codes.max()) + 1
-    if count == 1:  # centring on the only class would hide what is unlike it
+    if count == 1:  # whitening would centre on the only class and hide its outliers
         return (vectors * unit(vectors.sum(0) - vectors)).sum(1)[:, None].astype(np.float64)
     order = np.argsort(codes, kind="stable")
     fold_of = np.empty(len(codes), int)
-    fold_of[order] = (
-        np.arange(len(codes)) % _FOLDS
-    )  # neighbours in a class come into different folds
+    fold_of[order] = np.arange(len(codes)) % _FOLDS  # spreads each class over the folds
     likeness = np.full((len(codes), count), np.nan)
     for fold in range(_FOLDS):
         is_out = fold_of == fold
@@ -161,7 +162,7 @@ def _image_table(
     paths: list[str],
 ) -> pd.DataFrame:
     rows = np.arange(len(codes))
-    own = np.nan_to_num(likeness[rows, codes])  # an image alone in its class is like nothing
+    own = np.nan_to_num(likeness[rows, codes])  # NaN for an image alone in its class
     table = pd.DataFrame({"path": paths, "label": [names[code] for code in codes]})
     if len(names) == 1:
         middle = np.median(own)
@@ -203,21 +204,21 @@ def _classes(
     doubtful = images.groupby("label")["doubtful"].mean()
     table["doubtful"] = doubtful.reindex(names).to_numpy()
     if len(names) == 1:
-        return table.assign(nearest_class="", told_apart=np.nan, twin=False)
+        return table.assign(nearest_class="", separability=np.nan, twin=False)
     known = np.nan_to_num(likeness, nan=-1.0)
     between = np.array([known[codes == code].mean(0) for code in range(len(names))])
     between += between.T
     np.fill_diagonal(between, -np.inf)
     nearest = between.argmax(1)
-    told_apart = np.array([_told_apart(known, codes, a, b) for a, b in enumerate(nearest)])
+    separability = np.array([_separability(known, codes, a, b) for a, b in enumerate(nearest)])
     return table.assign(
         nearest_class=[names[code] for code in nearest],
-        told_apart=told_apart,
-        twin=told_apart < _TWINS,
+        separability=separability,
+        twin=separability < _TWINS,
     )
 
 
-def _told_apart(
+def _separability(
     likeness: npt.NDArray[np.float64], codes: npt.NDArray[np.intp], a: int, b: int
 ) -> float:
     """Return the share of two classes' images that are nearer to their own class, 0…1."""

@@ -16,7 +16,7 @@ from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.relevance.decision import SiteRelevance
 
 _FORMAT = 1
-_LOG_RATIO = 27.0  # of a marked image: certain for every purpose
+_LOG_RATIO = 27.0  # of a marked image: as good as certain
 
 
 @dataclass(frozen=True)
@@ -157,27 +157,27 @@ class Marks:
                 "a library of arrays cannot be extended by files; load it from a folder"
             )
         present = {path.resolve() for path in library.paths}
-        joined: list[tuple[Path, bool]] = []
-        left_out: list[tuple[object, str]] = []
+        additions: list[tuple[Path, bool]] = []
+        skipped_rows: list[tuple[object, str]] = []
         for mark in self.of(target):
             reason = _reason_to_skip(mark, present)
             if reason:
-                left_out.append((mark.path or f"<{mark.sha256[:12]}>", reason))
+                skipped_rows.append((mark.path or f"<{mark.sha256[:12]}>", reason))
             else:
-                joined.append((Path(mark.path), mark.shows))
-        if not joined:
-            return replace(library, skipped=_extended_skipped(library, left_out))
-        counter = f"not {target} (marked)"
+                additions.append((Path(mark.path), mark.shows))
+        if not additions:
+            return replace(library, skipped=_extended_skipped(library, skipped_rows))
+        other_class = f"not {target} (marked)"
         classes = library.classes
-        if not all(shows for _, shows in joined) and counter not in classes:
-            classes = (*classes, counter)
-        labels = [index if shows else classes.index(counter) for _, shows in joined]
+        if not all(shows for _, shows in additions) and other_class not in classes:
+            classes = (*classes, other_class)
+        labels = [index if shows else classes.index(other_class) for _, shows in additions]
         return replace(
             library,
-            paths=(*library.paths, *(path for path, _ in joined)),
+            paths=(*library.paths, *(path for path, _ in additions)),
             labels=np.concatenate([library.labels, np.array(labels, np.int64)]),
             classes=classes,
-            skipped=_extended_skipped(library, left_out),
+            skipped=_extended_skipped(library, skipped_rows),
         )
 
 
@@ -207,9 +207,10 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
     """
     if not marks:
         return result
-    images = result.images.copy()
+    images, all_marks = result.images.copy(), dict(result.marks)
     for image, shows in marks.items():
         row = _row(result, image)
+        all_marks[row] = bool(shows)
         sign = 1 if shows else -1
         if result.probability is None:
             images.loc[row, ["score", "distance"]] = [sign * np.inf, -sign * np.inf]
@@ -217,8 +218,7 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
             images.loc[row, ["score", "probability"]] = [sign * _LOG_RATIO, float(shows)]
         verb = "shows" if shows else "does not show"
         images.loc[row, "reason"] = f"marked by hand: {verb} {result.target}"
-    n_marked = int(images["reason"].str.startswith("marked by hand").sum())
-    return result.with_images(images, n_marked=n_marked)
+    return result.with_images(images, all_marks)
 
 
 def _row(result: SiteRelevance, image: int | str) -> int:
@@ -229,7 +229,7 @@ def _row(result: SiteRelevance, image: int | str) -> int:
     if not len(rows):
         raise InputError(
             f"{result.site} has no image {image!r}; pass a row number of result.images, or a path "
-            "exactly as given there"
+            "exactly as in that table"
         )
     row = int(rows[0])
     status = result.images.loc[row, "status"]

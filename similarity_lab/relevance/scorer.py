@@ -51,7 +51,7 @@ from similarity_lab.relevance.rules import (
 )
 from similarity_lab.relevance.rules.prototypes import one_thread
 from similarity_lab.relevance.site import CLUTTER_KINDS, Clutter, EmbeddedSite
-from similarity_lab.relevance.tables import SiteFailure, decisions_table
+from similarity_lab.relevance.tables import SiteFailure, SiteResult, decisions_table
 from similarity_lab.sites import Site, SiteSource, site_name
 from similarity_lab.store import StoreSource, VectorStore
 
@@ -62,6 +62,7 @@ _FITTED_RULES: dict[str, type[FittedRule]] = {
     "learned": FittedLearnedRule,
     "mean-distance": FittedMeanDistanceRule,
 }
+DEFAULT_RELEVANCE_THRESHOLD = 0.25
 _DEFAULT_CERTAINTY = 0.9
 _KIND, _ARRAYS = "scorer", "scorer.npz"
 _SHARED = ("embedder", "store")  # parameters that `fit` does not change: clones share them
@@ -77,7 +78,7 @@ class RelevanceScorer(BaseEstimator):
     Parameters
     ----------
     target : str
-        Class of the library that is looked for.
+        Class of the library to look for.
     rule : {"learned", "mean-distance"}, LearnedRule or MeanDistanceRule
         ``"learned"`` tells the target from the other products of the library and gives
         probabilities that are calibrated on it. ``"mean-distance"`` is the original study's rule:
@@ -90,17 +91,18 @@ class RelevanceScorer(BaseEstimator):
         Minimum probability of a decision, 0.5…1; below it the decision is "unsure". Only with a
         rule that gives probabilities.
     leave_out : sequence of {"icons", "banners", "graphics"}
-        Images that do not count, see `clutter_kind`.
+        Kinds of images to exclude from the count, see `clutter_kind`.
     embedder : embedder, comparator, name or Keras model, optional
         Default: colour EfficientNet-Lite as `quality` says; for ``"mean-distance"`` the study's
         grey EfficientNet-Lite0.
     quality : {"standard", "best"}, optional
-        Of the learned rule's default embedder: Lite0 at 224 pixels (the default), or Lite2 at 380,
-        which sees finer detail and is several times slower. Not together with `embedder`.
+        Chooses the learned rule's default embedder: Lite0 at 224 pixels (the default), or Lite2 at
+        380 pixels, which resolves finer detail and is several times slower. Not together with
+        `embedder`.
     store : VectorStore or folder, optional
         Cache of vectors on disk; None caches nothing.
     seed : int
-        Of the random draws and folds.
+        Seed of random draws and of cross-fitting folds.
     progress : bool
         Show progress bars.
 
@@ -131,7 +133,7 @@ class RelevanceScorer(BaseEstimator):
         target: str,
         *,
         rule: RuleName | Rule = "learned",
-        relevance_threshold: float = 0.25,
+        relevance_threshold: float = DEFAULT_RELEVANCE_THRESHOLD,
         certainty: float = _DEFAULT_CERTAINTY,
         leave_out: Sequence[Clutter] = (),
         embedder: ComparatorSource | None = None,
@@ -191,8 +193,8 @@ class RelevanceScorer(BaseEstimator):
         Parameters
         ----------
         library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
-            As `load_dataset` takes it; must hold images of the target. Images of other products
-            make the learned rule sharper; generated images stand in where there are none. The
+            As `load_dataset` takes it; must contain images of the target. Images of other products
+            make the learned rule more accurate; if there are none, generated images are used. The
             `library_` of another scorer with this embedder is not embedded again.
         y : None
             Ignored: the library has its own labels. Present for scikit-learn.
@@ -202,10 +204,10 @@ class RelevanceScorer(BaseEstimator):
         UnknownClassError
             If the target is not in the library; the message lists its classes.
         InputError
-            For an invalid parameter, or a combination in which one would be ignored.
+            For an invalid parameter, or one that would have no effect.
         """
-        rule = self._checked_rule()
-        comparator = self._comparator(rule)
+        rule = self._check_params()
+        comparator = self._make_comparator(rule)
         if isinstance(library, EmbeddedLibrary):
             _check_same_space(library, comparator.embedder.name)
             return self._learn(rule, library, comparator)
@@ -243,16 +245,25 @@ class RelevanceScorer(BaseEstimator):
         self.fitted_with_ = library.embedder
         return self
 
-    def _checked_rule(self) -> Rule:
-        """Return the rule; `InputError` for an invalid parameter or one without effect."""
+    def _check_params(self) -> Rule:
+        """Return the rule; raise `InputError` for a parameter that is invalid or has no effect."""
         rule = _as_rule(self.rule)
         rule.check()
+        self._check_decision_params(gives_probability=rule.gives_probability)
+        if self.quality is not None and self.embedder is not None:
+            raise InputError(
+                f"quality={self.quality!r} chooses an embedder; pass quality or embedder, not both"
+            )
+        return rule
+
+    def _check_decision_params(self, *, gives_probability: bool) -> None:
+        """Raise `InputError` for an invalid parameter of those that `decide` uses."""
         check_thresholds(0.0, self.relevance_threshold)
         if not 0.5 <= self.certainty <= 1:
             raise InputError(f"certainty is a probability from 0.5 to 1, got {self.certainty}")
-        if not rule.gives_probability and self.certainty != _DEFAULT_CERTAINTY:
+        if not gives_probability and self.certainty != _DEFAULT_CERTAINTY:
             raise InputError(
-                f"certainty={self.certainty} has no effect: the {rule.name} rule gives no "
+                f"certainty={self.certainty} has no effect: the mean-distance rule gives no "
                 "probability; leave it out"
             )
         if isinstance(self.leave_out, str):
@@ -264,15 +275,9 @@ class RelevanceScorer(BaseEstimator):
                     f"{did_you_mean(kind, CLUTTER_KINDS)} "
                     f"Expected some of: {', '.join(CLUTTER_KINDS)}"
                 )
-        if self.quality is not None and self.embedder is not None:
-            raise InputError(
-                f"quality={self.quality!r} chooses an embedder, and embedder= is one; "
-                "pass one of them"
-            )
-        return rule
 
-    def _comparator(self, rule: Rule) -> Comparator:
-        """Return the comparator that the parameters name, cached where there is a store."""
+    def _make_comparator(self, rule: Rule) -> Comparator:
+        """Return the comparator that the parameters describe; with a store, it is cached."""
         if self.embedder is None:
             comparator = rule.default_comparator(self.quality)
         else:
@@ -291,7 +296,8 @@ class RelevanceScorer(BaseEstimator):
 
         Parameters
         ----------
-        site : Site, folder, zip or list of paths
+        site : Site, folder, zip, list of paths or EmbeddedSite
+            An `EmbeddedSite` is checked and returned unchanged.
         thumbnails : bool
             Also make thumbnails for a report, of images that are decoded anyway.
 
@@ -299,16 +305,24 @@ class RelevanceScorer(BaseEstimator):
         ------
         SiteError
             If the site has no readable image.
+        InputError
+            If an `EmbeddedSite` has vectors of another embedder, or was made with another
+            `leave_out`; or if a parameter changed by `set_params` is invalid.
         """
         check_is_fitted(self)
+        self._check_decision_params(gives_probability=self.rule_.gives_probability)
         if not isinstance(site, EmbeddedSite):
-            site, embedder = Site.of(site), self.comparator_.embedder
             site = EmbeddedSite.of(
-                site,
-                embedder,
+                Site.of(site),
+                self.comparator_.embedder,
                 leave_out=self.leave_out,
                 thumbnails=thumbnails,
                 progress=self.progress,
+            )
+        elif site.leave_out != frozenset(self.leave_out):
+            raise InputError(
+                f"The site was embedded with leave_out={sorted(site.leave_out)}, the scorer has "
+                f"leave_out={sorted(self.leave_out)}; embed it with this scorer's embed_site"
             )
         _check_same_space(site, self.fitted_with_)  # the embedder may have fallen back on another
         return site
@@ -332,16 +346,16 @@ class RelevanceScorer(BaseEstimator):
     def decide_each(
         self,
         sites: Iterable[SiteSource | EmbeddedSite],
-        targets: Sequence[str] | None = None,
+        targets: str | Sequence[str] | None = None,
         *,
         thumbnails: bool = False,
-    ) -> Iterator[SiteRelevance | SiteFailure]:
+    ) -> Iterator[SiteResult]:
         """Decide on sites one by one; yield a site that fails as a `SiteFailure` with its reason.
 
         Parameters
         ----------
         sites : iterable of Site, folder, zip, list of paths, or what `embed_site` returned
-        targets : sequence of str, optional
+        targets : str or sequence of str, optional
             Decide for each of these products of the library; images are embedded once. Default:
             the scorer's own target.
         thumbnails : bool
@@ -353,7 +367,8 @@ class RelevanceScorer(BaseEstimator):
             By site in the order given, then by target.
         """
         check_is_fitted(self)
-        scorers = [self] if targets is None else [self.for_target(name) for name in targets]
+        names = [targets] if isinstance(targets, str) else targets
+        scorers = [self] if names is None else [self.for_target(name) for name in names]
         sites = list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
@@ -365,7 +380,9 @@ class RelevanceScorer(BaseEstimator):
                 yield from (scorer._decide(site) for scorer in scorers)
 
     def decide_many(
-        self, sites: Iterable[SiteSource | EmbeddedSite], targets: Sequence[str] | None = None
+        self,
+        sites: Iterable[SiteSource | EmbeddedSite],
+        targets: str | Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Decide on many sites, and for many targets in one pass.
 
@@ -415,18 +432,18 @@ class RelevanceScorer(BaseEstimator):
             rule.columns(vectors, to_references, site.digests),
             to_references,
             self.reference_names_,
-            once=rule.repeats_count_once,
+            count_repeats_once=rule.repeats_count_once,
         )
         settings = DecisionSettings(
             rule=rule.name,
             embedder=self.comparator_.embedder.name,
             similarity_threshold=rule.similarity_threshold,
             relevance_threshold=float(self.relevance_threshold),
-            certainty=None if rule.prior_share is None else float(self.certainty),
+            certainty=float(self.certainty) if rule.gives_probability else None,
             prior_share=rule.prior_share,
             n_references=len(self.reference_names_),
             other_products=rule.other_products,
-            draw=rule.draw,
+            reference_draw=rule.reference_draw,
         )
         return SiteRelevance.from_images(
             images,
@@ -444,8 +461,8 @@ class RelevanceScorer(BaseEstimator):
     def save(self, folder: str | PathLike[str]) -> None:
         """Write the fitted scorer to a folder, without pickle; `load` reads it.
 
-        The folder names the embedder and the library's content: a scorer never decides with vectors
-        of another network. The store is not saved.
+        The folder records the embedder's name and a digest of the library, so that a loaded scorer
+        never decides with vectors of another network. The store is not saved.
         """
         check_is_fitted(self)
         rule, arrays = self.rule_.to_saved()
@@ -477,7 +494,7 @@ class RelevanceScorer(BaseEstimator):
         library: DatasetSource | None = None,
         store: StoreSource | None = None,
     ) -> "RelevanceScorer":
-        """Read what `save` wrote; decisions are the same, and nothing is fitted.
+        """Return the scorer that `save` wrote; it decides alike, and nothing is fitted.
 
         Parameters
         ----------
@@ -485,7 +502,7 @@ class RelevanceScorer(BaseEstimator):
         embedder : embedder or comparator, optional
             Needed if the scorer was fitted with an object rather than a name.
         library : folder, zip, mapping or ImageDataset, optional
-            Refuse the scorer unless it was fitted on exactly these images.
+            Raise `SavedFolderError` unless the scorer was fitted on exactly these images.
         store : VectorStore or folder, optional
 
         Raises
@@ -506,10 +523,10 @@ class RelevanceScorer(BaseEstimator):
                 scorer.set_params(embedder=embedder, quality=None)
             elif content["embedder_is_object"]:
                 raise SavedFolderError(
-                    f"{folder} was fitted with an embedder that was passed as an object, "
-                    f"{content['embedder']!r}; pass it: load(folder, embedder=...)"
+                    f"The scorer in {folder} was fitted with an embedder object, "
+                    f"{content['embedder']!r}; pass it again: load(folder, embedder=...)"
                 )
-            rule = scorer._checked_rule()
+            rule = scorer._check_params()
             scorer.rule_ = _FITTED_RULES[rule.name].from_saved(content["fitted_rule"], arrays)
             scorer.reference_names_ = [str(name) for name in content["references"]]
             scorer.reference_vectors_ = arrays["references"]
@@ -517,17 +534,17 @@ class RelevanceScorer(BaseEstimator):
             scorer._loaded_digest = str(content["library"])
         except (KeyError, TypeError, AttributeError) as error:
             raise SavedFolderError(f"{folder}: the manifest is incomplete ({error!r})") from None
-        scorer.comparator_ = scorer._comparator(rule)
+        scorer.comparator_ = scorer._make_comparator(rule)
         if vector_space(scorer.comparator_.embedder.name) != vector_space(scorer.fitted_with_):
             raise SavedFolderError(
-                f"{folder} was fitted on vectors of {scorer.fitted_with_!r}; it cannot decide with "
-                f"those of {scorer.comparator_.embedder.name!r}"
+                f"The scorer in {folder} was fitted on vectors of {scorer.fitted_with_!r}; it "
+                f"cannot decide with vectors of {scorer.comparator_.embedder.name!r}"
             )
         if library is not None:
             dataset = load_dataset(library, progress=scorer.progress)
             if library_digest(dataset) != scorer._loaded_digest:
                 raise SavedFolderError(
-                    f"{folder} was fitted on other images than this library holds; fit it again"
+                    f"The scorer in {folder} was fitted on a different library; fit it again"
                 )
         scorer.library_ = None
         scorer.classes_ = np.array([False, True])
@@ -563,6 +580,6 @@ def _check_same_space(embedded: EmbeddedLibrary | EmbeddedSite, embedder: str) -
     """Raise `InputError` unless the vectors can be compared with those of this embedder."""
     if vector_space(embedded.embedder) != vector_space(embedder):
         raise InputError(
-            f"These vectors are of {embedded.embedder!r}, the scorer's are of {embedder!r}; embed "
-            "the images with the scorer's embedder, or fit a scorer with the other one"
+            f"Cannot compare vectors of {embedded.embedder!r} with the scorer's vectors of "
+            f"{embedder!r}; embed the images with the scorer's embedder"
         )

@@ -43,7 +43,7 @@ _CLOSE = 1e-3  # cosine distance; an image that is saved again or scaled down st
 _SAME_BITS = 6  # of 64 in which the perceptual hashes of such an image may differ
 _BLOCK = 128
 
-Hash = Callable[[int], np.uint64]
+HashOf = Callable[[int], np.uint64]
 """Returns the perceptual hash of the image at a position."""
 
 _DTYPES = {
@@ -69,7 +69,9 @@ class EmbeddedSite:
     repeats : ndarray of bool
         Which readable images repeat another one; none of those that are left out.
     thumbnails : dict of path to EncodedThumbnail
-        Of images that were decoded, if asked for.
+        Of images that were decoded, if requested.
+    leave_out : frozenset of {"icons", "banners", "graphics"}
+        The kinds that do not count.
     """
 
     site: Site
@@ -79,6 +81,7 @@ class EmbeddedSite:
     clutter: tuple[Clutter | None, ...]
     repeats: npt.NDArray[np.bool_]
     thumbnails: dict[object, EncodedThumbnail] = field(default_factory=dict)
+    leave_out: frozenset[Clutter] = frozenset()
 
     @classmethod
     def of(
@@ -90,17 +93,17 @@ class EmbeddedSite:
         thumbnails: bool = False,
         progress: bool = True,
     ) -> "EmbeddedSite":
-        """Embed the images that can be read.
+        """Return the site with its readable images embedded.
 
-        Each file is read and decoded once, by the embedder; the traits of its image are taken from
-        that decode, and its bytes and pixels are dropped at once.
+        Each file is read and decoded once, by the embedder. Clutter kind, perceptual hash and
+        thumbnail come from that decode; bytes and pixels are then dropped.
 
         Parameters
         ----------
         site : Site
         embedder : Embedder
         leave_out : sequence of {"icons", "banners", "graphics"}
-            Kinds of images that do not count, see `clutter_kind`.
+            Kinds of images to exclude from the count, see `clutter_kind`.
         thumbnails : bool
             Also make a thumbnail of each image that is decoded, for a report.
         progress : bool
@@ -109,17 +112,17 @@ class EmbeddedSite:
         Raises
         ------
         SiteError
-            No image can be read, or all of them are left out.
+            If no image can be read, or all of them are left out.
         """
         if not site.paths:
-            raise SiteError(f"{site.name}: has no files")
+            raise SiteError(f"{site.name}: the site has no files")
         images = _SiteImages(site.paths, embedder.input_size, bool(leave_out), thumbnails)
         embedded = embedder.embed(images, progress=progress)
         if not embedded.kept:
             path, reason = embedded.skipped.iloc[0]
             raise SiteError(
                 f"{site.name}: none of its {len(site.paths)} files is a readable image "
-                f"(the first: {path}: {reason})"
+                f"(first failure: {path}: {reason})"
             )
         images.complete(embedded.kept)
         traits = [images.traits[index] for index in embedded.kept]
@@ -130,7 +133,7 @@ class EmbeddedSite:
                 f"{', '.join(sorted(set(filter(None, clutter))))}; pass leave_out=()"
             )
         digests = [each.digest for each in traits]
-        # only among images that count: the copy that is kept must not be an icon
+        # among counted images only: otherwise an icon could be the copy that counts
         counted = np.flatnonzero([kind is None for kind in clutter])
         repeats = np.zeros(len(traits), bool)
         repeats[counted] = find_repeats(
@@ -143,7 +146,16 @@ class EmbeddedSite:
             for path, each in zip(site.paths, images.traits, strict=True)
             if each.thumbnail is not None and isinstance(path, (str, PathLike))
         }
-        return cls(site, embedded, embedder.name, digests, clutter, repeats, encoded)
+        return cls(
+            site,
+            embedded,
+            embedder.name,
+            digests,
+            clutter,
+            repeats,
+            encoded,
+            frozenset(leave_out),
+        )
 
     @property
     def skipped(self) -> pd.DataFrame:
@@ -156,28 +168,31 @@ class EmbeddedSite:
         to_references: npt.NDArray[np.float32],
         references: Sequence[str],
         *,
-        once: bool,
+        count_repeats_once: bool,
     ) -> pd.DataFrame:
         """Return one row per file, in order.
 
         Parameters
         ----------
-        columns : mapping of column to one value per readable image
-        to_references : ndarray, shape (n readable, n references)
-        references : names of the references
-        once : bool
-            Repeated images count once.
+        columns : mapping of str to ndarray or list, length n readable
+            Scores of the readable images.
+        to_references : ndarray of float32, shape (n readable, n references)
+            Distances.
+        references : sequence of str
+            Names of the references.
+        count_repeats_once : bool
+            Give repeated images the status "repeated", so that they do not count.
         """
-        count, kept = len(self.site.paths), np.array(self.embedded.kept)
+        count, positions = len(self.site.paths), np.array(self.embedded.kept)
         status, reason = np.full(count, "skipped", object), np.full(count, "", object)
-        status[kept] = "scored"
-        if once:
-            status[kept[self.repeats]] = "repeated"
-            reason[kept[self.repeats]] = "same image as another one"
-        for index, kind in zip(kept, self.clutter, strict=True):
+        status[positions] = "scored"
+        if count_repeats_once:
+            status[positions[self.repeats]] = "repeated"
+            reason[positions[self.repeats]] = "same image as another one"
+        for index, kind in zip(positions, self.clutter, strict=True):
             if kind:
-                status[index], reason[index] = "left out", f"one of the {kind}"
-        skipped = np.setdiff1d(np.arange(count), kept)
+                status[index], reason[index] = "left out", f"clutter ({kind})"
+        skipped = np.setdiff1d(np.arange(count), positions)
         reason[skipped] = self.embedded.skipped["reason"]
         of_readable = {
             **columns,
@@ -189,29 +204,29 @@ class EmbeddedSite:
                 "path": pd.Series(list(self.site.paths), dtype=object),
                 "status": status,
                 "reason": reason,
-                **{name: _spread(values, kept, count) for name, values in of_readable.items()},
+                **{name: _spread(values, positions, count) for name, values in of_readable.items()},
             }
         )
         return images.reindex(columns=SCORE_COLUMNS).astype(_DTYPES)
 
 
 def _spread(
-    values: npt.NDArray[np.floating] | list[str], kept: npt.NDArray[np.intp], count: int
+    values: npt.NDArray[np.floating] | list[str], positions: npt.NDArray[np.intp], count: int
 ) -> pd.Series:
-    """Return `count` values that are NaN where no image could be read."""
-    # names of files stay objects: they may hold bytes that are no text
+    """Return a column of `count` values: NaN where no image could be read."""
+    # file names stay objects, since they may contain undecodable bytes
     kind = object if isinstance(values, list) else np.float64
     spread = np.full(count, np.nan, kind)
-    spread[kept] = values
+    spread[positions] = values
     return pd.Series(spread, dtype=kind)
 
 
 class _Traits:
-    """What is kept of one image after it was decoded; an `ImageObserver`."""
+    """Traits of one image, recorded when it is read and decoded (an `ImageObserver`)."""
 
     def __init__(self, size: tuple[int, int], needs_clutter: bool, wants_thumbnail: bool) -> None:
         self._size, self._wants_thumbnail = size, wants_thumbnail
-        self.needs_clutter = needs_clutter  # and does not know it yet
+        self.needs_clutter = needs_clutter  # False once the kind is known
         self.digest = ""
         self.clutter: Clutter | None = None
         self.gray: Pixels | None = None
@@ -230,8 +245,8 @@ class _Traits:
             self._wants_thumbnail = False
 
     def on_done(self, image: OpenedImage) -> None:
-        # The embedder reads gray, or in full, or knew the vector. What is left out must not depend
-        # on that, so the kind is always determined on what `read_scaled` decodes.
+        # The embedder may read in grey or at full size, or take the vector from a cache. The kind
+        # of clutter must not depend on that: it is always determined from `read_scaled`.
         if self.needs_clutter:
             self.decode(image)
 
@@ -244,7 +259,7 @@ class _Traits:
 
 
 class _SiteImages(Sequence[Source]):
-    """The images of a site, opened one by one as they are needed and not held."""
+    """The images of a site, opened one by one when they are needed and not kept."""
 
     def __init__(
         self, paths: Sequence[Source], size: tuple[int, int], needs_clutter: bool, thumbnails: bool
@@ -267,17 +282,17 @@ class _SiteImages(Sequence[Source]):
         return OpenedImage(source, self.traits[index]) if has_bytes else source
 
     def complete(self, indices: Sequence[int]) -> None:
-        """Determine what an embedder that does not decode with our readers left open."""
-        rest = [index for index in indices if self.traits[index].needs_clutter]
-        for result in map_ahead(lambda index: self.traits[index].decode(self[index]), rest):
-            if result is not None:
-                raise result
+        """Set traits that are still unknown because the embedder has a decoder of its own."""
+        incomplete = [index for index in indices if self.traits[index].needs_clutter]
+        for error in map_ahead(lambda index: self.traits[index].decode(self[index]), incomplete):
+            if error is not None:
+                raise error
         for index in indices:
             if not self.traits[index].digest:
                 self.traits[index].digest = content_digest(self._paths[index])
 
     def perceptual_hash(self, index: int) -> np.uint64:
-        """Return the hash of one image, which is decoded for it if it was not before."""
+        """Return the hash of one image; decode it if that has not happened yet."""
         traits = self.traits[index]
         if traits.gray is None:
             traits.decode(self[index])
@@ -285,13 +300,13 @@ class _SiteImages(Sequence[Source]):
 
 
 def clutter_kind(pixels: Pixels, size: tuple[int, int] | None = None) -> Clutter | None:
-    """Return whether an image is an icon, a banner or a graphic, judging by its pixels alone.
+    """Return the kind of clutter that an image is, determined from its pixels.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (h, w, 3)
     size : (height, width), optional
-        Of the image in full, if `pixels` are reduced.
+        Original size of the image, if `pixels` are scaled down.
 
     Returns
     -------
@@ -324,7 +339,7 @@ def clutter_kind(pixels: Pixels, size: tuple[int, int] | None = None) -> Clutter
 
 @one_thread
 def find_repeats(
-    vectors: Vectors, digests: Sequence[str], hash_of: Hash, *, block: int = _BLOCK
+    vectors: Vectors, digests: Sequence[str], hash_of: HashOf, *, block: int = _BLOCK
 ) -> npt.NDArray[np.bool_]:
     """Return which images repeat another one: same content, or the same image saved again.
 
@@ -355,7 +370,7 @@ def find_repeats(
     return repeats
 
 
-def _groups(vectors: Vectors, hash_of: Hash, block: int) -> npt.NDArray[np.intp]:
+def _groups(vectors: Vectors, hash_of: HashOf, block: int) -> npt.NDArray[np.intp]:
     """Return group numbers, shape (n,): equal if vectors and hashes agree on "the same image"."""
     count = len(vectors)
     groups: npt.NDArray[np.intp] = np.arange(count)

@@ -57,7 +57,11 @@ class SiteFailure:
         return self.to_row()
 
 
-def decisions_table(results: Iterable[SiteRelevance | SiteFailure]) -> pd.DataFrame:
+SiteResult = SiteRelevance | SiteFailure
+"""The result for one site and target."""
+
+
+def decisions_table(results: Iterable[SiteResult]) -> pd.DataFrame:
     """Return decisions and failures as a table.
 
     Parameters
@@ -74,13 +78,11 @@ def decisions_table(results: Iterable[SiteRelevance | SiteFailure]) -> pd.DataFr
     return table.astype(_NULLABLE)
 
 
-def rank_results(
-    results: Iterable[SiteRelevance | SiteFailure], targets: Sequence[str] = ()
-) -> list[SiteRelevance | SiteFailure]:
+def rank_results(results: Iterable[SiteResult], targets: Sequence[str] = ()) -> list[SiteResult]:
     """Return results by target, then most probable first; failures come last.
 
     The probability decides, or the share under a rule that gives none. Ties and failures keep their
-    order. This is the one order of sites: tables and reports do not sort again.
+    order. Tables and reports keep this order.
 
     Parameters
     ----------
@@ -91,7 +93,7 @@ def rank_results(
     results = list(results)
     order = list(dict.fromkeys([*targets, *(result.target for result in results)]))
 
-    def sort_key(result: SiteRelevance | SiteFailure) -> tuple[int, bool, float]:
+    def sort_key(result: SiteResult) -> tuple[int, bool, float]:
         index = order.index(result.target)
         if isinstance(result, SiteFailure):
             return index, True, 0.0
@@ -102,7 +104,7 @@ def rank_results(
 
 
 def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, float]:
-    """Return how often decisions are right, according to their own probabilities.
+    """Return the accuracy that decisions have if their probabilities are calibrated.
 
     Parameters
     ----------

@@ -9,8 +9,9 @@ from typing import cast
 
 from similarity_lab.errors import ImageError, InputError, MissingExtraError
 from similarity_lab.images.sources import Source
-from similarity_lab.relevance import SiteFailure, SiteRelevance
+from similarity_lab.relevance import SiteRelevance
 from similarity_lab.relevance.marks import Marks
+from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report.text import display_names, escape_invisible, shorten
 from similarity_lab.report.thumbnails import encode_thumbnail
 
@@ -19,7 +20,7 @@ _SIDE = 150  # pixels
 
 
 def label(
-    results: SiteRelevance | Sequence[SiteRelevance | SiteFailure],
+    results: SiteRelevance | Sequence[SiteResult],
     *,
     file: str | PathLike[str] | None = None,
     per_page: int = 24,

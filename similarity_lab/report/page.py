@@ -12,7 +12,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from similarity_lab.files import atomic_write
-from similarity_lab.relevance import SiteFailure, SiteRelevance
+from similarity_lab.relevance import SiteRelevance
+from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report.text import page_filename
 from similarity_lab.report.thumbnails import Thumbnails, source_key, write_thumbnails
 from similarity_lab.report.views import SYMBOLS, environment, page_sources, site_view
@@ -20,13 +21,12 @@ from similarity_lab.report.views import SYMBOLS, environment, page_sources, site
 _PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
 _ASSETS = ("style.css", "report.js")
 
-Result = SiteRelevance | SiteFailure
 Page = tuple[SiteRelevance, str]
 """A decision and the file name of its page."""
 
 
 def write_report(
-    results: Sequence[Result],
+    results: Sequence[SiteResult],
     folder: str | PathLike[str],
     *,
     title: str = "Which sites sell it?",
@@ -97,10 +97,10 @@ def write_report(
     return index
 
 
-def _with_page_names(results: Sequence[Result]) -> list[tuple[Result, str]]:
+def _with_page_names(results: Sequence[SiteResult]) -> list[tuple[SiteResult, str]]:
     """Return each result with the file name of its page; failures have none (empty)."""
     occurrences: Counter[tuple[str, str]] = Counter()
-    rows: list[tuple[Result, str]] = []
+    rows: list[tuple[SiteResult, str]] = []
     for result in results:
         pair = (result.site, result.target)
         if isinstance(result, SiteRelevance):
@@ -132,7 +132,7 @@ def _write_sites(
             path.unlink()
 
 
-def _decision_counts(results: Sequence[Result]) -> dict[str, int]:
+def _decision_counts(results: Sequence[SiteResult]) -> dict[str, int]:
     counts = Counter(getattr(result, "decision", "no decision") for result in results)
     return {name: counts[name] for name in SYMBOLS if counts[name]}
 

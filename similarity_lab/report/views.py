@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from similarity_lab.errors import ImageError
-from similarity_lab.relevance import SiteRelevance
-from similarity_lab.relevance.decision import evidence
+from similarity_lab.relevance import DecisionSettings, SiteRelevance
+from similarity_lab.relevance.decision import format_evidence
 from similarity_lab.report.text import display_names, escape_invisible, safe_url, shorten
 from similarity_lab.report.thumbnails import Thumbnail
 
@@ -128,11 +128,15 @@ def _image_views(
     rows: pd.DataFrame, result: SiteRelevance, names: dict[int, str], thumbnail_of: ThumbnailOf
 ) -> list[ImageView]:
     scored = rows["status"] == "scored"
-    evidence_texts = dict(zip(rows.index[scored].tolist(), evidence(rows[scored]), strict=True))
-    influences = rows["influence"].astype(float).tolist()
+    evidence_texts = dict(
+        zip(rows.index[scored].tolist(), format_evidence(rows[scored]), strict=True)
+    )
+    influences, reference_distances = (
+        rows[name].astype(float).tolist() for name in ("influence", "nearest_distance")
+    )
     views = []
-    for index, row, influence in zip(
-        rows.index.tolist(), rows.itertuples(), influences, strict=True
+    for index, row, influence, reference_distance in zip(
+        rows.index.tolist(), rows.itertuples(), influences, reference_distances, strict=True
     ):
         reference = row.nearest_reference if isinstance(row.nearest_reference, str) else ""
         views.append(
@@ -147,7 +151,7 @@ def _image_views(
                 confusable=row.confusable if isinstance(row.confusable, str) else "",
                 reference="/".join(reference.replace("\\", "/").split("/")[-2:]),
                 reference_thumbnail=thumbnail_of(reference) if reference else None,
-                reference_distance=float(str(row.nearest_distance)),
+                reference_distance=reference_distance,
                 origin=_known_origin(result.origins, index),
             )
         )
@@ -162,6 +166,42 @@ def _known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
 
 
+def settings_table(settings: DecisionSettings) -> dict[str, str]:
+    """Return the settings that apply to the rule of a decision: label → formatted value.
+
+    Examples
+    --------
+    >>> settings = DecisionSettings("learned", "lite0", 0.5, 0.25, certainty=0.9, prior_share=0.2)
+    >>> settings_table(settings)["relevance threshold"], settings_table(settings)["certainty"]
+    ('share at least 25%', 'at least 0.9')
+    """
+    draw = settings.reference_draw
+    kind = "probability at least" if settings.rule == "learned" else "distance at most"
+    values = {
+        "rule": settings.rule,
+        "embedder": settings.embedder,
+        "similarity threshold": f"{kind} {settings.similarity_threshold:.3g}",
+        "relevance threshold": f"share at least {settings.relevance_threshold:.0%}",
+        "reference images": f"{settings.n_references}",
+    }
+    if settings.certainty is not None:
+        values["certainty"] = f"at least {settings.certainty:g}"
+    if settings.prior_share is not None:
+        values["prior share"] = f"{settings.prior_share:g}"
+    if settings.other_products is not None:
+        values["other products"] = f"{settings.other_products}"
+    if draw is not None:
+        drawn = "all" if draw.draw == "all" else f"{draw.n} {draw.draw.replace('-', ' ')}"
+        nearest = f"mean of the {draw.n_nearest} nearest"
+        is_of_nearest = draw.aggregate == "mean-of-nearest"
+        values["references per image"] = drawn
+        values["aggregate"] = nearest if is_of_nearest else draw.aggregate
+        values["seed"] = f"{draw.seed}"
+    if settings.n_marked:
+        values["marked by hand"] = f"{settings.n_marked} images"
+    return values
+
+
 @cache
 def environment() -> Environment:
     """Return the Jinja environment: everything is HTML-escaped, invisible characters are shown."""
@@ -174,7 +214,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     jinja.filters.update(percent=_percent, interval=_interval, odds=odds)
-    jinja.filters.update(shorten=shorten, safe_url=safe_url)
+    jinja.filters.update(shorten=shorten, safe_url=safe_url, settings_table=settings_table)
     jinja.globals["symbols"] = SYMBOLS
     return jinja
 

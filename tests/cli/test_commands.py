@@ -29,11 +29,6 @@ def test_embed_without_a_readable_image(run, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_search_needs_a_store(run, tmp_path, capsys):
-    assert run("search", tmp_path / "a.jpg", "--no-store") == 2
-    assert "search needs the store" in capsys.readouterr().err
-
-
 def test_fetch_offline(monkeypatch, run, tmp_path, capsys):
     def unreachable(folder):
         raise fetching.DownloadError("cannot reach the server; try again")

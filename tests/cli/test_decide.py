@@ -77,7 +77,7 @@ def test_options_reach_the_scorer(decide, shops, capsys):
     assert decide(*options, shops[0], "--json") == 0
     settings = json.loads(capsys.readouterr().out)["sites"][0]["settings"]
     assert settings["rule"] == "mean-distance" and settings["relevance_threshold"] == 0.4
-    assert settings["draw"] == {
+    assert settings["reference_draw"] == {
         "n": 4, "draw": "with-replacement", "aggregate": "mean", "n_nearest": 3, "seed": 7,
     }  # fmt: skip
     assert " gray " in settings["embedder"] and settings["similarity_threshold"] != 0.65
@@ -108,8 +108,8 @@ def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, ca
         (["--color", "gray", "SITE"], "--color applies to --embedder"),
         (["--n-references", "3", "SITE"], "--n-references does not apply to --rule learned"),
         (["--rule", "mean-distance", "--prior-share", "0.1", "SITE"], "--prior-share does not"),
-        (["--rule", "mean-distance", "--certainty", "0.8", "SITE"], "has no effect"),
-        (["--quality", "best", "--embedder", "efficientnet-lite0", "SITE"], "pass one of them"),
+        (["--rule", "mean-distance", "--certainty", "0.9", "SITE"], "--certainty does not apply"),
+        (["--quality", "best", "--embedder", "efficientnet-lite0", "SITE"], "not both"),
         (["--scorer", "x", "SITE"], "--target does not apply to a saved scorer"),
         (["--save-scorer", "x", "--target", "dates", "SITE"], "pass one --target"),
     ],
@@ -145,6 +145,36 @@ def test_saved_scorer_decides_alike(decide, run, library, shops, tmp_path, capsy
     sites = json.loads(capsys.readouterr().out)["sites"]
     assert {site["settings"]["certainty"] for site in sites} == {1.0}
     assert RelevanceScorer.load(scorer).target == "almonds"
-    for option in (["--rule", "learned"], ["--seed", "0"], ["--save-scorer", "x"]):
-        assert run(*loaded, *option, *shops) == 2
-        assert f"{option[0]} does not apply to a saved scorer" in capsys.readouterr().err
+
+
+@pytest.fixture
+def save_scorer(decide, shops, tmp_path, capsys):
+    """Save a scorer; return the arguments that decide with it."""
+
+    def save(*options):
+        assert decide("--save-scorer", tmp_path / "scorer", *options, *shops) == 0
+        capsys.readouterr()
+        return ["decide", "--scorer", tmp_path / "scorer", "--quiet", "--no-store", *shops]
+
+    return save
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rule", "learned"], "--rule does not apply to a saved scorer"),
+        (["--seed", "0"], "--seed does not apply to a saved scorer"),
+        (["--save-scorer", "x"], "--save-scorer does not apply to a saved scorer"),
+        (["--relevance-threshold", "25"], "share from 0 to 1"),
+        (["--certainty", "7"], "certainty is a probability"),
+    ],
+)
+def test_saved_scorer_refuses_options(run, save_scorer, options, message, capsys):
+    assert run(*save_scorer(), *options) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_saved_scorer_of_mean_distances_refuses_certainty(run, save_scorer, capsys):
+    arguments = save_scorer("--rule", "mean-distance")
+    assert run(*arguments, "--certainty", "0.9") == 2
+    assert "--certainty does not apply to a scorer of the mean-dist" in capsys.readouterr().err

@@ -67,7 +67,8 @@ def test_decide_and_rank_have_the_same_scoring_options():
     [
         [], ["decide"], ["unknown"], ["score", "x"], ["fetch", "everything"],
         ["decide", "--rule", "magic", "x"], ["decide", "--leave-out", "people", "x"],
-        ["decide", "--similarity-threshold", "half", "x"], ["rank", "--library", "x", "y"],
+        ["decide", "--similarity-threshold", "half", "x"], ["search", "x", "--no-store"],
+        ["rank", "--library", "x", "y"],
     ],
 )  # fmt: skip
 def test_bad_usage(run, arguments, capsys):

@@ -216,6 +216,27 @@ def test_load_embedder_invalid(source, options, message):
         load_embedder(source, **options)
 
 
+@pytest.mark.parametrize(
+    ("source", "parameters", "message"),
+    [
+        ("efficientnet-lite0", {"runtime": "keras", "threads": 2}, "threads=2 has no effect"),
+        ("https://tfhub.example/x", {"runtime": "openvino"}, "runtime='openvino' has no effect"),
+        (len, {"name": "length", "threads": 2}, "threads=2 has no effect"),
+    ],
+)
+def test_load_embedder_refuses_parameters_without_effect(source, parameters, message):
+    with pytest.raises(EmbedderError, match=message):
+        load_embedder(source, **parameters)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"name": "x"}, {"color": "gray"}, {"input_size": 8}], ids=str
+)
+def test_load_embedder_returns_embedders_unchanged_or_refuses(stub, parameters):
+    with pytest.raises(EmbedderError, match="has no effect on an embedder"):
+        load_embedder(stub, **parameters)
+
+
 def test_embed_all_with_an_invalid_embedder(stub):
     assert load_embedder(stub) is stub
     images = [patterns(8)[0]]

@@ -10,12 +10,12 @@ from ..conftest import PerImage
 
 
 def direction(product, dimension=24):
-    """A direction of its own for each product, the same in every test."""
+    """Return a direction for each product, the same in every test."""
     return np.random.default_rng(crc32(product.encode())).normal(0, 1, dimension)
 
 
 class Written(PerImage):
-    """An embedder that reads the vector out of the file: full control, no network."""
+    """An embedder that reads the vector from the end of the file."""
 
     name, dimension, input_size = "written vectors", 24, (8, 8)
 
@@ -26,17 +26,17 @@ class Written(PerImage):
 
 @pytest.fixture
 def written(make_image, tmp_path):
-    """Write pictures whose vector is their product's direction with noise around it."""
+    """A function that writes images whose vector is their product's direction plus noise."""
 
     def write(folder, product, count, seed=0, noise=0.5):
         rng = np.random.default_rng([seed, crc32(product.encode())])
-        place = tmp_path / folder
-        place.mkdir(parents=True, exist_ok=True)
+        parent = tmp_path / folder
+        parent.mkdir(parents=True, exist_ok=True)
         paths = []
         for number in range(count):
-            path = place / f"{product}-{seed}-{number:03}.png"
-            photo = make_image((90, 90, 90), seed=int(rng.integers(1e9)), size=(80, 70))
-            photo.save(path)
+            path = parent / f"{product}-{seed}-{number:03}.png"
+            image = make_image((90, 90, 90), seed=int(rng.integers(1e9)), size=(80, 70))
+            image.save(path)
             vector = direction(product) + rng.normal(0, noise, 24)
             path.write_bytes(path.read_bytes() + vector.astype(np.float64).tobytes())
             paths.append(path)
@@ -55,7 +55,7 @@ OTHERS = ("dates", "figs", "hazelnuts", "oats", "plums", "raisins")
 
 @pytest.fixture
 def shelf(written):
-    """A library: 12 photos of almonds, 8 of each of six other products."""
+    """A library: 12 images of almonds, 8 of each of six other products."""
     return {"almonds": written("library", "almonds", 12)} | {
         name: written("library", name, 8) for name in OTHERS
     }

@@ -85,6 +85,16 @@ def test_decide_uses_the_chosen_thresholds(make_classifier, sites, labels):
     assert settings.relevance_threshold == classifier.relevance_threshold_
 
 
+def test_fit_keeps_a_similarity_threshold(make_classifier, sites, labels):
+    classifier = make_classifier(MeanDistanceRule(0.3)).fit(sites, labels)
+    assert classifier.similarity_threshold_ == 0.3
+
+
+def test_fit_refuses_a_relevance_threshold(make_classifier, sites, labels):
+    with pytest.raises(InputError, match="relevance_threshold=0.4 has no effect"):
+        make_classifier(relevance_threshold=0.4).fit(sites, labels)
+
+
 def test_fit_does_not_change_the_scorer(make_classifier, sites, labels):
     classifier = make_classifier()
     classifier.fit(sites, labels)
@@ -103,7 +113,7 @@ def test_predict_proba_agrees_with_predict(make_classifier, sites, labels):
 def test_grid_search_over_parameters_of_the_rule(make_classifier, sites, labels):
     grid = {
         "scorer__rule__n_references": [1, 15],
-        "scorer__rule": [MeanDistanceRule(), MeanDistanceRule(draw="all")],
+        "scorer__rule": [MeanDistanceRule(), MeanDistanceRule(aggregate="nearest")],
     }
     search = GridSearchCV(make_classifier(MeanDistanceRule()), grid, cv=2, error_score="raise")
     search.fit(sites, labels)
@@ -146,12 +156,11 @@ def test_clone_shares_the_library(make_classifier):
     assert is_classifier(again)
 
 
-def test_predict_before_fit(make_classifier, sites):
-    for method in ("predict", "predict_proba"):
-        with pytest.raises(NotFittedError):
-            getattr(make_classifier(), method)(sites)
+@pytest.mark.parametrize("method", ["decide", "predict", "predict_proba"])
+def test_methods_before_fit(make_classifier, sites, method):
+    argument = sites[0] if method == "decide" else sites
     with pytest.raises(NotFittedError):
-        make_classifier().decide(sites[0])
+        getattr(make_classifier(), method)(argument)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Decisions on tables of images that the tests write themselves."""
 
 import json
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from similarity_lab import _views
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance import DecisionSettings, SiteRelevance, with_marks
@@ -20,7 +22,7 @@ from similarity_lab.relevance.decision import (
     check_thresholds,
     decide_by_distance,
     decide_by_probability,
-    evidence,
+    format_evidence,
     influences,
 )
 from similarity_lab.relevance.rules import ReferenceDraw
@@ -29,12 +31,13 @@ from similarity_lab.relevance.tables import (
     SiteFailure,
     decisions_table,
     expected_accuracy,
+    rank_results,
 )
 
 LEARNED = DecisionSettings(
     "learned", "written", 0.5, 0.25, certainty=0.9, prior_share=0.3, n_references=5
 )
-ORIGINAL = DecisionSettings("mean-distance", "written", 0.5, 0.25, draw=ReferenceDraw())
+ORIGINAL = DecisionSettings("mean-distance", "written", 0.5, 0.25, reference_draw=ReferenceDraw())
 RULES = {settings.rule: settings for settings in (LEARNED, ORIGINAL)}
 COUNTS = {"scored": 12, "repeated": 3, "left out": 2, "skipped": 1}
 STATUSES = st.sampled_from(list(COUNTS))
@@ -176,10 +179,10 @@ def test_to_row_counts_statuses(result):
     "changes", [{}, {"similarity_threshold": 0.25}, {"relevance_threshold": 0.75}]
 )
 def test_rethreshold_decides_as_with_these_thresholds(rule, changes):
-    moved, expected = decide(rule).rethreshold(**changes), decide(rule, **changes)
-    assert moved.to_row() == expected.to_row() and moved.settings == expected.settings
-    pd.testing.assert_frame_equal(moved.images, expected.images)
-    assert moved.versions == expected.versions and moved.origins is not None
+    actual, expected = decide(rule).rethreshold(**changes), decide(rule, **changes)
+    assert actual.to_row() == expected.to_row() and actual.settings == expected.settings
+    pd.testing.assert_frame_equal(actual.images, expected.images)
+    assert actual.versions == expected.versions and actual.origins is not None
 
 
 def test_ranked_and_nearest_misses_are_sorted_by_score(result):
@@ -204,7 +207,7 @@ def test_deciding_sorts_by_influence():
 def test_summary_gives_the_share_and_its_interval():
     assert repr(decide("mean-distance")) == (
         "<shop: relevant for almonds: 4 of 12 images match; "
-        "estimated share 33% (95% CI 14–61%); relevant from 25%>"
+        "estimated share 33% (95% CI 14–61%); relevance threshold 25%>"
     )
 
 
@@ -233,19 +236,11 @@ def test_to_dict_has_no_infinite_distance():
     assert values["images"][row]["distance"] is None and values["images"][row]["reason"]
 
 
-def test_settings_details_are_those_of_the_rule():
-    assert LEARNED.details() == {"certainty": 0.9, "prior_share": 0.3, "n_references": 5}
-    assert replace(ORIGINAL, n_marked=2).details() == {
-        "n_references": 0, "n_marked": 2, "n_drawn": 15, "draw": "with-replacement",
-        "aggregate": "mean", "n_nearest": 3, "seed": 0,
-    }  # fmt: skip
-
-
-def test_evidence_is_a_probability_or_a_distance():
-    assert evidence(decide("learned").ranked().head(2)) == ["90.0%", "80.0%"]
-    assert evidence(decide("mean-distance").ranked().head(2)) == ["0.100", "0.200"]
+def test_format_evidence_is_a_probability_or_a_distance():
+    assert format_evidence(decide("learned").ranked().head(2)) == ["90.0%", "80.0%"]
+    assert format_evidence(decide("mean-distance").ranked().head(2)) == ["0.100", "0.200"]
     half = pd.DataFrame({"probability": [0.5, np.nan], "distance": [0.25, 1]})
-    assert evidence(half) == ["0.250", "1.000"]
+    assert format_evidence(half) == ["0.250", "1.000"]
 
 
 @pytest.mark.parametrize("relevance", [0, 0.5, 1])
@@ -279,9 +274,9 @@ def test_expected_accuracy_is_the_mean_of_the_probabilities():
     chances = [0.0, 0.07, 0.1, 0.3, 0.5, 0.7, 0.9, 0.96, 1.0]
     expected = expected_accuracy(pd.DataFrame({"probability": [*chances, None]}))
     right = [max(chance, 1 - chance) for chance in chances]
-    decided = [chance for chance in right if chance >= 0.9]
-    assert expected["unsure_rate"] == pytest.approx(1 - len(decided) / len(chances))
-    assert expected["accuracy"] == pytest.approx(np.mean(decided))
+    confident = [chance for chance in right if chance >= 0.9]
+    assert expected["unsure_rate"] == pytest.approx(1 - len(confident) / len(chances))
+    assert expected["accuracy"] == pytest.approx(np.mean(confident))
     assert expected["accuracy_forced"] == pytest.approx(np.mean(right))
 
 
@@ -290,21 +285,40 @@ def test_expected_accuracy_needs_probabilities():
         expected_accuracy(pd.DataFrame({"probability": [None]}))
 
 
-def test_notebook_shows_the_view_of_the_report(result):
-    html = replace(result, origins=None)._repr_html_()
-    assert (
-        html is not None
-        and "almonds" in html
-        and html == _views.html_view(replace(result, origins=None))
+def test_notebook_view_needs_no_other_import(result, tmp_path):
+    """`similarity_lab.report` registers the view; nobody has to import it."""
+    (tmp_path / "result.pickle").write_bytes(pickle.dumps(replace(result, origins=None)))
+    code = (
+        "import pickle, sys\n"
+        "from similarity_lab.relevance import SiteRelevance\n"
+        "result = pickle.load(open('result.pickle', 'rb'))\n"
+        "assert isinstance(result, SiteRelevance) and 'similarity_lab.report' not in sys.modules\n"
+        "print(result._repr_html_())\n"
     )
+    command = [sys.executable, "-c", code]
+    html = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "almonds" in html and 'class="similarity-lab"' in html
 
 
-@pytest.mark.parametrize(("shown", "total"), [(1, 3), (40, 120), (0, 10), (10, 10)])
-def test_posterior_of_certain_images_is_beta(shown, total):
+def test_rank_results_sorts_by_target_then_evidence():
+    learned, original = decide("learned"), decide("mean-distance")
+    failure = SiteFailure("gone", "almonds", "no such folder")
+    tie = replace(learned, site="tie")
+    best = replace(learned, site="best", probability=1.0)
+    dates = replace(original, target="dates")
+    results = [failure, learned, dates, tie, best]
+    assert rank_results(results) == [best, learned, tie, failure, dates]
+    assert rank_results(results, ["dates", "almonds"])[0] is dates
+    low = replace(original, site="low", share=0.1)
+    assert rank_results([low, original]) == [original, low]
+
+
+@pytest.mark.parametrize(("n_shown", "total"), [(1, 3), (40, 120), (0, 10), (10, 10)])
+def test_posterior_of_certain_images_is_beta(n_shown, total):
     """Oracle: under equal shares the posterior of sure images is Beta(k + 1, n − k + 1)."""
-    posterior = SharePosterior.of([60.0] * shown + [-60.0] * (total - shown))
-    exact = beta(shown + 1, total - shown + 1)
-    assert posterior.share == pytest.approx(shown / total, abs=0.001)
+    posterior = SharePosterior.of([60.0] * n_shown + [-60.0] * (total - n_shown))
+    exact = beta(n_shown + 1, total - n_shown + 1)
+    assert posterior.share == pytest.approx(n_shown / total, abs=0.001)
     for share in (0.1, 0.25, 0.5, 0.9):
         assert posterior.at_least(share) == pytest.approx(exact.sf(share), abs=1e-4)
 
@@ -331,22 +345,22 @@ def test_posterior_ignores_order_and_stays_in_range(values, random):
 
 
 @given(RATIOS, st.integers(0, 29), st.floats(0.1, 10))
-def test_posterior_is_monotonic_in_each_image(values, at, more):
+def test_posterior_is_monotonic_in_each_image(values, index, more):
     before = SharePosterior.of(values).at_least(0.25)
-    values[at % len(values)] += more
+    values[index % len(values)] += more
     assert SharePosterior.of(values).at_least(0.25) >= before - 1e-9
 
 
 def test_influences_are_differences_of_log_odds():
     values = [3.0, -2.0, 0.0, 8.0]
 
-    def log_odds(some):
-        chance = SharePosterior.of(some).at_least(0.25)
+    def log_odds(ratios):
+        chance = SharePosterior.of(ratios).at_least(0.25)
         return np.log(chance / (1 - chance))
 
     brute = [log_odds(values) - log_odds(values[:i] + values[i + 1 :]) for i in range(4)]
     np.testing.assert_allclose(influences(values, 0.25), brute, atol=1e-6)
-    assert abs(brute[2]) < 1e-6  # an image that says nothing moves nothing
+    assert abs(brute[2]) < 1e-6  # a log likelihood ratio of 0 has no influence
 
 
 def test_infinite_log_ratios_stay_finite():
@@ -378,7 +392,7 @@ def test_share_is_exact_at_0_and_1():
     sure = SharePosterior.of([60.0] * 200)  # far beyond what exp can hold
     low, high = sure.interval()
     assert np.isfinite(sure.weights).all() and low > 0.98 and high == 1
-    for share in (0.0, 1.0):  # certain whatever the images say, so none of them moves anything
+    for share in (0.0, 1.0):  # certain without images, so they have no influence
         np.testing.assert_allclose(influences([3.0, -2.0], share), 0, atol=1e-9)
 
 

@@ -44,6 +44,13 @@ ESTIMATORS = [
 ]
 
 
+both_copies = pytest.mark.parametrize(
+    "copy_of",
+    [lambda original: pickle.loads(pickle.dumps(original)), copy.deepcopy],
+    ids=["pickle", "deepcopy"],
+)
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_passes_the_check_of_scikit_learn(estimator, check):
@@ -65,11 +72,7 @@ def shops(written):
     ]
 
 
-@pytest.mark.parametrize(
-    "copy_of",
-    [lambda scorer: pickle.loads(pickle.dumps(scorer)), copy.deepcopy],
-    ids=["pickle", "deepcopy"],
-)
+@both_copies
 def test_copy_of_a_fitted_scorer_decides_alike(scorer, shops, copy_of):
     again = copy_of(scorer)
     for site in shops[::3]:
@@ -92,15 +95,20 @@ def test_clone_shares_the_embedder_and_copies_the_rule(scorer):
         check_is_fitted(again)
 
 
-def test_check_is_fitted(scorer, shops):
+def test_check_is_fitted(scorer):
     check_is_fitted(scorer)
-    unfitted = RelevanceScorer("almonds")
-    for method in ("decide", "embed_site"):
-        with pytest.raises(NotFittedError):
-            getattr(unfitted, method)(shops[0])
-    for method in ("decide_many", "predict", "predict_proba"):
-        with pytest.raises(NotFittedError):
-            getattr(unfitted, method)(shops)
+
+
+@pytest.mark.parametrize("method", ["decide", "embed_site", "for_target"])
+def test_methods_of_one_site_before_fit(method):
+    with pytest.raises(NotFittedError):
+        getattr(RelevanceScorer("almonds"), method)("site")
+
+
+@pytest.mark.parametrize("method", ["decide_many", "predict", "predict_proba"])
+def test_methods_of_many_sites_before_fit(method):
+    with pytest.raises(NotFittedError):
+        getattr(RelevanceScorer("almonds"), method)(["site"])
 
 
 def test_fit_returns_the_scorer_and_sets_fitted_attributes(shelf, embedder):
@@ -160,7 +168,7 @@ def test_repr_shows_changed_parameters():
         ({"rule": "lerned"}, "Unknown rule 'lerned'. Did you mean 'learned'?"),
         ({"quality": "bets"}, "Unknown quality 'bets'. Did you mean 'best'?"),
         ({"leave_out": ["icon"]}, "Unknown kind of clutter 'icon'.*Did you mean 'icons'?"),
-        ({"quality": "best", "embedder": "efficientnet-lite0"}, "pass one of them"),
+        ({"quality": "best", "embedder": "efficientnet-lite0"}, "not both"),
         ({"quality": "best", "rule": "mean-distance"}, "applies to the learned rule"),
         ({"certainty": 0.8, "rule": "mean-distance"}, "certainty=0.8 has no effect"),
         ({"relevance_threshold": 25}, "share from 0 to 1"),
@@ -169,6 +177,32 @@ def test_repr_shows_changed_parameters():
 def test_fit_refuses_parameters_without_effect(shelf, parameters, message):
     with pytest.raises(InputError, match=message):
         RelevanceScorer("almonds", **parameters).fit(shelf)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"relevance_threshold": 25}, "share from 0 to 1"),
+        ({"certainty": 0.2}, "certainty is a probability"),
+        ({"leave_out": ["icon"]}, "Did you mean 'icons'?"),
+    ],
+)
+def test_decide_checks_parameters_that_were_set_after_fit(scorer, shops, parameters, message):
+    scorer.set_params(**parameters)
+    with pytest.raises(InputError, match=message):
+        scorer.decide(shops[0])
+
+
+def test_decide_refuses_a_site_embedded_with_other_clutter(scorer, shops):
+    site = scorer.embed_site(shops[0])
+    strict = clone(scorer).set_params(leave_out=["icons"]).fit(scorer.library_)
+    assert strict.decide(strict.embed_site(shops[0])).n_scored == 8
+    with pytest.raises(InputError, match=r"leave_out=\[\], the scorer has leave_out=\['icons'\]"):
+        strict.decide(site)
+
+
+def test_decide_many_takes_the_name_of_one_target(scorer, shops):
+    assert scorer.decide_many(shops[:1], "figs")["target"].tolist() == ["figs"]
 
 
 def test_fit_refuses_other_rules(shelf):
@@ -181,13 +215,14 @@ def test_fit_suggests_the_nearest_class(shelf, embedder):
         RelevanceScorer("almond", embedder=embedder, progress=False).fit(shelf)
 
 
+@both_copies
 @pytest.mark.parametrize("runtime", ["openvino-int8", "keras"])
-def test_packaged_embedder_survives_pickle(runtime):
+def test_copy_of_a_packaged_embedder_embeds_alike(runtime, copy_of):
     if runtime == "keras":
         pytest.importorskip("keras")
     embedder = load_embedder(runtime=runtime)
     images = [np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)]
     expected = embedder.embed(images, progress=False).vectors
-    for again in (pickle.loads(pickle.dumps(embedder)), copy.deepcopy(embedder)):
-        assert again.name == embedder.name
-        np.testing.assert_allclose(again.embed(images, progress=False).vectors, expected, atol=1e-5)
+    again = copy_of(embedder)
+    assert again.name == embedder.name
+    np.testing.assert_allclose(again.embed(images, progress=False).vectors, expected, atol=1e-5)

@@ -5,6 +5,7 @@ import pytest
 
 from similarity_lab import load_dataset
 from similarity_lab.distances.comparators import as_comparator
+from similarity_lab.errors import InputError
 from similarity_lab.relevance import library_report
 from similarity_lab.relevance.library import EmbeddedLibrary
 
@@ -27,6 +28,8 @@ def test_report_finds_planted_errors(shelf, written, embedder, tmp_path):
     embedded = EmbeddedLibrary.of(load_dataset(library), as_comparator(embedder), progress=False)
     again = library_report(embedded, progress=False)
     pd.testing.assert_frame_equal(again.images, report.images)
+    with pytest.raises(InputError, match="leave embedder= out"):
+        library_report(embedded, embedder=embedder)
     worst = set(report.doubtful["path"])
     assert {str(path) for path in stray} <= worst and str(copy) in worst
     assert not worst & {str(path) for path in shelf["almonds"] + shelf["hazelnuts"]}
@@ -43,13 +46,13 @@ def test_report_finds_planted_errors(shelf, written, embedder, tmp_path):
 
 
 def test_report_on_a_library_of_one_class(written, embedder):
-    photos = written("library", "almonds", 12) + written("library", "chairs", 1)
-    report = library_report({"almonds": photos}, embedder=embedder, progress=False)
-    assert report.doubtful["path"].tolist() == [str(photos[-1])]
+    images = written("library", "almonds", 12) + written("library", "chairs", 1)
+    report = library_report({"almonds": images}, embedder=embedder, progress=False)
+    assert report.doubtful["path"].tolist() == [str(images[-1])]
     assert report.classes["nearest_class"].tolist() == [""]
 
 
 def test_report_on_an_unreadable_library(tmp_path, embedder):
     (tmp_path / "a.png").write_text("no")
-    with pytest.raises(ValueError, match="readable|read"):
+    with pytest.raises(InputError, match="no readable image among 1 files"):
         library_report({"almonds": [tmp_path / "a.png"]}, embedder=embedder, progress=False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from similarity_lab import RelevanceScorer, load_dataset
+from similarity_lab.errors import InputError
 from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.relevance.marks import Mark, Marks, with_marks
 
@@ -21,7 +22,7 @@ def result(scorer, written):
 def test_marks_decide_and_are_counted(result):
     rows = result.images.index
     every = with_marks(result, dict.fromkeys(rows, True))
-    none = with_marks(result, {str(result.images["path"][at]): False for at in rows})
+    none = with_marks(result, {str(path): False for path in result.images["path"]})
     assert every.decision == "relevant" and every.share == 1 and every.n_matches == len(rows)
     assert none.decision == "irrelevant" and none.n_matches == 0
     assert none.settings.n_marked == len(rows) and result.settings.n_marked == 0
@@ -56,11 +57,20 @@ def test_images_that_do_not_count_cannot_be_marked(scorer, written, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_text("no")
     result = scorer.decide([*written("site", "almonds", 2), bad])
-    with pytest.raises(ValueError, match="has the status 'skipped' and does not count"):
+    with pytest.raises(InputError, match="has the status 'skipped' and does not count"):
         with_marks(result, {2: True})
-    for absent in (3, "absent.jpg"):
-        with pytest.raises(ValueError, match="has no image"):
-            with_marks(result, {absent: True})
+
+
+@pytest.mark.parametrize("image", [10, "absent.jpg"])
+def test_unknown_images_cannot_be_marked(result, image):
+    with pytest.raises(InputError, match="has no image"):
+        with_marks(result, {image: True})
+
+
+def test_marks_are_counted_once(result):
+    marked = with_marks(with_marks(result, {0: True, 1: True}), {1: False, 2: False})
+    assert marked.marks == {0: True, 1: False, 2: False} and marked.settings.n_marked == 3
+    assert marked.rethreshold(relevance_threshold=0.5).marks == marked.marks
 
 
 def test_marks_apply_by_content_under_any_name(result, tmp_path):
@@ -71,13 +81,13 @@ def test_marks_apply_by_content_under_any_name(result, tmp_path):
     marks.set(copy, "almonds", False)
     marks.set(second, "dates", True)
     marks.save(tmp_path / "marks.json")
-    kept = Marks.load(tmp_path / "marks.json")
-    assert repr(kept) == "Marks(1 show the target, 1 do not)"
-    assert kept.of("almonds") == marks.of("almonds") != []
-    applied = kept.apply(result)
-    assert applied.settings.n_marked == 1 and not applied.images["is_match"][0]
-    kept.set(first, "almonds", None)
-    assert kept.get(first, "almonds") is None and kept.apply(result) is result
+    loaded = Marks.load(tmp_path / "marks.json")
+    assert repr(loaded) == "Marks(1 show the target, 1 do not)"
+    assert loaded.of("almonds") == marks.of("almonds") != []
+    changed = loaded.apply(result)
+    assert changed.settings.n_marked == 1 and not changed.images["is_match"][0]
+    loaded.set(first, "almonds", None)
+    assert loaded.get(first, "almonds") is None and loaded.apply(result) is result
 
 
 @pytest.mark.parametrize(
@@ -89,7 +99,7 @@ def test_marks_apply_by_content_under_any_name(result, tmp_path):
 )  # fmt: skip
 def test_load_refuses_other_files(content, tmp_path):
     (tmp_path / "marks.json").write_text(content)
-    with pytest.raises(ValueError, match=r"marks.json: not a file of marks"):
+    with pytest.raises(InputError, match=r"marks.json: not a file of marks"):
         Marks.load(tmp_path / "marks.json")
 
 
@@ -105,19 +115,19 @@ def test_as_library_adds_marked_images(shelf, written, embedder, tmp_path):
     marks.set(np.zeros((4, 4, 3), np.uint8), "almonds", False)
     changed.write_bytes(gone.read_bytes())
     gone.unlink()
-    joined = marks.as_library(library, "almonds")
-    assert joined.counts["almonds"] == 13 and joined.counts["not almonds (marked)"] == 2
-    assert sorted(joined.skipped["reason"]) == [
+    extended = marks.as_library(library, "almonds")
+    assert extended.counts["almonds"] == 13 and extended.counts["not almonds (marked)"] == 2
+    assert sorted(extended.skipped["reason"]) == [
         "has changed since it was marked",
         "is in the library already",
         "no such file",
         "was marked as an array or bytes; only files can join a library",
     ]
-    again = marks.as_library(joined, "almonds")
-    assert again.counts.equals(joined.counts)
+    again = marks.as_library(extended, "almonds")
+    assert again.counts.equals(extended.counts)
     before, after = (
-        RelevanceScorer("almonds", embedder=embedder, progress=False).fit(photos).decide(does_not)
-        for photos in (library, joined)
+        RelevanceScorer("almonds", embedder=embedder, progress=False).fit(images).decide(does_not)
+        for images in (library, extended)
     )
     assert after.images["score"].mean() < before.images["score"].mean()
     with pytest.raises(ValueError, match="Unknown class 'figs and dates'"):

@@ -21,7 +21,7 @@ from similarity_lab.study import original_decision, original_distances
 
 
 def original(target, **parameters):
-    """The original rule, whatever the default is."""
+    """Return a scorer with the mean-distance rule."""
     of_rule = MeanDistanceRule().get_params()
     rule = MeanDistanceRule(
         **{name: parameters.pop(name) for name in of_rule if name in parameters}
@@ -127,7 +127,7 @@ def test_sites_without_readable_images_fail_with_a_reason(fitted, sites, tmp_pat
     (tmp_path / "empty").mkdir()
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.jpg").write_text("no")
-    with pytest.raises(SiteError, match="empty: has no files"):
+    with pytest.raises(SiteError, match="empty: the site has no files"):
         fitted.decide(tmp_path / "empty")
     with pytest.raises(SiteError, match="none of its 1 files is a readable image .*like text"):
         fitted.decide(tmp_path / "words")
@@ -189,7 +189,7 @@ def test_original_embedder_has_the_original_threshold(library):
     assert scorer.rule_.similarity_threshold == 0.65
 
 
-def test_similarity_threshold_is_taken_over(library, stub):
+def test_fit_uses_the_similarity_threshold(library, stub):
     scorer = original("almonds", embedder=stub, similarity_threshold=0.1, progress=False)
     assert scorer.fit(library / "almonds").rule_.similarity_threshold == 0.1
 

@@ -1,4 +1,4 @@
-"""A site of very many files, some of them bad: nothing is lost, all is accounted for."""
+"""A site of thousands of files, some of them unreadable: every file has a row and a reason."""
 
 import io
 import tracemalloc
@@ -14,21 +14,21 @@ from similarity_lab.store import VectorStore
 
 KINDS = ["almonds", "dates", "hazelnuts", "oats", "scene", "person"]
 BAD = {
-    "nothing": lambda data: b"",
-    "words": lambda data: b"<html><body>404</body></html>",
+    "empty": lambda data: b"",
+    "html": lambda data: b"<html><body>404</body></html>",
     "half": lambda data: data[: len(data) // 2],
     "noise": lambda data: b"\x13" * len(data),
-    "claims": lambda data: b"BM" + b"\xff" * 60,
+    "header only": lambda data: b"BM" + b"\xff" * 60,
 }
 
 
-def numbered(data, number):
-    """Return a JPEG with a comment in it: other bytes, the same picture."""
+def add_comment(data, number):
+    """Return a JPEG with a comment: the same image with another digest."""
     return data[:2] + b"\xff\xfe\x00\x06" + number.to_bytes(4, "big") + data[2:]
 
 
 def jpegs(per_kind):
-    """Draw a few dozen photos; `numbered` makes any number of files of them."""
+    """Yield a few dozen images; `add_comment` makes any number of files of them."""
     for kind in KINDS:
         for seed in range(per_kind):
             buffer = io.BytesIO()
@@ -36,12 +36,12 @@ def jpegs(per_kind):
             yield buffer.getvalue()
 
 
-def written(folder, count):
-    """Write a site of so many files, every twentieth of them bad; return the kinds of these."""
+def write_site(folder, count):
+    """Write `count` files, every twentieth unreadable; return the kind of damage by path."""
     photos, bad = list(jpegs(6)), {}
     folder.mkdir()
     for number in range(count):
-        path, data = folder / f"{number:05}.jpg", numbered(photos[number % len(photos)], number)
+        path, data = folder / f"{number:05}.jpg", add_comment(photos[number % len(photos)], number)
         if number % 20 == 7:
             bad[path] = list(BAD)[number // 20 % len(BAD)]
             data = BAD[bad[path]](data)
@@ -61,11 +61,11 @@ class Colors(StreamingEmbedder):
 
 def check(tmp_path, count):
     library = tmp_path / "library"
-    for at, data in enumerate(jpegs(5)):
-        path = library / KINDS[at // 5] / f"{at}.jpg"
+    for index, data in enumerate(jpegs(5)):
+        path = library / KINDS[index // 5] / f"{index}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(numbered(data, 10**6 + at))
-    bad = written(tmp_path / "site", count)
+        path.write_bytes(add_comment(data, 10**6 + index))
+    bad = write_site(tmp_path / "site", count)
     store = VectorStore(tmp_path / "store")
     scorer = RelevanceScorer("almonds", embedder=Colors(), store=store, progress=False)
     result = scorer.fit(library).decide(tmp_path / "site")
@@ -79,19 +79,19 @@ def check(tmp_path, count):
     assert all(images["reason"][images["status"] != "scored"]) and all(result.skipped["reason"])
     reasons = result.skipped.groupby(list(bad.values()))["reason"].nunique()
     assert set(reasons.index) == set(BAD)
-    assert statuses["scored"] == 36 and result.n_scored == 36  # what there is but for copies
+    assert statuses["scored"] == 36 and result.n_scored == 36  # all others are copies
     good = images["status"] != "skipped"
     assert images["score"].notna().tolist() == good.tolist()
     assert store.embedders() == {"fields of colour": count - len(bad) + 30}
     return result
 
 
-def test_two_hundred(tmp_path):
+def test_decide_on_hundreds_of_files(tmp_path):
     check(tmp_path, 200)
 
 
 @pytest.mark.slow
-def test_ten_thousand(tmp_path):
+def test_decide_on_ten_thousand_files_in_little_memory(tmp_path):
     tracemalloc.start()
     check(tmp_path, 10_000)
     peak = tracemalloc.get_traced_memory()[1]

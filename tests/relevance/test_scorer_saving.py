@@ -56,7 +56,7 @@ def test_save_before_fit(tmp_path):
 
 
 def test_load_needs_the_embedder_object(folder):
-    with pytest.raises(SavedFolderError, match="passed as an object"):
+    with pytest.raises(SavedFolderError, match="fitted with an embedder object"):
         RelevanceScorer.load(folder)
 
 
@@ -67,7 +67,7 @@ def test_load_refuses_another_embedder(folder, stub):
 
 def test_load_refuses_another_library(folder, embedder, shelf):
     fewer = {**shelf, "figs": shelf["figs"][1:]}
-    with pytest.raises(SavedFolderError, match="other images than this library"):
+    with pytest.raises(SavedFolderError, match="fitted on a different library"):
         RelevanceScorer.load(folder, embedder=embedder, library=fewer)
 
 

@@ -80,7 +80,7 @@ def names(site):
     return {path.name for path in site.paths}
 
 
-def decoded(site, decodes):
+def decode_counts(site, decodes):
     """Return how often the content of each readable file was decoded."""
     return {
         path.name: decodes[path.read_bytes()]
@@ -93,7 +93,7 @@ def test_embedded_site_cold_reads_and_decodes_once(site, lite0, counts):
     reads, decodes = counts
     embedded = EmbeddedSite.of(site, lite0, progress=False)
     assert reads == dict.fromkeys(names(site), 1)
-    assert set(decoded(site, decodes).values()) == {1}
+    assert set(decode_counts(site, decodes).values()) == {1}
     assert embedded.repeats.sum() == 1
     assert embedded.skipped["reason"].str[:14].tolist() == ["unsupported im", "damaged JPEG: "]
 
@@ -105,10 +105,10 @@ def test_embedded_site_leave_out_and_thumbnails_read_and_decode_once(site, lite0
     )
     assert set(filter(None, embedded.clutter)) == {"graphics"}
     encoded = {source_key(path): each for path, each in embedded.thumbnails.items()}
-    kept = [site.paths[index] for index in embedded.embedded.kept]
-    thumbnails = write_thumbnails(kept, tmp_path / "thumbs", encoded=encoded, progress=False)
+    readable = [site.paths[index] for index in embedded.embedded.kept]
+    thumbnails = write_thumbnails(readable, tmp_path / "thumbs", encoded=encoded, progress=False)
     assert reads == dict.fromkeys(names(site), 1)
-    assert set(decoded(site, decodes).values()) == {1}
+    assert set(decode_counts(site, decodes).values()) == {1}
     assert {max(each.width, each.height) for each in thumbnails.values()} == {180}
 
 
@@ -124,7 +124,7 @@ def test_embedded_site_cached_is_not_decoded(site, lite0, counts, tmp_path):
     others = Site.from_paths([path for path in site.paths if path.name != "again.jpg"], name="x")
     EmbeddedSite.of(others, embedder, progress=False)
     assert reads == dict.fromkeys(names(others), 1)
-    assert set(decoded(others, decodes).values()) == {0}
+    assert set(decode_counts(others, decodes).values()) == {0}
 
 
 def test_embedded_site_cached_leave_out_decodes_once(site, lite0, counts, tmp_path):
@@ -135,7 +135,7 @@ def test_embedded_site_cached_leave_out_decodes_once(site, lite0, counts, tmp_pa
     decodes.clear()
     cached = EmbeddedSite.of(site, embedder, leave_out=CLUTTER_KINDS, progress=False)
     assert reads == dict.fromkeys(names(site), 1)
-    assert set(decoded(site, decodes).values()) == {1}
+    assert set(decode_counts(site, decodes).values()) == {1}
     assert cached.clutter == cold.clutter and cached.repeats.tolist() == cold.repeats.tolist()
 
 
@@ -222,7 +222,8 @@ def originals_by_brute_force(angles, hashes, digests):
             if same or digests[a] == digests[b]:
                 groups = [groups[a] if group == groups[b] else group for group in groups]
     return {
-        min((digests[at], at) for at in range(count) if groups[at] == group)[1] for group in groups
+        min((digests[index], index) for index in range(count) if groups[index] == group)[1]
+        for group in groups
     }
 
 
@@ -232,9 +233,9 @@ def look_alikes(draw):
     hashes = [0, 0b111111, 0b1111111, 0b111111 << 30, 2**64 - 1]
     content = st.tuples(st.integers(0, 8).map(lambda n: n * 0.04), st.sampled_from(hashes))
     contents = draw(st.lists(content, min_size=1, max_size=9))
-    shown = draw(st.lists(st.integers(0, len(contents) - 1), min_size=1, max_size=14))
-    names = draw(st.permutations([f"{at:x}" for at in range(len(contents))]))
-    return [(*contents[at], names[at]) for at in shown]
+    order = draw(st.lists(st.integers(0, len(contents) - 1), min_size=1, max_size=14))
+    names = draw(st.permutations([f"{index:x}" for index in range(len(contents))]))
+    return [(*contents[index], names[index]) for index in order]
 
 
 @given(images=look_alikes(), block=st.integers(1, 20))

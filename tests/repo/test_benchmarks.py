@@ -46,6 +46,18 @@ def test_names_that_functions_import_exist(path):
                     importlib.import_module(f"{node.module}.{alias.name}")
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_benchmark_explains_its_options(path, monkeypatch, capsys):
+    """``--help`` shows how to run it, and measures nothing."""
+    if "def main()" not in path.read_text("utf-8") or path.stem in ELSEWHERE:
+        pytest.skip("no script of this environment")
+    module = importlib.import_module(f"benchmarks.{path.stem}")
+    monkeypatch.setattr(sys, "argv", [path.name, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        module.main()
+    assert "python -m benchmarks." in capsys.readouterr().out
+
+
 def test_benchmark_starts_as_a_module():
     command = [sys.executable, "-m", "benchmarks.collect", "--help"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

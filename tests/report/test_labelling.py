@@ -75,11 +75,17 @@ def test_untrusted_text_is_escaped_and_missing_image_is_reported(results, librar
     assert texts == ["00.jpg: no such file"]
 
 
-def test_invalid_input_is_refused(results, tmp_path):
+def test_label_needs_a_decision(results):
     with pytest.raises(InputError, match="at least one decision"):
         label(results[2:])
+
+
+def test_label_needs_an_image_per_page(results):
     with pytest.raises(InputError, match="per_page"):
         label(results, per_page=0)
+
+
+def test_label_refuses_other_files(results, tmp_path):
     (tmp_path / "marks.json").write_text("{}")
     with pytest.raises(InputError, match="not a file of marks"):
         label(results, file=tmp_path / "marks.json")

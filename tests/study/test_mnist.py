@@ -17,12 +17,11 @@ def demo():
 def test_run_demo_is_reproducible_and_silent(capsys):
     state = random.getstate()
     # two steps: longer training amplifies rounding, whose order threads decide
-    first, second, other = (run_demo(epochs=1, steps=2, seed=seed) for seed in (0, 0, 1))
+    first, second = (run_demo(epochs=1, steps=2) for _ in range(2))
     assert random.getstate() == state and capsys.readouterr().out == ""
     np.testing.assert_array_equal(first.indexed.images, second.indexed.images)
     np.testing.assert_array_equal(first.queries.images, second.queries.images)
     np.testing.assert_allclose(first.history["loss"], second.history["loss"], rtol=1e-3)
-    assert not np.array_equal(first.indexed.images, other.indexed.images)
     distances = [demo.neighbours["distance"] for demo in (first, second)]
     np.testing.assert_allclose(*distances, atol=0.01)
 

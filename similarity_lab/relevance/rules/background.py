@@ -1,7 +1,7 @@
 """Counter-examples for libraries that have none: vectors of generated images.
 
-A library without other products says what the target looks like, but not how much other things
-look like it. Generated images stand in: ten each of nine products and five other things that shops
+A library without other products says what the target looks like, but not how similar other things
+look. Generated images are used instead: ten each of nine products and five other things that shops
 show. Their vectors for the default embedders ship with the package (``tools/make_background.py``
 makes them); for any other embedder the images of the sample are embedded when needed.
 """
@@ -46,7 +46,7 @@ def counter_examples(
     """Return the background without the kinds that might show the target.
 
     A kind whose images are as similar to the references as these are to each other is left out:
-    generated almonds are not a counter-example to almonds.
+    generated almonds are no counter-examples for almonds.
 
     Parameters
     ----------

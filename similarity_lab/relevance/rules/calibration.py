@@ -120,7 +120,7 @@ def probability(log_ratios: npt.ArrayLike, prior_share: float) -> Floats:
     ----------
     log_ratios : array of float
     prior_share : float
-        Share of all images that show the target, before one is looked at; above 0, below 1.
+        Prior probability that an image shows the target; above 0, below 1.
 
     Returns
     -------

@@ -39,14 +39,14 @@ QUALITIES: dict[str, tuple[str, int]] = {
 
 
 class LearnedRule(BaseEstimator):
-    """Tell the target from the other products of the library; probabilities are calibrated on it.
+    """Tell the target from the other products of the library, with calibrated probabilities.
 
     Parameters
     ----------
     similarity_threshold : float
         Minimum probability of a match, 0…1.
     prior_share : float
-        Share of all images that show the target, before one is looked at; above 0, below 1.
+        Prior probability that an image shows the target; above 0, below 1.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class LearnedRule(BaseEstimator):
     ) -> "FittedLearnedRule":
         """Fit on the vectors of a library.
 
-        Generated images stand in for other products where the library has fewer than two.
+        If the library has fewer than two other products, generated images are added.
 
         Parameters
         ----------
@@ -124,10 +124,10 @@ class LearnedRule(BaseEstimator):
             )
 
             background = unit(background_vectors(comparator.embedder))
-            more, more_labels, more_names = counter_examples(references, background)
-            others = np.concatenate([others, more])
-            labels = np.concatenate([labels, more_labels + len(names)])
-            names += [f"generated {name}" for name in more_names]
+            generated, generated_labels, kinds = counter_examples(references, background)
+            others = np.concatenate([others, generated])
+            labels = np.concatenate([labels, generated_labels + len(names)])
+            names += [f"generated {kind}" for kind in kinds]
         if len(references) == 1:
             warnings.warn(
                 f"Only one image of {target!r}: it cannot be held out, so the probabilities are "
@@ -168,12 +168,13 @@ class FittedLearnedRule:
     similarity_threshold : float
         Minimum probability of a match.
     prior_share : float
-        Share of all images that show the target, before one is looked at.
+        Prior probability that an image shows the target.
     """
 
     name: ClassVar[str] = "learned"
+    gives_probability: ClassVar[bool] = True
     repeats_count_once: ClassVar[bool] = True
-    draw: ClassVar[None] = None
+    reference_draw: ClassVar[None] = None
 
     prototypes: Prototypes
     others: tuple[str, ...]
@@ -211,7 +212,7 @@ class FittedLearnedRule:
         }
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        """Return what JSON can hold, and the arrays."""
+        """Return the fitted values: those for JSON, and the arrays."""
         content = {
             "others": list(self.others),
             "slope": self.likelihood.slope,
@@ -231,7 +232,7 @@ class FittedLearnedRule:
     def from_saved(
         cls, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
     ) -> "FittedLearnedRule":
-        """Make the rule from what `to_saved` returned."""
+        """Return the rule that `to_saved` describes."""
         whitening = Whitening(arrays["mean"], arrays["factor"])
         return cls(
             Prototypes(whitening, arrays["target"], arrays["others"]),

@@ -37,29 +37,29 @@ class ReferenceDraw:
     """Draws references for an image and aggregates the distances to them.
 
     The draw depends on `seed` and the content of the image alone, so that its distance is the same
-    in every run, whatever else the site shows and whatever the file is called.
+    in every run, independent of the site's other images and of the file's name.
 
     Parameters
     ----------
     n : int
-        References drawn per image; not used by ``draw="all"``.
+        References drawn per image. Not with ``draw="all"``.
     draw : {"with-replacement", "without-replacement", "all"}
         The original study draws with replacement.
     aggregate : {"mean", "nearest", "mean-of-nearest"}
         Of the distances to the drawn references: their mean (the original), the smallest, or the
         mean of the `n_nearest` smallest.
     n_nearest : int
-        For ``aggregate="mean-of-nearest"``.
+        Only with ``aggregate="mean-of-nearest"``.
     seed : int
 
     Raises
     ------
     InputError
-        For an invalid parameter.
+        For a parameter that is invalid or has no effect.
 
     Examples
     --------
-    >>> draw = ReferenceDraw(n=2, draw="all")
+    >>> draw = ReferenceDraw(draw="all")
     >>> draw.distances(np.array([[0.2, 0.4, 0.9]], np.float32), ["00ff"])
     array([0.5], dtype=float32)
     """
@@ -83,6 +83,13 @@ class ReferenceDraw:
         if self.n < 1 or self.n_nearest < 1:
             raise InputError(
                 f"n_references and n_nearest must be at least 1, got {self.n} and {self.n_nearest}"
+            )
+        if self.draw == "all" and self.n != ReferenceDraw.n:
+            raise InputError(f'n_references={self.n} has no effect with draw="all"; leave it out')
+        if self.aggregate != "mean-of-nearest" and self.n_nearest != ReferenceDraw.n_nearest:
+            raise InputError(
+                f"n_nearest={self.n_nearest} has no effect with aggregate={self.aggregate!r}; "
+                "leave it out"
             )
 
     def check(self, available: int) -> None:
@@ -242,17 +249,18 @@ class FittedMeanDistanceRule:
 
     Attributes
     ----------
-    draw : ReferenceDraw
+    reference_draw : ReferenceDraw
     similarity_threshold : float
         Maximum distance of a match.
     """
 
     name: ClassVar[str] = "mean-distance"
+    gives_probability: ClassVar[bool] = False
     repeats_count_once: ClassVar[bool] = False  # the study counted every file
     prior_share: ClassVar[None] = None
     other_products: ClassVar[None] = None
 
-    draw: ReferenceDraw
+    reference_draw: ReferenceDraw
     similarity_threshold: float
 
     def columns(
@@ -272,20 +280,24 @@ class FittedMeanDistanceRule:
             ``distance``, float64 (n,), smaller = more alike; ``score``, the distance with the
             opposite sign.
         """
-        distances = self.draw.distances(to_references, digests).astype(np.float64)
+        distances = self.reference_draw.distances(to_references, digests).astype(np.float64)
         return {"score": -distances, "distance": distances}
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        """Return what JSON can hold, and the arrays."""
-        content = {"draw": asdict(self.draw), "similarity_threshold": self.similarity_threshold}
+        """Return the fitted values: those for JSON, and the arrays."""
+        content = {
+            "reference_draw": asdict(self.reference_draw),
+            "similarity_threshold": self.similarity_threshold,
+        }
         return content, {}
 
     @classmethod
     def from_saved(
         cls, content: Mapping[str, Any], _arrays: Mapping[str, npt.NDArray[Any]]
     ) -> "FittedMeanDistanceRule":
-        """Make the rule from what `to_saved` returned."""
-        return cls(ReferenceDraw(**content["draw"]), float(content["similarity_threshold"]))
+        """Return the rule that `to_saved` describes."""
+        draw = ReferenceDraw(**content["reference_draw"])
+        return cls(draw, float(content["similarity_threshold"]))
 
 
 def _is_original(comparator: Comparator) -> bool:

@@ -110,7 +110,7 @@ def test_cross_fit_leaves_image_and_product_out(products, known):
     labels = np.repeat(np.arange(products), 5)
     others = unit(rng.normal(0, 1, (products, 7))[labels] + rng.normal(0, 0.2, (len(labels), 7)))
     references = unit(rng.normal(0, 1, 7) + rng.normal(0, 0.2, (known, 7)))
-    held = cross_fit(references, others, labels, seed=3)
+    held_out = cross_fit(references, others, labels, seed=3)
     order = np.random.default_rng(3)
     of_product, of_reference = (order.permutation(n) % folds for n in (products, known))
     for fold in range(folds):
@@ -119,11 +119,11 @@ def test_cross_fit_leaves_image_and_product_out(products, known):
         codes = np.concatenate([np.full(kept.sum(), -1), labels[~out]])
         space = Whitening.from_scatter(Scatter.of(points, codes))
         prototypes = Prototypes.fit(references[kept], others[~out], labels[~out], space)
-        np.testing.assert_allclose(held.others[out], prototypes.scores(others[out]), atol=1e-3)
+        np.testing.assert_allclose(held_out.others[out], prototypes.scores(others[out]), atol=1e-3)
         np.testing.assert_allclose(
-            held.references[~kept], prototypes.scores(references[~kept]), atol=1e-3
+            held_out.references[~kept], prototypes.scores(references[~kept]), atol=1e-3
         )
-    np.testing.assert_allclose(held.weights, 1 / 5)
+    np.testing.assert_allclose(held_out.weights, 1 / 5)
     with pytest.raises(ValueError, match="at least two"):
         cross_fit(references, others[:5], labels[:5], seed=0)
     assert np.isfinite(cross_fit(references[:1], others, labels, seed=0).references).all()

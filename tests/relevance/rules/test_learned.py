@@ -27,12 +27,12 @@ def vectors_of(labels, seed=0):
 
 
 def library(**counts):
-    """Return a library with so many photos of each class, in any order."""
+    """Return a library with this many images of each class, in random order."""
     labels = np.repeat([CLASSES.index(name) for name in counts], list(counts.values()))
     labels = np.random.default_rng(0).permutation(labels)
-    photos = ImageDataset.from_arrays(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, CLASSES)
+    dataset = ImageDataset.from_arrays(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, CLASSES)
     nothing = pd.DataFrame({"path": [], "reason": []})
-    return EmbeddedLibrary(photos, vectors_of(labels), "written", nothing)
+    return EmbeddedLibrary(dataset, vectors_of(labels), "written", nothing)
 
 
 def fit(some, **changed):
@@ -46,7 +46,7 @@ def scored(rule, vectors):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Let generated photos have a direction per kind; return the vectors."""
+    """Give generated images one direction per kind; return the vectors."""
     vectors = np.float32(DRAWN[background.background_labels()])
     monkeypatch.setattr(background, "background_vectors", lambda embedder: vectors)
     return vectors
@@ -55,26 +55,28 @@ def drawn(monkeypatch):
 def test_columns_equal_the_parts_put_together():
     some = library(dates=6, almonds=5, figs=4, oats=7)
     rule, vectors, labels = fit(some), unit(some.vectors), some.dataset.labels
-    shown, others = vectors[labels == 1], vectors[labels != 1]
+    references, others = vectors[labels == 1], vectors[labels != 1]
     codes = np.searchsorted([0, 3, 4], labels[labels != 1])
-    held = cross_fit(shown, others, codes, 5)
+    held_out = cross_fit(references, others, codes, 5)
     prototypes = Prototypes.fit(
-        shown, others, codes, Whitening.from_scatter(Scatter.of(vectors, labels))
+        references, others, codes, Whitening.from_scatter(Scatter.of(vectors, labels))
     )
-    line = LikelihoodRatio.fit(held.references, held.others, held.weights, is_generated=False)
+    line = LikelihoodRatio.fit(
+        held_out.references, held_out.others, held_out.weights, is_generated=False
+    )
     site = vectors_of(np.arange(5), seed=9)
     columns, expected = scored(rule, site), line(prototypes.scores(unit(site)))
     np.testing.assert_allclose(columns["score"], expected, atol=1e-3)
     np.testing.assert_allclose(columns["probability"], probability(columns["score"], 0.3))
     assert rule.others == ("dates", "figs", "oats")
-    assert [columns["confusable"][at] for at in (0, 3, 4)] == ["dates", "figs", "oats"]
+    assert [columns["confusable"][index] for index in (0, 3, 4)] == ["dates", "figs", "oats"]
     assert (rule.prior_share, rule.other_products) == (0.3, 3)
 
 
-def test_similarity_threshold_is_taken_over():
+def test_fit_uses_the_similarity_threshold():
     some = library(dates=3, almonds=3, figs=3)
     assert fit(some, similarity_threshold=0.7).similarity_threshold == 0.7
-    assert fit(some).similarity_threshold == 0.5  # likelier than not
+    assert fit(some).similarity_threshold == 0.5  # more likely than not
 
 
 @pytest.mark.parametrize("products", [[], ["figs"], ["dates", "oats"]])
@@ -86,7 +88,7 @@ def test_generated_images_stand_in_for_missing_products(drawn, products):
     photos = vectors_of([CLASSES.index(name) for name in products], seed=9)
     kinds = [background.KINDS.index(name.removeprefix("generated ")) for name in generated]
     of_all = np.concatenate([photos, DRAWN[kinds]]).astype(np.float32)
-    assert scored(rule, of_all)["confusable"] == list(rule.others)  # each is most like itself
+    assert scored(rule, of_all)["confusable"] == list(rule.others)  # each is closest to itself
 
 
 def test_single_reference_warns():

@@ -57,9 +57,9 @@ def make_library(almonds, others):
     pixels = rng.integers(0, 256, (count, 4, 4, 3), np.uint8)
     labels = np.repeat([0, 1], [almonds, others])
     vectors = np.array([[1.0, 0, 0], [0, 1.0, 0]])[labels] + rng.normal(0, 0.5, (count, 3))
-    photos = ImageDataset.from_arrays(pixels, labels, ["almonds", "dates"])
+    dataset = ImageDataset.from_arrays(pixels, labels, ["almonds", "dates"])
     skipped = pd.DataFrame(columns=["path", "reason"])
-    return EmbeddedLibrary(photos, vectors.astype(np.float32), "vectors", skipped)
+    return EmbeddedLibrary(dataset, vectors.astype(np.float32), "vectors", skipped)
 
 
 def fitted(library, comparator=ORIGINAL, threshold=None, **draw):
@@ -95,22 +95,22 @@ def test_other_distances_need_a_threshold_or_other_products(comparator):
 )
 @pytest.mark.parametrize("almonds", [2, 7])
 def test_threshold_from_library_has_the_best_balanced_accuracy(almonds, draw):
-    """Oracle: each photo against the references other than itself, and every cut between."""
+    """Oracle: leave-one-out distances, and every cut between two of them."""
     library, rule = make_library(almonds, 9), MeanDistanceRule(**draw).reference_draw(0)
     unit = library.vectors / np.linalg.norm(library.vectors, axis=1, keepdims=True)
     far_and_near = [], []
-    for at, source in enumerate(library.dataset.sources):
-        others = [reference for reference in range(almonds) if reference != at]
-        row = 1 - unit[others] @ unit[at]
-        far_and_near[at < almonds].extend(rule.distances(row[None], [content_digest(source)]))
+    for index, source in enumerate(library.dataset.sources):
+        others = [reference for reference in range(almonds) if reference != index]
+        row = 1 - unit[others] @ unit[index]
+        far_and_near[index < almonds].extend(rule.distances(row[None], [content_digest(source)]))
     far, near = map(np.array, far_and_near)
 
     def accuracy(cut):
         return ((near <= cut).mean() + (far > cut).mean()) / 2
 
     between = [(a + b) / 2 for a, b in pairwise(sorted([-1, *near, *far, 3]))]
-    chosen = fitted(library, threshold="from-library", **draw).similarity_threshold
-    assert accuracy(chosen) == max(map(accuracy, between)) > 0.5
+    threshold = fitted(library, threshold="from-library", **draw).similarity_threshold
+    assert accuracy(threshold) == max(map(accuracy, between)) > 0.5
 
 
 def test_threshold_from_library_needs_two_references():
@@ -119,7 +119,7 @@ def test_threshold_from_library_needs_two_references():
 
 
 def test_repeats_count_as_in_the_study(library, stub, sites):
-    """The learned rule counts a picture once."""
+    """The study counts every file; the learned rule counts an image once."""
     paths = sorted((sites / "nut-shop").iterdir())
     scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)
     result = scorer.fit(library).decide([*paths, paths[0], paths[0]])
@@ -146,7 +146,8 @@ def test_draw_is_uniform():
     ("draw", "unique"), [("with-replacement", None), ("without-replacement", 12), ("all", 20)]
 )
 def test_draw_sizes(draw, unique):
-    indices = ReferenceDraw(n=12, draw=draw).indices(20, DIGEST)
+    size = {} if draw == "all" else {"n": 12}
+    indices = ReferenceDraw(draw=draw, **size).indices(20, DIGEST)
     assert len(indices) == (20 if draw == "all" else 12)
     assert indices.min() >= 0 and indices.max() < 20
     if unique:
@@ -156,11 +157,15 @@ def test_draw_sizes(draw, unique):
 
 
 @pytest.mark.parametrize(
-    ("aggregate", "expected"),
-    [("mean", [0.5, 0.4]), ("nearest", [0.2, 0.1]), ("mean-of-nearest", [0.3, 0.2])],
+    ("parameters", "expected"),
+    [
+        ({"aggregate": "mean"}, [0.5, 0.4]),
+        ({"aggregate": "nearest"}, [0.2, 0.1]),
+        ({"aggregate": "mean-of-nearest", "n_nearest": 2}, [0.3, 0.2]),
+    ],
 )
-def test_aggregates(aggregate, expected):
-    draw = ReferenceDraw(draw="all", aggregate=aggregate, n_nearest=2)
+def test_distances_are_aggregated(parameters, expected):
+    draw = ReferenceDraw(draw="all", **parameters)
     distances = np.array([[0.9, 0.2, 0.4], [0.3, 0.1, 0.8]], np.float32)
     np.testing.assert_allclose(draw.distances(distances, [DIGEST] * 2), expected, atol=1e-6)
 
@@ -194,8 +199,8 @@ def test_draw_without_replacement_takes_at_most_all():
     all_of_them = ReferenceDraw(n=4, draw="without-replacement")
     all_of_them.check(4)
     assert sorted(all_of_them.indices(4, DIGEST)) == [0, 1, 2, 3]
-    for draw in ("with-replacement", "all"):
-        ReferenceDraw(n=5, draw=draw).check(4)
+    ReferenceDraw(n=5).check(4)
+    ReferenceDraw(draw="all").check(4)
 
 
 def test_rule_and_draw_have_the_same_defaults():
@@ -209,6 +214,8 @@ def test_rule_and_draw_have_the_same_defaults():
         ({"aggregate": "median"}, "aggregate must be one of"),
         ({"n": 0}, "at least 1"),
         ({"n_nearest": 0}, "at least 1"),
+        ({"n": 30, "draw": "all"}, 'n_references=30 has no effect with draw="all"'),
+        ({"n_nearest": 5}, "n_nearest=5 has no effect with aggregate='mean'"),
     ],
 )
 def test_draw_refuses_invalid_parameters(parameters, message):
