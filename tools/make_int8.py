@@ -6,6 +6,7 @@ Post-training quantisation by NNCF, calibrated on the generated background image
 same on every machine up to rounding: the images are drawn from seeds, the weights are packaged.
 """
 
+import argparse
 from collections.abc import Sequence
 
 import nncf
@@ -56,6 +57,7 @@ def int8_form(model: ov.Model) -> Int8:
 
 def main() -> None:
     """Draw the images, quantise the networks and write the file."""
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help writes nothing
     images = background_images()
     arrays: dict[str, np.ndarray] = {}
     for variant in VARIANTS:
