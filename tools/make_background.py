@@ -5,6 +5,8 @@
 Equal on every machine up to rounding: the images are drawn from seeds, the weights are packaged.
 """
 
+import argparse
+
 import numpy as np
 
 from similarity_lab.embedders import load_embedder
@@ -15,6 +17,9 @@ from tools.draw_samples.background import background_images
 
 def main() -> None:
     """Draw, embed and write."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     images = background_images()
     embedders = [
         load_embedder(name, input_size=size, runtime="keras") for name, size in QUALITIES.values()
