@@ -1,4 +1,4 @@
-"""Small generated images, stub embedders, and the real photos where they are present."""
+"""Small generated images, stub embedders, and the real photos if they are present."""
 
 import os
 from pathlib import Path
@@ -13,8 +13,8 @@ from similarity_lab.embedders import Embedded
 from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
 
-# Properties: the same few examples in every run; HYPOTHESIS_PROFILE=long tries many, new ones.
-# A fixture that examples share is only read by them.
+# Properties are checked on the same few examples in every run; HYPOTHESIS_PROFILE=long tries many
+# new ones. Fixtures are shared by the examples, which only read them.
 _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 settings.register_profile("ci", derandomize=True, max_examples=25, **_SHARED)
 settings.register_profile("long", max_examples=1000, **_SHARED)
@@ -31,7 +31,7 @@ def noisy_image(color, seed=0, size=(40, 30)):
 
 
 class PerImage:
-    """An embedder that computes the vector of each image by itself; `vector` may raise."""
+    """An embedder that calls ``vector(image)`` for each image; it may raise `ImageError`."""
 
     name, dimension, input_size = "per image", 3, (8, 8)
 
@@ -63,25 +63,25 @@ def stub():
 
 @pytest.fixture
 def mean_color():
-    """The class of `stub`, to derive from."""
+    """Return the class of `stub`, as a base class."""
     return MeanColor
 
 
 @pytest.fixture(scope="session")
 def per_image():
-    """A base class for embedders: define ``vector(image)``."""
+    """Return a base class for embedders that define ``vector(image)``."""
     return PerImage
 
 
 @pytest.fixture
 def make_image():
-    """A function that returns a noisy image of one colour."""
+    """Return a function that makes a noisy image of one colour."""
     return noisy_image
 
 
 @pytest.fixture
 def library(tmp_path):
-    """Three classes of six images, a folder per class."""
+    """Return a library of three classes with six images each."""
     root = tmp_path / "library"
     for index, (name, color) in enumerate(COLORS.items()):
         (root / name).mkdir(parents=True)
@@ -92,7 +92,7 @@ def library(tmp_path):
 
 @pytest.fixture
 def sites(tmp_path):
-    """One site with 40 % almonds and one with none."""
+    """Return a folder of two sites, one with 40 % almonds and one without."""
     root = tmp_path / "sites"
     for shop, subjects in {
         "nut-shop": ["almonds"] * 4 + ["dates"] * 6,
@@ -106,7 +106,7 @@ def sites(tmp_path):
 
 @pytest.fixture(scope="session")
 def real_photos():
-    """The folder with the Grocery Store photos, or a skip that says why."""
+    """Return the folder with the Grocery Store photos; skip if there is none."""
     default = Path(__file__).parents[2] / "shared" / "datasets"
     folder = Path(os.environ.get("SIMILARITY_LAB_DATA", default))
     if not (folder / "grocery-store").is_dir():

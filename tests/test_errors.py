@@ -52,12 +52,12 @@ def test_one_line():
     assert len(errors.one_line(ValueError("long " * 99))) == 200
 
 
-def test_tree_in_the_docstring_is_complete():
+def test_errors_docstring_lists_all_errors():
     defined = {
         name
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, Exception)
     }
     words = errors.__doc__.replace("`", " ").replace(",", " ").split()
-    drawn = {word for word in words if word.endswith(("Error", "Warning")) and word in defined}
-    assert drawn == defined
+    documented = {word for word in words if word.endswith(("Error", "Warning")) and word in defined}
+    assert documented == defined

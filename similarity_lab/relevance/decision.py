@@ -1,4 +1,4 @@
-"""The decision on a site, with the evidence for it."""
+"""The decision on a site with its evidence, and the posterior of the share behind it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -89,7 +89,7 @@ class SiteRelevance:
     site, target : str
     decision : {"relevant", "irrelevant", "unsure"}
     relevant : bool
-        The forced choice, also where the decision is "unsure".
+        The forced choice, which also exists if the decision is "unsure".
     probability : float or None
         Probability that the share is at least the relevance threshold; None under the
         mean-distance rule.
@@ -105,14 +105,14 @@ class SiteRelevance:
         rule); nearest_reference and nearest_distance; confusable (the closest other product);
         influence (change of the log-odds of "relevant" due to this image); is_match; reason.
     skipped : DataFrame with columns path, reason
-        Everything that could not be read.
+        Files that could not be read.
     settings : DecisionSettings
     versions : dict of str to str
-        Of the libraries that the numbers depend on.
+        Versions of the libraries that the numbers depend on.
     origins : DataFrame or None
-        Where the images came from, one row per row of `images`, as in `Site`.
+        Where the images came from: one row for each row of `images`, as in `Site`.
     thumbnails : mapping of path to EncodedThumbnail
-        For a report, made while the images were embedded; empty unless requested.
+        Thumbnails for a report, made while the images were embedded; empty unless requested.
     marks : mapping of int to bool
         Row of `images` → whether a person said that it shows the target, see `with_marks`.
     """
@@ -319,7 +319,7 @@ class SharePosterior:
     The images are a sample of the catalogue: each shows the target with probability s, the share.
     The prior of the share is uniform. Misses and false alarms are part of the likelihood ratios, so
     the share needs no correction for them; few or ambiguous images give a wide interval. A certain
-    image still counts as one image, whatever its score.
+    image counts as one image, regardless of its score.
 
     Attributes
     ----------

@@ -39,9 +39,9 @@ def test_decide_writes_files(decide, shops, tmp_path, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert [site["site"] for site in printed["sites"]] == ["nut-shop", "date-shop"]
     assert len(printed["sites"][0]["images"]) == 10 and printed["versions"]["similarity_lab"]
-    written = pd.read_csv(table)
-    assert written["share"].tolist() == [site["share"] for site in printed["sites"]]
-    assert (written["similarity_threshold"] == 0.3).all()
+    sites = pd.read_csv(table)
+    assert sites["share"].tolist() == [site["share"] for site in printed["sites"]]
+    assert (sites["similarity_threshold"] == 0.3).all()
     assert len(pd.read_csv(images)) == 20 and (report / "index.html").exists()
 
 
@@ -137,10 +137,10 @@ def test_library_is_needed(run, library, shops, capsys):
 def test_saved_scorer_decides_alike(decide, run, library, shops, tmp_path, capsys):
     scorer = tmp_path / "scorer"
     assert decide("--save-scorer", scorer, "--json", *shops) == 0
-    fitted = json.loads(capsys.readouterr().out)
+    expected = json.loads(capsys.readouterr().out)
     loaded = ["decide", "--scorer", scorer, "--quiet", "--no-store", "--json"]
     assert run(*loaded, "--library", library, *shops) == 0
-    assert json.loads(capsys.readouterr().out)["sites"] == fitted["sites"]
+    assert json.loads(capsys.readouterr().out)["sites"] == expected["sites"]
     assert run(*loaded, "--certainty", "1", *shops) == 0
     sites = json.loads(capsys.readouterr().out)["sites"]
     assert {site["settings"]["certainty"] for site in sites} == {1.0}

@@ -1,4 +1,4 @@
-"""Properties of datasets and sites in any tree of folders: no file is lost, all are in order."""
+"""Properties of datasets and sites of any tree of folders: every file is listed, in order."""
 
 import io
 import tempfile
@@ -6,12 +6,14 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from similarity_lab import Site
 from similarity_lab.datasets import ImageDataset, load_dataset
+from similarity_lab.errors import InputError
 
 
 def png():
@@ -29,8 +31,8 @@ TREES = st.dictionaries(PATHS, st.sampled_from(sorted(CONTENTS)), max_size=12)
 
 
 def write_tree(tree, root):
-    """Write files whose names are allowed, and return them: path → kind of content."""
-    written = {}
+    """Write the files that the file system accepts; return the kind of content by path."""
+    files = {}
     for name, kind in tree.items():
         path = root / name
         try:
@@ -38,8 +40,8 @@ def write_tree(tree, root):
             path.write_bytes(CONTENTS[kind])
         except OSError:  # a file where a folder should be
             continue
-        written[path.relative_to(root).as_posix()] = kind
-    return written
+        files[path.relative_to(root).as_posix()] = kind
+    return files
 
 
 def relative(paths, root):
@@ -48,29 +50,25 @@ def relative(paths, root):
 
 @given(TREES)
 def test_every_file_is_loaded_or_skipped(tree):
-    with tempfile.TemporaryDirectory() as place:
-        root = Path(place) / "library"
+    with tempfile.TemporaryDirectory() as parent:
+        root = Path(parent) / "library"
         root.mkdir()
-        written = write_tree(tree, root)
+        files = write_tree(tree, root)
         site = Site.from_folder(root)
-        assert sorted(relative(site.paths, root)) == sorted(written)
-        nested = any("/" in name for name in written)
-        images = {name for name, kind in written.items() if kind == "image"}
+        assert sorted(relative(site.paths, root)) == sorted(files)
+        nested = any("/" in name for name in files)
+        images = {name for name, kind in files.items() if kind == "image"}
         images = {name for name in images if "/" in name or not nested}
         if not images:
-            try:
+            with pytest.raises(InputError, match=f"no readable image among {len(files)} files"):
                 load_dataset(root, progress=False)
-            except ValueError as error:
-                assert f"no readable image among {len(written)} files" in str(error)
-            else:
-                raise AssertionError("expected an error")
             return
         data = load_dataset(root, progress=False)
-        again = load_dataset(root, progress=False)
-        assert data.paths == again.paths and (data.labels == again.labels).all()
+        repeated = load_dataset(root, progress=False)
+        assert data.paths == repeated.paths and (data.labels == repeated.labels).all()
         paths, skipped = relative(data.paths, root), relative(data.skipped["path"], root)
         assert set(paths) == images
-        assert sorted(paths + skipped) == sorted(written)
+        assert sorted(paths + skipped) == sorted(files)
         assert all(data.skipped["reason"])
         assert paths == sorted(paths, key=lambda name: name.split("/"))
         assert list(data.classes) == sorted(data.classes)
@@ -80,8 +78,8 @@ def test_every_file_is_loaded_or_skipped(tree):
 
 @given(TREES)
 def test_every_member_of_a_zip_is_extracted_or_skipped(tree):
-    with tempfile.TemporaryDirectory() as place:
-        archive = Path(place) / "site.zip"
+    with tempfile.TemporaryDirectory() as parent:
+        archive = Path(parent) / "site.zip"
         with zipfile.ZipFile(archive, "w") as file:
             for name, kind in tree.items():
                 file.writestr(zipfile.ZipInfo(name), CONTENTS[kind])

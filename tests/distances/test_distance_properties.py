@@ -1,4 +1,4 @@
-"""What holds of every distance between any vectors."""
+"""Properties of all distances, for any vectors."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ names = pytest.mark.parametrize("name", DISTANCES)
 
 @st.composite
 def two_sets(draw):
-    """Two sets of vectors of one dimension, of which some are equal, or zeros."""
+    """Draw two sets of vectors of the same dimension, some of them equal or zero."""
     dimension = draw(st.integers(1, 5))
     a, b = (
         draw(arrays(np.float32, (draw(st.integers(1, 7)), dimension), elements=VALUES))
@@ -26,16 +26,16 @@ def two_sets(draw):
     return a, np.concatenate([b, a[:shared]])
 
 
-def close(a, b, name):
-    """Allow for rounding: of float32 in the result, and of squares that cancel out."""
+def tolerance_of(a, b, name):
+    """Return the rounding error to allow: of a float32 result, and of squares that cancel."""
     largest = max(np.abs(a).max(), np.abs(b).max(), 1.0)
     return {"cosine": 1e-6, "euclidean": 1e-6 * largest, "dot": 1e-6 * largest**2}[name]
 
 
 @names
 @given(sets=two_sets(), block=st.integers(1, 9), data=st.data())
-def test_blocks_symmetry_range_and_order(name, sets, block, data):
-    """Oracles: the double loop of SciPy, and sorting everything."""
+def test_distance_equals_brute_force(name, sets, block, data):
+    """Oracles: SciPy's double loop, and sorting all distances."""
     a, b = sets
     distance = DISTANCES[name]()
     with pytest.MonkeyPatch.context() as patch:
@@ -43,29 +43,29 @@ def test_blocks_symmetry_range_and_order(name, sets, block, data):
         result = distance.pairwise(a, b)
         k = data.draw(st.integers(1, len(b)))
         positions, nearest = distance.closest(a, b, k)
-    tolerance = close(a, b, name)
+    tolerance = tolerance_of(a, b, name)
     np.testing.assert_allclose(result, distance.pairwise(b, a).T, atol=tolerance)
     low, high = distance.range
     assert (result >= low).all() and (result <= high).all()
-    known = a.any(1)[:, None] & b.any(1) if name == "cosine" else np.ones(result.shape, bool)
+    is_defined = a.any(1)[:, None] & b.any(1) if name == "cosine" else np.ones(result.shape, bool)
     with np.errstate(invalid="ignore"):
         brute = cdist(a.astype(float), b.astype(float), ORACLES[name])
-    np.testing.assert_allclose(result[known], brute[known], rtol=1e-5, atol=tolerance)
-    assert (result[~known] == 1).all()  # a vector of zeros has no direction
+    np.testing.assert_allclose(result[is_defined], brute[is_defined], rtol=1e-5, atol=tolerance)
+    assert (result[~is_defined] == 1).all()  # a vector of zeros has no direction
     np.testing.assert_array_equal(positions, np.argsort(result, axis=1, kind="stable")[:, :k])
     np.testing.assert_array_equal(nearest, np.take_along_axis(result, positions, axis=1))
 
 
 @given(sets=two_sets())
-def test_a_vector_is_nearest_to_itself(sets):
+def test_distance_of_a_vector_to_itself_is_zero(sets):
     a, _ = sets
     for distance in (Cosine(), Euclidean()):
         to_itself = np.diag(distance.pairwise(a, a))[a.any(1)]
-        np.testing.assert_allclose(to_itself, 0, atol=close(a, a, distance.name))
+        np.testing.assert_allclose(to_itself, 0, atol=tolerance_of(a, a, distance.name))
 
 
 @given(sets=two_sets(), exponents=st.lists(st.integers(-30, 30), min_size=2, max_size=2))
-def test_cosine_sees_no_length(sets, exponents):
+def test_cosine_is_invariant_to_scaling(sets, exponents):
     a, b = sets
     scaled = [
         vectors * np.float64(10.0) ** exponent
@@ -75,8 +75,8 @@ def test_cosine_sees_no_length(sets, exponents):
 
 
 @given(sets=two_sets())
-def test_no_detour_is_shorter(sets):
+def test_euclidean_satisfies_the_triangle_inequality(sets):
     a, b = sets
     direct, onward = Euclidean().pairwise(a, a), Euclidean().pairwise(a, b)
     detours = (onward[:, None] + onward[None]).min(axis=2)
-    assert (direct <= detours * (1 + 1e-6) + 3 * close(a, b, "euclidean")).all()
+    assert (direct <= detours * (1 + 1e-6) + 3 * tolerance_of(a, b, "euclidean")).all()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from similarity_lab.distances import Cosine, Distance, Dot, Euclidean, get_distance, metrics
+from similarity_lab.distances import Cosine, Dot, Euclidean, get_distance, metrics
 
 ORACLES = {"cosine": "cosine", "euclidean": "euclidean", "dot": lambda u, v: -u @ v}
 
@@ -30,14 +30,14 @@ def test_closest_equals_sorting_everything(name, k):
     rng = np.random.default_rng(1)
     a, b = rng.integers(-2, 3, (11, 3)), rng.integers(-2, 3, (9, 3))  # many equal distances
     distance = get_distance(name)
-    everything = distance.pairwise(a, b)
-    order = np.argsort(everything, axis=1, kind="stable")[:, :k]
+    all_distances = distance.pairwise(a, b)
+    order = np.argsort(all_distances, axis=1, kind="stable")[:, :k]
     positions, distances = distance.closest(a, b, k)
     np.testing.assert_array_equal(positions, order)
-    np.testing.assert_array_equal(distances, np.take_along_axis(everything, order, axis=1))
+    np.testing.assert_array_equal(distances, np.take_along_axis(all_distances, order, axis=1))
 
 
-def test_ranges_and_directions():
+def test_distance_ranges_and_directions():
     up, down, zero = np.array([[1.0, 2.0]]), np.array([[-1.0, -2.0]]), np.zeros((1, 2))
     assert Cosine().pairwise(up, down) == pytest.approx(2)
     assert Cosine().pairwise(up, 3 * up) == pytest.approx(0, abs=1e-7)
@@ -49,19 +49,19 @@ def test_ranges_and_directions():
     assert Cosine().closest(up, down)[0].shape == (1, 1)
 
 
-def test_near_duplicates_do_not_drown_in_rounding():
+def test_euclidean_of_near_duplicates_is_accurate():
     base = np.full((1, 1280), 3.0, np.float32)
-    near = base.copy()
-    near[0, 0] += 1e-3
-    assert Euclidean().pairwise(base, near)[0, 0] == pytest.approx(1e-3, rel=1e-2)
+    duplicate = base.copy()
+    duplicate[0, 0] += 1e-3
+    assert Euclidean().pairwise(base, duplicate)[0, 0] == pytest.approx(1e-3, rel=1e-2)
 
 
-def test_rounding_below_zero_is_zero():
+def test_euclidean_is_finite_despite_rounding():
     vectors = np.random.default_rng(0).normal(size=(200, 64))
     assert np.isfinite(Euclidean().pairwise(vectors, vectors)).all()
 
 
-def test_what_is_refused():
+def test_distance_invalid_input():
     vectors = np.zeros((2, 3))
     with pytest.raises(ValueError, match=r"got \(3,\); pass a batch of one"):
         Cosine().pairwise(vectors[0], vectors)
@@ -76,10 +76,11 @@ def test_what_is_refused():
         get_distance("manhattan")
 
 
-def test_no_queries():
+def test_distance_of_no_queries():
     assert Cosine().pairwise(np.zeros((0, 3)), np.zeros((2, 3))).shape == (0, 2)
     assert Cosine().closest(np.zeros((0, 3)), np.zeros((2, 3)), 2)[0].shape == (0, 2)
 
 
-def test_a_distance_object_is_taken_as_it_is():
-    assert isinstance(get_distance(Euclidean()), Distance)
+def test_get_distance_returns_a_distance_unchanged():
+    distance = Euclidean()
+    assert get_distance(distance) is distance

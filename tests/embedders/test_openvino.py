@@ -183,7 +183,7 @@ def test_scorer_refuses_vectors_of_another_space(library, sites, tmp_path, monke
     monkeypatch.setattr(openvino_lite, "_compiled", broken)
     with (
         pytest.warns(UserWarning, match="falling back to Keras"),
-        pytest.raises(ValueError, match=r"vectors are of .*keras.*scorer's are of .*int8.*fit"),
+        pytest.raises(ValueError, match=r"vectors of .*keras.*scorer's vectors of .*int8"),
     ):
         loaded.decide(sites / "nut-shop")
 

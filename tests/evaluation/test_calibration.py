@@ -4,7 +4,7 @@ import pytest
 from similarity_lab.evaluation import expected_calibration_error, reliability_curve
 
 
-def test_calibration_error_equals_a_loop_over_bins():
+def test_expected_calibration_error_equals_a_loop_over_bins():
     rng = np.random.default_rng(0)
     predicted = rng.random(1000)
     observed = rng.random(1000) < predicted**2
@@ -16,7 +16,7 @@ def test_calibration_error_equals_a_loop_over_bins():
     assert expected_calibration_error(predicted, rng.random(1000) < predicted) < error
 
 
-def test_invalid_input_is_refused():
+def test_reliability_curve_invalid_input():
     with pytest.raises(ValueError, match="one truth value per probability"):
         reliability_curve([0.1, 0.2], [True])
     with pytest.raises(ValueError, match="0 to 1"):

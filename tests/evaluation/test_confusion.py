@@ -16,6 +16,6 @@ def test_confused_classes_are_sorted_by_auc():
     assert (table[table.class_b == "c"].auc == 1).all()
 
 
-def test_labels_of_another_length_are_refused():
+def test_confused_classes_with_labels_of_another_length():
     with pytest.raises(ValueError, match="labels"):
         confused_classes(VECTORS, LABELS[:3], ["a", "b", "c"])

@@ -15,8 +15,8 @@ def test_wilson_interval_equals_scipy(count, total, confidence):
 
 
 def test_wilson_interval_narrows_with_the_sample():
-    few, many = wilson_interval(1, 3), wilson_interval(40, 120)
-    assert few[1] - few[0] > 3 * (many[1] - many[0])
+    small, large = wilson_interval(1, 3), wilson_interval(40, 120)
+    assert small[1] - small[0] > 3 * (large[1] - large[0])
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 0), (4, 3), (-1, 3)])

@@ -15,9 +15,9 @@ def test_retrieval_equals_brute_force_per_query(monkeypatch):
     result = evaluate_retrieval(VECTORS, LABELS, k=[2])
     assert result.queries.index.tolist() == list(range(9))  # the last image is alone in its class
     for query, row in result.queries.iterrows():
-        others = [i for i in range(10) if i != query]
-        scores = [-cosine(VECTORS[query], VECTORS[i]) for i in others]
-        truth = LABELS[others] == LABELS[query]
+        gallery = [index for index in range(10) if index != query]
+        scores = [-cosine(VECTORS[query], VECTORS[index]) for index in gallery]
+        truth = LABELS[gallery] == LABELS[query]
         ranked = truth[np.argsort(scores)[::-1]]
         assert row["average_precision"] == pytest.approx(average_precision_score(truth, scores))
         assert row["recall@2"] == ranked[:2].any()
@@ -28,7 +28,7 @@ def test_retrieval_equals_brute_force_per_query(monkeypatch):
     )
 
 
-def test_intervals_contain_the_means():
+def test_retrieval_intervals_contain_the_means():
     result = evaluate_retrieval(VECTORS, LABELS)
     intervals = result.intervals(seed=0, repeats=100)
     assert set(intervals) == set(result.means())
@@ -38,14 +38,14 @@ def test_intervals_contain_the_means():
     assert intervals == result.intervals(seed=0, repeats=100)
 
 
-def test_constant_vectors_score_at_chance_level():
+def test_retrieval_of_constant_vectors_is_at_chance_level():
     labels = np.repeat(np.arange(4), 100)
     result = evaluate_retrieval(np.ones((400, 3), np.float32), labels, k=[1])
     assert result.means()["map"] == pytest.approx(99 / 399, abs=0.03)
     assert result.means()["recall@1"] == pytest.approx(99 / 399, abs=0.08)
 
 
-def test_query_is_never_its_own_neighbour():
+def test_retrieval_excludes_the_query():
     vectors = np.eye(4, dtype=np.float32)
     vectors[1] = vectors[0]
     result = evaluate_retrieval(vectors, np.array([0, 1, 0, 1]), k=[1])
@@ -62,7 +62,7 @@ def test_nearest_labels_equal_brute_force(monkeypatch):
     assert nearest_labels(queries, VECTORS[1::2], LABELS[1::2], "euclidean").tolist() == expected
 
 
-def test_invalid_input_is_refused():
+def test_retrieval_invalid_input():
     with pytest.raises(ValueError, match="at least two images"):
         evaluate_retrieval(VECTORS[:3], np.array([0, 1, 2]))
     with pytest.raises(ValueError, match="ranks of at least 1"):

@@ -8,16 +8,17 @@ from similarity_lab.evaluation import balanced_threshold
 DISTANCES = st.lists(st.integers(0, 12).map(lambda n: n / 8), min_size=1, max_size=12)
 
 
-def balanced_accuracy(near, far, cut):
-    return (np.mean(np.array(near) <= cut) + np.mean(np.array(far) > cut)) / 2
+def balanced_accuracy(positives, negatives, cut):
+    return (np.mean(np.array(positives) <= cut) + np.mean(np.array(negatives) > cut)) / 2
 
 
 @given(DISTANCES, DISTANCES)
-def test_balanced_threshold_is_optimal(near, far):
+def test_balanced_threshold_is_optimal(positives, negatives):
     """Oracle: brute force over all cut points."""
-    cuts = [-1.0, *sorted({*near, *far})]
-    best = max(balanced_accuracy(near, far, cut) for cut in cuts)
-    assert balanced_accuracy(near, far, balanced_threshold(near, far)) == pytest.approx(best)
+    cuts = [-1.0, *sorted({*positives, *negatives})]
+    best = max(balanced_accuracy(positives, negatives, cut) for cut in cuts)
+    cut = balanced_threshold(positives, negatives)
+    assert balanced_accuracy(positives, negatives, cut) == pytest.approx(best)
 
 
 def test_balanced_threshold_is_the_midpoint_of_the_gap():

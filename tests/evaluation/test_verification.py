@@ -22,8 +22,8 @@ def pairs_of(same, different):
     return PairDistances(values, np.arange(len(values)) < len(same), n_images)
 
 
-def brute_auc(same, different):
-    return np.mean([(s < d) + 0.5 * (s == d) for s in same for d in different])
+def brute_force_auc(same, different):
+    return np.mean([(a < b) + 0.5 * (a == b) for a in same for b in different])
 
 
 @pytest.mark.parametrize(("distance", "oracle"), [("cosine", cosine), ("euclidean", euclidean)])
@@ -34,10 +34,10 @@ def test_pair_distances_has_each_pair_once_in_order(distance, oracle, monkeypatc
     expected = [oracle(VECTORS[i], VECTORS[j]) for i, j in all_pairs]
     np.testing.assert_allclose(pairs.values, expected, atol=1e-6)
     assert pairs.is_same.tolist() == [LABELS[i] == LABELS[j] for i, j in all_pairs]
-    assert pairs.auc == pytest.approx(brute_auc(pairs.same, pairs.different))
+    assert pairs.auc == pytest.approx(brute_force_auc(pairs.same, pairs.different))
 
 
-def test_distance_may_be_a_function():
+def test_pair_distances_of_a_function():
     by_name = pair_distances(VECTORS, LABELS, "dot")
     by_function = pair_distances(VECTORS, LABELS, lambda a, b: -(a @ b.T))
     np.testing.assert_allclose(by_name.values, by_function.values, atol=1e-6)
@@ -60,7 +60,7 @@ def test_auc_interval_resamples_images_without_pairing_copies():
             if i != j:
                 values = same if LABELS[i] == LABELS[j] else different
                 values.append(np.float32(np.linalg.norm(vectors[i] - vectors[j])))
-        return brute_auc(np.round(same, 5), np.round(different, 5))
+        return brute_force_auc(np.round(same, 5), np.round(different, 5))
 
     rounded = PairDistances(np.round(pairs.values, 5), pairs.is_same, 10)
     expected = bootstrap_interval(brute, 10, seed=3, repeats=20)
@@ -101,7 +101,7 @@ def test_equal_error_rate_of_perfect_inverted_and_constant_distances():
     assert pairs_of([0.5, 0.5], [0.5]).equal_error_rate == 0.5
 
 
-def test_threshold_is_chosen_on_one_set_and_evaluated_on_another():
+def test_best_threshold_and_balanced_accuracy():
     validation = pairs_of([0.1, 0.2, 0.9], [0.5, 0.7, 0.8])
     cut = validation.best_threshold()
     assert 0.2 < cut < 0.5
@@ -116,13 +116,13 @@ def test_roc_runs_from_none_to_all_accepted():
     assert len(table) <= 50
     assert table.iloc[0, 1:].tolist() == [0, 0] and table.iloc[-1, 1:].tolist() == [1, 1]
     for row in table.iloc[1:].itertuples():
-        assert row.false_accepts == (pairs.different <= row.threshold).mean()
-        assert row.true_accepts == (pairs.same <= row.threshold).mean()
+        assert row.false_accepts == pytest.approx((pairs.different <= row.threshold).mean())
+        assert row.true_accepts == pytest.approx((pairs.same <= row.threshold).mean())
     area = np.trapezoid(table.true_accepts, table.false_accepts)
     assert area == pytest.approx(pairs.auc, abs=0.01)
 
 
-def test_invalid_input_is_refused(monkeypatch):
+def test_pair_distances_invalid_input(monkeypatch):
     with pytest.raises(ValueError, match="same-class and different-class pairs"):
         pair_distances(VECTORS, np.zeros(10, int))
     with pytest.raises(ValueError, match="labels"):

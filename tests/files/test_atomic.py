@@ -32,15 +32,15 @@ def test_atomic_write_overwrites_the_part_of_a_killed_process(tmp_path):
     assert file.read_text() == "new" and os.listdir(tmp_path) == ["numbers.npz"]
 
 
-def test_two_writers_of_one_file_use_different_parts(tmp_path):
+def test_atomic_write_by_two_writers_at_once(tmp_path):
     file = tmp_path / "image.jpg"
-    with atomic_write(file, writer=1) as one, atomic_write(file, writer=2) as two:
-        one.write_text("an image")
-        two.write_text("an image")
+    with atomic_write(file, writer=1) as part, atomic_write(file, writer=2) as other_part:
+        part.write_text("an image")
+        other_part.write_text("an image")
     assert file.read_text() == "an image" and os.listdir(tmp_path) == ["image.jpg"]
 
 
-def test_pipe_is_written_directly(tmp_path):
+def test_atomic_write_to_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)

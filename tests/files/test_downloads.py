@@ -1,4 +1,4 @@
-"""Which urls `download` accepts; tests/datasets/test_fetching.py runs it against a server."""
+"""The urls that `download` accepts; tests/datasets/test_fetching.py downloads from a server."""
 
 import io
 import ssl
@@ -14,7 +14,7 @@ from similarity_lab.files import downloads
 from similarity_lab.files.downloads import download, is_secure_url
 
 
-def test_untrusted_certificate_is_not_retried(
+def test_download_with_an_untrusted_certificate_is_not_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Opener:
@@ -26,18 +26,19 @@ def test_untrusted_certificate_is_not_retried(
         download("https://example.org/a.zip", tmp_path / "a.zip", progress=False)
 
 
-def test_redirect_from_https_to_http_is_refused(
+def test_download_refuses_redirects_from_https_to_http(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request, rest = Request("https://example.org/a.zip"), (io.BytesIO(), 302, "", HTTPMessage())
+    request = Request("https://example.org/a.zip")
+    response = io.BytesIO(), 302, "", HTTPMessage()
 
     class Opener:
         def __init__(self, redirects: type[HTTPRedirectHandler]) -> None:
             self.redirects = redirects()
 
         def open(self, *_: object, **__: object) -> None:
-            assert self.redirects.redirect_request(request, *rest, "https://example.com/")
-            self.redirects.redirect_request(request, *rest, "http://localhost/")
+            assert self.redirects.redirect_request(request, *response, "https://example.com/")
+            self.redirects.redirect_request(request, *response, "http://localhost/")
 
     monkeypatch.setattr(downloads, "build_opener", Opener)
     with pytest.raises(DownloadError, match="http://localhost/: refused"):
@@ -45,7 +46,7 @@ def test_redirect_from_https_to_http_is_refused(
 
 
 @pytest.mark.parametrize("url", ["http://example.org/", "file:///etc/passwd", "https:///a", "x"])
-def test_insecure_url_is_refused(tmp_path: Path, url: str) -> None:
+def test_download_refuses_insecure_urls(tmp_path: Path, url: str) -> None:
     assert not is_secure_url(url)
     with pytest.raises(DownloadError, match="refused, expected an https url"):
         download(url, tmp_path / "a.zip", progress=False)

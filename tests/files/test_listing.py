@@ -18,7 +18,7 @@ def test_list_files_is_sorted_and_recursive(tmp_path):
     assert skipped == []
 
 
-def test_link_loop_is_skipped(tmp_path):
+def test_list_files_skips_a_loop_of_links(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "1.jpg").touch()
     (tmp_path / "real" / "up").symlink_to(tmp_path)
@@ -28,7 +28,7 @@ def test_link_loop_is_skipped(tmp_path):
     assert [reason for _, reason in skipped] == ["link to a folder that is already listed"] * 2
 
 
-def test_link_to_outside_is_followed_once(tmp_path):
+def test_list_files_follows_a_link_to_outside_once(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "1.jpg").touch()
@@ -40,7 +40,7 @@ def test_link_to_outside_is_followed_once(tmp_path):
     assert len(skipped) == 1
 
 
-def test_unreadable_folder_is_skipped(tmp_path, monkeypatch):
+def test_list_files_skips_an_unreadable_folder(tmp_path, monkeypatch):
     (tmp_path / "closed").mkdir()
     (tmp_path / "open.jpg").touch()
     (tmp_path / "closed").chmod(0)

@@ -32,29 +32,29 @@ def test_saved_folder_round_trip(folder):
         saved.path("other.txt")
 
 
-def test_missing_folder(tmp_path):
+def test_load_folder_of_a_missing_folder(tmp_path):
     with pytest.raises(PathNotFoundError, match=r"No saved scorer in .*absent"):
         load_folder(tmp_path / "absent", "scorer")
 
 
-def test_saved_folder_of_another_kind(folder):
+def test_load_folder_of_another_kind(folder):
     with pytest.raises(SavedFolderError, match="contains a saved scorer, expected a training run"):
         load_folder(folder, "training run")
 
 
-def test_changed_file_is_detected(folder):
+def test_load_folder_detects_a_changed_file(folder):
     (folder / "notes.txt").write_text("changed")
     with pytest.raises(SavedFolderError, match=r"notes\.txt was changed"):
         load_folder(folder, "scorer")
 
 
-def test_missing_file_is_detected(folder):
+def test_load_folder_detects_a_missing_file(folder):
     (folder / "notes.txt").unlink()
     with pytest.raises(SavedFolderError, match=r"notes\.txt is missing"):
         load_folder(folder, "scorer")
 
 
-def test_files_outside_the_folder_are_refused(folder):
+def test_load_folder_refuses_files_outside_the_folder(folder):
     (folder.parent / "secret").write_text("secret")
     edit_manifest(folder, files={"../secret": "0" * 64})
     with pytest.raises(SavedFolderError, match="secret is missing"):
@@ -62,40 +62,40 @@ def test_files_outside_the_folder_are_refused(folder):
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "{}", '{"format": 2, "kind": "scorer"}'])
-def test_damaged_manifest_is_refused(folder, text):
+def test_load_folder_refuses_a_damaged_manifest(folder, text):
     (folder / "manifest.json").write_text(text)
     with pytest.raises(SavedFolderError, match="not a manifest of a saved scorer"):
         load_folder(folder, "scorer")
 
 
 @pytest.mark.parametrize("name", ["scorer.json", "configuration.json"])
-def test_folder_of_version_1_is_refused(tmp_path, name):
+def test_load_folder_refuses_a_folder_of_version_1(tmp_path, name):
     (tmp_path / name).write_text("{}")
     with pytest.raises(SavedFolderError, match="another version .* fit again and save"):
         load_folder(tmp_path, "scorer")
 
 
-def test_manifest_of_version_1_is_refused(folder):
+def test_load_folder_refuses_a_manifest_of_version_1(folder):
     edit_manifest(folder, format=1)
     with pytest.raises(SavedFolderError, match="another version"):
         load_folder(folder, "scorer")
 
 
-def test_object_arrays_are_refused(tmp_path):
+def test_saved_arrays_refuse_objects(tmp_path):
     objects = {"names": np.array([{}], dtype=object)}
     save_folder(tmp_path, "scorer", {}, {"arrays.npz": objects})
     with pytest.raises(SavedFolderError, match=r"arrays\.npz: cannot be read \(Object arrays"):
         load_folder(tmp_path, "scorer").arrays("arrays.npz")
 
 
-def test_damaged_arrays_are_refused(tmp_path):
+def test_saved_arrays_that_are_damaged(tmp_path):
     files = {"arrays.npz": lambda part: part.write_bytes(b"PK half of it")}
     save_folder(tmp_path, "scorer", {}, files)
     with pytest.raises(SavedFolderError, match=r"arrays\.npz: cannot be read"):
         load_folder(tmp_path, "scorer").arrays("arrays.npz")
 
 
-def test_failed_save_keeps_the_files_of_the_last_one(folder):
+def test_save_folder_that_fails_keeps_the_old_files(folder):
     def fail(part):
         part.write_text("half")
         raise OSError("disk full")

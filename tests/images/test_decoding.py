@@ -12,12 +12,12 @@ def test_map_ahead_keeps_order_and_yields_image_errors():
     def slow_when_even(source):
         time.sleep(0.01 if source % 2 == 0 else 0)
         if source == 3:
-            raise ImageError("3", "odd one out")
+            raise ImageError("3", "damaged")
         return source * 10
 
     results = list(map_ahead(slow_when_even, range(8), ahead=4))
-    assert [r if isinstance(r, int) else str(r) for r in results] == [
-        0, 10, 20, "3: odd one out", 40, 50, 60, 70,
+    assert [result if isinstance(result, int) else str(result) for result in results] == [
+        0, 10, 20, "3: damaged", 40, 50, 60, 70,
     ]  # fmt: skip
 
 
@@ -30,14 +30,14 @@ def test_map_ahead_bounds_pending_results():
         assert len(started) <= n_consumed + 5
 
 
-def test_map_ahead_raises_other_errors_and_ends_its_threads():
+def test_map_ahead_raises_other_errors_and_stops_its_threads():
     def broken(source):
         raise KeyError(source)
 
     with pytest.raises(KeyError):
         list(map_ahead(broken, range(5)))
     deadline = time.monotonic() + 5
-    while any(t.name.startswith("decode") for t in threading.enumerate()):
+    while any(thread.name.startswith("decode") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -14,7 +14,7 @@ def image_hash(pixels):
 
 @pytest.mark.parametrize("size", [32, 64, (90, 120), (301, 77)])
 @pytest.mark.parametrize("name", ["almonds", "peanuts"])
-def test_hash_equals_imagehash(name, size):
+def test_perceptual_hash_equals_imagehash(name, size):
     imagehash = pytest.importorskip("imagehash")
     for number in (1, 2):
         pixels = load_image(name, number, size=size)
@@ -22,14 +22,14 @@ def test_hash_equals_imagehash(name, size):
         assert image_hash(pixels) == np.uint64(int.from_bytes(bits.tobytes(), "big"))
 
 
-def test_hash_of_a_resized_copy_is_close():
+def test_perceptual_hash_of_a_resized_copy_is_close():
     original, copy = (load_image("almonds", 1, size=size) for size in ((300, 400), (150, 200)))
-    other = load_image("almonds", 2, size=(300, 400))
+    different = load_image("almonds", 2, size=(300, 400))
     assert hash_distance(image_hash(original), image_hash(copy)) <= 4
-    assert hash_distance(image_hash(original), image_hash(other)) > 10
+    assert hash_distance(image_hash(original), image_hash(different)) > 10
 
 
-def test_hash_of_rgb_and_gray_is_equal():
+def test_perceptual_hash_of_rgb_and_gray_is_equal():
     rgb = load_image("almonds", 1, size=64)
     gray = read_image(rgb, color="gray")
     assert image_hash(rgb) == image_hash(gray)
@@ -44,6 +44,6 @@ def test_hash_distance_broadcasts():
     ]
 
 
-def test_perceptual_hash_of_another_shape_is_refused():
+def test_perceptual_hash_of_another_shape():
     with pytest.raises(InputError, match=r"expected shape \(32, 32\), got \(8, 8\)"):
         perceptual_hash(np.zeros((8, 8), np.uint8))

@@ -38,14 +38,14 @@ def pixels(channels, dtype=np.uint8):
 
 def encoded(array, kind, **options):
     buffer = io.BytesIO()
-    more = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-    Image.fromarray(array).save(buffer, kind, **more, **options)
+    lossless = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    Image.fromarray(array).save(buffer, kind, **lossless, **options)
     return buffer.getvalue()
 
 
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=200))
-def test_any_bytes_are_an_image_or_an_image_error(signature, rest):
-    data = signature + rest
+def test_read_image_of_any_bytes_returns_pixels_or_raises_image_error(signature, content):
+    data = signature + content
     for reader in (read_image, check_image, read_header, lambda d: read_scaled(d, size=(4, 4))):
         try:
             result = reader(data)
@@ -56,7 +56,7 @@ def test_any_bytes_are_an_image_or_an_image_error(signature, rest):
 
 
 @given(pixels(3), LOSSLESS, st.integers(1, 8))
-def test_lossless_formats_round_trip(array, kind, orientation):
+def test_read_image_of_lossless_formats(array, kind, orientation):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     effective = orientation if kind in ("PNG", "WEBP", "TIFF") else 1
@@ -72,7 +72,7 @@ def test_lossless_formats_round_trip(array, kind, orientation):
 
 
 @given(pixels(4))
-def test_transparency_is_composited_on_white(array):
+def test_read_image_composites_transparency_on_white(array):
     share = array[..., 3:] / 255
     expected = array[..., :3] * share + 255 * (1 - share)
     for source in (encoded(array, "PNG"), array):
@@ -80,14 +80,14 @@ def test_transparency_is_composited_on_white(array):
 
 
 @given(pixels(None, np.uint16))
-def test_sixteen_bits_are_scaled_to_eight(array):
+def test_read_image_scales_sixteen_bits_to_eight(array):
     for kind in ("PNG", "TIFF"):
         result = read_image(encoded(array, kind))
         np.testing.assert_array_equal(result, np.repeat((array // 257)[..., None], 3, axis=2))
 
 
 @given(pixels(3), st.integers(1, 40), st.integers(1, 40), st.sampled_from(["rgb", "gray"]))
-def test_any_size_is_produced(array, height, width, color):
+def test_read_image_and_read_scaled_of_any_size(array, height, width, color):
     shape = (height, width, 3 if color == "rgb" else 1)
     for kind in ("JPEG", "PNG"):
         data = encoded(array, kind)
@@ -97,7 +97,7 @@ def test_any_size_is_produced(array, height, width, color):
 
 
 @given(pixels(3), st.integers(1, 600))
-def test_pixel_limit(array, limit):
+def test_read_image_max_pixels(array, limit):
     data, (height, width) = encoded(array, "PNG"), array.shape[:2]
     for reader in (read_image, check_image, read_header):
         if height * width <= limit:
@@ -108,7 +108,7 @@ def test_pixel_limit(array, limit):
 
 
 @given(pixels(3), st.data())
-def test_truncated_jpeg_is_refused(array, data):
+def test_read_image_of_a_truncated_jpeg(array, data):
     jpeg = encoded(array, "JPEG")
     length = data.draw(st.integers(0, len(jpeg) - 3))
     for reader in (read_image, check_image, lambda part: read_scaled(part, size=(4, 4))):
@@ -123,13 +123,13 @@ MODES = [
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_pillow_mode_is_read(mode):
+def test_read_image_of_every_pillow_mode(mode):
     image = Image.new(mode, (6, 5))
     assert read_image(image).shape == (5, 6, 3)
     assert read_image(image, color="gray").shape == (5, 6, 1)
 
 
-def test_lab_tiff_is_read_as_rgb_and_gray():
+def test_read_image_of_a_lab_tiff():
     buffer = io.BytesIO()
     Image.new("LAB", (6, 5), (128, 128, 128)).save(buffer, "TIFF")
     lab = buffer.getvalue()

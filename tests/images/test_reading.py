@@ -38,11 +38,11 @@ def red():
     return Image.new("RGB", (20, 10), RED)
 
 
-def close(pixels, color, tolerance=12):
+def is_close(pixels, color, tolerance=12):
     return np.abs(pixels.astype(int) - np.array(color)).max() <= tolerance
 
 
-def test_shapes_and_dtype(red):
+def test_read_image_shapes_and_dtype(red):
     assert read_image(red).shape == (10, 20, 3)
     assert read_image(red, color="gray").shape == (10, 20, 1)
     assert read_image(red, size=8).shape == (8, 8, 3)
@@ -50,7 +50,7 @@ def test_shapes_and_dtype(red):
     assert read_image(red).dtype == np.uint8
 
 
-def test_gray_is_luma_before_resizing(red, make_image):
+def test_read_image_gray_is_luma_before_resizing(red, make_image):
     assert read_image(red, color="gray")[0, 0, 0] == round(0.299 * 200 + 0.587 * 30 + 0.114 * 30)
     image = make_image(GREEN)
     expected = np.asarray(image.convert("L").resize((7, 5), Image.Resampling.BICUBIC))
@@ -58,22 +58,22 @@ def test_gray_is_luma_before_resizing(red, make_image):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF"])
-def test_type_is_sniffed_from_the_bytes(red, tmp_path, kind):
-    path = tmp_path / "name says.jpeg"
+def test_read_image_sniffs_the_format(red, tmp_path, kind):
+    path = tmp_path / "image.jpeg"
     path.write_bytes(encoded(red, kind))
-    assert close(read_image(path), RED)
+    assert is_close(read_image(path), RED)
     check_image(path)
 
 
 @pytest.mark.parametrize(
     "name", ["with space.JPG", "früchte-杏仁.Png", "UPPER.JPEG", "no extension"]
 )
-def test_name_does_not_matter(red, tmp_path, name):
+def test_read_image_of_any_file_name(red, tmp_path, name):
     (tmp_path / name).write_bytes(encoded(red, "JPEG"))
-    assert close(read_image(tmp_path / name), RED)
+    assert is_close(read_image(tmp_path / name), RED)
 
 
-def test_every_kind_of_source(red, tmp_path):
+def test_read_image_with_sources_of_every_type(red, tmp_path):
     data = encoded(red, "PNG")
     (tmp_path / "a.png").write_bytes(data)
     expected = read_image(data)
@@ -93,29 +93,29 @@ def test_every_kind_of_source(red, tmp_path):
     np.testing.assert_array_equal(read_image(np.asarray(red) / 255), expected)
 
 
-def test_first_frame_of_animation(red):
+def test_read_image_of_an_animation(red):
     green = Image.new("RGB", (20, 10), GREEN)
     data = encoded(red, "GIF", save_all=True, append_images=[green])
-    assert close(read_image(data), RED)
+    assert is_close(read_image(data), RED)
 
 
-def test_transparency_is_composited_on_white(red):
+def test_read_image_composites_transparency_on_white(red):
     clear = Image.new("RGBA", (4, 4), (*RED, 0))
     half = Image.new("RGBA", (4, 4), (*RED, 128))
-    assert close(read_image(encoded(clear, "PNG")), (255, 255, 255), 0)
-    assert close(read_image(encoded(half, "PNG")), np.add(RED, 255) / 2, 2)
+    assert is_close(read_image(encoded(clear, "PNG")), (255, 255, 255), 0)
+    assert is_close(read_image(encoded(half, "PNG")), np.add(RED, 255) / 2, 2)
     palette = Image.new("P", (4, 4), 0)
     palette.putpalette([*RED, *GREEN])
     palette.putpixel((0, 0), 1)
     pixels = read_image(encoded(palette, "PNG", transparency=1))
-    assert close(pixels[0, 0], (255, 255, 255), 0)
-    assert close(pixels[1, 1], RED, 0)
+    assert is_close(pixels[0, 0], (255, 255, 255), 0)
+    assert is_close(pixels[1, 1], RED, 0)
     gray = Image.new("LA", (4, 4), (10, 0))
-    assert close(read_image(encoded(gray, "PNG"), color="gray"), 255, 0)
+    assert is_close(read_image(encoded(gray, "PNG"), color="gray"), 255, 0)
 
 
-def test_cmyk_and_16_bit_images(red):
-    assert close(read_image(encoded(red.convert("CMYK"), "JPEG")), RED)
+def test_read_image_of_cmyk_and_16_bits(red):
+    assert is_close(read_image(encoded(red.convert("CMYK"), "JPEG")), RED)
     ramp = np.array([[0, 257 * 100, 65535]], np.uint16)
     for kind in ("PNG", "TIFF"):
         deep = encoded(Image.fromarray(ramp), kind)
@@ -124,7 +124,7 @@ def test_cmyk_and_16_bit_images(red):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation):
+def test_read_image_applies_exif_orientation(orientation):
     upright = Image.fromarray(np.arange(5 * 3 * 3, dtype=np.uint8).reshape(5, 3, 3))
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what the camera applied
     stored = upright if orientation == 1 else upright.transpose(undo[orientation])
@@ -135,11 +135,11 @@ def test_exif_orientation_is_applied(orientation):
     )
 
 
-def test_broken_exif_is_ignored(red):
-    assert close(read_image(encoded(red, "JPEG", exif=b"Exif\0\0II*\0garbage")), RED)
+def test_read_image_ignores_broken_exif(red):
+    assert is_close(read_image(encoded(red, "JPEG", exif=b"Exif\0\0II*\0garbage")), RED)
 
 
-def test_one_pixel():
+def test_read_image_of_one_pixel():
     assert read_image(encoded(Image.new("RGB", (1, 1), RED), "PNG"), size=4).shape == (4, 4, 3)
 
 
@@ -155,7 +155,7 @@ def test_one_pixel():
         (png_header(60_000, 60_000), "pixels"),
     ],
 )
-def test_unsupported_content_is_refused_with_a_reason(tmp_path, data, reason):
+def test_read_image_of_unsupported_content(tmp_path, data, reason):
     path = tmp_path / "image.jpg"
     path.write_bytes(data)
     for reader in (read_image, check_image):
@@ -164,7 +164,7 @@ def test_unsupported_content_is_refused_with_a_reason(tmp_path, data, reason):
         assert caught.value.path == str(path)
 
 
-def test_damaged_images_are_refused(make_image, tmp_path):
+def test_read_image_of_damaged_files(make_image, tmp_path):
     data = encoded(make_image(RED, size=(200, 200)), "JPEG")
     for bad in (data[: len(data) // 2], data[:60]):
         for reader in (read_image, check_image):
@@ -172,7 +172,7 @@ def test_damaged_images_are_refused(make_image, tmp_path):
                 reader(bad)
 
 
-def test_limits_are_checked_before_decoding(red):
+def test_read_image_checks_limits_before_decoding(red):
     with pytest.raises(ImageError, match="declares 20 x 10 pixels, the limit is 199"):
         read_image(encoded(red, "PNG"), max_pixels=199)
     with pytest.raises(ImageError, match="larger than the limit of 50 bytes"):
@@ -182,7 +182,7 @@ def test_limits_are_checked_before_decoding(red):
         read_image(png_header(10_000, 10_000))
 
 
-def test_unreadable_files(tmp_path, monkeypatch):
+def test_read_image_of_unreadable_files(tmp_path):
     with pytest.raises(ImageError, match="no such file"):
         read_image(tmp_path / "absent.jpg")
     with pytest.raises(ImageError, match="is a folder"):
@@ -196,7 +196,7 @@ def test_unreadable_files(tmp_path, monkeypatch):
         read_image(7)
 
 
-def test_pipe_is_refused_without_blocking(tmp_path):
+def test_read_image_of_a_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     result = []
 
@@ -212,7 +212,7 @@ def test_pipe_is_refused_without_blocking(tmp_path):
     assert result == ["not a regular file"]
 
 
-def test_permission_denied(red, tmp_path, monkeypatch):
+def test_read_image_without_permission(red, tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(red, "PNG"))
     path.chmod(0)
@@ -237,25 +237,25 @@ def test_permission_denied(red, tmp_path, monkeypatch):
         np.full((2, 2, 3), np.nan),
     ],
 )
-def test_invalid_arrays(array):
+def test_read_image_of_invalid_arrays(array):
     with pytest.raises(ImageError, match="<array>"):
         read_image(array)
 
 
-def test_float_tiff_is_refused():
+def test_read_image_of_a_float_tiff():
     deep = encoded(Image.fromarray(np.full((3, 3), 0.5, np.float32)), "TIFF")
     for reader in (read_image, check_image):
         with pytest.raises(ImageError, match="no known range"):
             reader(deep)
 
 
-def test_invalid_color(red):
+def test_read_image_invalid_color(red):
     with pytest.raises(ValueError, match='"rgb" or "gray"'):
         read_image(red, color="bgr")
 
 
 @pytest.mark.parametrize("size", [0, (3, 0), (1, 2, 3), "large"])
-def test_invalid_size(red, size):
+def test_read_image_invalid_size(red, size):
     with pytest.raises(ValueError, match="size"):
         read_image(red, size=size)
 
@@ -271,7 +271,7 @@ def test_content_digest_ignores_the_name(red, tmp_path):
     assert content_digest(red) == content_digest(np.asarray(red))
 
 
-def test_unusable_pil_image_is_refused(make_image):
+def test_read_image_of_unusable_pil_images(make_image):
     # opened but not decoded, as `Image.open` returns it; and with invalid transparency
     data = encoded(make_image(RED, size=(200, 200)), "JPEG")
     odd = make_image(RED)

@@ -1,4 +1,4 @@
-"""`read_scaled`: close to `read_image` for photos, equal in everything else."""
+"""`read_scaled`: pixels close to those of `read_image`, and the same errors."""
 
 import io
 
@@ -13,7 +13,7 @@ from similarity_lab.samples import load_image
 
 
 @pytest.fixture(scope="module")
-def photo():
+def image():
     return Image.fromarray(load_image("almonds", 3, size=(480, 640)))
 
 
@@ -29,8 +29,8 @@ def mean_difference(a, b):
 
 @pytest.mark.parametrize("color", ["rgb", "gray"])
 @pytest.mark.parametrize("side", [200, 348, 700, 2000])
-def test_pixels_are_close_to_read_image(photo, color, side):
-    data = jpeg(photo.resize((side, side * 3 // 4)))
+def test_read_scaled_is_close_to_read_image(image, color, side):
+    data = jpeg(image.resize((side, side * 3 // 4)))
     plain = read_image(data, size=(96, 120), color=color)
     scaled = read_scaled(data, size=(96, 120), color=color)
     assert scaled.dtype == np.uint8 and scaled.shape == plain.shape
@@ -38,16 +38,16 @@ def test_pixels_are_close_to_read_image(photo, color, side):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_applied(photo, orientation):
+def test_read_scaled_applies_exif_orientation(image, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = jpeg(photo, exif=exif)
+    data = jpeg(image, exif=exif)
     plain = read_image(data, size=(90, 120))
     assert mean_difference(read_scaled(data, size=(90, 120)), plain) < 7
 
 
-def test_all_kinds_of_source_are_scaled_alike(photo, tmp_path):
-    data = jpeg(photo.resize((348, 348)))
+def test_read_scaled_with_sources_of_every_type(image, tmp_path):
+    data = jpeg(image.resize((348, 348)))
     (tmp_path / "a.jpg").write_bytes(data)
     pixels = read_image(data)
     png = io.BytesIO()
@@ -59,17 +59,17 @@ def test_all_kinds_of_source_are_scaled_alike(photo, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L"])
-def test_other_colour_modes(photo, mode):
-    data = jpeg(photo.convert(mode))
+def test_read_scaled_of_other_colour_modes(image, mode):
+    data = jpeg(image.convert(mode))
     plain = read_image(data, size=(64, 64))
     assert mean_difference(read_scaled(data, size=(64, 64)), plain) < 7
 
 
-@pytest.mark.parametrize("kind", ["truncated", "text", "nothing", "large"])
-def test_errors_equal_those_of_read_image(photo, kind, tmp_path):
-    data, file = jpeg(photo), tmp_path / "a.jpg"
+@pytest.mark.parametrize("kind", ["truncated", "text", "empty", "large"])
+def test_read_scaled_errors_equal_those_of_read_image(image, kind, tmp_path):
+    data, file = jpeg(image), tmp_path / "a.jpg"
     large = data.replace(b"\x01\xe0\x02\x80", b"\xff\xf0\xff\xf0", 1)  # the declared size
-    kinds = {"truncated": data[: len(data) // 2], "text": b"words", "nothing": b"", "large": large}
+    kinds = {"truncated": data[: len(data) // 2], "text": b"words", "empty": b"", "large": large}
     file.write_bytes(kinds[kind])
     with pytest.raises(ImageError) as plain:
         read_image(file, size=64)
@@ -78,7 +78,7 @@ def test_errors_equal_those_of_read_image(photo, kind, tmp_path):
     assert str(scaled.value) == str(plain.value) and str(file) in str(plain.value)
 
 
-def test_one_pixel():
+def test_read_scaled_of_tiny_images():
     assert read_scaled(jpeg(Image.new("RGB", (1, 1), "red")), size=(5, 4)).shape == (5, 4, 3)
     thin = np.zeros((1, 900, 3), np.uint8)
     assert read_scaled(thin, size=(5, 4), color="gray").shape == (5, 4, 1)

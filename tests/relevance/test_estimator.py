@@ -114,8 +114,8 @@ def test_methods_of_many_sites_before_fit(method):
 def test_fit_returns_the_scorer_and_sets_fitted_attributes(shelf, embedder):
     scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
     assert scorer.fit(shelf, None) is scorer
-    fitted = {name for name in vars(scorer) if name.endswith("_")}
-    assert fitted == {
+    attributes = {name for name in vars(scorer) if name.endswith("_")}
+    assert attributes == {
         "classes_", "comparator_", "fitted_with_", "library_", "reference_names_",
         "reference_vectors_", "rule_", "skipped_",
     }  # fmt: skip

@@ -58,8 +58,8 @@ def test_distances_equal_the_double_loop(fitted, sites, library, stub):
     draw = ReferenceDraw()
     for row in result.images.itertuples():
         to_all = [compare(row.path, reference, comparator=stub) for reference in references]
-        drawn = draw.indices(len(references), content_digest(row.path))
-        assert row.distance == pytest.approx(np.mean([to_all[i] for i in drawn]), abs=1e-6)
+        indices = draw.indices(len(references), content_digest(row.path))
+        assert row.distance == pytest.approx(np.mean([to_all[i] for i in indices]), abs=1e-6)
         assert row.nearest_distance == pytest.approx(min(to_all), abs=1e-6)
         assert row.nearest_reference == str(references[int(np.argmin(to_all))])
 

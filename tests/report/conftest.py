@@ -58,5 +58,5 @@ def hostile(scorer, make_image, tmp_path):
         [[path, address, f"data:text/html,{ATTACK}", ATTACK, ATTACK, ""] for path, address in
          zip(site.paths, attacks, strict=True)], columns=ORIGIN_COLUMNS,
     )  # fmt: skip
-    decided = scorer.decide(Site(site.name, site.paths, site.skipped, site.root, origins))
-    return [decided, SiteFailure(ATTACK, ATTACK, ATTACK + "\x00\x1b[2J\u2066")]
+    result = scorer.decide(Site(site.name, site.paths, site.skipped, site.root, origins))
+    return [result, SiteFailure(ATTACK, ATTACK, ATTACK + "\x00\x1b[2J\u2066")]

@@ -22,8 +22,8 @@ CONTRASTS = """() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const e = walk.currentNode.parentElement;
-    const seen = walk.currentNode.data.trim() && e.getClientRects().length;
-    if (!seen || e.closest("select")) continue;
+    const isVisible = walk.currentNode.data.trim() && e.getClientRects().length;
+    if (!isVisible || e.closest("select")) continue;
     const [a, b] = [light(channels(getComputedStyle(e).color)), light(behind(e))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < 4.5) low.push(`${ratio.toFixed(2)}: ${walk.currentNode.data.trim()}`);
@@ -96,8 +96,8 @@ def test_table_is_sorted_with_the_keyboard(index, results, open_page):
     probability.get_by_role("button").click()
     assert head.get_attribute("aria-sort") is None
     descending = page.evaluate(ROWS)
-    decided = sorted(results[:4], key=lambda result: -result.probability)
-    names = [f"{result.site}/{result.target}" for result in [*decided, results[4]]]
+    ranking = sorted(results[:4], key=lambda result: -result.probability)
+    names = [f"{result.site}/{result.target}" for result in [*ranking, results[4]]]
     assert descending == names
     probability.get_by_role("button").click()  # ascending; rows without a probability stay last
     assert page.evaluate(ROWS) == [*descending[3::-1], descending[4]]

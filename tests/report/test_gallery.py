@@ -29,12 +29,12 @@ def test_gallery_size_is_limited(scorer, make_image, tmp_path):
 
 def test_gallery_escapes_untrusted_text(hostile):
     class Tags(HTMLParser):
-        seen = ()
+        names = ()
 
         def handle_starttag(self, tag, attributes):
-            self.seen = (*self.seen, tag)
+            self.names = (*self.names, tag)
             assert not any(name.startswith("on") for name, _ in attributes)
 
     tags = Tags()
     tags.feed(render_gallery(hostile[0]))
-    assert "img" in tags.seen and "script" not in tags.seen and "a" not in tags.seen
+    assert "img" in tags.names and "script" not in tags.names and "a" not in tags.names

@@ -1,4 +1,4 @@
-"""The tool that drew the sample: the same images again, and a plan that keeps its promises."""
+"""The tool that drew the sample: it reproduces the shipped images and their table."""
 
 import importlib
 import io
@@ -56,12 +56,12 @@ def test_plan_is_the_shipped_table(shots):
 
 
 def test_shipped_images_can_be_drawn_again(shots):
-    """Loosely: another processor or OpenCV rounds differently."""
+    """Approximately: processors and versions of OpenCV round differently."""
     encode = importlib.import_module("tools.draw_samples.__main__").encode
     some = [shot for shot in shots if not shot.truncated][::60]
     for shot, data in zip(some, image_bytes([shot.path for shot in some]), strict=True):
-        shipped, drawn = (
+        shipped, reproduced = (
             np.asarray(Image.open(file).convert("RGB"), int)
             for file in (io.BytesIO(data), io.BytesIO(encode(shot)))
         )
-        assert np.abs(shipped - drawn).mean() < 8
+        assert np.abs(shipped - reproduced).mean() < 8

@@ -1,4 +1,4 @@
-"""The shipped sample: what is in it, and how it is unpacked."""
+"""The shipped sample: its content, and how it is unpacked."""
 
 import io
 import json
@@ -76,7 +76,7 @@ def test_background_images_are_of_every_kind():
     assert len(background_images()) == IMAGES_PER_KIND * len([*PRODUCTS, *OTHERS])
 
 
-def test_import_is_light():
+def test_samples_import_no_network_library():
     code = (
         "import sys, similarity_lab.samples;"
         "sys.exit(any(m in sys.modules for m in ('tensorflow', 'keras', 'matplotlib', 'cv2')))"
@@ -128,14 +128,13 @@ def test_no_image_of_a_site_is_in_the_library(samples):
     )
 
 
-def test_same_folder_is_used_again_and_restored(tmp_path):
+def test_make_samples_restores_missing_files(tmp_path):
     samples = make_samples(tmp_path / "new", progress=False)
-    before = contents(samples.folder)
-    removed = next(samples.sites[0].iterdir())
-    removed.unlink()
-    again = make_samples(samples.folder, progress=False)
-    pd.testing.assert_frame_equal(again.truth, samples.truth)
-    assert contents(samples.folder) == before
+    expected = contents(samples.folder)
+    next(samples.sites[0].iterdir()).unlink()
+    restored = make_samples(samples.folder, progress=False)
+    pd.testing.assert_frame_equal(restored.truth, samples.truth)
+    assert contents(samples.folder) == expected
 
 
 def test_empty_folder_is_filled(samples, tmp_path):
@@ -147,7 +146,7 @@ def test_empty_folder_is_filled(samples, tmp_path):
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_failure_leaves_nothing_behind(exists, tmp_path, monkeypatch):
+def test_make_samples_that_fails_leaves_no_files(exists, tmp_path, monkeypatch):
     folder = tmp_path / "new"
     if exists:
         folder.mkdir()
@@ -164,7 +163,7 @@ def test_failure_leaves_nothing_behind(exists, tmp_path, monkeypatch):
     assert make_samples(folder, progress=False).library.is_dir()
 
 
-def test_foreign_folder_is_refused(tmp_path):
+def test_make_samples_refuses_a_folder_of_other_files(tmp_path):
     (tmp_path / "mine.txt").write_text("keep me")
     with pytest.raises(InputError, match="not empty.*name a new or empty folder"):
         make_samples(tmp_path, progress=False)
@@ -177,7 +176,7 @@ VERSION_1 = {"photos_per_product": 16, "seed": 0, "version": "1.0"}
 
 
 @pytest.mark.parametrize("marker", ["{", "[]", json.dumps(VERSION_1)])
-def test_sample_of_another_version_is_refused(tmp_path, marker):
+def test_make_samples_refuses_a_sample_of_another_version(tmp_path, marker):
     (tmp_path / "samples.json").write_text(marker)
     with pytest.raises(InputError, match="another version.*call make_samples again"):
         make_samples(tmp_path, progress=False)

@@ -1,4 +1,4 @@
-"""The shops of the sample as web shops: links, images, and what the crawler finds there."""
+"""The sites of the sample as web shops: their links and images, and the crawl of one."""
 
 import re
 from urllib.parse import urljoin
@@ -38,10 +38,11 @@ def test_pages_lead_to_files_of_the_shop(site):
 def test_shop_serves_the_images_of_the_site(site):
     shop = sample_shop(site)
     table = images_table()
-    own = table[table["path"].str.startswith(f"sites/{site}/")]
+    site_images = table[table["path"].str.startswith(f"sites/{site}/")]
     images = [url for url, (kind, _) in shop.files.items() if kind.startswith("image/")]
-    assert len(images) == len(own)
-    assert list(shop.products.values()).count(TARGET) == (own["subject"] == TARGET).sum()
+    assert len(images) == len(site_images)
+    n_target = (site_images["subject"] == TARGET).sum()
+    assert list(shop.products.values()).count(TARGET) == n_target
 
 
 def test_unknown_site_lists_the_known_ones():
@@ -58,8 +59,8 @@ def test_crawler_collects_the_shop(tmp_path):
             [server.url], tmp_path, allow=[server.endpoint], throttle=False, progress=False
         )
     table = images_table()
-    own = table[table["path"].str.startswith("sites/oak-and-honey/")]
-    # Of an image in two sizes the large one is kept, equal files once, and icons are left out
-    distinct = own[~own["role"].isin(["thumbnail", "icon"])].drop_duplicates(["title", "product"])
-    found = collection.table["n_images"].item()
-    assert len(distinct) <= found <= len(own)
+    images = table[table["path"].str.startswith("sites/oak-and-honey/")]
+    # of an image in two sizes, the larger one is collected; equal files once; icons not at all
+    is_small = images["role"].isin(["thumbnail", "icon"])
+    distinct = images[~is_small].drop_duplicates(["title", "product"])
+    assert len(distinct) <= collection.table["n_images"].item() <= len(images)

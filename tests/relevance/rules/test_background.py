@@ -59,9 +59,9 @@ def test_counter_examples_exclude_kinds_similar_to_the_target():
     labels = background_labels()
     vectors = unit(kinds[labels] + rng.normal(0, 0.1, (len(labels), 16)))
     references = unit(kinds[KINDS.index("almonds")] + rng.normal(0, 0.1, (6, 16)))
-    kept, labels, names = counter_examples(references, vectors)
+    remaining, labels, names = counter_examples(references, vectors)
     assert "almonds" not in names and len(names) >= 10
-    assert len(kept) == len(labels) == IMAGES_PER_KIND * len(names)
+    assert len(remaining) == len(labels) == IMAGES_PER_KIND * len(names)
     alike = unit(kinds[0] + rng.normal(0, 0.1, vectors.shape))  # nothing is unlike the target
     _, _, few = counter_examples(unit(kinds[0] + rng.normal(0, 2, (6, 16))), alike)
     assert len(few) >= 5
@@ -74,6 +74,6 @@ def test_scorer_fits_on_references_alone(tmp_path):
     scorer = RelevanceScorer("almonds", progress=False)
     scorer.fit({"almonds": sorted(tmp_path.iterdir())})
     assert all(name.startswith("generated ") for name in scorer.rule_.others)
-    shown, other = load_image("almonds", 9), load_image("clothing", 9)
-    images = scorer.decide(Site.from_paths([shown, other], name="shop")).images
+    almonds, clothing = load_image("almonds", 9), load_image("clothing", 9)
+    images = scorer.decide(Site.from_paths([almonds, clothing], name="shop")).images
     assert images["score"][0] > images["score"][1]

@@ -20,23 +20,23 @@ def fit_by_scikit_learn(target, others, weights, generated):
     heavy = np.cumsum(weights[order]) / weights.sum() >= 0.9
     hardest = others[order][heavy][0]
     if generated and len(target) > 1:
-        shown = target
+        positives = target
     else:
         mirrored = 2 * np.median(target) - np.quantile(target, 0.9)
         end = target[0] if len(target) == 1 else mirrored
-        shown = np.linspace(min(hardest, end), end, 200)
-    lowest = np.quantile(shown, 0.1)
+        positives = np.linspace(min(hardest, end), end, 200)
+    lowest = np.quantile(positives, 0.1)
     between = np.linspace(min(hardest, lowest), lowest, 200)
     halves = (0.5, 0.5) if generated else (1.0, 0.0)
-    scores = np.concatenate([shown, others, between])
+    scores = np.concatenate([positives, others, between])
     mass = np.concatenate(
         [
-            np.full(len(shown), 1 / len(shown)),
+            np.full(len(positives), 1 / len(positives)),
             halves[0] * weights / weights.sum(),
             np.full(200, halves[1] / 200),
         ]
     )
-    labels = np.arange(len(scores)) < len(shown)
+    labels = np.arange(len(scores)) < len(positives)
     model = LogisticRegression(C=1 / (2 * 1e-4), tol=1e-10, max_iter=10_000)
     model.fit(scores[:, None], labels, sample_weight=mass)
     return model.coef_[0, 0], model.intercept_[0]
@@ -91,8 +91,8 @@ def test_cut_is_higher_for_generated_others():
     """They are too easy: what lies between them and the references is taken for something else."""
     target, others = np.linspace(5, 6, 20), np.linspace(-5, 0, 50)
     real = LikelihoodRatio.fit(target, others, np.ones(50))
-    drawn = LikelihoodRatio.fit(target, others, np.ones(50), is_generated=True)
-    assert -real.offset / real.slope < 2.5 < 3.5 < -drawn.offset / drawn.slope < 5.2
+    generated = LikelihoodRatio.fit(target, others, np.ones(50), is_generated=True)
+    assert -real.offset / real.slope < 2.5 < 3.5 < -generated.offset / generated.slope < 5.2
 
 
 def test_probability_is_bayes_rule():
@@ -114,14 +114,16 @@ def test_cross_fit_leaves_image_and_product_out(products, known):
     order = np.random.default_rng(3)
     of_product, of_reference = (order.permutation(n) % folds for n in (products, known))
     for fold in range(folds):
-        out, kept = of_product[labels] == fold, of_reference != fold
-        points = np.concatenate([references[kept], others[~out]])
-        codes = np.concatenate([np.full(kept.sum(), -1), labels[~out]])
+        is_out, is_in = of_product[labels] == fold, of_reference != fold
+        points = np.concatenate([references[is_in], others[~is_out]])
+        codes = np.concatenate([np.full(is_in.sum(), -1), labels[~is_out]])
         space = Whitening.from_scatter(Scatter.of(points, codes))
-        prototypes = Prototypes.fit(references[kept], others[~out], labels[~out], space)
-        np.testing.assert_allclose(held_out.others[out], prototypes.scores(others[out]), atol=1e-3)
+        prototypes = Prototypes.fit(references[is_in], others[~is_out], labels[~is_out], space)
         np.testing.assert_allclose(
-            held_out.references[~kept], prototypes.scores(references[~kept]), atol=1e-3
+            held_out.others[is_out], prototypes.scores(others[is_out]), atol=1e-3
+        )
+        np.testing.assert_allclose(
+            held_out.references[~is_in], prototypes.scores(references[~is_in]), atol=1e-3
         )
     np.testing.assert_allclose(held_out.weights, 1 / 5)
     with pytest.raises(ValueError, match="at least two"):

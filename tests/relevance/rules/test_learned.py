@@ -103,5 +103,5 @@ def test_single_reference_warns():
 def test_background_vectors_of_every_quality_are_packaged(monkeypatch, quality):
     monkeypatch.setattr(background, "background_images", None)  # none is embedded
     name, size = learned.QUALITIES[quality]
-    kept = background.background_vectors(load_embedder(name, input_size=size))
-    assert len(kept) == len(background.background_labels())
+    vectors = background.background_vectors(load_embedder(name, input_size=size))
+    assert len(vectors) == len(background.background_labels())

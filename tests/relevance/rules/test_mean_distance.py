@@ -137,8 +137,8 @@ def test_draw_depends_on_seed_and_content_only():
 
 def test_draw_is_uniform():
     draw = ReferenceDraw(n=15)
-    drawn = np.concatenate([draw.indices(30, f"{number:016x}") for number in range(2000)])
-    counts = np.bincount(drawn, minlength=30)
+    indices = np.concatenate([draw.indices(30, f"{number:016x}") for number in range(2000)])
+    counts = np.bincount(indices, minlength=30)
     assert counts.min() > 850 and counts.max() < 1150  # 1000 each, six standard deviations
 
 
@@ -183,8 +183,8 @@ def test_distances_use_the_drawn_references():
 def test_draw_of_one_reference():
     distances = np.random.default_rng(0).random((5, 7)).astype(np.float32)
     digests = [f"{number:016x}" for number in range(5)]
-    drawn = ReferenceDraw(n=1).distances(distances, digests)
-    assert all(one in row for one, row in zip(drawn, distances, strict=True))
+    values = ReferenceDraw(n=1).distances(distances, digests)
+    assert all(value in row for value, row in zip(values, distances, strict=True))
     one_nearest = ReferenceDraw(n=4, aggregate="mean-of-nearest", n_nearest=1)
     nearest = ReferenceDraw(n=4, aggregate="nearest")
     np.testing.assert_array_equal(
