@@ -22,7 +22,8 @@ from similarity_lab.relevance.scorer import DEFAULT_RELEVANCE_THRESHOLD, Relevan
 from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.sites import SiteSource
 
-Labels = npt.NDArray[np.bool_]
+IsRelevant = npt.NDArray[np.bool_]
+"""Whether each site is relevant, shape (n,)."""
 
 _SHARES = np.arange(1, 100) / 100  # candidate relevance thresholds of the learned rule
 _MAX_DISTANCES = 200  # candidate similarity thresholds of the mean-distance rule
@@ -138,7 +139,7 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
             similarity_threshold=self.similarity_threshold_
         )
 
-    def predict(self, sites: Iterable[SiteSource | EmbeddedSite]) -> Labels:
+    def predict(self, sites: Iterable[SiteSource | EmbeddedSite]) -> IsRelevant:
         """Return whether each site is relevant, bool (n,)."""
         check_is_fitted(self)
         return np.array([self.decide(site).relevant for site in sites], bool)
@@ -159,7 +160,7 @@ class _Thresholds:
     relevance: float
 
 
-def _check_labels(y: npt.ArrayLike, count: int) -> Labels:
+def _check_labels(y: npt.ArrayLike, count: int) -> IsRelevant:
     check_classification_targets(y)
     values = np.asarray(y)
     if values.shape != (count,):
@@ -172,11 +173,11 @@ def _check_labels(y: npt.ArrayLike, count: int) -> Labels:
     return labels
 
 
-def _balanced_accuracy(predicted: Labels, labels: Labels) -> float:
+def _balanced_accuracy(predicted: IsRelevant, labels: IsRelevant) -> float:
     return float((predicted[labels].mean() + (~predicted[~labels]).mean()) / 2)
 
 
-def _choose_by_probability(results: list[SiteRelevance], labels: Labels) -> _Thresholds:
+def _choose_by_probability(results: list[SiteRelevance], labels: IsRelevant) -> _Thresholds:
     """Return the relevance threshold under which the probabilities fit the labels best."""
     posteriors = [share_posterior(result.images, result.settings) for result in results]
     best, best_value = float(_SHARES[0]), (-1.0, -np.inf)
@@ -193,7 +194,7 @@ def _choose_by_probability(results: list[SiteRelevance], labels: Labels) -> _Thr
 
 
 def _choose_by_distance(
-    results: list[SiteRelevance], labels: Labels, similarity_threshold: float | None
+    results: list[SiteRelevance], labels: IsRelevant, similarity_threshold: float | None
 ) -> _Thresholds:
     """Return the pair of thresholds with the best balanced accuracy, then the largest margin.
 

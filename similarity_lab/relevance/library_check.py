@@ -13,8 +13,9 @@ from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError
 from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.rules.prototypes import Scatter, Whitening, unit
+from similarity_lab.relevance.rules.prototypes import Scatter, Whitening
 from similarity_lab.relevance.site import close_pairs
+from similarity_lab.store import unit
 
 _FOLDS = 8
 _SMALL = 5  # fewer images than this show too little of a product

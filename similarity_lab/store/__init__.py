@@ -1,6 +1,6 @@
 """Vectors on disk by embedder and content, and nearest-neighbour search among them."""
 
 from similarity_lab.store.search import nearest
-from similarity_lab.store.vectors import StoreSource, Vectors, VectorStore, cache_folder
+from similarity_lab.store.vectors import StoreSource, Vectors, VectorStore, cache_folder, unit
 
-__all__ = ["StoreSource", "VectorStore", "Vectors", "cache_folder", "nearest"]
+__all__ = ["StoreSource", "VectorStore", "Vectors", "cache_folder", "nearest", "unit"]

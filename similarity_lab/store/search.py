@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.errors import InputError
 from similarity_lab.files import atomic_write
-from similarity_lab.store.vectors import Vectors, VectorStore
+from similarity_lab.store.vectors import Vectors, VectorStore, unit
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -74,7 +74,7 @@ def nearest(
             f"No vectors of {embedder!r} in {store}; it holds {stored_names}. Decide on sites or "
             "embed images with this store first"
         )
-    queries = _unit(np.asarray(vectors, np.float32))
+    queries = unit(np.asarray(vectors, np.float32))
     if exact is None:
         exact = store.folder is None or count <= EXACT_UP_TO or not _index_is_possible(count)
     rows, distances = (
@@ -104,7 +104,7 @@ def search_exactly(
     distances = np.empty((len(queries), 0), np.float32)
     for numbers, _, vectors in store.blocks(embedder, _BLOCK):
         rows = np.hstack([rows, np.broadcast_to(numbers, (len(queries), len(numbers)))])
-        distances = np.hstack([distances, 1 - queries @ _unit(vectors).T])
+        distances = np.hstack([distances, 1 - queries @ unit(vectors).T])
         order = np.argsort(distances, axis=1, kind="stable")[:, :k]
         rows = np.take_along_axis(rows, order, axis=1)
         distances = np.take_along_axis(distances, order, axis=1)
@@ -121,7 +121,7 @@ def search_index(
         # the index is in float16, so more candidates than k are compared exactly
         matches = index.search(query, _N_CANDIDATES + 4 * k)
         candidates = np.asarray(matches.keys, np.int64)
-        exact = 1 - _unit(store.rows(embedder, candidates.tolist())) @ query
+        exact = 1 - unit(store.rows(embedder, candidates.tolist())) @ query
         order = np.argsort(exact, kind="stable")[:k]
         rows.append(candidates[order])
         distances.append(exact[order])
@@ -186,8 +186,3 @@ def _index_is_possible(count: int) -> bool:
         stacklevel=3,
     )
     return False
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)

@@ -307,6 +307,21 @@ class VectorStore:
         return np.frombuffer(raw, "<f4").astype(np.float32, copy=False)
 
 
+def unit(vectors: npt.NDArray[np.floating]) -> Vectors:
+    """Return vectors ``(n, d)`` scaled to unit length, float32; zero vectors stay zero.
+
+    Examples
+    --------
+    >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]], dtype=float32)
+    """
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(
+        np.float32
+    )
+
+
 StoreSource = VectorStore | str | PathLike[str]
 """A store, or the folder of one."""
 

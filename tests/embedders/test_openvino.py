@@ -19,8 +19,8 @@ from similarity_lab.embedders.lite import VARIANTS
 from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
 from similarity_lab.embedders.openvino_lite import OpenVinoLite, usable_cores
 from similarity_lab.errors import EmbedderError, SavedFolderError
-from similarity_lab.relevance.rules.prototypes import unit
 from similarity_lab.samples import load_image
+from similarity_lab.store import unit
 
 
 @pytest.fixture(scope="module")

@@ -159,4 +159,3 @@ def test_search_command(library, tmp_path, capsys):
     assert nearest_image["path"] == str(image)
     assert nearest_image["distance"] == pytest.approx(0, abs=1e-5)
     assert "bad.jpg: unsupported image format" in output.err and "dates" in output.out
-    assert run("search", image, "--no-store") == 2

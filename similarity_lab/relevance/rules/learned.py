@@ -26,8 +26,8 @@ from similarity_lab.relevance.rules.prototypes import (
     Scatter,
     Whitening,
     one_thread,
-    unit,
 )
+from similarity_lab.store import unit
 
 _MIN_PRODUCTS = 2  # calibration leaves products out, so it needs at least two
 

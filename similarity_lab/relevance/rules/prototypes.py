@@ -8,7 +8,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from similarity_lab.embedders.base import Vectors
+from similarity_lab.store import Vectors, unit
 
 Floats = npt.NDArray[np.float64]
 """Scores, log likelihood ratios and probabilities."""
@@ -158,11 +158,3 @@ class Prototypes:
         others = logsumexp(_SHARPNESS * similarity.astype(np.float64), axis=1)
         scores = target - np.logaddexp(others, _SHARPNESS * _NONE_OF_THESE)
         return scores, similarity.argmax(axis=1)
-
-
-def unit(vectors: npt.NDArray[np.floating]) -> Vectors:
-    """Return vectors scaled to unit length, float32; zero vectors stay zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(
-        np.float32
-    )
