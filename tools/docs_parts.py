@@ -9,7 +9,6 @@ parts with pymdownx.snippets.
 
 import argparse
 import os
-import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -42,8 +41,8 @@ _SITES = "Decisions on composite grocery sites"
 _RANKED = ("method", "image AUC", "site AUC", "site accuracy")
 _DECIDED = ("method", "site AUC", "site accuracy", "decided", "accuracy of those")
 _CALIBRATED = ("method", "ECE of images", "ECE of sites", "decided", "accuracy of those")
-_APART = "Separating products"
-_TOLD = ("comparator", "verification AUC", "Recall@1", "mAP", "top-1, coarse")
+_SEPARATION = "Separating products"
+_SEPARATION_COLUMNS = ("comparator", "verification AUC", "Recall@1", "mAP", "top-1, coarse")
 _DRAWS = "How many references to draw"
 
 QUOTES = {
@@ -62,14 +61,20 @@ QUOTES = {
             "of unsure, sell",
         ),
     ),
-    "all-comparators": Quote(_APART, ("cosine, *", "architecture ?", "strong", "metric*"), _TOLD),
+    "all-comparators": Quote(
+        _SEPARATION, ("cosine, *", "architecture ?", "strong", "metric*"), _SEPARATION_COLUMNS
+    ),
     "cosine-sites": Quote(_SITES, ("original rule*", "… with*", "mean *"), _RANKED),
-    "cosine-apart": Quote(_APART, ("cosine, *",), _TOLD),
+    "cosine-apart": Quote(_SEPARATION, ("cosine, *",), _SEPARATION_COLUMNS),
     "cosine-draws": Quote(_DRAWS),
     "learned-sites": Quote(_SITES, ("learned", "learned, *"), _DECIDED),
     "learned-calibrated": Quote(_SITES, ("learned", "learned, *"), _CALIBRATED),
-    "siamese-apart": Quote(_APART, ("cosine, colour lite0", "architecture*", "strong"), _TOLD),
-    "metric-apart": Quote(_APART, ("cosine, colour lite0", "metric learning*"), _TOLD),
+    "siamese-apart": Quote(
+        _SEPARATION, ("cosine, colour lite0", "architecture*", "strong"), _SEPARATION_COLUMNS
+    ),
+    "metric-apart": Quote(
+        _SEPARATION, ("cosine, colour lite0", "metric learning*"), _SEPARATION_COLUMNS
+    ),
     "metric-unseen": Quote("Metric learning on categories it was not trained on", ("all *",)),
     "speed": Quote(
         "Speed", ("original loop", "original rule*", "learned rule*", "embedding*files")
@@ -157,8 +162,8 @@ def commands() -> str:
 
 def with_results(readme: str, page: str) -> str:
     """Return README with the current table of results."""
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
+    before, _, after = readme.partition(BEGIN)
+    after = after.partition(END)[2]
     table = quote(page, RESULTS).split("\n\n")[0]
     return f"{before}{BEGIN}{table}\n{END}{after}"
 
@@ -172,9 +177,19 @@ def write(out: Path = OUT, figures: Path = FIGURES) -> None:
     (out / "commands.md").write_text(commands(), "utf-8")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the parts, and the table of README if asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--readme", action="store_true", help="also update README.md")
+    options = parser.parse_args()
     write()
-    if "--readme" in sys.argv[1:]:
+    if options.readme:
         README.write_text(
             with_results(README.read_text("utf-8"), FIGURES.read_text("utf-8")), "utf-8"
         )
+
+
+if __name__ == "__main__":
+    main()

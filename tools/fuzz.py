@@ -1,12 +1,12 @@
 """Fuzz the readers of untrusted bytes with Atheris (libFuzzer): images, archives and pages.
 
     pip install atheris
-    python tools/fuzz.py images -max_total_time=1800     also archives, pages; libFuzzer's options
-    python tools/fuzz.py images build/fuzz/images/crash-0123     what is wrong with this input
+    python tools/fuzz.py images -max_total_time=1800     or archives, pages; libFuzzer's options
+    python tools/fuzz.py images build/fuzz/images/crash-0123     reproduce a failure
 
 The corpus starts with the seeds of `fuzz_targets` and stays in build/fuzz, so that a second run
-goes on where the first one stopped. An input that breaks a promise, crashes, takes too long or too
-much memory is written beside it; add a small test for it and mend the reader.
+resumes from there. An input that breaks a promise, crashes, takes too long or too
+much memory is written beside it; fix the reader and add the input to tests/repo/fuzz/.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ except ImportError:
     raise SystemExit("pip install atheris  (Linux, CPython 3.11 to 3.13)") from None
 
 ROOT = Path(__file__).parents[1]
-WORDS = Path(__file__).with_name("fuzz_words.txt")
+DICTIONARY = Path(__file__).with_name("fuzz_words.txt")
 LIMITS = ["-timeout=10", "-rss_limit_mb=3000", "-max_len=65536"]
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -63,13 +63,19 @@ def main() -> None:
         (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
 
     def test_one_input(data: bytes) -> None:
-        broken = list(problems(data))
-        if broken:
-            raise AssertionError("\n".join(broken))
+        messages = list(problems(data))
+        if messages:
+            raise AssertionError("\n".join(messages))
 
     warnings.simplefilter("ignore")
     inputs = [option for option in options if not option.startswith("-")]
-    arguments = [sys.argv[0], *LIMITS, f"-dict={WORDS}", f"-artifact_prefix={folder}/", *options]
+    arguments = [
+        sys.argv[0],
+        *LIMITS,
+        f"-dict={DICTIONARY}",
+        f"-artifact_prefix={folder}/",
+        *options,
+    ]
     arguments += [] if inputs else [str(corpus)]
     atheris.Setup(arguments, test_one_input, custom_mutator=mutate)
     atheris.Fuzz()

@@ -1,7 +1,7 @@
-"""What the readers promise for any bytes, and valid inputs to start from.
+"""Fuzz targets: the promises of the readers for any bytes, and valid inputs to start from.
 
-A target is a generator that yields what is wrong with an input, nothing if the promise holds. An
-exception other than the promised one is wrong, too.
+A target is a generator that yields the problems of an input, none if the promise holds. An
+exception other than the promised one is a problem too.
 """
 
 import io
@@ -79,15 +79,15 @@ def archives(data: bytes) -> Iterator[str]:
 
 def pages(data: bytes) -> Iterator[str]:
     """Check that urls are absolute, unique and encodable; a bad sitemap is a `ValueError`."""
-    found = find_images(data, "https://shop.example/nuts/")
+    found_images = find_images(data, "https://shop.example/nuts/")
     links = find_links(data, "https://shop.example/nuts/")
     needs_browser(data)
     for kind, urls in (
-        ("images", [one.url for one in found]),
+        ("images", [image.url for image in found_images]),
         ("links", [url for url, _ in links]),
     ):
         if len(set(urls)) != len(urls):
-            yield f"{kind}: a url twice"
+            yield f"{kind}: a URL twice"
         for url in urls:
             if not url.startswith(("http://", "https://", "data:")):
                 yield f"{kind}: {url!r} is not absolute"
@@ -96,8 +96,8 @@ def pages(data: bytes) -> Iterator[str]:
                 with suppress(UrlError):
                     check_url(url)
                     site_key(url)
-    for one in found:
-        one.alt.encode()
+    for image in found_images:
+        image.alt.encode()
     with suppress(ValueError):
         read_sitemap(data, max_bytes=2**22)
     text = data[:300].decode("utf-8", "replace")

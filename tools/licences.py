@@ -1,12 +1,13 @@
-"""Write docs/licences.md: every package of requirements.lock with its licence.
+"""Write docs/licences.md: the licence of every package in requirements.lock.
 
     python tools/licences.py
 
 The licence of an installed package is its licence expression, else its classifiers, else its
-licence field. It is an error if a licence is unknown or does not go with Apache-2.0, unless it is
-explained here, and if a wheel bundles a library under the GPL.
+licence field. Unknown licences and those incompatible with Apache-2.0 are errors unless `KNOWN`
+explains them; so are wheels that bundle a library under the GPL.
 """
 
+import argparse
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,12 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOCK, PAGE = ROOT / "requirements.lock", ROOT / "docs" / "licences.md"
 
-# May be used, changed and passed on with anything, as long as their notice stays.
+# Permissive: require a notice only.
 PERMISSIVE = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD", "BSD-2-Clause", "BSD-3-Clause",
     "CC0-1.0", "HPND", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0", "Unlicense", "ZPL-2.1", "Zlib",
 }  # fmt: skip
-# Copyleft for changed files of their own, not for what is installed beside them.
+# Copyleft per file: other packages are not affected.
 PER_FILE = {"MPL-2.0"}
 
 _WORDS = {
@@ -40,7 +41,7 @@ _WORDS = {
 }
 _SPDX = {word.casefold(): spdx for word, spdx in _WORDS.items()}
 
-# Looked up: what the metadata does not say, and packages for other systems.
+# Looked up by hand: packages without licence metadata, and packages for other systems.
 KNOWN = {
     "appnope": ("BSD-2-Clause", "macOS only"),
     "brotlicffi": ("MIT", "PyPy only"),
@@ -63,13 +64,13 @@ KNOWN = {
     "pywinpty": ("MIT", "Windows only"),
     "umap-learn": ("BSD-3-Clause", "its file LICENSE; comes with TensorFlow Similarity"),
 }
-# Worth knowing although the package's own licence is permissive.
+# Remarks on packages whose own licence is permissive.
 REMARKS = {
     "tldextract": "contains a copy of the Public Suffix List (MPL-2.0)",
 }
 
-# Shared libraries in a wheel that go with Apache-2.0 only because of an exception, or because they
-# are separate files that can be replaced.
+# Shared libraries in a wheel that are compatible with Apache-2.0 only by an exception, or as
+# separate files that can be replaced.
 BUNDLED = {
     "libgfortran": "GPL-3.0 with the GCC runtime exception",
     "libgomp": "GPL-3.0 with the GCC runtime exception",
@@ -77,18 +78,18 @@ BUNDLED = {
     "libavcodec": "LGPL-2.1",  # FFmpeg's other libraries come with it
     "libQt5Core": "LGPL-3.0",
 }
-# Shared libraries under the GPL; FFmpeg is, if it was built so.
+# Shared libraries under the GPL; so is FFmpeg if built with this option.
 GPL = {"libx264", "libx265", "libxvidcore", "libpostproc", "libgsl", "libreadline", "libfftw3*"}
 _FFMPEG_UNDER_GPL = b"--enable-gpl"
 
 
 class LicenceError(ValueError):
-    """A licence that is unknown, or does not go with this package's."""
+    """A licence that is unknown, or incompatible with this package's."""
 
 
 @dataclass(frozen=True)
 class Licence:
-    """What one package is under.
+    """The licence of one package.
 
     Attributes
     ----------
@@ -102,7 +103,7 @@ class Licence:
     remark: str = ""
 
 
-def locked(lock: str) -> list[str]:
+def locked_packages(lock: str) -> list[str]:
     """Return the names in a lock file, sorted, each once."""
     return sorted(set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", lock, re.MULTILINE)))
 
@@ -121,21 +122,21 @@ def libraries(package: str) -> dict[str, Path]:
     }
 
 
-def bundled(package: str) -> str:
-    """Return a remark on the libraries in a package's wheel; empty where there is nothing to say.
+def bundled_remark(package: str) -> str:
+    """Return a remark on the libraries in a package's wheel; "" if there is none.
 
     Raises
     ------
     LicenceError
         If one of them is under the GPL.
     """
-    found = libraries(package)
-    for name, path in found.items():
-        under_gpl = any(fnmatchcase(name, pattern) for pattern in GPL)
-        if under_gpl or (name == "libavcodec" and _FFMPEG_UNDER_GPL in path.read_bytes()):
+    paths = libraries(package)
+    for name, path in paths.items():
+        is_gpl = any(fnmatchcase(name, pattern) for pattern in GPL)
+        if is_gpl or (name == "libavcodec" and _FFMPEG_UNDER_GPL in path.read_bytes()):
             raise LicenceError(f"{package} bundles {name}, which is under the GPL; do without it")
-    known = [f"{name} ({BUNDLED[name]})" for name in sorted(found) if name in BUNDLED]
-    return f"bundles {', '.join(known)}, as separate libraries" if known else ""
+    parts = [f"{name} ({BUNDLED[name]})" for name in sorted(paths) if name in BUNDLED]
+    return f"bundles {', '.join(parts)}, as separate libraries" if parts else ""
 
 
 def licence(package: str) -> Licence:
@@ -146,12 +147,12 @@ def licence(package: str) -> Licence:
     LicenceError
         If it is unknown or does not go with Apache-2.0; the message says what to do.
     """
-    remark = REMARKS.get(package) or bundled(package)
+    remark = REMARKS.get(package) or bundled_remark(package)
     if package in KNOWN:
         spdx, remark = KNOWN[package]
     else:
         try:
-            spdx = stated(metadata(package))
+            spdx = licence_in_metadata(metadata(package))
         except PackageNotFoundError:
             raise LicenceError(
                 f"{package} is locked, but not installed here: run `make env`; look up a package "
@@ -168,7 +169,7 @@ def licence(package: str) -> Licence:
     return Licence(package, spdx, remark)
 
 
-def stated(package: PackageMetadata) -> str:
+def licence_in_metadata(package: PackageMetadata) -> str:
     """Return the licence in a package's metadata as an SPDX expression; empty without one."""
     if expression := package.get("License-Expression"):
         return str(expression)
@@ -181,7 +182,7 @@ def stated(package: PackageMetadata) -> str:
 
 
 def page(licences: list[Licence]) -> str:
-    """Return the page."""
+    """Return the page as Markdown."""
     rows = [f"| {one.package} | {one.spdx} | {one.remark} |" for one in licences]
     return "\n".join([_HEAD.format(count=len(licences)), *rows, ""])
 
@@ -207,5 +208,14 @@ packages on together, in a container for example, keep their notices.
 | --- | --- | --- |"""
 
 
+def main() -> None:
+    """Write the page."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    licences = [licence(name) for name in locked_packages(LOCK.read_text("utf-8"))]
+    PAGE.write_text(page(licences), "utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page([licence(name) for name in locked(LOCK.read_text("utf-8"))]), "utf-8")
+    main()

@@ -17,7 +17,9 @@ from tools.draw_samples.background import background_images
 
 def main() -> None:
     """Draw, embed and write."""
-    argparse.ArgumentParser(description=__doc__).parse_args()  # --help writes nothing
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     images = background_images()
     embedders = [
         load_embedder(name, input_size=size, runtime="keras") for name, size in QUALITIES.values()

@@ -23,14 +23,14 @@ from tools.draw_samples.background import background_images
 IN_FLOAT = ["stem.*", "block0_.*"]
 
 
-def quantised(variant: str, images: Sequence[Pixels]) -> ov.Model:
-    """Return NNCF's own int8 model."""
+def quantise(variant: str, images: Sequence[Pixels]) -> ov.Model:
+    """Return the int8 model that NNCF makes."""
     size = VARIANTS[variant].input_size
     pixels = [read_image(image, size=size)[None] for image in images]
     return nncf.quantize(
         lite_graph(variant, (size, size), 3),
         nncf.Dataset(pixels),
-        preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric: better here, and faster
+        preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric ranges: measured better and faster
         target_device=nncf.TargetDevice.CPU,
         subset_size=len(pixels),
         ignored_scope=nncf.IgnoredScope(patterns=IN_FLOAT),
@@ -38,7 +38,7 @@ def quantised(variant: str, images: Sequence[Pixels]) -> ov.Model:
     )
 
 
-def int8_form(model: ov.Model) -> Int8:
+def int8_parameters(model: ov.Model) -> Int8:
     """Return the ranges and biases of a model that NNCF quantised."""
     ranges: dict[str, np.ndarray] = {}
     biases: dict[str, np.ndarray] = {}
@@ -57,11 +57,13 @@ def int8_form(model: ov.Model) -> Int8:
 
 def main() -> None:
     """Draw the images, quantise the networks and write the file."""
-    argparse.ArgumentParser(description=__doc__).parse_args()  # --help writes nothing
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     images = background_images()
     arrays: dict[str, np.ndarray] = {}
     for variant in VARIANTS:
-        arrays |= int8_form(quantised(variant, images)).arrays(variant)
+        arrays |= int8_parameters(quantise(variant, images)).arrays(variant)
     np.savez_compressed(FILE, **arrays)
     print(f"{FILE}: {len(arrays)} arrays, {FILE.stat().st_size:,} bytes")
 

@@ -1,15 +1,15 @@
 """Run notebooks and store their outputs.
 
-    python tools/run_notebooks.py [NOTEBOOK ...]     default: all of notebooks/
+    python tools/run_notebooks.py [NOTEBOOK ...]
 
 Each runs in full (SIMILARITY_LAB_FAST=0) in a fresh kernel and in a temporary folder. Progress bars
 and TensorFlow's warnings are dropped; an image over 200 kB is an error, since outputs are
 committed.
 """
 
+import argparse
 import base64
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -27,9 +27,9 @@ def run(source: Path, *, fast: bool, folder: Path, timeout: int = 3600) -> nbfor
     os.environ["SIMILARITY_LAB_FAST"] = "1" if fast else "0"
     os.environ.setdefault("SIMILARITY_LAB_RESULTS", str(ROOT / "benchmarks" / "results"))
     if "SIMILARITY_LAB_DATA" not in os.environ:
-        found = [path for path in PHOTOS if (path / "grocery-store").is_dir()]
-        if found:
-            os.environ["SIMILARITY_LAB_DATA"] = str(found[0])
+        folders = [path for path in PHOTOS if (path / "grocery-store").is_dir()]
+        if folders:
+            os.environ["SIMILARITY_LAB_DATA"] = str(folders[0])
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=resources).execute()
     return notebook
@@ -61,8 +61,11 @@ def _check_image(output: nbformat.NotebookNode, source: str) -> None:
 
 def main() -> None:
     """Run the notebooks given as arguments, or all."""
-    notebooks = [Path(argument) for argument in sys.argv[1:]]
-    for source in notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of notebooks/")
+    for source in parser.parse_args().notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
         print(f"running {source.name} ...", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             notebook = run(source, fast=False, folder=Path(folder))

@@ -381,8 +381,8 @@ class MetricLearner(TransformerMixin, BaseEstimator):
         if len(embedded.skipped):
             n_images = len(embedded.kept) + len(embedded.skipped)
             numbers = np.setdiff1d(np.arange(n_images), embedded.kept)
-            unread = pd.DataFrame({"query": numbers, "reason": embedded.skipped["reason"]})
-            rows = pd.concat([rows, unread])
+            skipped = pd.DataFrame({"query": numbers, "reason": embedded.skipped["reason"]})
+            rows = pd.concat([rows, skipped])
         return rows.sort_values("query", ignore_index=True)[MATCH_COLUMNS]
 
     def save(self, folder: str | PathLike[str]) -> None:
@@ -395,7 +395,7 @@ class MetricLearner(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         folder : path
-            Made if missing.
+            Created if missing.
         """
         check_is_fitted(self)
         params = self.get_params(deep=False)
@@ -501,12 +501,12 @@ class MetricLearner(TransformerMixin, BaseEstimator):
         InputError
             For an unknown name.
         """
-        known = self.get_params()
+        valid = self.get_params()
         for name in params:
-            if name not in known:
+            if name not in valid:
                 raise InputError(
-                    f"Unknown parameter {name!r}.{did_you_mean(name, known)} "
-                    f"Expected some of {', '.join(sorted(known))}"
+                    f"Unknown parameter {name!r}.{did_you_mean(name, valid)} "
+                    f"Expected some of {', '.join(sorted(valid))}"
                 )
         return super().set_params(**params)
 
@@ -557,8 +557,8 @@ class MetricLearner(TransformerMixin, BaseEstimator):
         return dataset.subset(embedded.kept), embedded.vectors
 
     def _add_skipped(self, skipped: pd.DataFrame) -> None:
-        known = getattr(self, "skipped_", skipped_table([]))
-        self.skipped_ = pd.concat([known, skipped], ignore_index=True).drop_duplicates()
+        earlier = getattr(self, "skipped_", skipped_table([]))
+        self.skipped_ = pd.concat([earlier, skipped], ignore_index=True).drop_duplicates()
 
 
 def _with_labels(images: DatasetSource | Images, y: npt.ArrayLike) -> DatasetSource:

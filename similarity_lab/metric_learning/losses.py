@@ -55,10 +55,10 @@ def make_loss(name: Loss, **settings: Any) -> tf_keras.losses.Loss:  # noqa: ANN
         )
     kind, defaults = _LOSSES[name]
     loss = getattr(tfs.losses, kind)
-    known = sorted(inspect.signature(loss).parameters.keys() - {"name", "kwargs"})
-    for setting in sorted(settings.keys() - set(known)):  # it would fail in the first step only
+    valid = sorted(inspect.signature(loss).parameters.keys() - {"name", "kwargs"})
+    for setting in sorted(settings.keys() - set(valid)):  # it would fail in the first step only
         raise InputError(
-            f"Unknown setting {setting!r} of loss {name!r}.{did_you_mean(setting, known)} "
-            f"Expected some of {', '.join(known)}"
+            f"Unknown setting {setting!r} of loss {name!r}.{did_you_mean(setting, valid)} "
+            f"Expected some of {', '.join(valid)}"
         )
     return loss(**(defaults | settings))

@@ -1,7 +1,7 @@
 """Training batches, redrawn each epoch: pairs of images, or a few images of each class.
 
-In memory are the positions of an epoch's images, a few batches, and decoded images (uint8) if they
-fit a stated limit. So 100,000 images and more can be trained on.
+Memory holds the positions of an epoch's images, a few batches, and decoded images (uint8) up to a
+limit, so training works with 100,000 images and more.
 """
 
 import operator
@@ -70,11 +70,11 @@ class DecodedImages:
             )
         if color not in (None, "rgb", "gray"):
             raise InputError(f'color must be "rgb" or "gray", got {color!r}')
-        wanted = dataset.size if size is None else size
-        if wanted is None:
+        requested_size = dataset.size if size is None else size
+        if requested_size is None:
             raise InputError("a stream needs one size for all images; pass size=128, for instance")
         self._dataset = dataset
-        self._size = image_size(wanted)
+        self._size = image_size(requested_size)
         self._color: Color = color or dataset.color
         self.shape = (*self._size, 1 if self._color == "gray" else 3)
         self._cache: Pixels | None = None
@@ -88,13 +88,13 @@ class DecodedImages:
 
     def pixels(self, positions: Indices) -> Pixels:
         """Return images ``(b, h, w, c)``; `ImageError` for one that can no longer be read."""
-        needed, where = np.unique(positions, return_inverse=True)
+        unique, inverse = np.unique(positions, return_inverse=True)
         if self._cache is None:
-            return self._decode(needed)[where]
-        missing = needed[~self._is_decoded[needed]]
-        if len(missing):  # two threads may both decode an image; they write the same pixels
-            self._cache[missing] = self._decode(missing)
-            self._is_decoded[missing] = True
+            return self._decode(unique)[inverse]
+        undecoded = unique[~self._is_decoded[unique]]
+        if len(undecoded):  # two threads may both decode an image; they write the same pixels
+            self._cache[undecoded] = self._decode(undecoded)
+            self._is_decoded[undecoded] = True
         return self._cache[positions]
 
     def embed(self, function: EmbedFunction, positions: Indices, batch_size: int) -> AnyFloats:
@@ -133,7 +133,7 @@ class DecodedImages:
 class Stream(keras.utils.PyDataset):
     """A Keras dataset whose batches depend only on the seed, the epoch and their index.
 
-    So an epoch is the same whatever was drawn before, and in whatever order or thread its batches
+    So an epoch does not depend on earlier draws, nor on the order or threads in which its batches
     are made. A subclass draws the positions of an epoch's images in `_draw` and has `steps`.
 
     Epochs are counted from 0, as Keras counts them: a first ``fit`` trains on epoch 0, a later one
@@ -151,7 +151,7 @@ class Stream(keras.utils.PyDataset):
         color: Color | None,
         seed: int,
         augment: bool | Augmentation,
-        fresh: bool,
+        redraw: bool,
         cache: bool,
         cache_limit: int,
         workers: int,
@@ -166,12 +166,12 @@ class Stream(keras.utils.PyDataset):
         self._members = Members.of(np.asarray(dataset.classes)[dataset.labels])
         self._seed = operator.index(seed)
         self._augment = Augmentation() if augment is True else augment
-        self._fresh = fresh
+        self._redraw = redraw
         self._is_in_use = False
         self.epoch = 0
 
     def _draw(self) -> None:
-        """Draw which images this epoch has."""
+        """Draw the images of this epoch."""
         raise NotImplementedError("a subclass draws its epochs")
 
     def _rng(self, purpose: int, index: int = 0) -> np.random.Generator:
@@ -195,7 +195,7 @@ class Stream(keras.utils.PyDataset):
 
     @property
     def is_cached(self) -> bool:
-        """Whether decoded images are kept in memory; pairs never are."""
+        """Whether decoded images are cached in memory."""
         return self._decoded.is_cached
 
     def start_epoch(self, epoch: int) -> None:
@@ -211,12 +211,12 @@ class Stream(keras.utils.PyDataset):
         self._is_in_use = True
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch, unless the stream was made with ``fresh=False``.
+        """Move to the next epoch, unless ``redraw=False``.
 
         Keras calls this after every epoch, and also before the first one: that call is ignored, so
         that training begins with epoch 0. A loop of your own calls `start_epoch`.
         """
-        if self._fresh and self._is_in_use:
+        if self._redraw and self._is_in_use:
             self.start_epoch(self.epoch + 1)
 
 
@@ -248,8 +248,8 @@ class PairStream(Stream):
     steps : int, optional
         Batches in an epoch; default: as many as one anchor per image needs. (Use this and not
         ``fit(steps_per_epoch=…)``, with which Keras reads on beyond the end of an epoch.)
-    fresh : bool
-        False repeats the pairs of the first epoch, as validation data should.
+    redraw : bool
+        Draw new pairs in each epoch; False repeats those of the first, for validation data.
     cache : bool
         Cache decoded images, n · h · w · c bytes, if that is at most `cache_limit`.
     cache_limit : int
@@ -303,7 +303,7 @@ class PairStream(Stream):
         balanced: bool = True,
         target: str | None = None,
         steps: int | None = None,
-        fresh: bool = True,
+        redraw: bool = True,
         cache: bool = True,
         cache_limit: int = CACHE_LIMIT,
         workers: int = 1,
@@ -315,7 +315,7 @@ class PairStream(Stream):
             color=color,
             seed=seed,
             augment=augment,
-            fresh=fresh,
+            redraw=redraw,
             cache=cache,
             cache_limit=cache_limit,
             workers=workers,
@@ -425,7 +425,7 @@ class ClassBalancedStream(Stream):
 
     Parameters
     ----------
-    dataset, size, color, seed, augment, fresh, cache, cache_limit, workers, max_queue_size
+    dataset, size, color, seed, augment, redraw, cache, cache_limit, workers, max_queue_size
         As in `PairStream`.
     classes_per_batch : int, optional
         k, two or more; default: all classes, at most 16.
@@ -473,7 +473,7 @@ class ClassBalancedStream(Stream):
         seed: int,
         augment: bool | Augmentation = False,
         steps: int | None = None,
-        fresh: bool = True,
+        redraw: bool = True,
         cache: bool = True,
         cache_limit: int = CACHE_LIMIT,
         workers: int = 1,
@@ -485,7 +485,7 @@ class ClassBalancedStream(Stream):
             color=color,
             seed=seed,
             augment=augment,
-            fresh=fresh,
+            redraw=redraw,
             cache=cache,
             cache_limit=cache_limit,
             workers=workers,

@@ -41,7 +41,7 @@ class TrainingRun:
         tower's distances, on a sample of the training images and on the validation images; 0.5 is
         chance), shares of mined negatives, ``seconds`` of training.
     configuration : dict
-        Settings, what the tower was and which images it saw; plain values.
+        Settings, tower and datasets; plain values.
     versions : dict of str to str
         Of the libraries, when it was trained.
     """
@@ -98,7 +98,7 @@ class TrainingRun:
 
 
 class RunState:
-    """The state of a training in a folder, from which it resumes after being killed at any moment.
+    """Training state in a folder; training resumes from it after any interruption.
 
     Each file is written atomically, and the history after the weights of its last epoch, so the
     weights of every epoch in the history exist.
@@ -106,7 +106,7 @@ class RunState:
     Parameters
     ----------
     folder : path
-        Made if missing.
+        Created if missing.
     configuration : dict
         Plain values. If the folder holds the state of another configuration, this is an error.
 
@@ -139,23 +139,23 @@ class RunState:
         epoch = len(history)
         if is_best:
             write_weights(network, self.folder / _BEST)
-        write_weights(network, self._weights_of(epoch))
+        write_weights(network, self._weights_file(epoch))
         with atomic_write(self.folder / HISTORY) as part:
             history.to_csv(part, index=False)
-        self._weights_of(epoch - 1).unlink(missing_ok=True)
+        self._weights_file(epoch - 1).unlink(missing_ok=True)
 
     def restore_last(self, network: keras.Model, epoch: int) -> None:
         """Restore weights and optimizer as they were after an epoch, counted from 1.
 
         The network is compiled and its optimizer built.
         """
-        network.load_weights(self._weights_of(epoch))
+        network.load_weights(self._weights_file(epoch))
 
     def restore_best(self, network: keras.Model) -> None:
         """Restore the weights of the best epoch."""
         network.load_weights(self.folder / _BEST)
 
-    def _weights_of(self, epoch: int) -> Path:
+    def _weights_file(self, epoch: int) -> Path:
         return self.folder / f"after-epoch-{epoch:04d}.weights.h5"
 
 
@@ -203,7 +203,7 @@ def _describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
 def _check_equal(saved: dict[str, Any], configuration: dict[str, Any], folder: Path) -> None:
     names = sorted(saved.keys() | configuration.keys())
     differences = "; ".join(
-        f"{name} {saved.get(name)!r} there, {configuration.get(name)!r} here"
+        f"{name}: {saved.get(name)!r} there, {configuration.get(name)!r} now"
         for name in names
         if saved.get(name) != configuration.get(name)
     )

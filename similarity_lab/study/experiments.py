@@ -1,8 +1,7 @@
-"""The study's trainings: each with one of its faults, and the same without.
+"""The study's training experiments: each with one of its faults, and without.
 
 `notebooks/02_siamese_networks.ipynb` shows them, `benchmarks/representation.py` measures them. All
-take the same number of steps, however many images they have, so that they differ only in what
-their name says.
+take the same number of steps, so that experiments with fewer images differ in nothing else.
 """
 
 from dataclasses import dataclass

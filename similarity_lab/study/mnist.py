@@ -120,11 +120,18 @@ def run_demo(
         )  # fmt: skip
         history = model.fit(sampler, epochs=epochs, verbose=0).history
         model.index(_flat(indexed), indexed.labels, data=np.arange(N_INDEXED), verbose=0)
-        answers = model.lookup(_flat(queries), k=5, verbose=0)
+        lookups = model.lookup(_flat(queries), k=5, verbose=0)
     rows = [
-        (query, each.rank, dataset.classes[each.label], each.distance, "<array>", int(each.data))
-        for query, neighbours in enumerate(answers)
-        for each in neighbours
+        (
+            query,
+            neighbour.rank,
+            dataset.classes[neighbour.label],
+            neighbour.distance,
+            "<array>",
+            int(neighbour.data),
+        )
+        for query, neighbours in enumerate(lookups)
+        for neighbour in neighbours
     ]
     losses = pd.DataFrame({"epoch": range(1, epochs + 1), "loss": history["loss"]})
     return Demo(losses, indexed, queries, pd.DataFrame(rows, columns=LOOKUP_COLUMNS))
@@ -161,7 +168,7 @@ def _flat(dataset: ImageDataset) -> npt.NDArray[np.float32]:
 def _draw_per_class(dataset: ImageDataset, count: int, seed: int) -> npt.NDArray[np.intp]:
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(dataset.labels == label) for label in range(len(dataset.classes))]
-    return np.concatenate([rng.choice(each, count, replace=False) for each in members])
+    return np.concatenate([rng.choice(positions, count, replace=False) for positions in members])
 
 
 @contextmanager

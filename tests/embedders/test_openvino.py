@@ -183,7 +183,7 @@ def test_scorer_refuses_vectors_of_another_space(library, sites, tmp_path, monke
     monkeypatch.setattr(openvino_lite, "_compiled", broken)
     with (
         pytest.warns(UserWarning, match="falling back to Keras"),
-        pytest.raises(ValueError, match=r"vectors are of .*keras.*scorer's are of .*int8.*fit"),
+        pytest.raises(ValueError, match=r"vectors of .*keras.*scorer's vectors of .*int8"),
     ):
         loaded.decide(sites / "nut-shop")
 
@@ -217,8 +217,8 @@ def test_quantise_weights(depthwise, largest):
 
 @pytest.mark.slow
 def test_int8_parameters_reproduce_the_model_of_nncf(tool):
-    nncf_model = tool.quantised("efficientnet-lite0", list(noise(224, 2)))
-    parameters = tool.int8_form(nncf_model)
+    nncf_model = tool.quantise("efficientnet-lite0", list(noise(224, 2)))
+    parameters = tool.int8_parameters(nncf_model)
     packaged = Int8.packaged("efficientnet-lite0")
     assert parameters.ranges.keys() == packaged.ranges.keys()
     assert parameters.biases.keys() == packaged.biases.keys()
@@ -233,7 +233,7 @@ def test_int8_parameters_reproduce_the_model_of_nncf(tool):
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_packaged_int8_parameters_are_reproduced_by_the_tool(tool, variant):
-    parameters = tool.int8_form(tool.quantised(variant, tool.background_images()))
+    parameters = tool.int8_parameters(tool.quantise(variant, tool.background_images()))
     packaged = Int8.packaged(variant)
     for part in ("ranges", "biases"):
         values, expected = getattr(parameters, part), getattr(packaged, part)

@@ -82,7 +82,9 @@ def test_batch_depends_on_seed_epoch_and_index_only(data):
 
 
 def test_keras_hooks_count_epochs_from_0(data):
-    stream, kept = (PairStream(data, batch_size=4, seed=0, fresh=fresh) for fresh in (True, False))
+    stream, kept = (
+        PairStream(data, batch_size=4, seed=0, redraw=redraw) for redraw in (True, False)
+    )
     first = kept.pairs.copy()
     for each in (stream, kept):
         each.on_epoch_end()  # Keras does this before the first epoch
@@ -292,7 +294,7 @@ def test_class_balanced_default_sizes(make_data, data):
 def test_class_balanced_shares_defaults_with_pair_stream():
     ours, theirs = (inspect.signature(one).parameters for one in (ClassBalancedStream, PairStream))
     shared = ours.keys() & theirs.keys() - {"dataset"}
-    assert {"augment", "fresh", "cache", "cache_limit", "workers", "max_queue_size"} <= shared
+    assert {"augment", "redraw", "cache", "cache_limit", "workers", "max_queue_size"} <= shared
     assert {name: ours[name].default for name in shared} == {
         name: theirs[name].default for name in shared
     }

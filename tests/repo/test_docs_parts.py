@@ -35,7 +35,7 @@ def test_quote_has_the_requested_rows_and_columns(docs_parts):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "complaint"),
+    ("arguments", "complaint"),
     [
         (("Third",), "no section 'Third'; there are 'Page', 'First', 'Second'"),
         (("Page",), "'Page' has no table"),
@@ -43,9 +43,9 @@ def test_quote_has_the_requested_rows_and_columns(docs_parts):
         (("First", ("one",), ("c",)), "no column 'c'; it has name, a, b"),
     ],
 )
-def test_quote_of_a_missing_row_or_column_is_an_error(docs_parts, wanted, complaint):
+def test_quote_of_a_missing_row_or_column_is_an_error(docs_parts, arguments, complaint):
     with pytest.raises(ValueError, match=re.escape(complaint)):
-        docs_parts.quote(PAGE, docs_parts.Quote(*wanted))
+        docs_parts.quote(PAGE, docs_parts.Quote(*arguments))
 
 
 def test_every_part_is_included_and_names_its_command(docs_parts, tmp_path):
@@ -58,8 +58,8 @@ def test_every_part_is_included_and_names_its_command(docs_parts, tmp_path):
 
 def test_readme_results_are_those_of_the_benchmarks(docs_parts):
     readme = docs_parts.README.read_text("utf-8")
-    renewed = docs_parts.with_results(readme, docs_parts.FIGURES.read_text("utf-8"))
-    assert readme == renewed, "run python tools/docs_parts.py --readme"
+    updated = docs_parts.with_results(readme, docs_parts.FIGURES.read_text("utf-8"))
+    assert readme == updated, "run python tools/docs_parts.py --readme"
     stale = readme.replace("| learned |", "| learnt |")
     assert stale != readme == docs_parts.with_results(stale, docs_parts.FIGURES.read_text("utf-8"))
 

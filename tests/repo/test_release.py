@@ -38,7 +38,9 @@ def test_citation_has_the_fields_of_its_format(citation, project):
 def test_licences_page_lists_the_locked_packages(licences):
     table = licences.PAGE.read_text().rpartition("| --- |")[2]
     listed = re.findall(r"^\| ([a-z0-9._-]+) \| \S", table, re.MULTILINE)
-    assert listed == licences.locked(licences.LOCK.read_text()), "run python tools/licences.py"
+    assert listed == licences.locked_packages(licences.LOCK.read_text()), (
+        "run python tools/licences.py"
+    )
     for name in licences.KNOWN.keys() | licences.REMARKS.keys():
         assert name in listed, f"{name} is explained, but not locked"
 
@@ -66,12 +68,12 @@ def test_licence_of_metadata(licences, fields, expected):
     message = Message()
     for name, value in fields.items():
         message.add_header(name, value)
-    assert licences.stated(message) == expected
+    assert licences.licence_in_metadata(message) == expected
 
 
 @pytest.mark.parametrize("expression", ["GPL-3.0-or-later", "MIT AND AGPL-3.0-only", "", "my own"])
 def test_incompatible_licence_is_refused(licences, monkeypatch, expression):
-    monkeypatch.setattr(licences, "stated", lambda _: expression)
+    monkeypatch.setattr(licences, "licence_in_metadata", lambda _: expression)
     with pytest.raises(licences.LicenceError, match=r"^numpy is under .*not known to go"):
         licences.licence("numpy")
 
@@ -87,13 +89,16 @@ def test_wheel_that_bundles_a_gpl_library_is_refused(licences, monkeypatch, tmp_
         ffmpeg.write_bytes(content)
         monkeypatch.setattr(licences, "libraries", lambda _: {"libavcodec": ffmpeg})
         if accepted:
-            assert licences.bundled("x") == "bundles libavcodec (LGPL-2.1), as separate libraries"
+            assert (
+                licences.bundled_remark("x")
+                == "bundles libavcodec (LGPL-2.1), as separate libraries"
+            )
         else:
             with pytest.raises(licences.LicenceError, match="x bundles libavcodec.*GPL"):
-                licences.bundled("x")
+                licences.bundled_remark("x")
     monkeypatch.setattr(licences, "libraries", lambda _: {"libx265": ffmpeg})
     with pytest.raises(licences.LicenceError, match="libx265"):
-        licences.bundled("pillow-heif")
+        licences.bundled_remark("pillow-heif")
 
 
 def test_bundled_libraries_are_named_without_their_versions(licences):

@@ -57,11 +57,11 @@ def test_plan_is_the_shipped_table(shots):
 
 def test_shipped_images_can_be_drawn_again(shots):
     """Approximately: processors and versions of OpenCV round differently."""
-    encoded = importlib.import_module("tools.draw_samples.__main__").encoded
+    encode = importlib.import_module("tools.draw_samples.__main__").encode
     some = [shot for shot in shots if not shot.truncated][::60]
     for shot, data in zip(some, image_bytes([shot.path for shot in some]), strict=True):
         shipped, reproduced = (
             np.asarray(Image.open(file).convert("RGB"), int)
-            for file in (io.BytesIO(data), io.BytesIO(encoded(shot)))
+            for file in (io.BytesIO(data), io.BytesIO(encode(shot)))
         )
         assert np.abs(shipped - reproduced).mean() < 8

@@ -144,9 +144,9 @@ def test_train_restores_best_or_last_epoch_of_a_finished_run(tmp_path):
 
 def test_train_refuses_the_folder_of_another_run(tmp_path):
     run(tmp_path, epochs=1)
-    with pytest.raises(ValueError, match=r"another run \(batch_size 6 there, 12 here\)"):
+    with pytest.raises(ValueError, match=r"another run \(batch_size: 6 there, 12 now\)"):
         run(tmp_path, epochs=1, batch_size=12)
-    with pytest.raises(ValueError, match="tower .* build the tower again"):
+    with pytest.raises(ValueError, match="tower: .* build the tower again"):
         trained = run(epochs=1, learning_rate=0.1).network
         train(trained.get_layer("tiny"), TRAIN, VALIDATION, loss="contrastive", epochs=1,
               batch_size=6, progress=False, folder=tmp_path)  # fmt: skip

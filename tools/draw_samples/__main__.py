@@ -1,4 +1,9 @@
-"""Draw, encode and write the sample: ``python -m tools.draw_samples``; half a minute."""
+"""Draw, encode and write the sample.
+
+    python -m tools.draw_samples
+
+Takes half a minute.
+"""
 
 import argparse
 import csv
@@ -25,36 +30,40 @@ _ENCODING: dict[str, dict[str, object]] = {
 }
 
 
-def encoded(shot: Shot) -> bytes:
+def encode(shot: Shot) -> bytes:
     """Draw one image and return its file; a truncated one lacks the second half."""
-    ending = shot.path[shot.path.rindex(".") :]
+    suffix = shot.path[shot.path.rindex(".") :]
     buffer = io.BytesIO()
     image = Image.fromarray(
         draw_staged(shot.subject, seed=shot.seed, size=shot.size, name=shot.title)
     )
     if shot.saved_size:
         image = image.resize(shot.saved_size[::-1], Image.Resampling.LANCZOS)
-    if ending in (".png", ".gif"):  # graphics: few colours
+    if suffix in (".png", ".gif"):  # graphics: few colours
         image = image.quantize(64)
-    image.save(buffer, **_ENCODING[ending])  # type: ignore[arg-type]
+    image.save(buffer, **_ENCODING[suffix])  # type: ignore[arg-type]
     data = buffer.getvalue()
     return data[: len(data) // 2] if shot.truncated else data
 
 
 def write(shots: Sequence[Shot]) -> None:
-    """Draw all of them and write archive and table."""
+    """Draw all images, and write archive and table."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        files = list(tqdm(pool.map(encoded, shots), "drawing", len(shots)))
+        files = list(tqdm(pool.map(encode, shots), "drawing", len(shots)))
     ARCHIVE.parent.mkdir(exist_ok=True)
     with atomic_write(ARCHIVE) as part, ZipFile(part, "w", ZIP_STORED) as archive:
         for shot, data in zip(shots, files, strict=True):
-            archive.writestr(ZipInfo(shot.path), data)  # of 1980: equal on every day
+            archive.writestr(
+                ZipInfo(shot.path), data
+            )  # ZipInfo is dated 1980: the archive does not depend on the day
     with atomic_write(TABLE) as part, part.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
         for shot in shots:
-            readable = not shot.truncated
-            rows.writerow([shot.path, shot.subject, shot.role, shot.product, shot.title, readable])
+            is_readable = not shot.truncated
+            rows.writerow(
+                [shot.path, shot.subject, shot.role, shot.product, shot.title, is_readable]
+            )
 
 
 def main() -> None:

@@ -157,15 +157,15 @@ class Scene:
     def paint(
         self, mask: Floats, color: Floats, height: Floats | float, gloss: float = 0.0
     ) -> None:
-        """Lay a thing over all else where `mask` (h, w) is 1; colour and height may be single."""
+        """Paint over the scene where `mask` (h, w) is 1; colour and height may be scalars."""
         rows = np.flatnonzero(mask.max(1))
         columns = np.flatnonzero(mask.max(0))
         if not len(rows):
             return
         window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         share = mask[window]
-        here = self.color[window]
-        here += (np.broadcast_to(color, self.color.shape)[window] - here) * share[..., None]
+        pixels = self.color[window]
+        pixels += (np.broadcast_to(color, self.color.shape)[window] - pixels) * share[..., None]
         inside = share > 0.5
         np.copyto(self.height[window], np.broadcast_to(height, self.shape)[window], where=inside)
         self.gloss[window][inside] = gloss

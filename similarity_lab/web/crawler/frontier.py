@@ -1,4 +1,4 @@
-"""The frontier of images: what the pages name, and what is fetched next."""
+"""The frontier of images: those that pages name, in the order in which they are fetched."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ class ImageFrontier:
         """
         batch: list[Candidate] = []
         room = min(size, self.store.limits.images - self.store.n_kept)
-        for candidate in sorted(self._pending(), key=lambda each: -each.image.priority):
+        for candidate in sorted(self._pending(), key=lambda pending: -pending.image.priority):
             if candidate.image.reason:
                 self._settle(candidate, "left out", candidate.image.reason)
             elif len(batch) < room:

@@ -1,4 +1,4 @@
-"""What the crawler's process is told, and the logs that it writes: JSON, one object per line."""
+"""The job of a crawler's process, and the logs it writes: JSON, one object per line."""
 
 import json
 from dataclasses import asdict, dataclass, field

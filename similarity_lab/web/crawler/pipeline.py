@@ -27,7 +27,7 @@ _SUFFIXES = {
     "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp", "AVIF": ".avif",
     "BMP": ".bmp", "TIFF": ".tif",
 }  # fmt: skip
-_FINAL = ("kept", "repeated", "left out")  # another request would end the same
+_FINAL = ("kept", "repeated", "left out")  # another request would have the same outcome
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TooManyImages(ImageNotKept):
 
 
 class ImageStore:
-    """Stores images by content: equal bytes once, under names that no website chooses.
+    """Stores images by content: equal bytes once, in files named by their digest.
 
     Attributes
     ----------

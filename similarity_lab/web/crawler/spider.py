@@ -142,7 +142,7 @@ class SiteSpider(scrapy.Spider):
             content_type = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
             self._log_page(response.url, "left out", f"Not HTML ({content_type[:100]})", response)
             return
-        html, reason = await self._rendered(response)
+        html, reason = await self._render(response)
         images = find_images(html, response.url, side=self.limits.side)
         self.frontier.add(images, response.url)
         self.n_read += 1
@@ -150,16 +150,16 @@ class SiteSpider(scrapy.Spider):
             reason = "Looks empty without a browser (rendered by scripts)"
         self.n_empty += bool(reason)
         self._log_page(response.url, "read", reason, response, n_images=len(images))
-        deepest = response.meta.get("depth", 0) >= self.limits.depth
+        is_deepest = response.meta.get("depth", 0) >= self.limits.depth
         for url, priority in find_links(html, response.url):
             if site_key(url) == self.site:
                 for request in self._new_request(url, "page", priority=priority):
-                    if deepest:  # Scrapy drops it silently
+                    if is_deepest:  # Scrapy drops it silently
                         limit = f"Limit of {self.limits.depth} links from the first page reached"
                         self.limit_reached = self.limit_reached or limit
                     yield request
 
-    async def _rendered(self, response: TextResponse) -> tuple[bytes | str, str]:
+    async def _render(self, response: TextResponse) -> tuple[bytes | str, str]:
         """Return a page, rendered by the browser if the job says so, and why that failed."""
         render = self.job.render
         if render == "never" or (render == "auto" and not needs_browser(response.body)):

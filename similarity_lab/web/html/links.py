@@ -52,11 +52,11 @@ def find_links(html: bytes | str, base_url: str) -> list[tuple[str, int]]:
 
 
 def is_page(url: str) -> bool:
-    """Tell whether a URL may be a page that is safe to request."""
+    """Return whether a URL may be a page that is safe to request."""
     suffix = url_suffix(url)
-    other_file = suffix in IMAGE_SUFFIXES or (suffix not in _PAGE_SUFFIXES and _is_file(suffix))
+    is_other_file = suffix in IMAGE_SUFFIXES or (suffix not in _PAGE_SUFFIXES and _is_file(suffix))
     parts = urlsplit(url)
-    return not other_file and not _ACTIONS.search(f"{parts.path}?{parts.query}")
+    return not is_other_file and not _ACTIONS.search(f"{parts.path}?{parts.query}")
 
 
 def link_priority(url: str) -> int:
@@ -69,7 +69,7 @@ def link_priority(url: str) -> int:
 
 
 def needs_browser(html: bytes | str) -> bool:
-    """Tell whether a page looks as if scripts render its content.
+    """Return whether a page looks as if scripts render its content.
 
     Examples
     --------
@@ -101,5 +101,5 @@ def _is_followed(node: HtmlElement) -> bool:
 
 
 def _is_file(suffix: str) -> bool:
-    """Tell a file extension (``.pdf``) from the end of a path with a dot (``/nuts-2.5kg``)."""
+    """Return whether a suffix is a file extension (``.pdf``); ``/nuts-2.5kg`` has none."""
     return re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", suffix) is not None
