@@ -1,7 +1,7 @@
 """Run the code blocks of README and docs.
 
-Python blocks and the commands of README run. The commands of docs/ are parsed by the command's own
-parser; `make` targets and extras are compared with Makefile and pyproject.toml.
+Python blocks and the commands of README are run. The commands of docs/ are only parsed, by the
+parser of the command; `make` targets and extras are checked against Makefile and pyproject.toml.
 """
 
 import os
@@ -16,13 +16,13 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parent
-LOCAL: list[str] = []  # options for urls on this machine, which a reader does not need
-SHELL = ("git clone", "cd ", "python -m http.server", "playwright install", "conda ")
+LOCAL_OPTIONS: list[str] = []  # that allow urls on this machine, which a reader does not need
+SHELL_COMMANDS = ("git clone", "cd ", "python -m http.server", "playwright install", "conda ")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a file in one process, but each notebook apart, and begin with these."""
+    """Run the tests of a file in one process, but each notebook in any; notebooks first."""
     notebooks = ROOT / "tests" / "test_notebooks.py"
     for item in items:
         group = item.nodeid if item.path == notebooks else str(item.path)
@@ -32,24 +32,24 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="session")
 def isolated_cache(tmp_path_factory):
-    """Use an empty cache folder instead of the user's."""
+    """Replace the user's cache folder by an empty one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMILARITY_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
 def check_other_command(line):
-    """Raise unless a line other than `similarity-lab` names existing targets or extras."""
+    """Raise unless a command other than `similarity-lab` is known, with its targets or extras."""
     if line.startswith("make "):
         targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        known = set(shlex.split(line)[1:]) <= set(targets)
+        is_known = set(shlex.split(line)[1:]) <= set(targets)
     elif line.startswith("pip install "):
-        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        named = re.findall(r"[a-z]+", "".join(re.findall(r"\[(.*?)\]", line)))
-        known = set(named) <= set(extras["optional-dependencies"])
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        extras = re.findall(r"[a-z]+", "".join(re.findall(r"\[(.*?)\]", line)))
+        is_known = set(extras) <= set(project["optional-dependencies"])
     else:
-        known = line.startswith(SHELL)
-    if not known:
+        is_known = line.startswith(SHELL_COMMANDS)
+    if not is_known:
         raise AssertionError(f"unknown command: {line}")
 
 
@@ -61,12 +61,12 @@ def run_console(example):
         words = shlex.split(line)
         if words[0] != "similarity-lab":
             check_other_command(line)
-        elif main([*words[1:], *(LOCAL if words[1] in ("rank", "collect") else [])]) != 0:
+        elif main([*words[1:], *(LOCAL_OPTIONS if words[1] in ("rank", "collect") else [])]) != 0:
             raise AssertionError(f"{line}: failed")
 
 
 def parse_console(example):
-    """Parse the `similarity-lab` lines of a console block; argparse exits where it cannot."""
+    """Parse the `similarity-lab` lines of a console block."""
     from similarity_lab.cli.program import make_parser
 
     for line in example.parsed.replace("\\\n", " ").splitlines():
@@ -82,7 +82,7 @@ def parse_console(example):
 
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory):
-    """The sample, unpacked once; tests only read it."""
+    """Return the sample, unpacked once; tests only read it."""
     from similarity_lab import make_samples
 
     return make_samples(tmp_path_factory.mktemp("sample") / "samples", progress=False)
@@ -90,25 +90,25 @@ def samples(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def in_folder_with_samples(samples, tmp_path_factory):
-    """README blocks find the sample under a user's names: library/, sites/, suppliers.csv."""
+    """Run in a folder with the sample as library/ and sites/, and a table suppliers.csv."""
     from similarity_lab.samples.serving import serve
     from similarity_lab.samples.storefront import sample_shop
 
-    before, folder = os.getcwd(), tmp_path_factory.mktemp("readme")
+    previous, folder = os.getcwd(), tmp_path_factory.mktemp("readme")
     os.chdir(folder)
     (folder / "samples").symlink_to(samples.folder)
     (folder / "library").symlink_to(samples.library)
     (folder / "sites").symlink_to(samples.folder / "sites")
     with serve(sample_shop("nordic-pantry")) as server:
         (folder / "suppliers.csv").write_text(f"name,url\nNordic Pantry,{server.url}\n")
-        LOCAL[:] = ["--allow", server.endpoint, "--no-throttle"]
+        LOCAL_OPTIONS[:] = ["--allow", server.endpoint, "--no-throttle"]
         yield
-    os.chdir(before)
+    os.chdir(previous)
 
 
 @pytest.fixture(scope="session")
 def small_sample(samples, tmp_path_factory):
-    """A part of the sample, quick to train on: four images of four products, and two sites."""
+    """Return a folder with a part of the sample: four images of four products, and two sites."""
     folder = tmp_path_factory.mktemp("docs")
     for name in ("almonds", "dates", "oats", "cocoa"):
         (folder / "library" / name).mkdir(parents=True)
@@ -121,13 +121,13 @@ def small_sample(samples, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def in_folder_with_small_sample(small_sample, tmp_path_factory):
-    """Each page of docs/ has a folder of its own in which library/ and sites/ lie."""
-    before, folder = os.getcwd(), tmp_path_factory.mktemp("page")
+    """Run each page of docs/ in a new folder with library/ and sites/."""
+    previous, folder = os.getcwd(), tmp_path_factory.mktemp("page")
     os.chdir(folder)
     for part in ("library", "sites"):
         (folder / part).symlink_to(small_sample / part)
     yield
-    os.chdir(before)
+    os.chdir(previous)
 
 
 def blocks_of(pattern, path, console, fixture):

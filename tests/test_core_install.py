@@ -1,4 +1,4 @@
-"""Scoring needs the core install alone: no TensorFlow, OpenCV, matplotlib nor any other extra."""
+"""Scoring needs only the core install: no TensorFlow, OpenCV, matplotlib or other extra."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
-# Runs in a process that finds no module beside those of the core install.
+# Runs in a process that finds only the modules of the core install.
 BLOCKED = """
 import json, sys
 from importlib.machinery import PathFinder
@@ -39,7 +39,7 @@ print(json.dumps([[result.site, result.decision, result.probability] for result 
 
 
 def installed_with(names):
-    """Return the distributions that are installed together with some, these included."""
+    """Return these distributions and all that they require, directly or indirectly."""
     result, pending = set(), list(names)
     while pending:
         name = canonicalize_name(pending.pop())
@@ -47,16 +47,20 @@ def installed_with(names):
             continue
         result.add(name)
         try:
-            needs = [Requirement(entry) for entry in requires(name) or []]
+            requirements = [Requirement(entry) for entry in requires(name) or []]
         except PackageNotFoundError:
             continue
-        pending += [one.name for one in needs if not one.marker or one.marker.evaluate()]
+        pending += [
+            requirement.name
+            for requirement in requirements
+            if not requirement.marker or requirement.marker.evaluate()
+        ]
     return result
 
 
 @pytest.fixture(scope="module")
 def blocked():
-    """The modules that are installed here, but not by ``pip install similarity_lab``."""
+    """Return the modules that are installed here, but not by ``pip install similarity_lab``."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     core = installed_with(Requirement(entry).name for entry in project["dependencies"])
     core.add("similarity-lab")
@@ -91,19 +95,19 @@ USE = """
 import importlib
 from similarity_lab.errors import MissingExtraError
 
-refused = 0
+n_errors = 0
 try:
     room = importlib.import_module(sys.argv[2])
     for name in room.__all__:
         try:
             getattr(room, name)
         except MissingExtraError as error:
-            refused += 1
+            n_errors += 1
             assert sys.argv[3] in str(error), error
 except MissingExtraError as error:
-    refused += 1
+    n_errors += 1
     assert sys.argv[3] in str(error), error
-assert refused
+assert n_errors
 """
 
 

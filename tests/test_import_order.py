@@ -1,4 +1,4 @@
-"""Keras or TensorFlow may be imported before us or after us, in a script and in a notebook."""
+"""Keras or TensorFlow may be imported before or after the package, in scripts and notebooks."""
 
 import subprocess
 import sys
@@ -38,8 +38,8 @@ arrays = np.load("arrays.npz")
 network = keras.models.load_model("network.keras")
 answers = network.predict([arrays["left"], arrays["right"]], verbose=0)
 np.testing.assert_allclose(answers, arrays["answers"], atol=1e-6)
-again = siamese.load("network.keras").predict([arrays["left"], arrays["right"]], verbose=0)
-np.testing.assert_allclose(again, arrays["answers"], atol=1e-6)
+answers = siamese.load("network.keras").predict([arrays["left"], arrays["right"]], verbose=0)
+np.testing.assert_allclose(answers, arrays["answers"], atol=1e-6)
 
 learner = MetricLearner.load("learner", progress=False)
 np.testing.assert_allclose(learner.transform(arrays["images"]), arrays["vectors"], atol=1e-5)
@@ -49,13 +49,13 @@ learner.set_params(epochs=1, steps=1).fit(arrays["images"], arrays["y"])
 import tensorflow
 assert before in (None, tensorflow.keras.layers.Dense)
 assert tensorflow.keras.layers.Dense is keras.layers.Dense
-print("all is well")
+print("passed")
 """
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Holds a network that was compiled, a metric learner, and their answers."""
+    """Return a folder with a compiled network, a metric learner, and their outputs."""
     path = tmp_path_factory.mktemp("networks")
     rng = np.random.default_rng(0)
     left, right = rng.random((2, 4, 16, 16, 1), np.float32)
@@ -84,9 +84,9 @@ def folder(tmp_path_factory):
 def test_import_order_in_a_fresh_process(first, folder, monkeypatch):
     monkeypatch.delenv("TF_USE_LEGACY_KERAS", raising=False)
     command = [sys.executable, "-c", FIRST[first] + CHECKS]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "all is well\n"
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "passed\n"
 
 
 def test_import_order_in_a_notebook_kernel(folder, monkeypatch):
@@ -98,18 +98,18 @@ def test_import_order_in_a_notebook_kernel(folder, monkeypatch):
     nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
-    assert cells[-1].outputs[-1]["text"].endswith("all is well\n")
+    assert cells[-1].outputs[-1]["text"].endswith("passed\n")
 
 
 def test_similarity_is_imported_beside_one_on_keras_3(monkeypatch):
-    """A TensorFlow Similarity that the user imported on Keras 3 stays theirs."""
+    """The module that the user imported on Keras 3 is not replaced."""
     from types import ModuleType, SimpleNamespace
 
     from similarity_lab.metric_learning import libraries
 
-    theirs = ModuleType("tensorflow_similarity")
-    theirs.losses = SimpleNamespace(MetricLoss=int)
-    monkeypatch.setitem(sys.modules, "tensorflow_similarity", theirs)
+    user_module = ModuleType("tensorflow_similarity")
+    user_module.losses = SimpleNamespace(MetricLoss=int)
+    monkeypatch.setitem(sys.modules, "tensorflow_similarity", user_module)
     monkeypatch.setattr(libraries.importlib, "import_module", ModuleType)
-    assert libraries.import_similarity() is not theirs
-    assert sys.modules["tensorflow_similarity"] is theirs
+    assert libraries.import_similarity() is not user_module
+    assert sys.modules["tensorflow_similarity"] is user_module

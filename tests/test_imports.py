@@ -1,4 +1,4 @@
-"""The front door: public names, and what importing them loads."""
+"""The public names of the package, and the libraries that importing it loads."""
 
 import importlib
 import os
@@ -65,8 +65,8 @@ def test_network_libraries_start_silently():
 
 def test_network_libraries_that_fail_show_their_own_messages(tmp_path):
     """TensorFlow writes to stderr from C++: hidden while it starts, shown if it fails."""
-    fails = "import os; os.write(2, b'native message'); raise RuntimeError('boom')"
-    (tmp_path / "keras.py").write_text(fails)
+    code = "import os; os.write(2, b'native message'); raise RuntimeError('boom')"
+    (tmp_path / "keras.py").write_text(code)
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     run = subprocess.run(
         [sys.executable, "-c", BACKEND],

@@ -1,4 +1,4 @@
-"""Without the extra ``train``, every entry that needs it says how to install it."""
+"""Without the extra ``train``, every public name that needs it raises `MissingExtraError`."""
 
 import subprocess
 import sys
@@ -39,8 +39,8 @@ for module, names in {entries}.items():
 
 def check(missing, entries, *, call=False):
     code = WITHOUT.format(missing=missing, entries=entries, call=call)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 def test_without_tensorflow_and_keras():

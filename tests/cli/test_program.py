@@ -4,7 +4,6 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -123,11 +122,11 @@ def test_help_imports_no_heavy_library():
     assert done.returncode == 0, done.stderr
 
 
-def test_decide_with_cached_vectors_is_quick(run, library, make_image, tmp_path):
-    """Forty images, all cached, no TensorFlow; about 1.5 s of processor time when quiet."""
+def test_decide_with_cached_vectors_imports_no_training_library(run, library, make_image, tmp_path):
+    """`benchmarks.speed` measures the time this takes."""
     shop = tmp_path / "shop"
     shop.mkdir()
-    for number in range(40):
+    for number in range(4):
         make_image((150, 90, 50), seed=number).save(shop / f"{number}.png")
     arguments = ["decide", "--library", library, "--target", "almonds", "--quiet"]
     arguments += ["--store", tmp_path / "store", shop]
@@ -137,11 +136,6 @@ def test_decide_with_cached_vectors_is_quick(run, library, make_image, tmp_path)
         "assert main(sys.argv[1:]) == 0\n"
         "sys.exit(', '.join({'tensorflow', 'keras', 'cv2', 'matplotlib'} & set(sys.modules)) or 0)"
     )
-    before, start = os.times(), time.perf_counter()
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    after = os.times()
     assert done.returncode == 0, done.stderr
-    processor = after.children_user - before.children_user
-    processor += after.children_system - before.children_system
-    assert min(processor, time.perf_counter() - start) < 4, "2 s on a quiet machine"
