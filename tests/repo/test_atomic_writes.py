@@ -20,11 +20,11 @@ OWN_SAVE = {"scorer", "learner", "result", "run", "marks", "saving", "store"}
 
 ALLOWED = {
     # the partial download is kept on purpose, so that the next call resumes
-    ("files/downloads.py", "part.open('ab' if done else 'wb')"),
+    ("files/downloads.py", "part.open('ab' if received else 'wb')"),
     # never overwrites, and removes all it wrote if the archive turns out to be unusable
     ("files/archives.py", "path.open('xb')"),
     # a folder is written beside its place, verified, then renamed
-    ("datasets/fetching.py", "tops[0].rename(home)"),
+    ("datasets/fetching.py", "roots[0].rename(home)"),
     ("samples/folder.py", "temporary.rename(folder)"),
     ("samples/folder.py", "entry.rename(folder / entry.name)"),
     # append-only logs, one row per line; readers ignore a line that was cut off
