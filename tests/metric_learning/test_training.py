@@ -35,17 +35,17 @@ def trained(schedule, spread=0.5):
 def test_sampler_draws_balanced_batches_from_its_seed(capsys):
     vectors, labels = noisy(0, n=3, classes=5)
     schedule = Schedule(classes_per_batch=4, images_per_class=4, steps=3, seed=7)
-    sampler, again = (BalancedSampler(vectors, labels, schedule) for _ in range(2))
+    sampler, same_sampler = (BalancedSampler(vectors, labels, schedule) for _ in range(2))
     assert len(sampler) == 3 and capsys.readouterr().out == ""
-    seen = []
+    batches = []
     for batch in range(3):
         values, of = sampler[batch]
         assert np.unique(of, return_counts=True)[1].tolist() == [4] * 4
         assert {row.tobytes() for row in values} <= {row.tobytes() for row in vectors}
-        np.testing.assert_array_equal(values, again[batch][0])
-        seen.append(values.tobytes())
+        np.testing.assert_array_equal(values, same_sampler[batch][0])
+        batches.append(values.tobytes())
     sampler.on_epoch_end()
-    assert len({*seen, sampler[0][0].tobytes()}) == 4
+    assert len({*batches, sampler[0][0].tobytes()}) == 4
 
 
 def test_sampler_repeats_no_image_of_a_large_class():
@@ -57,10 +57,10 @@ def test_sampler_repeats_no_image_of_a_large_class():
 def test_train_head_restores_the_best_epoch():
     head, history, (vectors, labels) = trained(Schedule(epochs=6, patience=6, steps=4))
     assert history["epoch"].tolist() == list(range(7)) and np.isnan(history["loss"][0])
-    found = evaluate_retrieval(apply(head, vectors), labels, k=[1]).means()
+    means = evaluate_retrieval(apply(head, vectors), labels, k=[1]).means()
     best = history.loc[best_epoch(history)]
-    assert found["recall@1"] == pytest.approx(best["val_recall@1"])
-    assert found["map"] == pytest.approx(best["val_map"], abs=1e-6)
+    assert means["recall@1"] == pytest.approx(best["val_recall@1"])
+    assert means["map"] == pytest.approx(best["val_map"], abs=1e-6)
     assert best["val_recall@1"] == history["val_recall@1"].max()
 
 
@@ -69,12 +69,12 @@ def test_train_head_undoes_a_harmful_training():
     assert best_epoch(history) == 0 and len(history) == 3  # and it stops
     fresh = feature_head("projection", 10, dimension=6)
     initialise_head(fresh, noisy(0)[0])
-    for kept, start in zip(head.get_weights(), fresh.get_weights(), strict=True):
-        np.testing.assert_array_equal(kept, start)
+    for restored, start in zip(head.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(restored, start)
 
 
 def test_train_head_blends_weights(monkeypatch):
-    photos, kept = noisy(0), {}
+    photos, weights = noisy(0), {}
     for blend in (1.0, 0.5):
         rising = iter(({"val_recall@1": n / 9, "val_map": 0.0}) for n in range(9))
         monkeypatch.setattr(training, "_figures", lambda *_, rising=rising: next(rising))
@@ -84,8 +84,8 @@ def test_train_head_blends_weights(monkeypatch):
         loss = make_loss("multisimilarity")
         history = train_head(head, loss, photos, photos, schedule, progress=False)
         assert best_epoch(history) == 2
-        kept[blend] = head.get_weights()
-    for a, b, c in zip(start, kept[1.0], kept[0.5], strict=True):
+        weights[blend] = head.get_weights()
+    for a, b, c in zip(start, weights[1.0], weights[0.5], strict=True):
         np.testing.assert_allclose((a + b) / 2, c, atol=1e-6)
 
 

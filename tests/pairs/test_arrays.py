@@ -42,15 +42,15 @@ def target_cases():
 @pytest.mark.parametrize("case", target_cases())
 def test_make_pairs_target_draws_all_allowed_pairs(case):
     labels, target, classes = target_cases()[case]
-    seen = set()
+    sampled_rows = set()
     for seed in range(60):
         pairs, is_same = make_pairs_target(numbered(7), labels, target, seed=seed, classes=classes)
         assert pairs.shape == (6, 2, 4, 5, 3) and is_same.ravel().tolist() == [1, 0] * 3
         assert positions(pairs)[:, 0].tolist() == [0, 0, 2, 2, 6, 6]
         rows = np.hstack([positions(pairs), is_same]).astype(int)
-        seen |= set(map(tuple, rows.tolist()))
-    allowed = {(i, j, int(LABELS[j] == 0)) for i in (0, 2, 6) for j in range(7) if i != j}
-    assert seen == allowed
+        sampled_rows |= set(map(tuple, rows.tolist()))
+    expected_rows = {(i, j, int(LABELS[j] == 0)) for i in (0, 2, 6) for j in range(7) if i != j}
+    assert sampled_rows == expected_rows
 
 
 def test_make_pairs_target_with_absent_classes():

@@ -114,12 +114,12 @@ def test_pair_indices_refuses(labels, anchors, message):
 DRAWS = 6000
 
 
-def assert_equally_often(drawn, expected):
-    """Assert that these occur, and no others, uniformly within five standard deviations."""
-    counts, share = Counter(drawn), 1 / len(expected)
+def assert_uniform(samples, expected):
+    """Assert that exactly the expected values occur, equally often within five deviations."""
+    counts, share = Counter(samples), 1 / len(expected)
     assert set(counts) == set(expected)
-    deviation = np.sqrt(len(drawn) * share * (1 - share))
-    np.testing.assert_allclose(list(counts.values()), len(drawn) * share, atol=5 * deviation)
+    deviation = np.sqrt(len(samples) * share * (1 - share))
+    np.testing.assert_allclose(list(counts.values()), len(samples) * share, atol=5 * deviation)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -127,20 +127,22 @@ def test_draw_groups_is_uniform_over_sets(count):
     members = Members.of([7, 3, 7, 7, 3, 7, 7])
     groups = members.draw_groups(np.ones(DRAWS, int), count, np.random.default_rng(0))
     sets = map(frozenset, combinations([0, 2, 3, 5, 6], count))
-    drawn = [frozenset(group) for group in groups.tolist()]
-    assert_equally_often(drawn, list(sets))
+    samples = [frozenset(group) for group in groups.tolist()]
+    assert_uniform(samples, list(sets))
 
 
 @pytest.mark.parametrize(("count", "twice"), [(4, 1), (5, 2)])
 def test_draw_groups_oversampling_is_uniform(count, twice):
     members = Members.of(["a", "a", "a", "b"])
     groups = members.draw_groups(np.zeros(DRAWS, int), count, np.random.default_rng(0))
-    again = [frozenset(at for at in range(3) if group.count(at) == 2) for group in groups.tolist()]
-    assert_equally_often(again, [frozenset(some) for some in combinations(range(3), twice)])
+    repeated = [
+        frozenset(item for item in range(3) if group.count(item) == 2) for group in groups.tolist()
+    ]
+    assert_uniform(repeated, [frozenset(some) for some in combinations(range(3), twice)])
 
 
 def test_draw_evenly_shuffles_each_round():
     rng = np.random.default_rng(0)
     rounds = [tuple(draw_evenly(np.arange(3), 6, rng).tolist()) for _ in range(DRAWS)]
     orders = list(permutations(range(3)))
-    assert_equally_often(rounds, [one + two for one in orders for two in orders])
+    assert_uniform(rounds, [one + two for one in orders for two in orders])

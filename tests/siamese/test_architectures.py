@@ -108,18 +108,18 @@ def test_fit_projection_keeps_all_differences_of_few_images(strong, images):
 
 
 def test_unfreeze_makes_the_last_blocks_trainable(strong):
-    def learning():
+    def trainable_paths():
         return [weight.path for weight in strong.trainable_weights]
 
     unfreeze(strong, 0)
-    assert learning() == ["projection/kernel", "projection/bias"]
+    assert trainable_paths() == ["projection/kernel", "projection/bias"]
     unfreeze(strong, 5)
-    assert learning()[0].startswith("block11_") and "head_conv/kernel" in learning()
+    assert trainable_paths()[0].startswith("block11_") and "head_conv/kernel" in trainable_paths()
     unfreeze(strong, "all")
-    assert learning()[0] == "stem_conv/kernel"
-    assert not any("_bn" in path for path in learning())
+    assert trainable_paths()[0] == "stem_conv/kernel"
+    assert not any("_bn" in path for path in trainable_paths())
     unfreeze(strong, 0)
-    assert learning() == ["projection/kernel", "projection/bias"]
+    assert trainable_paths() == ["projection/kernel", "projection/bias"]
 
 
 def test_strong_tower_batch_normalisation_stays_in_inference_mode(strong):

@@ -74,9 +74,7 @@ def test_train_strong_resumes(tmp_path, monkeypatch):
         patched.setattr(strong, "train", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_strong(tmp_path / "parts")
-    monkeypatch.setattr(
-        strong, "fit_projection", lambda *a, **k: pytest.fail("it has the start already")
-    )
+    monkeypatch.setattr(strong, "fit_projection", lambda *a, **k: pytest.fail("fitted again"))
     resumed = run_strong(tmp_path / "parts")
     figures = ["epoch", "loss", "val_auc"]
     pd.testing.assert_frame_equal(whole.history[figures], resumed.history[figures], rtol=1e-3)

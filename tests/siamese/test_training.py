@@ -97,13 +97,13 @@ def test_train_resumes_an_interrupted_run(tmp_path, monkeypatch, loss):
 
     from similarity_lab.siamese.training import EarlyStopping
 
-    ended, calls = EarlyStopping.on_epoch_begin, []
+    on_epoch_begin, calls = EarlyStopping.on_epoch_begin, []
 
     def interrupt(self, epoch, logs=None):
         calls.append(epoch)
         if epoch == 2:
             raise KeyboardInterrupt
-        ended(self, epoch, logs)
+        on_epoch_begin(self, epoch, logs)
 
     with monkeypatch.context() as patched:
         patched.setattr(EarlyStopping, "on_epoch_begin", interrupt)
@@ -120,9 +120,9 @@ def test_train_returns_a_finished_run_and_extends_it(tmp_path, monkeypatch):
     first = run(tmp_path, patience=9)
     with monkeypatch.context() as patched:
         patched.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
-        again = run(tmp_path, patience=9)
-    pd.testing.assert_frame_equal(first.history, again.history)
-    for a, b in zip(first.network.get_weights(), again.network.get_weights(), strict=True):
+        reloaded = run(tmp_path, patience=9)
+    pd.testing.assert_frame_equal(first.history, reloaded.history)
+    for a, b in zip(first.network.get_weights(), reloaded.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     longer = run(tmp_path, epochs=4, patience=9)
     assert len(longer.history) == 4

@@ -77,20 +77,20 @@ def test_experiment_differs_from_the_correct_one_in_one_field():
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_configures_training(name, monkeypatch):
-    seen = {}
+    arguments = {}
     monkeypatch.setattr(
         "similarity_lab.study.experiments.train",
-        lambda tower, dataset, validation, **kw: seen.update(kw, tower=tower, images=dataset),
+        lambda tower, dataset, validation, **kw: arguments.update(kw, tower=tower, images=dataset),
     )
     many = images_of(SIZE).subset(np.repeat(np.arange(len(LABELS)), 10))
     run_experiment(name, many, many, epochs=1, steps=1, folder="runs")
     plan = EXPERIMENTS[name]
-    assert seen["tower"].name == f"architecture_{plan.architecture}"
-    assert len(seen["images"]) == pytest.approx(plan.share * len(many), abs=1)
-    assert seen["images"].color == ("gray" if plan.blue else "rgb")
-    assert seen.get("target") == (None if not plan.target_only else "almonds")
-    assert ("loss" in seen) == plan.categorical and seen["pairs"] is plan.pairs
-    assert not set(" ,%") & set(str(seen["folder"]))
+    assert arguments["tower"].name == f"architecture_{plan.architecture}"
+    assert len(arguments["images"]) == pytest.approx(plan.share * len(many), abs=1)
+    assert arguments["images"].color == ("gray" if plan.blue else "rgb")
+    assert arguments.get("target") == (None if not plan.target_only else "almonds")
+    assert ("loss" in arguments) == plan.categorical and arguments["pairs"] is plan.pairs
+    assert not set(" ,%") & set(str(arguments["folder"]))
 
 
 def test_run_experiment(tmp_path):
