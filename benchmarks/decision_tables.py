@@ -51,8 +51,9 @@ person noted what each image shows. The library of a shop holds the product phot
 A shop sells a product if one of its images shows it as the main subject. *Catalogue* is every image
 that was listed, what an ideal crawl would bring. The learned rule asks whether a quarter of the
 images show the product, and shops that sell it show it on far fewer: the ranking by probability is
-hardly better than chance, and "irrelevant" does not mean that a shop does not sell. The best score
-of a single image ranks sellers better. Nothing was chosen on these shops.
+little better than chance, and "irrelevant" does not mean that a shop does not sell. The best score
+of a single image ranks sellers better where all images are there; *crawled*, where the sites that
+gave no image rank last, it does not. Nothing was chosen on these shops.
 """
 
 
