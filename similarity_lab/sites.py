@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Union
+from typing import TypeVar, Union
 
 import pandas as pd
 
@@ -18,7 +18,9 @@ from similarity_lab.errors import (
 from similarity_lab.files import existing_folder, extract_for_process, list_files, skipped_table
 from similarity_lab.images.sources import Source, describe, printable
 
-__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_name"]
+__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_list", "site_name"]
+
+T = TypeVar("T")
 
 ORIGIN_COLUMNS = ["path", "url", "page", "alt", "time", "sha256"]
 """Columns of `Site.origins`: the file, the image's url, the url of the page it was found on, its
@@ -146,6 +148,19 @@ class Site:
         raise InputTypeError(
             f"expected a Site, a folder, a .zip or a list of paths, got {type(source).__name__}"
         )
+
+
+def site_list(sites: Iterable[T]) -> list[T]:
+    """Return many sites as a list; refuse one site in the place of a list.
+
+    Raises
+    ------
+    InputError
+        `sites` is one folder, whose name would be taken letter by letter, or one `Site`.
+    """
+    if isinstance(sites, (str, PathLike, Site)):
+        raise InputError(f"expected a list of sites, got one ({site_name(sites)}); pass [site]")
+    return list(sites)
 
 
 def site_name(source: object) -> str:

@@ -3,7 +3,7 @@ import pytest
 
 from similarity_lab import Site
 from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError
-from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS, site_name
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS, site_list, site_name
 
 
 @pytest.fixture
@@ -68,3 +68,14 @@ def test_site_from_a_list_of_paths(tmp_path):
     assert site.paths == (tmp_path / "a.jpg", "b.jpg") and site.name == "site"
     assert Site.of(site) is site
     assert site_name(tmp_path / "shop") == str(tmp_path / "shop")
+
+
+@pytest.mark.parametrize("one", ["sites/shop", Site.from_paths(["a.jpg"], name="shop")])
+def test_one_site_instead_of_a_list_is_refused(one):
+    # the letters of a path are folders too, and "/" holds every file of the machine
+    with pytest.raises(InputError, match="expected a list of sites"):
+        site_list(one)
+
+
+def test_list_of_sites_from_an_iterator():
+    assert site_list(iter(["a", "b"])) == ["a", "b"]

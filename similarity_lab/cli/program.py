@@ -8,6 +8,7 @@ import argparse
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from similarity_lab._version import __version__
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     options = make_parser().parse_args(arguments)
     try:
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _print_warning
+            options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("similarity-lab: interrupted", file=sys.stderr)
@@ -52,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"similarity-lab: error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     return DONE
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line, without the line of code that it comes from."""
+    print(f"similarity-lab: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:

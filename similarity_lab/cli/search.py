@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from similarity_lab.cli import options as shared
+from similarity_lab.errors import InputError
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,6 +31,10 @@ def _run(options: argparse.Namespace) -> None:
 
     embedder = load_embedder(options.embedder, color=options.color)
     embedded = embedder.embed(options.images, progress=False)
+    for row in embedded.skipped.itertuples():
+        print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
+    if not embedded.kept:
+        raise InputError(f"none of {len(options.images)} files is a readable image")
     table = nearest(shared.make_store(options), embedder.name, embedded.vectors, k=options.k)
     paths = [options.images[index] for index in embedded.kept]
     table["query"] = [paths[query] for query in table["query"]]
@@ -37,6 +42,4 @@ def _run(options: argparse.Namespace) -> None:
         from similarity_lab.report import write_csv
 
         write_csv(table, options.csv)
-    for row in embedded.skipped.itertuples():
-        print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
     print(table.to_string(index=False, float_format="{:.3f}".format))

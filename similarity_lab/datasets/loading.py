@@ -22,7 +22,9 @@ from similarity_lab.images.sources import printable
 
 __all__ = ["DatasetSource", "load_dataset"]
 
-DatasetSource = str | PathLike[str] | Mapping[str, Iterable[str | PathLike[str]]] | ImageDataset
+_Mapping = Mapping[str, str | PathLike[str] | Iterable[str | PathLike[str]]]
+
+DatasetSource = str | PathLike[str] | _Mapping | ImageDataset
 """Everything that `load_dataset` accepts."""
 
 _LabelledPaths = list[tuple[str, Path]]
@@ -47,7 +49,7 @@ def load_dataset(
         A folder with one folder per class: the class is the first folder below `source`, and
         images in nested folders belong to it. A folder of images without folders is one class,
         named after it. A ``.zip`` of either; it may have one outer folder. A mapping from class
-        to paths. A loaded dataset is returned with the parameters below applied.
+        to a folder or to paths. A loaded dataset is returned with the parameters below applied.
     size : int or (height, width), optional
         In pixels; needed only for ``dataset.images``, since embedders decode to their own size.
     color : {"rgb", "gray"}, optional
@@ -79,6 +81,10 @@ def load_dataset(
     ImageDataset(59 images of 2 classes: almonds 29, dates 30; 1 skipped)
     """
     target_size = image_size(size) if size is not None else None
+    if color not in (None, "rgb", "gray"):
+        raise InputError(f'color must be "rgb" or "gray", got {color!r}')
+    if isinstance(classes, str):
+        raise InputError(f"classes is a list of names; pass [{classes!r}]")
     if isinstance(source, ImageDataset):
         return _adapt(source, target_size, color, classes)
     labelled, unlisted = _list_labelled(source)
@@ -90,11 +96,12 @@ def load_dataset(
 
 
 def _list_labelled(
-    source: str | PathLike[str] | Mapping[str, Iterable[str | PathLike[str]]],
+    source: str | PathLike[str] | _Mapping,
 ) -> tuple[_LabelledPaths, pd.DataFrame]:
     if isinstance(source, Mapping):
-        pairs = [(str(name), Path(path)) for name in sorted(source) for path in source[name]]
-        return pairs, skipped_table([])
+        classes = {name: _class_files(source[name]) for name in sorted(source)}
+        pairs = [(str(name), path) for name, (files, _) in classes.items() for path in files]
+        return pairs, skipped_table([row for _, skipped in classes.values() for row in skipped])
     if not isinstance(source, (str, PathLike)):
         raise InputTypeError(
             f"expected a folder, a .zip, a mapping or an ImageDataset, got {type(source).__name__}"
@@ -107,6 +114,15 @@ def _list_labelled(
     folder = existing_folder(path, "a folder with one folder of images per class, or a .zip of it")
     labelled, skipped = _in_folder(folder, folder.resolve().name)
     return labelled, skipped_table(skipped)
+
+
+def _class_files(
+    images: str | PathLike[str] | Iterable[str | PathLike[str]],
+) -> tuple[list[Path], list[tuple[object, str]]]:
+    """Return the files of one class of a mapping: of a folder, or those listed."""
+    if isinstance(images, (str, PathLike)):
+        return list_files(existing_folder(images, "a folder of images, or a list of paths"))
+    return [Path(path) for path in images], []
 
 
 def _in_folder(folder: Path, name: str) -> tuple[_LabelledPaths, list[tuple[object, str]]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from similarity_lab.embedders.base import StreamingEmbedder, Vectors
-from similarity_lab.errors import HubError, InputError
+from similarity_lab.errors import HubError, InputError, MissingExtraError
 from similarity_lab.images import Color, Pixels
 
 
@@ -67,9 +67,12 @@ class HubEmbedder(StreamingEmbedder):
 
 
 def _load(handle: str) -> Any:  # noqa: ANN401 - TensorFlow's restored objects have no type
-    import tensorflow_hub as hub
-
     import similarity_lab.backend  # noqa: F401 - sets the environment before TensorFlow is imported
+
+    try:
+        import tensorflow_hub as hub
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("A TF-Hub module", str(error.name), "train") from error
 
     try:
         return hub.load(handle)

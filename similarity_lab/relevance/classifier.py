@@ -20,7 +20,7 @@ from similarity_lab.relevance.rules import MeanDistanceRule
 from similarity_lab.relevance.rules.prototypes import Floats
 from similarity_lab.relevance.scorer import DEFAULT_RELEVANCE_THRESHOLD, RelevanceScorer
 from similarity_lab.relevance.site import EmbeddedSite
-from similarity_lab.sites import SiteSource
+from similarity_lab.sites import SiteSource, site_list
 
 IsRelevant = npt.NDArray[np.bool_]
 """Whether each site is relevant, shape (n,)."""
@@ -108,6 +108,7 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
         SiteError
             At the first site without a readable image.
         """
+        sites = site_list(sites)
         labels = _check_labels(y, len(sites))
         if self.scorer.relevance_threshold != DEFAULT_RELEVANCE_THRESHOLD:
             raise InputError(
@@ -142,7 +143,7 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, sites: Iterable[SiteSource | EmbeddedSite]) -> IsRelevant:
         """Return whether each site is relevant, bool (n,)."""
         check_is_fitted(self)
-        return np.array([self.decide(site).relevant for site in sites], bool)
+        return np.array([self.decide(site).relevant for site in site_list(sites)], bool)
 
     @available_if(_gives_probability)
     def predict_proba(self, sites: Iterable[SiteSource | EmbeddedSite]) -> Floats:

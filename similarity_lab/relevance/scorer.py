@@ -52,7 +52,7 @@ from similarity_lab.relevance.rules import (
 from similarity_lab.relevance.rules.prototypes import one_thread
 from similarity_lab.relevance.site import CLUTTER_KINDS, Clutter, EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, SiteResult, decisions_table
-from similarity_lab.sites import Site, SiteSource, site_name
+from similarity_lab.sites import Site, SiteSource, site_list, site_name
 from similarity_lab.store import StoreSource, VectorStore
 
 RuleName = Literal["learned", "mean-distance"]
@@ -369,7 +369,7 @@ class RelevanceScorer(BaseEstimator):
         check_is_fitted(self)
         names = [targets] if isinstance(targets, str) else targets
         scorers = [self] if names is None else [self.for_target(name) for name in names]
-        sites = list(sites)
+        sites = site_list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
                 site = self.embed_site(source, thumbnails=thumbnails)
@@ -408,7 +408,7 @@ class RelevanceScorer(BaseEstimator):
         SiteError
             At the first site without a readable image; `decide_many` goes on instead.
         """
-        return np.array([self.decide(site).relevant for site in sites], bool)
+        return np.array([self.decide(site).relevant for site in site_list(sites)], bool)
 
     @available_if(_gives_probability)
     def predict_proba(self, sites: Iterable[SiteSource | EmbeddedSite]) -> npt.NDArray[np.float64]:
@@ -421,7 +421,8 @@ class RelevanceScorer(BaseEstimator):
         SiteError
             At the first site without a readable image.
         """
-        relevant = np.array([self.decide(site).probability for site in sites], np.float64)
+        probabilities = [self.decide(site).probability for site in site_list(sites)]
+        relevant = np.array(probabilities, np.float64)
         return np.column_stack([1 - relevant, relevant])
 
     @one_thread

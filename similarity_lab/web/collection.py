@@ -20,6 +20,7 @@ from similarity_lab.errors import (
     CollectedFolderError,
     InputError,
     MissingExtraError,
+    PathNotFoundError,
     UrlError,
     one_line,
 )
@@ -48,6 +49,7 @@ COLLECTION_COLUMNS = [
     "name", "url", "crawl_status", "reason", "n_pages", "n_found", "n_images", "n_left_out",
     "n_repeated", "n_failed", "folder",
 ]  # fmt: skip
+_TABLES = (".csv", ".tsv", ".xlsx", ".parquet")  # no top-level domains
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
 _NEEDS_BROWSER = (
     "Pages are rendered by scripts and look empty without a browser; collect again with "
@@ -212,7 +214,12 @@ def _named_urls(sites: UrlSource) -> list[dict[str, str]]:
 
 
 def _is_table(text: str) -> bool:
-    return text.lower().endswith(".csv") and Path(text).is_file()
+    path = Path(text)
+    if "://" not in text and path.is_dir():
+        raise InputError(f"{text}: is a folder; expected URLs or a CSV file with a column url")
+    if path.suffix.lower() in _TABLES and not path.is_file() and "://" not in text:
+        raise PathNotFoundError(f"{text}: no such file; expected a CSV file with a column url")
+    return path.suffix.lower() == ".csv" and path.is_file()
 
 
 def _read_table(path: str | PathLike[str]) -> pd.DataFrame:

@@ -45,3 +45,8 @@ def test_demo(run, tmp_path, capsys):
     assert "2 of 2 shops decided correctly" in out
     assert (tmp_path / "demo" / "results" / "report" / "index.html").is_file()
     assert "similarity-lab rank --library" in out and "similarity-lab decide --library" in out
+
+
+def test_search_without_a_readable_image(run, tmp_path, capsys):
+    assert run("search", tmp_path / "missing.jpg", "--store", tmp_path) == 2
+    assert "none of 1 files is a readable image" in capsys.readouterr().err

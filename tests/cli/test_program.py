@@ -4,10 +4,12 @@ import argparse
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
-from similarity_lab.cli.program import make_parser
+from similarity_lab.cli import search
+from similarity_lab.cli.program import main, make_parser
 
 
 def subparsers():
@@ -139,3 +141,12 @@ def test_decide_with_cached_vectors_imports_no_training_library(run, library, ma
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_warning_is_one_line_without_code(monkeypatch, capsys):
+    def warn(options):
+        warnings.warn("only one image", stacklevel=1)
+
+    monkeypatch.setattr(search, "_run", warn)
+    assert main(["search", "image.jpg"]) == 0
+    assert capsys.readouterr().err == "similarity-lab: warning: only one image\n"

@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 
 from similarity_lab import ImageDataset, load_dataset
-from similarity_lab.errors import ArchiveError, InputError, InputTypeError, UnknownClassError
+from similarity_lab.errors import (
+    ArchiveError,
+    InputError,
+    InputTypeError,
+    PathNotFoundError,
+    UnknownClassError,
+)
 
 
 def zipped(folder, archive, prefix=""):
@@ -199,3 +205,24 @@ def test_dataset_is_frozen(library):
     with pytest.raises(ValueError, match="read-only"):
         data.labels[0] = 1
     assert isinstance(data.counts, pd.Series)
+
+
+def test_mapping_to_a_folder(library):
+    data = load_dataset({"almonds": library / "almonds"}, progress=False)
+    assert data.paths == load_dataset(library, progress=False).of_class("almonds").paths
+    assert data.skipped.empty
+
+
+def test_mapping_to_a_missing_folder(library):
+    with pytest.raises(PathNotFoundError, match="no such folder"):
+        load_dataset({"almonds": str(library / "no such")})
+
+
+def test_unknown_color_is_refused(library):
+    with pytest.raises(InputError, match="color must be"):
+        load_dataset(library, color="grey")
+
+
+def test_one_name_instead_of_a_list_of_classes(library):
+    with pytest.raises(InputError, match=r"pass \['almonds'\]"):
+        load_dataset(library, classes="almonds")

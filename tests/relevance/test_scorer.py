@@ -229,3 +229,9 @@ def test_unreadable_references_are_listed_in_skipped(library, stub):
 def test_to_row_is_json(fitted, sites):
     row = fitted.decide(sites / "nut-shop").to_row()
     assert json.loads(json.dumps(row)) == row
+
+
+@pytest.mark.parametrize("method", ["decide_many", "predict"])
+def test_one_site_instead_of_a_list_is_refused(fitted, method):
+    with pytest.raises(InputError, match="expected a list of sites"):
+        getattr(fitted, method)("sites/shop")

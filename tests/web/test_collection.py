@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab import Site
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, PathNotFoundError
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import IMAGE_MARKUPS, IN_PAGE
 from similarity_lab.sites import ORIGIN_COLUMNS
@@ -370,3 +370,9 @@ def test_collection_without_images_has_the_columns(tmp_path):
     collection = collect(PRIVATE, tmp_path, progress=False)
     assert collection.sites == [] and "crawl_status" in collection.images.columns
     assert np.shape(collection.images)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "missing.xlsx", "."])
+def test_path_that_is_no_table_is_not_taken_for_a_host(tmp_path, name):
+    with pytest.raises((InputError, PathNotFoundError), match="expected"):
+        collect(str(tmp_path / name), tmp_path / "out", progress=False)
