@@ -50,6 +50,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from similarity_lab.relevance import SiteRelevance, decisions_table, rank_results
 
+    shared.check_outputs(options)
     scorer = _load_scorer(options) if options.scorer else _fit_scorer(options)
     targets = options.target or [scorer.target]
     more_targets = targets if len(targets) > 1 else None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, NotAFolderError, PathNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,6 +214,15 @@ def _make_embedder(options: argparse.Namespace) -> "Embedder | None":
 def fitting_flags(options: argparse.Namespace) -> list[str]:
     """Return the flags on the command line that affect how a scorer is fitted."""
     return [flag for name, flag in _FITTING.items() if getattr(options, name) is not None]
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Refuse files that cannot be written before anything is computed."""
+    for path in (options.csv, options.images_csv):
+        if path is not None and not path.parent.is_dir():
+            raise PathNotFoundError(f"{path}: no such folder: {path.parent}")
+    if options.report is not None and options.report.is_file():
+        raise NotAFolderError(f"{options.report}: is a file; expected a folder for the report")
 
 
 def write_outputs(

@@ -39,6 +39,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(options: argparse.Namespace) -> None:
     from similarity_lab.ranking import rank
 
+    shared.check_outputs(options)
     ranking = rank(
         collect.url_source(options),
         options.library,

@@ -6,6 +6,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab.datasets.dataset import ImageDataset
+from similarity_lab.datasets.loading import DatasetSource, load_dataset
 from similarity_lab.errors import ImageError
 from similarity_lab.images import read_image
 from similarity_lab.images.decoding import map_ahead
@@ -22,8 +23,8 @@ _BLOCK = 1024
 
 
 def find_leaks(
-    a: ImageDataset,
-    b: ImageDataset,
+    a: DatasetSource,
+    b: DatasetSource,
     *,
     max_hash_distance: int = 10,
     min_correlation: float = 0.35,
@@ -37,7 +38,7 @@ def find_leaks(
 
     Parameters
     ----------
-    a, b : ImageDataset
+    a, b : ImageDataset, folder, zip or mapping
     max_hash_distance : int
         Shortlist: maximum number of differing bits of the 64-bit perceptual hashes, 0 = same.
     min_correlation : float
@@ -57,6 +58,7 @@ def find_leaks(
     ----------
     `similarity_lab.images.hashing.perceptual_hash`.
     """
+    a, b = load_dataset(a, progress=progress), load_dataset(b, progress=progress)
     hashes_a, details_a = _fingerprints(a, progress)
     hashes_b, details_b = _fingerprints(b, progress)
     names_a, names_b = _names(a, "a"), _names(b, "b")

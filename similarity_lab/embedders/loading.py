@@ -177,7 +177,7 @@ def _from_object(
         if not hasattr(source, member)
     ]
     raise EmbedderError(
-        f"a {type(source).__name__} is not an embedder: it has no {', '.join(missing)}"
+        f"{type(source).__name__} is not an embedder: it has no {', '.join(missing)}"
     )
 
 
@@ -190,8 +190,9 @@ def _refuse(kind: str, **params: object) -> None:
 
 def _required(name: str | None, source: object) -> str:
     if not name:
+        kind = getattr(source, "__name__", type(source).__name__)
         raise EmbedderError(
-            f"pass name= with {getattr(source, '__name__', type(source).__name__)}: it identifies "
+            f"pass name= with {kind}, as load_embedder(…, name=…): it identifies "
             "what is computed, and stored vectors are looked up by it"
         )
     return name

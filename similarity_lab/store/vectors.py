@@ -251,7 +251,13 @@ class VectorStore:
 
     def _connected(self) -> sqlite3.Connection:
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"{self.folder}: cannot be created as the folder of a store "
+                    f"({error.strerror}); choose another one, or none (--no-store)"
+                ) from error
         connection = sqlite3.connect(
             self.file or ":memory:",
             timeout=_TIMEOUT,

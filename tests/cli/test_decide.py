@@ -178,3 +178,10 @@ def test_saved_scorer_of_mean_distances_refuses_certainty(run, save_scorer, caps
     arguments = save_scorer("--rule", "mean-distance")
     assert run(*arguments, "--certainty", "0.9") == 2
     assert "--certainty does not apply to a scorer of the mean-dist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--csv", "--images-csv"])
+def test_output_in_a_missing_folder_is_refused_first(run, tmp_path, capsys, flag):
+    arguments = ("--library", tmp_path / "missing", "--target", "almonds", "site")
+    assert run("decide", *arguments, flag, tmp_path / "none" / "out.csv") == 2
+    assert "out.csv: no such folder" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
@@ -65,3 +66,11 @@ def test_leaks_have_paths_and_classes(library):
     leaks = find_leaks(data, data.of_class("oats"), progress=False)
     assert set(leaks.class_a) == set(leaks.class_b) == {"oats"}
     assert (leaks.path_a == leaks.path_b).sum() == 6
+
+
+def test_leaks_of_folders(library):
+    folder = library / "almonds"
+    table = find_leaks(folder, str(folder), progress=False)
+    pd.testing.assert_frame_equal(
+        table, find_leaks(load_dataset(folder), load_dataset(folder), progress=False)
+    )

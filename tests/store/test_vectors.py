@@ -218,3 +218,9 @@ def test_cache_folder(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "c"
     monkeypatch.delenv("SIMILARITY_LAB_CACHE")
     assert cache_folder().name == "similarity_lab"
+
+
+def test_folder_that_cannot_be_created_is_refused(tmp_path):
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(StoreError, match="--no-store"):
+        VectorStore(tmp_path / "file" / "store").put("e", {"ab" * 32: np.zeros(2, np.float32)})
