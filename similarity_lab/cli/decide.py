@@ -3,16 +3,19 @@
 import argparse
 import json
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from similarity_lab._version import versions
 from similarity_lab.cli import options as shared
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, SimilarityLabError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from similarity_lab.relevance import RelevanceScorer
+    from similarity_lab.sites import Site
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,7 +58,9 @@ def _run(options: argparse.Namespace) -> None:
     targets = options.target or [scorer.target]
     more_targets = targets if len(targets) > 1 else None
     results = list(
-        scorer.decide_each(options.sites, more_targets, thumbnails=options.report is not None)
+        scorer.decide_each(
+            _named_sites(options.sites), more_targets, thumbnails=options.report is not None
+        )
     )
     decisions = [result for result in results if isinstance(result, SiteRelevance)]
     table = decisions_table(results)
@@ -67,12 +72,27 @@ def _run(options: argparse.Namespace) -> None:
     for row in scorer.skipped_.itertuples():
         print(f"skipped in the library: {row.path}: {row.reason}", file=sys.stderr)
     if options.json:
-        sites = [result.to_dict() for result in results]
-        print(json.dumps({"versions": versions(), "sites": sites}, indent=1))
+        decided = [result.to_dict() for result in results]
+        print(json.dumps({"versions": versions(), "sites": decided}, indent=1))
     else:
         print(_format_decisions(table).to_string(index=False))
     if not decisions:
         raise InputError("no decision on any site; the reasons are in the table")
+
+
+def _named_sites(paths: list[str]) -> "list[str | Site]":
+    """Return the sites; those of folders with the same name get their path as their name."""
+    occurrences = Counter(Path(path).name for path in set(paths))
+    return [_named_by_path(path) if occurrences[Path(path).name] > 1 else path for path in paths]
+
+
+def _named_by_path(path: str) -> "str | Site":
+    from similarity_lab.sites import Site
+
+    try:
+        return Site.from_folder(path, name=path)
+    except SimilarityLabError:
+        return path  # gets a row with the reason
 
 
 def _load_scorer(options: argparse.Namespace) -> "RelevanceScorer":

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SKIPPED_COLUMNS", "existing_folder", "list_files", "skipped_table"]
 
+_CHECKPOINTS = ".ipynb_checkpoints"
+
 SKIPPED_COLUMNS = ["path", "reason"]
 
 
@@ -87,6 +89,9 @@ def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:
         try:
             with os.scandir(current) as entries:
                 for entry in entries:
+                    if entry.name == _CHECKPOINTS:
+                        skipped.append((entry.path, "copies that Jupyter makes"))
+                        continue
                     (pending if _is_folder(entry) else files).append(Path(entry.path))
         except OSError as error:
             skipped.append((str(current), f"cannot be read: {(error.strerror or '').lower()}"))

@@ -1,6 +1,7 @@
 """``similarity-lab decide``."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -185,3 +186,12 @@ def test_output_in_a_missing_folder_is_refused_first(run, tmp_path, capsys, flag
     arguments = ("--library", tmp_path / "missing", "--target", "almonds", "site")
     assert run("decide", *arguments, flag, tmp_path / "none" / "out.csv") == 2
     assert "out.csv: no such folder" in capsys.readouterr().err
+
+
+def test_sites_with_the_same_folder_name_are_told_apart(decide, shops, tmp_path, capsys):
+    folders = [tmp_path / name / "images" for name in ("a", "b")]
+    for folder, shop in zip(folders, shops, strict=True):
+        shutil.copytree(shop, folder)
+    assert decide(*folders, "--json") == 0
+    sites = json.loads(capsys.readouterr().out)["sites"]
+    assert [site["site"] for site in sites] == [str(folder) for folder in folders]

@@ -226,3 +226,11 @@ def test_unknown_color_is_refused(library):
 def test_one_name_instead_of_a_list_of_classes(library):
     with pytest.raises(InputError, match=r"pass \['almonds'\]"):
         load_dataset(library, classes="almonds")
+
+
+def test_checkpoints_of_jupyter_are_skipped(library, make_image):
+    (library / ".ipynb_checkpoints").mkdir()
+    make_image((200, 30, 30)).save(library / ".ipynb_checkpoints" / "copy.png")
+    data = load_dataset(library, progress=False)
+    assert ".ipynb_checkpoints" not in data.classes
+    assert "copies that Jupyter makes" in set(data.skipped["reason"])
