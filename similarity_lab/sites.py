@@ -18,7 +18,7 @@ from similarity_lab.errors import (
 from similarity_lab.files import existing_folder, extract_for_process, list_files, skipped_table
 from similarity_lab.images.sources import Source, describe, printable
 
-__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_list", "site_name"]
+__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_name"]
 
 T = TypeVar("T")
 
