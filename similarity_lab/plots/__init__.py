@@ -4,10 +4,12 @@ Each function returns a matplotlib figure that belongs to the caller; nothing is
 Needs the extra ``plots``.
 """
 
+import sys
+
 from similarity_lab.errors import MissingExtraError
 
 try:
-    import matplotlib  # noqa: F401 - only checks that it is installed
+    from matplotlib.figure import Figure
 except ImportError as error:
     raise MissingExtraError("Drawing figures", "matplotlib", "plots") from error
 
@@ -38,3 +40,20 @@ __all__ = [
     "trade_off",
     "training_curves",
 ]
+
+
+def _register_with_notebook() -> None:
+    """Let IPython display a figure that ends a cell, as ``%matplotlib inline`` does."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return
+    try:
+        shell.display_formatter.formatters["image/png"].lookup_by_type(Figure)
+    except KeyError:
+        from IPython.core.pylabtools import select_figure_formats
+
+        select_figure_formats(shell, {"png"})
+
+
+_register_with_notebook()
