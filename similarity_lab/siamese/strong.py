@@ -10,7 +10,8 @@ from scipy.linalg import eigh
 
 from similarity_lab._version import versions
 from similarity_lab.backend import keras
-from similarity_lab.datasets import ImageDataset
+from similarity_lab.datasets import ImageDataset, load_dataset
+from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders import embed_all
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.keras_models import KerasEmbedder, efficientnet_lite
@@ -171,8 +172,8 @@ def fit_projection(tower: keras.Model, images: Images, *, progress: bool = True)
 
 
 def train_strong(
-    dataset: ImageDataset,
-    validation: ImageDataset,
+    dataset: DatasetSource,
+    validation: DatasetSource,
     *,
     embedder: str = "efficientnet-lite0",
     dimension: int = 256,
@@ -198,7 +199,7 @@ def train_strong(
 
     Parameters
     ----------
-    dataset, validation : ImageDataset
+    dataset, validation : ImageDataset, or what `load_dataset` takes
         As for `train`.
     embedder, dimension
         As for `strong_tower`.
@@ -216,6 +217,7 @@ def train_strong(
     TrainingRun
         Its history has a column ``phase``; epochs are numbered across both phases.
     """
+    dataset = load_dataset(dataset, progress=progress)
     tower = strong_tower(embedder, dimension=dimension, seed=seed)
     _initialise(tower, dataset, folder, progress=progress)
     runs: list[TrainingRun] = []

@@ -15,8 +15,9 @@ from tqdm.auto import tqdm
 
 from similarity_lab._version import versions
 from similarity_lab.backend import keras
-from similarity_lab.datasets import ImageDataset
+from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.dataset import Labels
+from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders import embed_all
 from similarity_lab.errors import InputError, SavedFolderError
 from similarity_lab.evaluation import pair_distances
@@ -38,8 +39,8 @@ _DRAWS_PER_EPOCH = 1_000_000  # more than there are batches
 
 def train(
     tower: keras.Model,
-    dataset: ImageDataset,
-    validation: ImageDataset,
+    dataset: DatasetSource,
+    validation: DatasetSource,
     *,
     loss: Loss | keras.Loss = "binary-crossentropy",
     head: Head | None = None,
@@ -71,7 +72,7 @@ def train(
     tower : keras.Model
         From `architecture_1`, `architecture_2`, `strong_tower`, or any model that turns one image
         in 0…1 into one vector. It is trained in place. A one-channel tower is fed gray.
-    dataset, validation : ImageDataset
+    dataset, validation : ImageDataset, or what `load_dataset` takes
         Two classes or more each, decoded at the tower's size. No image may be in both: see
         `find_leaks`.
     loss : {"binary-crossentropy", "contrastive", "triplet"} or keras.Loss
@@ -144,6 +145,8 @@ def train(
             "the triplet loss works on batches of classes and finds its own negatives; leave "
             "target, pairs and mine_from out"
         )
+    dataset = load_dataset(dataset, progress=progress)
+    validation = load_dataset(validation, progress=progress)
     settings: dict[str, Any] = {
         "loss": loss_function.name, "head": head, "margin": margin, "batch_size": batch_size,
         "steps": steps, "learning_rate": learning_rate, "augment": augment, "balanced": balanced,

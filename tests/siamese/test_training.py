@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from similarity_lab import compare
 from similarity_lab.backend import keras
@@ -66,6 +67,16 @@ def test_train_learns_with_every_loss(loss, head):
     same = compare(TRAIN.images[0], TRAIN.images[1], comparator=result.comparator)
     other = compare(TRAIN.images[0], TRAIN.images[-1], comparator=result.comparator)
     assert same < other
+
+
+def test_train_takes_a_folder(tmp_path):
+    for number, (pixels, label) in enumerate(zip(TRAIN.images, TRAIN.labels, strict=True)):
+        folder = tmp_path / CLASSES[label]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    options = {"loss": "contrastive", "epochs": 1, "batch_size": 6, "progress": False}
+    result = train(tower(), tmp_path, VALIDATION, **options)
+    assert len(result.history) == 1
 
 
 def test_train_restores_the_best_epoch():
