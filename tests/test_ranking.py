@@ -231,3 +231,12 @@ def test_collect_command_takes_one_table(collect_options, tmp_path, capsys):
     assert "pass one table of urls, or urls" in capsys.readouterr().err
     file.write_bytes(b"\xff\xfe\0\0")
     assert main(["collect", str(file), *collect_options]) == 2
+
+
+def test_rank_command_fails_if_no_site_was_collected(library, capsys, tmp_path):
+    command = ["rank", "--library", library, "--target", "almonds", "--out", tmp_path / "results"]
+    command += ["--rule", "mean-distance", "--no-store", "--quiet", "http://10.0.0.1/"]
+    assert main([str(word) for word in command]) == 2
+    output = capsys.readouterr()
+    assert "10.0.0.1 is not on the public internet" in output.out
+    assert "no decision on any site" in output.err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from similarity_lab._version import versions
 from similarity_lab.cli import collect
 from similarity_lab.cli import options as shared
+from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,8 @@ def _run(options: argparse.Namespace) -> None:
     else:
         print(format_sites(ranking.sites).to_string(index=False))
     print(f"report: {ranking.page}", file=sys.stderr)
+    if not ranking.sites["evidence"].any():
+        raise InputError("no decision on any site; the reasons are in the table")
 
 
 def _json_sites(ranking: "Ranking") -> list[dict[str, Any]]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from similarity_lab.errors import InputTypeError
 from similarity_lab.files import atomic_write
-from similarity_lab.relevance import SiteRelevance
+from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report.text import page_filename
 from similarity_lab.report.thumbnails import Thumbnails, source_key, write_thumbnails
@@ -60,6 +61,8 @@ def write_report(
     >>> write_report(results, "report", title="Who sells almonds?")  # doctest: +SKIP
     PosixPath('report/index.html')
     """
+    if isinstance(results, (SiteRelevance, SiteFailure)):
+        raise InputTypeError("expected a sequence of results, got one; pass [result]")
     folder = Path(folder)
     (folder / "sites").mkdir(parents=True, exist_ok=True)
     rows = _with_page_names(results)

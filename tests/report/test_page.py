@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer
+from similarity_lab.errors import InputTypeError
 from similarity_lab.report import thumbnails as thumbnails_module
 from similarity_lab.report import write_report
 from similarity_lab.sites import ORIGIN_COLUMNS
@@ -187,6 +188,11 @@ def test_untrusted_text_is_escaped(hostile, tmp_path):
     assert all(re.fullmatch(r"[a-z0-9.-]{1,120}", name) for name in names)
     assert all(path.resolve().is_relative_to(index.parent.resolve()) for path in
                index.parent.rglob("*"))  # fmt: skip
+
+
+def test_report_of_one_result_outside_a_list_is_refused(results, tmp_path):
+    with pytest.raises(InputTypeError, match=r"pass \[result\]"):
+        write_report(results[0], tmp_path / "report", progress=False)
 
 
 def test_report_without_results_is_an_empty_table(tmp_path):
