@@ -97,6 +97,7 @@ def catalogue_site(shops: Path, repo: str, truth: pd.DataFrame) -> Site:
     return Site.from_paths(paths, name=repo)
 
 
+@functools.cache  # every target asks for the images of a shop again
 def file_digest(path: object) -> str:
     """Return the SHA-256 of a file."""
     return hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()
