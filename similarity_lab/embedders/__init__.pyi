@@ -1,7 +1,7 @@
 from .adapting import adapt_embedder
 from .base import Embedded, Embedder, embed_all, vector_space
 from .cached import CachedEmbedder
-from .loading import load_embedder
+from .loading import join_embedders, load_embedder
 
 __all__ = [
     "CachedEmbedder",
@@ -9,6 +9,7 @@ __all__ = [
     "Embedder",
     "adapt_embedder",
     "embed_all",
+    "join_embedders",
     "load_embedder",
     "vector_space",
 ]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -14,7 +15,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders.keras_models import KerasEmbedder, Split, split_efficientnet_lite
 from similarity_lab.embedders.lite import VARIANTS
 from similarity_lab.errors import InputError, did_you_mean
-from similarity_lab.images import image_size
+from similarity_lab.images import image_size, read_image
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.images.decoding import decoded_batches
 from similarity_lab.images.sources import Source
@@ -155,10 +156,11 @@ def _activations(
     activations = np.empty((views, len(sources), *shape), np.float16)
     rng = np.random.default_rng(seed)
     positions: list[int] = []
-    size = split.front.input_shape[1:3]
+    read = partial(read_image, size=split.front.input_shape[1:3])
     with tqdm(total=len(sources), desc="embedding", unit="image", disable=not progress) as bar:
-        for pixels, indices, errors in decoded_batches(sources, size, "rgb", _BATCH):
+        for images, indices, errors in decoded_batches(read, sources, _BATCH):
             if indices:
+                pixels = np.stack(images)
                 rows = slice(len(positions), len(positions) + len(indices))
                 for view in range(views):
                     values = _AUGMENTATION(pixels, rng) if view else pixels.astype(np.float32) / 255

@@ -3,10 +3,10 @@
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from similarity_lab.images.decoding import (
     in_order,
     spans,
 )
+from similarity_lab.images.scaled import read_scaled
 from similarity_lab.images.sources import Source, describe
 from similarity_lab.store import Vectors
 
@@ -132,11 +133,11 @@ Batch = tuple[Vectors, list[int], list[tuple[int, ImageError]]]
 
 
 class StreamingEmbedder(ABC):
-    """Decodes images in threads while the network runs; memory does not grow with their number.
+    """Decodes images in threads while networks run; memory does not grow with their number.
 
-    A subclass defines only `forward`. By default, one thread calls it while others decode ahead.
-    If `threads` is set, each of that many threads decodes a batch and calls `forward`, which keeps
-    all cores busy if the network itself uses only one.
+    A subclass defines `read` and `embed_batch`. By default, one thread calls `embed_batch` while
+    others decode ahead. If `threads` is set, each of that many threads decodes a batch and embeds
+    it, which keeps all cores busy if the network itself uses only one.
 
     Attributes
     ----------
@@ -148,25 +149,34 @@ class StreamingEmbedder(ABC):
     batch_size : int
         Default number of images per call of the network.
     threads : int or None
-    reader : callable
-        Decodes one image, as `read_image` does.
     """
 
     batch_size: int = 32
     threads: int | None = None
-    reader: Callable[..., Pixels] = staticmethod(read_image)
 
     def __init__(
         self, name: str, dimension: int, input_size: tuple[int, int], color: Color
     ) -> None:
-        self.name = name
+        self._name = name
         self.dimension = dimension
         self.input_size = input_size
         self.color: Color = color
 
+    @property
+    def name(self) -> str:
+        """Identifies weights, preprocessing, runtime and precision; see `Embedder.name`."""
+        return self._name
+
+    def start(self) -> None:  # noqa: B027 - most embedders need no preparation
+        """Prepare for the first image; `name`, `threads` and `batch_size` are final after that."""
+
     @abstractmethod
-    def forward(self, pixels: Pixels) -> Vectors:
-        """Return the vectors of one batch: uint8 ``(b, h, w, c)`` → float32 ``(b, dimension)``."""
+    def read(self, source: Source) -> Any:  # noqa: ANN401 - what `embed_batch` takes a list of
+        """Decode one image for `embed_batch`, or raise `ImageError`."""
+
+    @abstractmethod
+    def embed_batch(self, images: list[Any]) -> Vectors:
+        """Return the vectors, float32 ``(b, dimension)``, of a batch of what `read` returns."""
 
     def __repr__(self) -> str:
         return f"<embedder {self.name}: {self.dimension} numbers per image>"
@@ -195,6 +205,8 @@ class StreamingEmbedder(ABC):
             `images` is a single image, or `batch_size` is below 1.
         """
         sources = as_sources(images)
+        if len(sources):
+            self.start()
         batch_size = self.batch_size if batch_size is None else batch_size
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, got {batch_size}")
@@ -216,25 +228,48 @@ class StreamingEmbedder(ABC):
     def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
         """Yield the images in batches, in order."""
         if self.threads is None:
-            batches = decoded_batches(sources, self.input_size, self.color, batch_size, self.reader)
+            batches = decoded_batches(self.read, sources, batch_size)
             yield from map(self._embedded, batches)
             return
         # all threads get the same number of batches, so that none idles at the end
         rounds = math.ceil(len(sources) / (batch_size * self.threads))
         length = math.ceil(len(sources) / max(1, rounds * self.threads))
         yield from in_order(
-            lambda span: self._embedded(
-                decode(sources, span, self.input_size, self.color, self.reader)
-            ),
+            lambda span: self._embedded(decode(self.read, sources, span)),
             spans(len(sources), max(1, length)),
             ahead=3 * self.threads,
             workers=self.threads,
         )
 
-    def _embedded(self, decoded: Decoded) -> Batch:
-        pixels, indices, errors = decoded
+    def _embedded(self, decoded: Decoded[Any]) -> Batch:
+        images, indices, errors = decoded
         no_vectors = np.empty((0, self.dimension), np.float32)
-        return (self.forward(pixels) if indices else no_vectors), indices, errors
+        return (self.embed_batch(images) if indices else no_vectors), indices, errors
+
+
+class NetworkEmbedder(StreamingEmbedder):
+    """Embeds whole images with one network; a subclass defines only `forward`.
+
+    Attributes
+    ----------
+    scaled : bool
+        Decode images with `read_scaled`, which is faster than `read_image`.
+    """
+
+    scaled: bool = False
+
+    def read(self, source: Source) -> Pixels:
+        """Decode one image at the network's input size."""
+        read = read_scaled if self.scaled else read_image
+        return read(source, size=self.input_size, color=self.color)
+
+    def embed_batch(self, images: list[Pixels]) -> Vectors:
+        """Return the vectors of a batch of images."""
+        return self.forward(np.stack(images))
+
+    @abstractmethod
+    def forward(self, pixels: Pixels) -> Vectors:
+        """Return the vectors of one batch: uint8 ``(b, h, w, c)`` → float32 ``(b, dimension)``."""
 
 
 def embed_all(
@@ -283,8 +318,10 @@ def vector_space(name: str) -> str:
     True
     >>> vector_space("lite rgb openvino int8")
     'lite rgb openvino int8'
+    >>> vector_space("lite rgb keras float32 crop50")
+    'lite rgb float32 crop50'
     """
-    return re.sub(r" (?:keras|openvino) float32$", " float32", name)
+    return re.sub(r" (?:keras|openvino) float32(?= crop| \+ |$)", " float32", name)
 
 
 def as_sources(images: Images) -> Sequence[Source]:

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from similarity_lab.backend import keras
-from similarity_lab.embedders.base import StreamingEmbedder, Vectors
+from similarity_lab.embedders.base import NetworkEmbedder, Vectors
 from similarity_lab.embedders.lite import (
     EPSILON,
     HEAD,
@@ -23,7 +23,7 @@ from similarity_lab.errors import InputError
 from similarity_lab.images import Color, Pixels
 
 
-class KerasEmbedder(StreamingEmbedder):
+class KerasEmbedder(NetworkEmbedder):
     """A Keras 3 model that takes float32 ``(n, h, w, 3)`` or ``(n, h, w, 1)`` in 0…1.
 
     Parameters

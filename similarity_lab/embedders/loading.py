@@ -2,11 +2,12 @@
 
 import importlib.util
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from similarity_lab.embedders.base import Embedder
+from similarity_lab.embedders.views import add_crops, join
 from similarity_lab.embedders.wrapping import FunctionEmbedder, from_encoder, from_transformer
 from similarity_lab.errors import EmbedderError, did_you_mean
 from similarity_lab.images import Color, image_size
@@ -30,6 +31,7 @@ def load_embedder(
     runtime: Runtime = "auto",
     input_size: int | tuple[int, int] | None = None,
     threads: int | None = None,
+    crops: Sequence[float] = (),
 ) -> Embedder:
     """Return an embedder.
 
@@ -64,6 +66,12 @@ def load_embedder(
         object, the size of the arrays it gets (default 224, or what a transformer was fitted on).
     threads : int, optional
         Number of OpenVINO's threads; default: all cores that this process may use.
+    crops : sequence of float
+        Also embed centred squares of each image, whose sides are these shares of its shorter side,
+        each above 0 and below 1. The vector is then the average of unit vectors of the whole image
+        and of the crops, scaled to unit length, and the name contains the shares in per cent. All
+        views come from one decode, at the scale that the smallest crop needs. Each crop costs one
+        more call of the network.
 
     Raises
     ------
@@ -84,6 +92,8 @@ def load_embedder(
     ...     return np.array([image.mean(axis=(0, 1)) for image in images])
     >>> load_embedder(mean_colour, name="mean colour", input_size=8)
     <embedder mean colour rgb 8x8 bicubic: 3 numbers per image>
+    >>> load_embedder(mean_colour, name="mean colour", input_size=8, crops=(0.5,))
+    <embedder mean colour rgb 8x8 bicubic crop50: 3 numbers per image>
     """
     if runtime not in _RUNTIMES:
         raise EmbedderError(
@@ -101,9 +111,53 @@ def load_embedder(
             runtime=runtime if runtime != "auto" else None,
             threads=threads,
         )
-    if not isinstance(source, (str, Path)):
-        return _from_object(source, name, color, size)
-    text = str(source)
+    if isinstance(source, (str, Path)):
+        embedder = _from_name(str(source), name, color, runtime, size, threads)
+    else:
+        embedder = _from_object(source, name, color, size)
+    return add_crops(embedder, crops)
+
+
+def join_embedders(*embedders: EmbedderSource) -> Embedder:
+    """Return an embedder whose vectors are those of several embedders, concatenated.
+
+    Each image is decoded once for all of them. The vectors of each embedder are scaled to unit
+    length and count equally, so that the cosine of two joint vectors is the mean of the embedders'
+    cosines.
+
+    Parameters
+    ----------
+    *embedders : Embedder, or what `load_embedder` takes
+        All of the same colour. A single one is returned unchanged.
+
+    Raises
+    ------
+    EmbedderError
+        No embedder, or embedders of different colour.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def mean_colour(images):
+    ...     return np.array([image.mean(axis=(0, 1)) for image in images])
+    >>> small = load_embedder(mean_colour, name="colour", input_size=8, crops=(0.5,))
+    >>> join_embedders(small, load_embedder(mean_colour, name="colour", input_size=16))
+    <embedder colour rgb 8x8 bicubic crop50 + colour rgb 16x16 bicubic: 6 numbers per image>
+    """
+    if not embedders:
+        raise EmbedderError("expected at least one embedder")
+    loaded = [load_embedder(embedder) for embedder in embedders]
+    return loaded[0] if len(loaded) == 1 else join(loaded)
+
+
+def _from_name(
+    text: str,
+    name: str | None,
+    color: Color,
+    runtime: Runtime,
+    size: tuple[int, int] | None,
+    threads: int | None,
+) -> Embedder:
     if name is not None:
         raise EmbedderError(f"name= is for functions and objects; {text!r} has its own name")
     if text in NAMES:
@@ -133,7 +187,7 @@ def _packaged(
         warnings.warn(
             "OpenVINO is not installed; falling back to Keras, which is slower: "
             "pip install openvino",
-            stacklevel=3,
+            stacklevel=4,
         )
     if runtime == "keras" or missing:
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder

@@ -3,24 +3,22 @@
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Literal
 
 import numpy as np
 
-from similarity_lab.embedders.base import Batch, StreamingEmbedder, Vectors
+from similarity_lab.embedders.base import NetworkEmbedder, Vectors
 from similarity_lab.embedders.lite import HEAD, VARIANTS, weights_digest
 from similarity_lab.errors import EmbedderError
-from similarity_lab.images import Color, Pixels, read_image
-from similarity_lab.images.scaled import read_scaled
-from similarity_lab.images.sources import Source
+from similarity_lab.images import Color, Pixels
 
 Precision = Literal["float32", "int8"]
 Forward = Callable[[Pixels], Vectors]
 
 
-class OpenVinoLite(StreamingEmbedder):
+class OpenVinoLite(NetworkEmbedder):
     """``"efficientnet-lite0"`` or ``"efficientnet-lite2"``, compiled on first use.
 
     Each of `threads` threads decodes a batch and embeds its images one by one on its own OpenVINO
@@ -57,12 +55,10 @@ class OpenVinoLite(StreamingEmbedder):
         side = VARIANTS[variant].input_size
         height, width = input_size or (side, side)
         # int8 does not need exact resizing
-        resizing, reader = {"float32": ("bicubic", read_image), "int8": ("scaled", read_scaled)}[
-            precision
-        ]
+        resizing = "scaled" if precision == "int8" else "bicubic"
         identity = f"{variant} {weights_digest(variant)} {color} {height}x{width} {resizing}"
         super().__init__(f"{identity} openvino {precision}", HEAD, (height, width), color)
-        self.reader = reader
+        self.scaled = resizing == "scaled"
         if threads is not None and threads < 1:
             raise EmbedderError(f"threads must be at least 1, got {threads}")
         self.threads = threads or usable_cores()
@@ -78,10 +74,9 @@ class OpenVinoLite(StreamingEmbedder):
         """Return the vectors of one batch of uint8 pixels; thread-safe."""
         return self._start()(pixels)
 
-    def _batches(self, sources: Sequence[Source], batch_size: int) -> Iterator[Batch]:
-        if len(sources):
-            self._start()  # before decoding: a fallback to Keras changes the reader
-        return super()._batches(sources, batch_size)
+    def start(self) -> None:
+        """Compile the network, or fall back to Keras, which changes the way images are decoded."""
+        self._start()
 
     def _start(self) -> Forward:
         with self._starting:
@@ -108,7 +103,7 @@ class OpenVinoLite(StreamingEmbedder):
 
         keras = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
         # from here on it returns Keras vectors, so it must have the name of the Keras embedder
-        self.name, self.reader, self.threads = keras.name, keras.reader, keras.threads
+        self._name, self.scaled, self.threads = keras.name, keras.scaled, keras.threads
         self.batch_size = keras.batch_size
         return keras.forward
 

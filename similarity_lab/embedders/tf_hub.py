@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from similarity_lab.embedders.base import StreamingEmbedder, Vectors
+from similarity_lab.embedders.base import NetworkEmbedder, Vectors
 from similarity_lab.errors import HubError, InputError, MissingExtraError
 from similarity_lab.images import Color, Pixels
 
 
-class HubEmbedder(StreamingEmbedder):
+class HubEmbedder(NetworkEmbedder):
     """A TF2 image-feature-vector module: float32 ``(n, h, w, 3)`` in 0…1 → ``(n, dimension)``.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from similarity_lab.embedders.base import StreamingEmbedder, Vectors
+from similarity_lab.embedders.base import NetworkEmbedder, Vectors
 from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, Pixels
 
@@ -20,7 +20,7 @@ Function = Callable[[list[Pixels]], Any]
 _INPUT_SIZE = (224, 224)
 
 
-class FunctionEmbedder(StreamingEmbedder):
+class FunctionEmbedder(NetworkEmbedder):
     """An embedder that calls a function; images are decoded, resized and batched for it.
 
     Parameters

@@ -8,14 +8,13 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
 from similarity_lab.images.opened import OpenedImage
-from similarity_lab.images.reading import Color, Pixels, check_image, read_image
+from similarity_lab.images.reading import check_image
 from similarity_lab.images.sources import Source
 
 __all__ = [
@@ -32,8 +31,8 @@ __all__ = [
 S = TypeVar("S")
 T = TypeVar("T")
 
-Decoded = tuple[Pixels, list[int], list[tuple[int, ImageError]]]
-"""Pixels (b, h, w, c) of the readable images, their positions, and the errors by position."""
+Decoded = tuple[list[T], list[int], list[tuple[int, ImageError]]]
+"""What was decoded of the readable images, their positions, and the errors by position."""
 
 _N_WORKERS = min(8, os.cpu_count() or 1)
 
@@ -88,53 +87,44 @@ def spans(count: int, length: int) -> list[range]:
 
 
 def decode(
-    sources: Sequence[Source],
-    span: Iterable[int],
-    size: tuple[int, int],
-    color: Color,
-    reader: Callable[..., Pixels] = read_image,
-) -> Decoded:
-    """Decode the sources at the positions of `span` into one array.
+    read: Callable[[Source], T], sources: Sequence[Source], span: Iterable[int]
+) -> Decoded[T]:
+    """Decode the sources at the positions of `span`.
 
     Parameters
     ----------
+    read : callable
+        Decodes one image; raises `ImageError` if it cannot be read.
     sources : sequence of images
     span : iterable of int
-    size : (height, width)
-        In pixels.
-    color : {"rgb", "gray"}
-    reader : callable
-        Decodes one image, as `read_image` does.
     """
-    decode_one = partial(reader, size=size, color=color)
-    return _stack([(index, _attempt(decode_one, sources[index])) for index in span], size, color)
+    return _separate((index, _attempt(read, sources[index])) for index in span)
 
 
 def decoded_batches(
-    sources: Sequence[Source],
-    size: tuple[int, int],
-    color: Color,
-    batch_size: int,
-    reader: Callable[..., Pixels] = read_image,
-) -> Iterator[Decoded]:
+    read: Callable[[Source], T], sources: Sequence[Source], batch_size: int
+) -> Iterator[Decoded[T]]:
     """Yield all sources in batches, decoded ahead in threads; parameters as of `decode`.
 
-    A batch covers `batch_size` sources; its array holds the readable ones only, possibly none.
+    A batch covers `batch_size` sources and holds the readable ones only, possibly none.
     """
-    decode_one = partial(reader, size=size, color=color)
-    results = enumerate(map_ahead(decode_one, sources, ahead=max(2 * batch_size, 8)))
+    results = enumerate(map_ahead(read, sources, ahead=max(2 * batch_size, 8)))
     while chunk := list(islice(results, batch_size)):
-        yield _stack(chunk, size, color)
+        yield _separate(chunk)
 
 
-def _stack(
-    chunk: list[tuple[int, Pixels | ImageError]], size: tuple[int, int], color: Color
-) -> Decoded:
-    decoded = [(index, pixels) for index, pixels in chunk if not isinstance(pixels, ImageError)]
-    errors = [(index, error) for index, error in chunk if isinstance(error, ImageError)]
-    shape = (len(decoded), *size, 1 if color == "gray" else 3)
-    stacked = np.stack([pixels for _, pixels in decoded]) if decoded else np.empty(shape, np.uint8)
-    return stacked, [index for index, _ in decoded], errors
+def _separate(results: Iterable[tuple[int, T | ImageError]]) -> Decoded[T]:
+    """Return results, their positions, and the errors by position."""
+    decoded: list[T] = []
+    positions: list[int] = []
+    errors: list[tuple[int, ImageError]] = []
+    for index, result in results:
+        if isinstance(result, ImageError):
+            errors.append((index, result))
+        else:
+            decoded.append(result)
+            positions.append(index)
+    return decoded, positions, errors
 
 
 def readable(

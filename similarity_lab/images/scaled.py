@@ -25,7 +25,7 @@ from similarity_lab.images.reading import (
 )
 from similarity_lab.images.sources import Source
 
-__all__ = ["read_scaled", "resize"]
+__all__ = ["decode_scaled", "read_scaled", "resize"]
 
 _MIN_OVERSIZE = 1.5  # an image is first reduced to at least this many times the target size
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on exchange height and width
@@ -63,18 +63,36 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     >>> read_scaled(np.zeros((40, 60, 3), np.uint8), size=(8, 8)).shape
     (8, 8, 3)
     """
-    if isinstance(source, (np.ndarray, Image.Image)):
-        return resize(read_image(source, color=color), size)
-    image = source if isinstance(source, OpenedImage) else OpenedImage(source)
-    decoded = _decode_jpeg(image.data, image.name, size, color)
-    if decoded is None:
-        pixels = read_image(image, color=color)
-        decoded = pixels, pixels.shape[:2]
-    pixels, full_size = decoded
+    pixels, full_size = decode_scaled(source, size=size, color=color)
     resized = resize(pixels, size)
-    if color == "rgb":
-        image.notify_decode(pixels, full_size, resized)
+    if isinstance(source, OpenedImage) and color == "rgb":
+        source.notify_decode(pixels, full_size, resized)
     return resized
+
+
+def decode_scaled(
+    source: Source, *, size: tuple[int, int], color: Color = "rgb"
+) -> tuple[Pixels, tuple[int, int]]:
+    """Decode one image at a scale that suffices to resize it to `size`.
+
+    A JPEG is scaled down, but stays at least one and a half times as large as `size` if it was. All
+    other images keep their size. Parameters and errors are those of `read_scaled`.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (h, w, 3) or (h, w, 1)
+        Upright.
+    full_size : (height, width)
+        Of the upright image before scaling, in pixels.
+    """
+    if not isinstance(source, (np.ndarray, Image.Image)):
+        image = source if isinstance(source, OpenedImage) else OpenedImage(source)
+        decoded = _decode_jpeg(image.data, image.name, size, color)
+        if decoded is not None:
+            return decoded
+        source = image
+    pixels = read_image(source, color=color)
+    return pixels, pixels.shape[:2]
 
 
 def _decode_jpeg(
@@ -98,7 +116,9 @@ def _decode_jpeg(
     except ValueError:  # damaged or unsupported: `read_image` decides
         return None
     if (transpose := UPRIGHT.get(exif)) is not None:
-        pixels = np.asarray(Image.fromarray(pixels.squeeze()).transpose(transpose))
+        flat = pixels.squeeze(2) if color == "gray" else pixels
+        pixels = np.asarray(Image.fromarray(flat).transpose(transpose))
+        pixels = pixels.reshape(*pixels.shape[:2], -1)
     full_size = header.height, header.width
     return pixels, full_size[::-1] if exif >= _FIRST_SIDEWAYS else full_size
 

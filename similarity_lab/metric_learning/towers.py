@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
 from similarity_lab.embedders import Embedded, Embedder, load_embedder
-from similarity_lab.embedders.base import Images, StreamingEmbedder, Vectors, as_sources
+from similarity_lab.embedders.base import Images, NetworkEmbedder, Vectors, as_sources
 from similarity_lab.embedders.keras_models import split_efficientnet_lite
 from similarity_lab.embedders.lite import weights_digest as packaged_digest
 from similarity_lab.embedders.loading import EmbedderSource
@@ -197,7 +197,7 @@ def as_tower(tower: TowerName | Tower) -> Tower:
     return TOWERS[tower]()
 
 
-class PixelEmbedder(StreamingEmbedder):
+class PixelEmbedder(NetworkEmbedder):
     """The pixels themselves, 0…255, as one flat vector."""
 
     def __init__(self, size: tuple[int, int], color: Color = "rgb") -> None:
@@ -211,7 +211,7 @@ class PixelEmbedder(StreamingEmbedder):
         return pixels.reshape(len(pixels), -1).astype(np.float32)
 
 
-class FrontEmbedder(StreamingEmbedder):
+class FrontEmbedder(NetworkEmbedder):
     """The first blocks of EfficientNet-Lite0, frozen; their activations as one flat vector.
 
     Parameters

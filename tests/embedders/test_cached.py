@@ -8,12 +8,12 @@ from sklearn.base import clone
 
 from similarity_lab import RelevanceScorer, read_image
 from similarity_lab.embedders import CachedEmbedder, embed_all
-from similarity_lab.embedders.base import StreamingEmbedder
+from similarity_lab.embedders.base import NetworkEmbedder
 from similarity_lab.errors import ImageError
 from similarity_lab.store import VectorStore
 
 
-class Counting(StreamingEmbedder):
+class Counting(NetworkEmbedder):
     """The mean colour; counts the images that it embeds."""
 
     def __init__(self, name="counting"):
@@ -133,7 +133,7 @@ def test_cached_embedder_resumes_an_interrupted_run(store, paths):
 def test_cached_embedder_that_falls_back_returns_vectors_of_one_runtime(store, paths):
     class FallingBack(Counting):
         def forward(self, pixels):
-            self.name = "fallback"
+            self._name = "fallback"
             return super().forward(pixels) + 1
 
     CachedEmbedder(Counting(), store).embed(paths[:200], progress=False)

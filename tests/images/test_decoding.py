@@ -1,9 +1,11 @@
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
+from similarity_lab import read_image
 from similarity_lab.errors import ImageError
 from similarity_lab.images.decoding import decoded_batches, map_ahead, readable
 
@@ -44,10 +46,11 @@ def test_map_ahead_raises_other_errors_and_stops_its_threads():
 
 def test_decoded_batches_without_unreadable_images(make_image):
     sources = [b"bad", *[np.asarray(make_image((9, 9, 9), i)) for i in range(4)], b"bad", b"bad"]
-    batches = list(decoded_batches(sources, (6, 5), "rgb", 3))
+    batches = list(decoded_batches(partial(read_image, size=(6, 5)), sources, 3))
     assert [indices for _, indices, _ in batches] == [[1, 2], [3, 4], []]
     assert [[index for index, _ in errors] for _, _, errors in batches] == [[0], [5], [6]]
-    assert [pixels.shape for pixels, _, _ in batches] == [(2, 6, 5, 3), (2, 6, 5, 3), (0, 6, 5, 3)]
+    shapes = [[pixels.shape for pixels in images] for images, _, _ in batches]
+    assert shapes == [[(6, 5, 3)] * 2, [(6, 5, 3)] * 2, []]
 
 
 def test_readable_reports_errors_by_position(make_image):

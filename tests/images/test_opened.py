@@ -1,5 +1,6 @@
 import hashlib
 import io
+from functools import partial
 
 import numpy as np
 import pytest
@@ -46,9 +47,8 @@ def test_opened_image_is_read_once(monkeypatch, tmp_path):
 
 def test_observer_is_called_on_read_decode_and_done():
     observer = Observer()
-    pixels, positions, errors = decode(
-        [OpenedImage(DATA, observer)], [0], (24, 32), "rgb", read_scaled
-    )
+    read = partial(read_scaled, size=(24, 32))
+    pixels, positions, errors = decode(read, [OpenedImage(DATA, observer)], [0])
     assert positions == [0] and errors == []
     height, width = read_image(DATA).shape[:2]
     assert observer.calls == [

@@ -80,6 +80,12 @@ def test_read_scaled_errors_equal_those_of_read_image(image, kind, tmp_path):
 
 def test_read_scaled_of_tiny_images():
     assert read_scaled(jpeg(Image.new("RGB", (1, 1), "red")), size=(5, 4)).shape == (5, 4, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for size in [(1, 1), (1, 30)]:
+        rotated = jpeg(Image.new("RGB", size, "red"), exif=exif)
+        for color, channels in [("rgb", 3), ("gray", 1)]:
+            assert read_scaled(rotated, size=(5, 4), color=color).shape == (5, 4, channels)
     thin = np.zeros((1, 900, 3), np.uint8)
     assert read_scaled(thin, size=(5, 4), color="gray").shape == (5, 4, 1)
 

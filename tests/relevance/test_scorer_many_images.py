@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.embedders.base import StreamingEmbedder
+from similarity_lab.embedders.base import NetworkEmbedder
 from similarity_lab.samples import load_image
 from similarity_lab.store import VectorStore
 
@@ -49,7 +49,7 @@ def write_site(folder, count):
     return bad
 
 
-class Colors(StreamingEmbedder):
+class Colors(NetworkEmbedder):
     """Mean colours of four by four fields."""
 
     def __init__(self):
