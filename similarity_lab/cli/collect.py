@@ -59,7 +59,7 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--parallel",
         type=int,
-        default=4,
+        default=32,
         metavar="N",
         help="sites crawled at the same time (default %(default)s)",
     )

@@ -1,10 +1,8 @@
 """Collect the images of many sites: a folder per site, a table of sites, a table of images."""
 
-import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -25,8 +23,8 @@ from similarity_lab.errors import (
     one_line,
 )
 from similarity_lab.sites import ORIGINS, Site
-from similarity_lab.web.crawler.job import Job
-from similarity_lab.web.crawler.process import CrawlInterrupted, OnProgress, run_crawl
+from similarity_lab.web.crawler.job import CrawlOptions, Job
+from similarity_lab.web.crawler.process import CrawlerProcess
 from similarity_lab.web.folder import (
     COLLECTED_IMAGE_COLUMNS,
     delete_cache,
@@ -99,7 +97,7 @@ def collect(
     out_dir: str | PathLike[str],
     *,
     limits: Limits | None = None,
-    parallel: int = 4,
+    parallel: int = 32,
     allow: Names[str] = (),
     throttle: bool = True,
     render: Literal["never", "auto", "always"] = "never",
@@ -110,16 +108,18 @@ def collect(
 ) -> Collection:
     """Collect the images of websites.
 
-    Each site is crawled in a process of its own, which stays on the site's registered domain
+    Sites are crawled side by side in one process, which stays on each site's registered domain
     (images may lie elsewhere), obeys robots.txt and its crawl delay, and reaches only the public
-    internet. A repeated call resumes: finished sites are not requested again.
+    internet. A site that fails or crashes the process does not affect the others. A repeated call
+    resumes: finished sites are not requested again.
 
     Parameters
     ----------
     sites : str, iterable of str, mapping of name to URL, DataFrame or path of a CSV file
         A table has a column url and optionally name. Without a scheme, ``http://`` is assumed.
     out_dir : path
-        Gets a folder per site; nothing is written elsewhere.
+        Gets a folder per site, and the logs of the crawler in ``.crawler``; nothing is written
+        elsewhere.
     limits : Limits, optional
         Limits per site.
     parallel : int
@@ -181,13 +181,16 @@ def collect(
         raise InputError("no URLs to collect; pass at least one")
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
-    settings = (limits or Limits(), tuple(sorted(allow)), throttle, user_agent, render, verify)
+    options = CrawlOptions(
+        limits or Limits(), tuple(sorted(allow)), throttle, user_agent, render, verify
+    )
     # A site's folder is not resolved: nothing is written through a symbolic link
     jobs = {
-        index: Job(url, out.resolve() / folder_name(url), *settings)
+        index: Job(url, out.resolve() / folder_name(url))
         for index, url in _accepted_urls(rows, allow).items()
     }
-    for index, outcome in _run_jobs(jobs, parallel, refresh=refresh, progress=progress):
+    outcomes = _run_jobs(jobs, out, options, parallel, refresh=refresh, progress=progress)
+    for index, outcome in outcomes:
         rows[index] |= outcome
     counts = [name for name in COLLECTION_COLUMNS if name.startswith("n_")]
     table = pd.DataFrame(rows, columns=COLLECTION_COLUMNS)
@@ -252,53 +255,68 @@ def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
 
 
 def _run_jobs(
-    jobs: dict[int, Job], parallel: int, *, refresh: bool, progress: bool
+    jobs: dict[int, Job],
+    out: Path,
+    options: CrawlOptions,
+    parallel: int,
+    *,
+    refresh: bool,
+    progress: bool,
 ) -> Iterator[tuple[int, dict]]:
-    """Yield the outcome of each job when it ends; stop all crawls when interrupted."""
-    stop = threading.Event()
-    counts: dict[int, tuple[int, int]] = {}
+    """Yield the columns of each job's row when it ends; stop all crawls when interrupted."""
+    counts: dict[Path, tuple[int, int]] = {}
+    running: dict[Path, tuple[int, float]] = {}  # index and time of the start
     bar = tqdm(total=len(jobs), desc="collecting", unit="site", disable=not progress)
 
-    def run(index: int) -> dict:
-        def on_progress(pages: int, images: int) -> None:
-            counts[index] = pages, images
-            pages, images = map(sum, zip(*counts.copy().values(), strict=True))
-            bar.set_postfix(pages=pages, images=images)
+    def on_progress(job: Job, n_pages: int, n_images: int) -> None:
+        counts[job.folder] = n_pages, n_images
+        pages, images = map(sum, zip(*counts.values(), strict=True))
+        bar.set_postfix(pages=pages, images=images)
 
-        return _run_job(jobs[index], on_progress, stop, refresh=refresh)
-
-    pool = ThreadPoolExecutor(parallel, thread_name_prefix="collect")
-    futures = {pool.submit(run, index): index for index in jobs}
-    try:
-        for future in as_completed(futures):
+    waiting = iter(jobs.items())
+    process = CrawlerProcess(out.resolve(), options, parallel=parallel, on_progress=on_progress)
+    with bar, process:
+        while True:
+            while process.has_room and (next_job := next(waiting, None)) is not None:
+                index, job = next_job
+                outcome = _safely(_prepare, job, options, refresh=refresh)
+                if outcome is None:
+                    running[job.folder] = index, time.monotonic()
+                    process.start(job)
+                else:
+                    bar.update()
+                    yield index, outcome
+            if not running:
+                return
+            job, failure = process.wait()
+            index, start = running.pop(job.folder)
             bar.update()
-            yield futures[future], future.result()
-    finally:  # also on KeyboardInterrupt
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-        bar.close()
+            yield index, _safely(_finish, job, options, failure, time.monotonic() - start) or {}
 
 
-def _run_job(job: Job, on_progress: OnProgress, stop: threading.Event, *, refresh: bool) -> dict:
-    """Return the columns of a site's row."""
+def _safely(step: Callable[..., dict | None], job: Job, *args: Any, **options: Any) -> dict | None:  # noqa: ANN401
+    """Return the result of a step on a site's folder; if it fails, a row that says why."""
     try:
-        prepare_folder(job.folder, job.url)
-        marker = read_marker(job.folder) or {}
-        is_same = marker.get("settings") == _settings(job)
-        if is_same and marker.get("complete") and not refresh:
-            row = _finished_row(job.folder, marker)
-            if row is not None:
-                return row
-        if "settings" in marker and not is_same:
-            forget_left_out(job.folder)
-        return _crawl(job, on_progress, stop)
-    except CrawlInterrupted:
-        return {"crawl_status": "failed", "reason": "Interrupted; call again to resume"}
+        return step(job, *args, **options)
     except (CollectedFolderError, OSError) as error:
         return {"crawl_status": "failed", "reason": str(error)}
     except (ValueError, TypeError, KeyError) as error:  # logs that our crawler did not write
         reason = f"Damaged logs in {job.folder / 'crawl'}; delete them ({one_line(error)})"
         return {"crawl_status": "failed", "reason": reason}
+
+
+def _prepare(job: Job, options: CrawlOptions, *, refresh: bool) -> dict | None:
+    """Prepare a site's folder; return its row if the site is collected already."""
+    prepare_folder(job.folder, job.url)
+    marker = read_marker(job.folder) or {}
+    is_same = marker.get("settings") == _settings(options)
+    if is_same and marker.get("complete") and not refresh:
+        row = _finished_row(job.folder, marker)
+        if row is not None:
+            return row
+    if "settings" in marker and not is_same:
+        forget_left_out(job.folder)
+    return None
 
 
 def _finished_row(folder: Path, marker: dict) -> dict | None:
@@ -311,15 +329,13 @@ def _finished_row(folder: Path, marker: dict) -> dict | None:
     return {**counts, **outcome, "folder": str(folder)}
 
 
-def _settings(job: Job) -> dict[str, Any]:
+def _settings(options: CrawlOptions) -> dict[str, Any]:
     """Return what the result depends on, as JSON returns it."""
-    settings = asdict(job) | {"allow": list(job.allow)}
-    return {name: value for name, value in settings.items() if name not in ("url", "folder")}
+    return asdict(options) | {"allow": list(options.allow)}
 
 
-def _crawl(job: Job, on_progress: OnProgress, stop: threading.Event) -> dict:
-    start = time.monotonic()
-    failure = run_crawl(job, on_progress, stop)
+def _finish(job: Job, options: CrawlOptions, failure: str, seconds: float) -> dict:
+    """Write the tables of a site that was crawled; return its row."""
     images, pages = write_tables(job.folder)
     outcome = read_outcome(job.folder)
     crawl_status, reason = _verdict(outcome, failure, images)
@@ -332,8 +348,8 @@ def _crawl(job: Job, on_progress: OnProgress, stop: threading.Event) -> dict:
         "reason": reason,
         "complete": complete,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - start, 2),
-        "settings": _settings(job),
+        "seconds": round(seconds, 2),
+        "settings": _settings(options),
         "version": __version__,
     }
     write_marker(job.folder, marker)

@@ -7,7 +7,8 @@
         images/          the images, named by their content
         images.parquet   a row per image that the pages name: kept or not, why, from where
         pages.parquet    a row per page
-        crawl/           logs of the crawl: images.jsonl, pages.jsonl, connects.jsonl, scrapy.log
+        crawl/           logs of the crawl: images.jsonl, pages.jsonl
+    <out_dir>/.crawler/  logs of the crawler's process: connects.jsonl, scrapy.log
 """
 
 import hashlib

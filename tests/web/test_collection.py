@@ -14,6 +14,7 @@ from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import IMAGE_MARKUPS, IN_PAGE
 from similarity_lab.sites import ORIGIN_COLUMNS
 from similarity_lab.web import Limits, collect
+from similarity_lab.web.crawler.process import LOGS
 
 from .conftest import LIMITS
 from .shops import HTML, noise
@@ -143,11 +144,10 @@ def test_cache_of_a_complete_crawl_is_deleted(crawl):
 def test_canary_is_never_contacted(crawl):
     assert crawl.canary.requests == []
     contacted = set()
-    for log in crawl.out.glob("*/crawl/connects.jsonl"):
-        for line in log.read_text().splitlines():
-            address = json.loads(line)["address"]
-            host, port = re.fullmatch(r"\('([^']+)', (\d+)\)", address).groups()
-            contacted.add(f"{host}:{port}")
+    for line in (crawl.out / LOGS / "connects.jsonl").read_text().splitlines():
+        address = json.loads(line)["address"]
+        host, port = re.fullmatch(r"\('([^']+)', (\d+)\)", address).groups()
+        contacted.add(f"{host}:{port}")
     assert contacted == set(crawl.allow)
 
 

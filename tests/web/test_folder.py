@@ -9,6 +9,8 @@ from similarity_lab.errors import CollectedFolderError
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
 from similarity_lab.web import collect
+from similarity_lab.web.crawler.job import Job
+from similarity_lab.web.crawler.process import CrawlerProcess
 from similarity_lab.web.folder import (
     folder_name,
     forget_left_out,
@@ -144,7 +146,9 @@ def test_damaged_log_fails_only_that_site(tmp_path, monkeypatch):
     prepare_folder(folder, "http://shop.example/")
     row = {"url": "a", "crawl_status": "kept", "path": "x", "sha256": "s", "width": "wide"}
     write_log(folder, [row])
-    monkeypatch.setattr("similarity_lab.web.collection.run_crawl", lambda *_: "")
+    job = Job("http://shop.example/", folder)
+    monkeypatch.setattr(CrawlerProcess, "start", lambda crawler, job: None)
+    monkeypatch.setattr(CrawlerProcess, "wait", lambda crawler: (job, ""))
     table = collect(["shop.example", "http://10.0.0.1"], tmp_path, progress=False).table
     assert table["crawl_status"].to_list() == ["failed", "refused"]
     assert "Damaged logs in " in table.loc[0, "reason"]

@@ -21,11 +21,11 @@ class JsonCacheStorage:
     """A storage for Scrapy's HTTP cache: a JSON file and a body per response."""
 
     def __init__(self, settings: BaseSettings) -> None:
-        self.folder = Path(settings["HTTPCACHE_DIR"])
         self.seconds = settings.getint("HTTPCACHE_EXPIRATION_SECS")
 
     def open_spider(self, spider: Spider) -> None:
-        """Take the request fingerprinter of the crawler."""
+        """Use the folder of the spider's site."""
+        self.folder: Path = spider.job.folder / "crawl" / "cache"  # type: ignore[attr-defined]
         self.fingerprinter: Any = spider.crawler.request_fingerprinter
         self.folder.mkdir(parents=True, exist_ok=True)
 

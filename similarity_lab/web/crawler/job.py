@@ -1,6 +1,7 @@
-"""The job of a crawler's process, and the logs it writes: JSON, one object per line."""
+"""What the crawler's process is told and what it reports: JSON, one object per line."""
 
 import json
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -8,16 +9,13 @@ from similarity_lab.web.policy.limits import Limits
 
 
 @dataclass(frozen=True)
-class Job:
-    """One site to crawl.
+class CrawlOptions:
+    """How sites are crawled: the first line that the crawler's process reads.
 
     Attributes
     ----------
-    url : str
-        The first page.
-    folder : Path
-        The only place that is written to.
     limits : Limits
+        Per site.
     allow : tuple of str
         ``host:port`` that may be contacted although not on the public internet.
     throttle : bool
@@ -29,8 +27,6 @@ class Job:
         Require a trusted certificate.
     """
 
-    url: str
-    folder: Path
     limits: Limits = field(default_factory=Limits)
     allow: tuple[str, ...] = ()
     throttle: bool = True
@@ -39,21 +35,48 @@ class Job:
     verify: bool = True
 
     def to_json(self) -> str:
+        """Return the options on one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> "CrawlOptions":
+        """Read what `to_json` wrote."""
+        fields = json.loads(line)
+        return cls(
+            **fields | {"limits": Limits(**fields["limits"]), "allow": tuple(fields["allow"])}
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One site to crawl: any further line that the crawler's process reads.
+
+    Attributes
+    ----------
+    url : str
+        The first page.
+    folder : Path
+        The only place that is written to for this site; what the process reports names it.
+    """
+
+    url: str
+    folder: Path
+
+    def to_json(self) -> str:
         """Return the job on one line."""
-        return json.dumps({**asdict(self), "folder": str(self.folder)})
+        return json.dumps({"url": self.url, "folder": str(self.folder)})
 
     @classmethod
     def from_json(cls, line: str) -> "Job":
         """Read what `to_json` wrote."""
         fields = json.loads(line)
-        return cls(
-            **{
-                **fields,
-                "folder": Path(fields["folder"]),
-                "limits": Limits(**fields["limits"]),
-                "allow": tuple(fields["allow"]),
-            }
-        )
+        return cls(fields["url"], Path(fields["folder"]))
+
+
+def report(event: dict) -> None:
+    """Write an event on standard output, for the parent process."""
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
 
 
 def read_log(path: Path) -> list[dict]:

@@ -1,24 +1,20 @@
-"""The crawler's limit on memory."""
+"""The memory that a process needs now."""
 
 import resource
+import sys
 from pathlib import Path
-
-from scrapy.extensions.memusage import MemoryUsage
 
 _STATM = Path("/proc/self/statm")
 
 
-class CurrentMemoryUsage(MemoryUsage):
-    """Scrapy's memory limit, applied to the current size instead of the peak.
+def resident_bytes() -> int:
+    """Return the resident memory of this process in bytes; its peak where the system does not tell.
 
-    On Linux a process inherits the peak of its parent, so crawls started from a notebook with a
-    large model would end before their first page.
+    On Linux a process inherits the peak of its parent, so a crawler that is started from a notebook
+    with a large model would seem to need as much.
     """
-
-    def get_virtual_size(self) -> int:
-        """Return the resident memory in bytes; the peak where the system does not tell."""
-        try:
-            pages = int(_STATM.read_text().split()[1])
-        except OSError:
-            return int(super().get_virtual_size())
-        return pages * resource.getpagesize()
+    try:
+        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 1024 * peak

@@ -41,7 +41,7 @@ class PolicyMiddleware:
         if limit := self.spider.exhausted_limit(finding_pages=kind == "page"):
             raise IgnoreRequest(f"Not requested: {limit}")
         try:
-            check_url(request.url, self.spider.job.allow)
+            check_url(request.url, self.spider.options.allow)
         except UrlError as error:
             raise IgnoreRequest(f"Refused: {error}") from None
         if kind in ("page", "sitemap") and not request.meta.get("first"):

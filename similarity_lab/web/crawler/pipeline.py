@@ -131,6 +131,10 @@ class ImageStore:
         }
         self._log.write(json.dumps(row) + "\n")
 
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
     def save(self, candidate: Candidate, body: bytes) -> None:
         """Store an image that came with its page, in a ``data:`` URL."""
         try:
@@ -163,7 +167,7 @@ class ImagePipeline(FilesPipeline):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "ImagePipeline":
         """Return a pipeline that writes to the spider's folder."""
-        return cls(crawler.settings["FILES_STORE"], crawler=crawler)
+        return cls(crawler.spider.job.folder, crawler=crawler)  # type: ignore[union-attr]
 
     def open_spider(self) -> None:  # type: ignore[override]
         """Take the image store of the spider."""

@@ -1,7 +1,6 @@
 """Crawl one site: first its pages, then, once all are known, the images, best first."""
 
 import json
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import cast
@@ -20,7 +19,7 @@ from similarity_lab.errors import BrowserError, InputError, one_line
 from similarity_lab.files import atomic_write
 from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.frontier import ImageFrontier
-from similarity_lab.web.crawler.job import Job
+from similarity_lab.web.crawler.job import CrawlOptions, Job, report
 from similarity_lab.web.crawler.pipeline import Candidate, ImageStore
 from similarity_lab.web.crawler.reasons import explain, is_forbidden_by_robots
 from similarity_lab.web.html.images import PRIORITY, FoundImage, find_images, skip_reason
@@ -38,15 +37,15 @@ class SiteSpider(scrapy.Spider):
     name = "site"
     browser: Browser
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, options: CrawlOptions) -> None:
         super().__init__()
-        self.job, self.limits = job, job.limits
+        self.job, self.options, self.limits = job, options, options.limits
         self.site = site_key(job.url)
         self.n_requested = self.n_bytes = self.n_read = self.n_sitemaps = self.n_empty = 0
         self.robots_failures: dict[str, str] = {}
         self.delays: dict[str, float] = {}
         self.limit_reached = self.first_page_failure = self.browser_failure = ""
-        self.images = ImageStore(job.folder, job.folder / "crawl" / "images.jsonl", job.limits)
+        self.images = ImageStore(job.folder, job.folder / "crawl" / "images.jsonl", self.limits)
         self.frontier = ImageFrontier(self.images)
         self._page_log = (job.folder / "crawl" / "pages.jsonl").open(
             "w", encoding="utf-8", buffering=1
@@ -56,9 +55,9 @@ class SiteSpider(scrapy.Spider):
         self._start_time, self._report_time = time.monotonic(), 0.0
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler, job: Job) -> "SiteSpider":
+    def from_crawler(cls, crawler: Crawler, job: Job, options: CrawlOptions) -> "SiteSpider":
         """Return a spider that is connected to the crawler's signals."""
-        spider = cls(job)
+        spider = cls(job, options)
         spider._set_crawler(crawler)
         crawler.signals.connect(spider.on_robots_txt, signals.robots_parsed)
         crawler.signals.connect(spider.set_delay, signals.request_reached_downloader)
@@ -66,7 +65,9 @@ class SiteSpider(scrapy.Spider):
         crawler.signals.connect(spider.on_error, signals.spider_error)
         crawler.signals.connect(spider.request_images, signals.spider_idle)
         crawler.signals.connect(spider.on_close, signals.spider_closed)
-        spider.browser = Browser(crawler, job.limits.request_seconds, 4 * job.limits.page_bytes)
+        spider.browser = Browser(
+            crawler, spider.limits.request_seconds, 4 * spider.limits.page_bytes
+        )
         crawler.signals.connect(spider.browser.stop, signals.engine_stopped)
         return spider
 
@@ -161,7 +162,7 @@ class SiteSpider(scrapy.Spider):
 
     async def _render(self, response: TextResponse) -> tuple[bytes | str, str]:
         """Return a page, rendered by the browser if the job says so, and why that failed."""
-        render = self.job.render
+        render = self.options.render
         if render == "never" or (render == "auto" and not needs_browser(response.body)):
             return response.body, ""
         try:
@@ -257,7 +258,7 @@ class SiteSpider(scrapy.Spider):
 
     def request_images(self) -> None:
         """When idle: request the next images, as many as may still be kept."""
-        batch = self.frontier.next_batch(8 if self.job.throttle else 64)
+        batch = self.frontier.next_batch(8 if self.options.throttle else 64)
         if batch:
             meta = {"kind": "batch", "dont_cache": True}
             request = Request(
@@ -272,14 +273,13 @@ class SiteSpider(scrapy.Spider):
 
     # Progress and outcome ---------------------------------------------------------------------
 
-    def report_progress(self, *, last: bool = False) -> None:
+    def report_progress(self) -> None:
         """Write the progress to standard output, a few times per second at most."""
         now = time.monotonic()
-        if last or now - self._report_time > _REPORT_INTERVAL:
+        if now - self._report_time > _REPORT_INTERVAL:
             self._report_time = now
             counts = {"pages": self.n_read, "images": self.images.n_kept}
-            sys.stdout.write(json.dumps(counts) + "\n")
-            sys.stdout.flush()
+            report({"folder": str(self.job.folder), **counts})
 
     def on_close(self, reason: str) -> None:
         """Log the images that were not fetched, and the outcome."""
@@ -292,9 +292,10 @@ class SiteSpider(scrapy.Spider):
             "finished": reason == "finished",
             "reason": self.first_page_failure or self.limit_reached or self.browser_failure,
             "reached": self.n_read > 0,
-            "needs_browser": self.job.render == "never" and 2 * self.n_empty > self.n_read,
+            "needs_browser": self.options.render == "never" and 2 * self.n_empty > self.n_read,
         }
         path = self.job.folder / "crawl" / "outcome.json"
         with atomic_write(path) as part:
             part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
-        self.report_progress(last=True)
+        self._page_log.close()
+        self.images.close()

@@ -1,29 +1,37 @@
-"""The crawler's process, ``python -m similarity_lab.web.crawler.worker``; reads a `Job` on stdin.
+"""The crawler's process, ``python -m similarity_lab.web.crawler.worker``: many sites, one reactor.
 
-A separate process, because Twisted's reactor starts once per process and not at all beside
-Jupyter's event loop, and because untrusted input is better parsed where nothing else runs.
+Reads `CrawlOptions`, then a `Job` per line, on standard input; writes progress and outcomes on
+standard output. A separate process, because Twisted's reactor starts once per process and not at
+all beside Jupyter's event loop, and because untrusted input is better parsed where nothing else
+runs.
 """
 
+import asyncio
 import logging
 import os
 import sys
 import threading
+from pathlib import Path
 
-from scrapy.crawler import AsyncCrawlerProcess
+from scrapy.crawler import AsyncCrawlerProcess, Crawler
 
-from similarity_lab.web.crawler.job import Job
+from similarity_lab.errors import one_line
+from similarity_lab.web.crawler.job import CrawlOptions, Job, report
+from similarity_lab.web.crawler.memory import resident_bytes
 from similarity_lab.web.crawler.spider import SiteSpider
 from similarity_lab.web.policy.ssrf import restrict_process, restrict_reactor
 
 _PACKAGE = "similarity_lab.web.crawler"
+_GRACE = 30.0  # seconds beyond a site's limit, at which it ends by itself, for what is in progress
+_SIGN_OF_LIFE = 2.0  # seconds
+_RETIREMENT_BYTES, _MAX_BYTES = 2**30, 2 * 2**30  # of memory: no further sites; no crawls
 
 
-def scrapy_settings(job: Job) -> dict[str, object]:
-    """Return Scrapy's settings for a job; features that are not needed are off."""
-    limits = job.limits
-    crawl = job.folder / "crawl"
+def scrapy_settings(options: CrawlOptions) -> dict[str, object]:
+    """Return Scrapy's settings; features that are not needed are off."""
+    limits = options.limits
     return {
-        "USER_AGENT": job.user_agent,
+        "USER_AGENT": options.user_agent,
         "ROBOTSTXT_OBEY": True,
         "ROBOTSTXT_USER_AGENT": "similarity_lab",
         # No remote control, no cookies, no proxies
@@ -32,7 +40,7 @@ def scrapy_settings(job: Job) -> dict[str, object]:
         "COOKIES_ENABLED": False,
         "HTTPPROXY_ENABLED": False,
         "DOWNLOAD_HANDLERS": {"file": None, "ftp": None, "s3": None},
-        "DOWNLOAD_VERIFY_CERTIFICATES": job.verify,
+        "DOWNLOAD_VERIFY_CERTIFICATES": options.verify,
         "REFERRER_POLICY": "strict-origin-when-cross-origin",
         "DOWNLOADER_MIDDLEWARES": {
             "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
@@ -42,12 +50,10 @@ def scrapy_settings(job: Job) -> dict[str, object]:
             f"{_PACKAGE}.middleware.PolicyMiddleware": 50,
         },
         "ITEM_PIPELINES": {f"{_PACKAGE}.pipeline.ImagePipeline": 1},
-        "FILES_STORE": str(job.folder),
         "MEDIA_ALLOW_REDIRECTS": True,
         # An unfinished crawl resumes from here
         "HTTPCACHE_ENABLED": True,
         "HTTPCACHE_STORAGE": f"{_PACKAGE}.cache.JsonCacheStorage",
-        "HTTPCACHE_DIR": str(crawl / "cache"),
         "HTTPCACHE_EXPIRATION_SECS": 24 * 3600,
         "HTTPCACHE_IGNORE_HTTP_CODES": [*range(400, 600)],
         # Breadth first
@@ -55,50 +61,101 @@ def scrapy_settings(job: Job) -> dict[str, object]:
         "DEPTH_PRIORITY": 1,
         "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
         # Politeness
-        "AUTOTHROTTLE_ENABLED": job.throttle,
+        "AUTOTHROTTLE_ENABLED": options.throttle,
         "AUTOTHROTTLE_START_DELAY": 0.5,
         "AUTOTHROTTLE_MAX_DELAY": 30,
         "AUTOTHROTTLE_TARGET_CONCURRENCY": 2.0,
-        "CONCURRENT_REQUESTS": 8 if job.throttle else 32,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": 4 if job.throttle else 16,
+        "CONCURRENT_REQUESTS": 8 if options.throttle else 32,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 4 if options.throttle else 16,
         "RETRY_TIMES": 1,
         # Limits on what a server can cause
         "DOWNLOAD_TIMEOUT": limits.request_seconds,
         "DOWNLOAD_MAXSIZE": limits.page_bytes,
         "DNS_TIMEOUT": min(10.0, limits.request_seconds),
+        "REACTOR_THREADPOOL_MAXSIZE": 32,  # for DNS
         "REDIRECT_MAX_TIMES": limits.redirects,
+        # The process serves many sites: what is done per site costs
         "EXTENSIONS": {
+            "scrapy.extensions.corestats.CoreStats": None,
+            "scrapy.extensions.logcount.LogCount": None,
             "scrapy.extensions.memusage.MemoryUsage": None,
-            f"{_PACKAGE}.memory.CurrentMemoryUsage": 0,
         },
-        "MEMUSAGE_LIMIT_MB": 2048,
-        "MEMUSAGE_CHECK_INTERVAL_SECONDS": 2.0,
-        "LOG_FILE": str(crawl / "scrapy.log"),
-        "LOG_FILE_APPEND": False,
+        "CONCURRENT_ITEMS": 1,  # Scrapy starts this many tasks per response
+        "STATS_CLASS": "scrapy.statscollectors.DummyStatsCollector",
+        "LOG_FILE": "scrapy.log",
         "LOG_LEVEL": "WARNING",
         "LOGSTATS_INTERVAL": 0,
-        "STATS_DUMP": False,
     }
 
 
+class SiteRunner:
+    """Crawls sites side by side, and reports what becomes of them."""
+
+    def __init__(self, process: AsyncCrawlerProcess, options: CrawlOptions) -> None:
+        self.process, self.options = process, options
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, job: Job) -> None:
+        """Start to crawl a site."""
+        task = asyncio.get_running_loop().create_task(self._run(job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, job: Job) -> None:
+        """Crawl a site; however that fails, other sites go on."""
+        seconds = self.options.limits.seconds
+        crawler = Crawler(SiteSpider, self.process.settings)
+        failure = ""
+        try:
+            crawl = self.process.crawl(crawler, job=job, options=self.options)
+            done, _ = await asyncio.wait({crawl}, timeout=seconds + _GRACE)
+            if not done:
+                failure = f"Limit of {seconds:g} seconds reached"
+                crawl.cancel()
+            elif error := crawl.exception():
+                raise error
+        except Exception as error:  # of any class
+            logging.getLogger(__name__).exception("Crawling %s failed", job.url)
+            failure = f"Crawler failed: {one_line(error)}"
+        report({"folder": str(job.folder), "finished": failure})
+
+    async def watch(self) -> None:
+        """Tell the parent that this process responds; watch the memory that it needs."""
+        while True:
+            n_bytes = resident_bytes()
+            if n_bytes > _MAX_BYTES:
+                if len(self._tasks) > 1:  # any of them may need it: the parent finds out
+                    sys.stderr.write(f"Limit of {_MAX_BYTES:,} bytes of memory reached\n")
+                    sys.stderr.flush()
+                    os._exit(1)
+                for crawler in self.process.crawlers:
+                    await crawler.engine.close_spider_async(reason="limit of memory")
+            report({"is_retiring": True} if n_bytes > _RETIREMENT_BYTES else {})
+            await asyncio.sleep(_SIGN_OF_LIFE)
+
+
 def main() -> None:
-    """Crawl one site."""
-    job = Job.from_json(sys.stdin.readline())
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-    process = AsyncCrawlerProcess(scrapy_settings(job))
+    """Crawl the sites that standard input names, until it is closed."""
+    options = CrawlOptions.from_json(sys.stdin.readline())
+    process = AsyncCrawlerProcess(scrapy_settings(options))
     # Our log has the outcome of each image; the pipeline would write a traceback for each failure
     logging.getLogger("scrapy.pipelines").setLevel(logging.CRITICAL)
     from twisted.internet import reactor
 
-    restrict_reactor(reactor, job.allow)
-    restrict_process(job.allow, job.folder / "crawl" / "connects.jsonl")
-    process.crawl(SiteSpider, job=job)
-    process.start()
+    restrict_reactor(reactor, options.allow)
+    restrict_process(options.allow, Path("connects.jsonl"))
+    runner = SiteRunner(process, options)
+    loop = asyncio.get_event_loop()
+    watching = loop.create_task(runner.watch())
+    threading.Thread(target=_read_jobs, args=(loop, runner), daemon=True).start()
+    process.start(stop_after_crawl=False)
+    watching.cancel()
 
 
-def _exit_with_parent() -> None:
-    """Exit when standard input is closed: the parent process is gone."""
-    sys.stdin.read()
+def _read_jobs(loop: asyncio.AbstractEventLoop, runner: SiteRunner) -> None:
+    """Start the jobs that the parent sends; exit when it is gone."""
+    for line in sys.stdin:
+        loop.call_soon_threadsafe(runner.start, Job.from_json(line))
     os._exit(1)
 
 

@@ -12,22 +12,23 @@ from scrapy.settings import Settings
 from scrapy.utils.request import RequestFingerprinter
 
 from similarity_lab.web.crawler.cache import JsonCacheStorage
+from similarity_lab.web.crawler.job import Job
 
 REQUEST = Request("https://shop.example/a")
 
 
 @pytest.fixture
-def spider():
-    return SimpleNamespace(crawler=SimpleNamespace(request_fingerprinter=RequestFingerprinter()))
+def spider(tmp_path):
+    crawler = SimpleNamespace(request_fingerprinter=RequestFingerprinter())
+    return SimpleNamespace(crawler=crawler, job=Job("https://shop.example/", tmp_path))
 
 
 @pytest.fixture
-def open_storage(tmp_path, spider):
-    """Return a function that opens the cache in `tmp_path`."""
+def open_storage(spider):
+    """Return a function that opens the cache."""
 
     def open_storage(seconds=60):
-        settings = {"HTTPCACHE_DIR": str(tmp_path), "HTTPCACHE_EXPIRATION_SECS": seconds}
-        storage = JsonCacheStorage(Settings(settings))
+        storage = JsonCacheStorage(Settings({"HTTPCACHE_EXPIRATION_SECS": seconds}))
         storage.open_spider(spider)
         return storage
 

@@ -24,8 +24,8 @@ from twisted.python.failure import Failure
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits, collect
-from similarity_lab.web.crawler.job import Job
-from similarity_lab.web.crawler.process import CrawlInterrupted, run_crawl
+from similarity_lab.web.crawler.job import CrawlOptions, Job
+from similarity_lab.web.crawler.process import CrawlerProcess, CrawlInterrupted
 from similarity_lab.web.crawler.spider import SiteSpider
 from similarity_lab.web.crawler.worker import scrapy_settings
 from similarity_lab.web.folder import folder_name, prepare_folder, write_tables
@@ -137,14 +137,28 @@ def test_interrupted_crawl_resumes(tmp_path):
     files |= {f"/{n}.jpg": noise(n) for n in range(n_pages)}
     limits = Limits(depth=n_pages - 1, seconds=20)
     with serve(files) as server:
-        job = Job(server.url + "/", tmp_path / "site", limits, (server.endpoint,), throttle=False)
+        job = Job(server.url + "/", tmp_path / "site")
+        options = CrawlOptions(limits, (server.endpoint,), throttle=False)
         prepare_folder(job.folder, job.url)
         stop = threading.Event()
+
+        def run_crawl():
+            def on_progress(job, pages, images):
+                if pages > 1:
+                    stop.set()
+
+            with CrawlerProcess(
+                tmp_path, options, parallel=1, on_progress=on_progress, is_stopped=stop.is_set
+            ) as crawler:
+                crawler.start(job)
+                return crawler.wait()
+
         with pytest.raises(CrawlInterrupted):
-            run_crawl(job, lambda pages, images: pages > 1 and stop.set(), stop)
+            run_crawl()
         assert 2 < len(server.requests) < n_pages + 3
         write_tables(job.folder)  # readable at any time
-        assert run_crawl(job, lambda pages, images: None, threading.Event()) == ""
+        stop.is_set = lambda: False
+        assert run_crawl() == (job, "")
         images, _ = write_tables(job.folder)
         counts = Counter(server.requests)
         outcome = json.loads((job.folder / "crawl" / "outcome.json").read_text())
@@ -157,8 +171,8 @@ def test_interrupted_crawl_resumes(tmp_path):
 def test_page_on_which_the_spider_fails_is_listed(tmp_path):
     job = Job("http://shop.example/", tmp_path)
     prepare_folder(tmp_path, job.url)
-    crawler = get_crawler(SiteSpider, scrapy_settings(job))
-    spider = SiteSpider.from_crawler(crawler, job)
+    crawler = get_crawler(SiteSpider, scrapy_settings(CrawlOptions()))
+    spider = SiteSpider.from_crawler(crawler, job, CrawlOptions())
     request = Request(job.url, meta={"first": True, "kind": "page"})
     response = Response(job.url, request=request)
     crawler.signals.send_catch_log(
