@@ -70,8 +70,9 @@ def load_embedder(
         Also embed centred squares of each image, whose sides are these shares of its shorter side,
         each above 0 and below 1. The vector is then the average of unit vectors of the whole image
         and of the crops, scaled to unit length, and the name contains the shares in per cent. All
-        views come from one decode, at the scale that the smallest crop needs. Each crop costs one
-        more call of the network.
+        views come from one decode, at the scale that the smallest crop needs; `input_size` is then
+        the size of an image of which no view is enlarged. Each crop costs one more run of the
+        network.
 
     Raises
     ------

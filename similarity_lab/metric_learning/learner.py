@@ -610,7 +610,8 @@ def _saved_base(tower: Tower, name: str, embedder: Embedder | None) -> Embedder:
     if vector_space(base.name) != vector_space(name):
         raise SavedFolderError(
             f"the learner was trained on the vectors of {name!r}, not on those of {base.name!r}; "
-            "weights, preprocessing or precision differ"
+            "weights, preprocessing, views or precision differ; pass the embedder: "
+            "MetricLearner.load(folder, embedder=…)"
         )
     return base
 

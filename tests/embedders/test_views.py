@@ -1,6 +1,7 @@
 """Vectors of several views and of several networks."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -198,6 +199,16 @@ def test_views_of_any_embedder(stub, images):
         for vector, image in zip(vectors, images, strict=True):
             views = [read_image(view, size=8).mean((0, 1)) for view in (image, centre(image, 0.5))]
             np.testing.assert_allclose(vector, unit(unit(views[0]) + unit(views[1])), atol=1e-5)
+
+
+def test_views_need_no_full_decodes_of_a_batch(tmp_path):
+    Image.new("RGB", (1000, 1000), "teal").save(tmp_path / "a.png")
+    embedder = embed_fields((0.5,))
+    tracemalloc.start()
+    embedder.embed([tmp_path / "a.png"] * 64, batch_size=64, progress=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6  # 64 full decodes are 192 MB; each of at most 8 threads holds one or two
 
 
 def test_zero_vectors_stay_zero(images):
