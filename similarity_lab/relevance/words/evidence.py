@@ -1,0 +1,377 @@
+"""Words as evidence: does the text of an image name the target?"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from similarity_lab.errors import InputError, InputTypeError
+from similarity_lab.relevance.words.food_names import FoodNames, Product, form_words
+from similarity_lab.relevance.words.mentions import Mention, find_mentions
+from similarity_lab.relevance.words.tokens import tokens
+from similarity_lab.relevance.words.urls import file_words, is_file_name, url_parts
+
+FIELDS = ("product", "alt", "url", "folder")
+"""Where words are found: the name of the product, the alternative text, the file name in the
+image's url, the folders in that url."""
+
+KINDS = ("target", "target and other", "ambiguous", "other form", "other", "")
+"""What words can say; see `WordEvidence`."""
+
+_PRIMARY_FIELDS = FIELDS[:3]
+# What class names contain beside the product: "almonds_images", "product-photos-rice".
+_GENERIC_WORDS = frozenset(
+    [
+        "class",
+        "category",
+        "data",
+        "dataset",
+        "image",
+        "images",
+        "img",
+        "item",
+        "items",
+        "label",
+        "library",
+        "photo",
+        "photos",
+        "picture",
+        "pictures",
+        "product",
+        "products",
+        "sample",
+        "samples",
+        "target",
+        "test",
+        "train",
+        "val",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class WordEvidence:
+    """What the texts of one image say about the target.
+
+    The folders of the url count only if the other texts name nothing.
+
+    Attributes
+    ----------
+    kind : str
+        ``"target"``: only the target is named. ``"target and other"``: another product is named
+        as well. ``"ambiguous"``: a word that may mean the target ("date") and nothing clearer.
+        ``"other form"``: something made of the target, or in its name ("almond oil", "date
+        picker"). ``"other"``: another product. ``""``: nothing is named.
+    names : tuple of str
+        The names of the target as the texts have them, in lower case.
+    others : tuple of str
+        The other products, by their English names.
+    fields : tuple of str
+        The `FIELDS` where `names` were found; where there are none, those of `others`.
+    by_field : tuple of (field, kind)
+        The kind of each field alone, for every field that names something.
+    sentence : str
+        For tables and reports: ``"names almonds (alt)"``, ``"names onions, not rice (url)"``.
+    """
+
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    by_field: tuple[tuple[str, str], ...] = ()
+    sentence: str = ""
+
+
+@dataclass
+class _Reading:
+    """What one text says, or several."""
+
+    names: dict[str, None] = field(default_factory=dict)
+    maybe_names: dict[str, None] = field(default_factory=dict)
+    forms: dict[str, None] = field(default_factory=dict)
+    others: dict[str, None] = field(default_factory=dict)
+    maybe_others: dict[str, None] = field(default_factory=dict)
+
+    def update(self, other: "_Reading") -> None:
+        """Add what another text says."""
+        for mine, more in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine.update(more)
+
+    @property
+    def kind(self) -> str:
+        """The kind of evidence, as `WordEvidence` describes it."""
+        is_mixed = bool(self.forms or self.others)
+        if self.names or self.maybe_names:
+            return "target and other" if is_mixed else "target" if self.names else "ambiguous"
+        if self.forms:
+            return "other form"
+        return "other" if self.others or self.maybe_others else ""
+
+    @property
+    def all_others(self) -> list[str]:
+        """Other products; ambiguous words only if nothing else is named."""
+        named = [*self.forms, *self.others]
+        return named if named or self.names or self.maybe_names else list(self.maybe_others)
+
+
+class TargetWords:
+    """The names of a target, to be found in the texts of images.
+
+    Attributes
+    ----------
+    target : str
+        The class.
+    title : str
+        The target in sentences: "almonds" for the class ``almonds_raw``.
+    products : tuple of Product
+        The products of the table that the class name and `words` name.
+    names : tuple of str
+        Names that the table does not have.
+
+    Examples
+    --------
+    >>> words = TargetWords.of("almonds_raw")
+    >>> words.read({"alt": "Organic almonds 500 g"}).sentence
+    'names almonds (alt)'
+    >>> words.read({"url": "https://shop.example/img/Mandeln-300x300.jpg"}).kind
+    'target'
+    >>> words.read({"alt": "Almond oil"}).sentence
+    'names almond oil, not almonds (alt)'
+    >>> words.read({"alt": "Onions (minced)"}).kind
+    'other'
+    """
+
+    def __init__(
+        self, target: str, products: Sequence[Product], names: Sequence[str], table: FoodNames
+    ) -> None:
+        self.target = target
+        self.products = tuple(dict.fromkeys(products))
+        self.names = tuple(dict.fromkeys(names))
+        self.table = table
+        own = Product(f"{target} (target)")
+        self._matches = {*self.products, own} if self.names else set(self.products)
+        first = self.products[0] if self.products else None
+        self.title = table.title(first) if first else " ".join(_class_words(target))
+        self._index = table.index
+        if self.names:
+            names = [name.rstrip("?!~") for name in self.names]
+            self._index = table.index.with_names(names, own)
+        self._relations: dict[Product, str] = {}
+
+    def __repr__(self) -> str:
+        return f"TargetWords({self.target!r}, {self.title!r})"
+
+    def __bool__(self) -> bool:
+        """Whether there is a name to look for."""
+        return bool(self._matches)
+
+    @classmethod
+    def of(
+        cls, target: str, words: Sequence[str] | None = None, *, table: FoodNames | None = None
+    ) -> "TargetWords":
+        """Return the names of a class.
+
+        Parameters
+        ----------
+        target : str
+            The class name. Underscores, digits, capitals within it and words that name no food
+            ("raw") are no obstacle: ``Brown-Cap-Mushroom`` names mushrooms. If it names no food of
+            the table, it is looked for as a phrase, in singular and plural.
+        words : sequence of str, optional
+            More names, in any language. A name of the table brings all other names of its food.
+            ``()``: no words at all, nothing is ever named.
+        table : FoodNames, optional
+            Default: ``FoodNames.builtin()``. Extend it with ``with_names``.
+
+        Raises
+        ------
+        InputTypeError
+            `words` is a string, or contains something else than strings.
+        """
+        table = table or FoodNames.builtin()
+        if isinstance(words, str):
+            raise InputTypeError(f"expected a list of words, got a string; pass [{words!r}]")
+        if words is not None and len(words) == 0:
+            return cls(target, (), (), table)
+        products, names = [], []
+        phrase = _class_words(target)
+        found = find_mentions(phrase, table)
+        for mention in found:
+            products.extend(_likeliest(mention))
+        if not found and phrase:
+            names.extend(_singular_and_plural(phrase))
+        for word in words or ():
+            if not isinstance(word, str):
+                raise InputTypeError(f"expected words as strings, got {type(word).__name__}")
+            found = find_mentions(tokens(word), table)
+            if len(found) == 1:
+                products.extend(_likeliest(found[0]))
+            # One word of several foods is looked for as a phrase; an ambiguous one counts now.
+            if len(found) != 1 or not any(sense.is_sure for sense in found[0].senses):
+                names.append(word)
+        return cls(target, products, names, table)
+
+    def read(self, texts: Mapping[str, object]) -> WordEvidence:
+        """Return what the texts of one image say.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            ``"alt"`` (alternative text), ``"product"`` (name of the product), ``"url"`` (of the
+            image). Missing ones, None and NaN name nothing; of long ones the first 10,000
+            characters are read (urls: 4,000).
+
+        Raises
+        ------
+        InputError
+            Another key.
+        """
+        for key in texts:
+            if key not in {"alt", "product", "url"}:
+                raise InputError(f"expected texts 'alt', 'product' and 'url', got {key!r}")
+        if not self._matches:
+            return WordEvidence()
+        readings = {name: self._reading(words) for name, words in _field_tokens(texts).items()}
+        total = _Reading()
+        for name in _PRIMARY_FIELDS:
+            if name in readings:
+                total.update(readings[name])
+        if not total.kind:
+            total = readings.get("folder", total)
+        return self._evidence(total, readings)
+
+    def read_table(self, origins: pd.DataFrame) -> list[WordEvidence]:
+        """Return what is said of every row of a site's origins, in order.
+
+        Parameters
+        ----------
+        origins : DataFrame
+            Columns ``url``, ``alt`` and ``product``, of which any may be missing, as may values.
+        """
+        columns = [name for name in ("alt", "product", "url") if name in origins]
+        if not columns:
+            return [WordEvidence() for _ in range(len(origins))]
+        rows = zip(*(origins[name] for name in columns), strict=True)
+        return [self.read(dict(zip(columns, row, strict=True))) for row in rows]
+
+    def _reading(self, words: Sequence[str]) -> _Reading:
+        reading = _Reading()
+        for mention in find_mentions(words, self.table, self._index):
+            senses = [(self._relation(product), is_sure) for product, is_sure in mention.senses]
+            relations = {relation for relation, _ in senses}
+            if ("target", True) in senses:
+                reading.names[mention.text] = None
+            elif relations & {"target", "maybe"}:
+                reading.maybe_names[mention.text] = None
+            elif "form" in relations:
+                product = mention.senses[[relation for relation, _ in senses].index("form")].product
+                reading.forms[self.table.title(product)] = None
+            elif "group" not in relations:
+                product, is_sure = max(mention.senses, key=lambda sense: sense.is_sure)
+                others = reading.others if is_sure else reading.maybe_others
+                others[self.table.title(product)] = None
+        return reading
+
+    def _relation(self, product: Product) -> str:
+        """Return "target", "maybe", "form", "group" or "other" for a product."""
+        if product not in self._relations:
+            relations = {_relation(product, target, self.table) for target in self._matches}
+            order = ("target", "maybe", "form", "group", "other")
+            self._relations[product] = min(relations, key=order.index)
+        return self._relations[product]
+
+    def _evidence(self, total: _Reading, readings: Mapping[str, _Reading]) -> WordEvidence:
+        kind = total.kind
+        if not kind:
+            return WordEvidence()
+        by_field = {name: readings[name].kind for name in FIELDS if name in readings}
+        by_field = {name: kind for name, kind in by_field.items() if kind}
+        used = [name for name in by_field if name != "folder" or total is readings["folder"]]
+        naming = [name for name in used if readings[name].names or readings[name].maybe_names]
+        fields = tuple(naming or used)
+        others = tuple(total.all_others)
+        said = {
+            "target": f"names {self.title}",
+            "target and other": f"names {_join([self.title, *others])}",
+            "ambiguous": f"may name {self.title}",
+        }.get(kind, f"names {_join(others)}, not {self.title}")
+        return WordEvidence(
+            kind,
+            tuple(total.names or total.maybe_names),
+            others,
+            fields,
+            tuple(by_field.items()),
+            f"{said} ({', '.join(fields)})",
+        )
+
+
+def _relation(product: Product, target: Product, table: FoodNames) -> str:
+    """Return what a named product is to a target."""
+    group = table.group(product.food)
+    relation = "other"
+    if product == target or (group == target.food and product.forms == target.forms):
+        relation = "target"
+    elif not target.food:
+        relation = "target" if table.head(product) == target.forms[-1] else "other"
+    elif target.food in {product.food, group}:
+        missing = target.forms[len(product.forms) :]
+        if product.forms[: len(target.forms)] == target.forms:
+            relation = "form"
+        elif target.forms[: len(product.forms)] == product.forms and all(
+            form_words()[form].scope == "state" for form in missing
+        ):
+            relation = "maybe"
+    elif product.food:
+        relation = "group" if product.food == table.group(target.food) else "other"
+    elif product.forms[0] == table.head(target):
+        relation = "group"
+    return relation
+
+
+def _likeliest(mention: Mention) -> list[Product]:
+    sure = [product for product, is_sure in mention.senses if is_sure]
+    return sure or [product for product, _ in mention.senses]
+
+
+def _class_words(target: str) -> list[str]:
+    words = [word for word in tokens(target, has_camel_case=True) if word]
+    return [word for word in words if word not in _GENERIC_WORDS]
+
+
+def _singular_and_plural(words: Sequence[str]) -> list[str]:
+    """Return an English phrase in both numbers."""
+    *start, last = words
+    forms = [last]
+    if last.isascii() and len(last) > 2:
+        if last.endswith("ies"):
+            forms.append(f"{last[:-3]}y")
+        elif last.endswith("es") and last[:-2].endswith(("s", "x", "z", "ch", "sh", "o")):
+            forms.append(last[:-2])
+        elif last.endswith("s") and not last.endswith("ss"):
+            forms.append(last[:-1])
+        elif last.endswith("y") and last[-2] not in "aeiou":
+            forms.append(f"{last[:-1]}ies")
+        else:
+            forms.append(f"{last}es" if last.endswith(("s", "x", "z", "ch", "sh")) else f"{last}s")
+    return [" ".join([*start, form]) for form in forms]
+
+
+def _field_tokens(texts: Mapping[str, object]) -> dict[str, list[str]]:
+    """Return the words of every field that has text."""
+    found = {}
+    for name in ("product", "alt"):
+        text = texts.get(name)
+        if isinstance(text, str) and text:
+            is_file = is_file_name(text)
+            found[name] = tokens(file_words(text) if is_file else text, has_camel_case=is_file)
+    url = texts.get("url")
+    if isinstance(url, str) and url:
+        file_name, folders = url_parts(url)
+        found["url"] = tokens(file_name, has_camel_case=True)
+        found["folder"] = tokens(folders, has_camel_case=True)
+    return found
+
+
+def _join(names: Iterable[str]) -> str:
+    *start, last = list(names) or [""]
+    return f"{', '.join(start)} and {last}" if start else last

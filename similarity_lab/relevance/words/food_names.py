@@ -1,0 +1,425 @@
+"""Names of foods in many languages, and the words that make another product of a food.
+
+The tables are two CSV files beside this module, written for this package from general knowledge
+and under its licence: ``food_names.csv`` has one row per food, ``form_words.csv`` one row per
+form ("oil", "shampoo") or function word ("and", "without"). One column per language; the names of
+a cell are separated by semicolons. Marks at the end of a name:
+
+``?``  also means something else, or another food ("date", "turkey")
+``!``  counts only with its diacritics ("thé" is tea, "the" is not)
+``~``  the stem of an adjective, followed by at most three letters ("миндальн~"): it names a product
+       made of the food, not the food
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+from similarity_lab.errors import (
+    InputError,
+    InputTypeError,
+    PathNotFoundError,
+    did_you_mean,
+    one_line,
+)
+from similarity_lab.relevance.words.tokens import fold, names_as_words, spell_umlauts
+
+_FOLDER = Path(__file__).parent
+_MARKS = "?!~"
+_COMPOUND_LANGUAGES = frozenset(["de", "en", "nl", ""])
+_FORM_FIRST_LANGUAGES = frozenset(["ar", "es", "fr", "it", "pl", "pt", "ru"])
+_ROLES = frozenset(["and", "free", "nothing", "of", "without"])
+_SCOPES = _ROLES | {"context", "mixture", "product", "state", "thing"}
+_END_OF_LATIN = "\u0250"
+_MIN_JOINED = 7  # letters: "brazilnuts" is read as two words, "oats" never as "o ats"
+
+
+class Product(NamedTuple):
+    """A food, or what was made of it.
+
+    Attributes
+    ----------
+    food : str
+        A food of the table; empty for a form alone ("cake").
+    forms : tuple of str
+        ``()`` for the food itself, ``("oil",)`` for its oil.
+    """
+
+    food: str
+    forms: tuple[str, ...] = ()
+
+
+class Sense(NamedTuple):
+    """One meaning of a name; `is_sure` is False if the name often means something else."""
+
+    product: Product
+    is_sure: bool
+
+
+@dataclass(frozen=True)
+class Form:
+    """A row of ``form_words.csv`` that makes another product of a food.
+
+    Attributes
+    ----------
+    name : str
+    scope : str
+        "product" and "mixture" are products themselves; a mixture of several foods ("almond and
+        date bar") names them all. "state" is an adjective ("dried"), "thing" a noun that is not
+        for sale with foods ("tree", "street"). "context" concerns the whole text ("shampoo",
+        "recipe").
+    plain_for : frozenset of str
+        Groups of foods that it does not change: "turmeric powder" is turmeric.
+    """
+
+    name: str
+    scope: str
+    plain_for: frozenset[str]
+
+
+@dataclass(slots=True)
+class Entry:
+    """Everything that a word or a phrase may stand for.
+
+    Attributes
+    ----------
+    senses : tuple of Sense
+        Foods that it names.
+    form : str
+        The form that it names, or ``""``.
+    is_form_first : bool
+        Whether the form may stand before the food without "of", as in French and Arabic.
+    role : str
+        Of a function word: "and", "free", "nothing", "of", "without"; else ``""``.
+    is_adjective : bool
+        It names a product made of the food.
+    is_compound_part : bool
+        Whether compounds consist of it: "mandel" and "öl" of "Mandelöl".
+    """
+
+    senses: tuple[Sense, ...] = ()
+    form: str = ""
+    is_form_first: bool = False
+    role: str = ""
+    is_adjective: bool = False
+    is_compound_part: bool = False
+
+
+class FoodNames:
+    """Foods with their names in many languages; immutable.
+
+    Parameters
+    ----------
+    foods : mapping of str to mapping of str to sequence of str
+        Names of each food by language.
+    groups : mapping of str to str, optional
+        The group of a food, such as "nuts". A group that is also a food of the table names its
+        members: an image of almonds shows nuts.
+
+    Examples
+    --------
+    >>> table = FoodNames.builtin()
+    >>> "almonds" in table, table.names("almonds")[:2]
+    (True, ['almond', 'almonds'])
+    >>> larger = table.with_names({"tamarillos": ["tamarillo", "tamarillos", "tree tomato"]})
+    >>> larger.names("tamarillos")
+    ['tamarillo', 'tamarillos', 'tree tomato']
+    """
+
+    def __init__(
+        self,
+        foods: Mapping[str, Mapping[str, Sequence[str]]],
+        groups: Mapping[str, str] | None = None,
+    ) -> None:
+        self._foods = {food: dict(names) for food, names in foods.items()}
+        self._groups = dict(groups or {})
+
+    def __contains__(self, food: object) -> bool:
+        return food in self._foods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._foods)
+
+    def __len__(self) -> int:
+        return len(self._foods)
+
+    def __repr__(self) -> str:
+        return f"FoodNames({len(self)} foods)"
+
+    @staticmethod
+    @cache
+    def builtin() -> "FoodNames":
+        """Return the table of the package; it is read once, on first use."""
+        return FoodNames.read(_FOLDER / "food_names.csv")
+
+    @classmethod
+    def read(cls, path: str | PathLike[str]) -> "FoodNames":
+        """Return the table in a CSV file (UTF-8).
+
+        The column ``food`` is required and ``group`` optional; every other column contains names,
+        separated by semicolons. Lines that start with ``#`` are comments.
+
+        Raises
+        ------
+        PathNotFoundError
+            There is no such file.
+        InputError
+            The file is not such a table.
+        """
+        foods: dict[str, dict[str, list[str]]] = {}
+        groups = {}
+        for row in _read_rows(Path(path), "food"):
+            food = row.pop("food")
+            if group := row.pop("group", ""):
+                groups[food] = group
+            names = foods.setdefault(food, {})
+            for language, cell in row.items():
+                if cell:
+                    names.setdefault(language, []).extend(cell.split(";"))
+        return cls(foods, groups)
+
+    def with_names(self, names: "Mapping[str, Sequence[str]] | FoodNames") -> "FoodNames":
+        """Return a table that also has these names.
+
+        Parameters
+        ----------
+        names : mapping of str to sequence of str, or FoodNames
+            Names of foods, which may be new ones; or a table to add, such as
+            ``FoodNames.read("mine.csv")``.
+        """
+        if isinstance(names, FoodNames):
+            added, groups = names._foods, names._groups
+        else:
+            for food, words in names.items():
+                if isinstance(words, str):
+                    raise InputTypeError(
+                        f"expected a list of names for {food!r}, got a string; pass [{words!r}]"
+                    )
+            added, groups = {food: {"": list(words)} for food, words in names.items()}, {}
+        foods: dict[str, dict[str, Sequence[str]]] = {
+            food: dict(by_language) for food, by_language in self._foods.items()
+        }
+        for food, by_language in added.items():
+            known = foods.setdefault(food, {})
+            for language, words in by_language.items():
+                known[language] = [*known.get(language, ()), *words]
+        return FoodNames(foods, {**self._groups, **groups})
+
+    def names(self, food: str) -> list[str]:
+        """Return all names of a food, in the order of the table, without their marks.
+
+        Raises
+        ------
+        InputError
+            The table does not have this food.
+        """
+        if food not in self._foods:
+            raise InputError(
+                f"Unknown food {food!r}.{did_you_mean(food, self._foods)} `with_names` adds one"
+            )
+        by_language = self._foods[food].values()
+        return list(dict.fromkeys(name.rstrip(_MARKS) for names in by_language for name in names))
+
+    def group(self, food: str) -> str:
+        """Return the group of a food, such as "nuts"; empty if it has none."""
+        return self._groups.get(food, "")
+
+    def title(self, product: Product) -> str:
+        """Return the English name of a product: "almonds", "almond oil"."""
+        forms = form_words()
+        by_scope: dict[str, list[str]] = {"state": [], "product": [], "thing": []}
+        for form in product.forms:
+            scope = forms[form].scope if form in forms else "product"
+            by_scope[{"mixture": "product", "context": "thing"}.get(scope, scope)].append(form)
+        made = Product(product.food, tuple(by_scope["state"] + by_scope["product"]))
+        title = self._titles.get(made) or " ".join(
+            word
+            for word in (*by_scope["state"], self._base(product.food), *by_scope["product"])
+            if word
+        )
+        return f"{title} ({', '.join(by_scope['thing'])})" if by_scope["thing"] else title
+
+    def head(self, product: Product) -> str:
+        """Return the form that a product is: "oil" for almond oil, "tea" for green tea."""
+        return product.forms[-1] if product.forms else self._heads.get(product.food, "")
+
+    def apply_form(self, product: Product, form: str) -> Product:
+        """Return what a form makes of a product; the same one if it changes nothing."""
+        if not product.forms and self.group(product.food) in form_words()[form].plain_for:
+            return product
+        return Product(product.food, (*product.forms, form))
+
+    def _base(self, food: str) -> str:
+        """Return the first English name, which stands before a form: "almond"."""
+        names = self._foods.get(food, {}).get("en")
+        return names[0].rstrip(_MARKS) if names else food
+
+    @cached_property
+    def _products(self) -> dict[str, Product]:
+        """The product of each food: ("olives", ("oil",)) for "olive oil"."""
+        bases = {self._base(food): food for food in reversed(list(self._foods))}
+        products = {}
+        for food in self._foods:
+            start, _, end = self._base(food).rpartition(" ")
+            form = _english_forms().get(end)
+            products[food] = Product(bases[start], (form,)) if start in bases and form else None
+        return {food: product or Product(food) for food, product in products.items()}
+
+    @cached_property
+    def _titles(self) -> dict[Product, str]:
+        return {product: food for food, product in self._products.items()}
+
+    @cached_property
+    def _heads(self) -> dict[str, str]:
+        ends = {food: self._base(food).rpartition(" ")[2] for food in self._foods}
+        forms = _english_forms()
+        return {food: forms[end] for food, end in ends.items() if end in forms}
+
+    @cached_property
+    def index(self) -> "Index":
+        """All names of the table and all form words, by their spelling."""
+        index = Index()
+        rows = list(_form_names())
+        names = [name for _, _, _, name in rows]
+        languages = [language for _, _, language, _ in rows]
+        for (form, scope, language, _), entries in zip(
+            rows, index.add(names, languages), strict=True
+        ):
+            for entry in entries:
+                if scope in _ROLES:
+                    entry.role = entry.role or scope
+                else:
+                    entry.form = entry.form or form
+                    entry.is_form_first |= language in _FORM_FIRST_LANGUAGES or scope == "state"
+        names, languages = [], []
+        senses: list[Sense] = []
+        for food, by_language in self._foods.items():
+            sure, unsure = Sense(self._products[food], True), Sense(self._products[food], False)
+            for language, some in by_language.items():
+                names.extend(some)
+                languages.extend([language] * len(some))
+                senses.extend(unsure if name[-1:] == "?" else sure for name in some)
+        for sense, entries in zip(senses, index.add(names, languages), strict=True):
+            for entry in entries:
+                if sense not in entry.senses:
+                    entry.senses = (*entry.senses, sense)
+        return index
+
+
+class Index:
+    """Entries by the spelling of their names.
+
+    Attributes
+    ----------
+    phrases : dict of str to Entry
+        By folded words with spaces between them; names that need their diacritics, by exact ones.
+    longest : dict of str to int
+        The number of words of the longest phrase that starts with a word, if it is above 1.
+    stems : dict of str to Entry
+        Stems of adjectives.
+    """
+
+    def __init__(self) -> None:
+        self.phrases: dict[str, Entry] = {}
+        self.longest: dict[str, int] = {}
+        self.stems: dict[str, Entry] = {}
+
+    def add(self, names: Sequence[str], languages: Sequence[str]) -> Iterator[list[Entry]]:
+        """Yield the entries of every name, one per spelling; they may be new and empty."""
+        words = names_as_words(names)
+        folded = fold("\n".join(words)).split("\n")
+        for name, language, exact, key in zip(names, languages, words, folded, strict=True):
+            mark = name[-1:]
+            if mark == "~":
+                yield [self.stems.setdefault(key, Entry(is_adjective=True))]
+                continue
+            entries = [self._entry(exact if mark == "!" else key, language)]
+            if exact != key and (language == "de" or not language):
+                with_umlauts = fold(spell_umlauts(exact))
+                if with_umlauts != key:
+                    entries.append(self._entry(with_umlauts, language))
+            if " " in key and len(key) > _MIN_JOINED and key < _END_OF_LATIN:
+                entries.append(self._entry(key.replace(" ", ""), language))
+            yield entries
+
+    def with_names(self, names: Sequence[str], product: Product) -> "Index":
+        """Return an index in which these names stand for a product and for nothing else."""
+        index = Index()
+        for entries in index.add(names, [""] * len(names)):
+            for entry in entries:
+                entry.senses = (Sense(product, True),)
+        index.phrases = self.phrases | index.phrases
+        index.stems = self.stems
+        for word, size in self.longest.items():
+            index.longest[word] = max(size, index.longest.get(word, 1))
+        return index
+
+    def _entry(self, key: str, language: str) -> Entry:
+        entry = self.phrases.get(key)
+        if entry is None:
+            entry = self.phrases[key] = Entry()
+            if " " in key:
+                first, _, rest = key.partition(" ")
+                size = rest.count(" ") + 2
+                if self.longest.get(first, 1) < size:
+                    self.longest[first] = size
+        if language in _COMPOUND_LANGUAGES:
+            entry.is_compound_part = True
+        return entry
+
+
+@cache
+def form_words() -> dict[str, Form]:
+    """Return the forms of ``form_words.csv`` by name."""
+    return {
+        row["form"]: Form(row["form"], row["scope"], frozenset(row["plain_for"].split(";")) - {""})
+        for row in _form_rows()
+        if row["scope"] not in _ROLES
+    }
+
+
+@cache
+def _form_rows() -> list[dict[str, str]]:
+    return _read_rows(_FOLDER / "form_words.csv", "form")
+
+
+def _form_names() -> Iterator[tuple[str, str, str, str]]:
+    """Yield form, scope, language and name of every word in ``form_words.csv``."""
+    for row in _form_rows():
+        for language, cell in row.items():
+            if cell and language not in {"form", "scope", "plain_for"}:
+                for name in cell.split(";"):
+                    yield row["form"], row["scope"], language, name
+
+
+@cache
+def _english_forms() -> dict[str, str]:
+    """Return the forms by their English words."""
+    forms = form_words()
+    return {
+        name: form
+        for form, _, language, name in _form_names()
+        if language == "en" and form in forms
+    }
+
+
+def _read_rows(path: Path, key: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV file with a header, without comments and empty rows."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    except FileNotFoundError as error:
+        raise PathNotFoundError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: expected a CSV file in UTF-8 ({one_line(error)})") from error
+    for line, row in enumerate(rows, 1):
+        if None in row or None in row.values() or not row.get(key):
+            raise InputError(
+                f"{path}, row {line}: expected a value in column {key!r} and as many cells as the "
+                "header has"
+            )
+    return rows

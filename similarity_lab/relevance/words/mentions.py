@@ -1,0 +1,294 @@
+"""Which products a text names."""
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from typing import NamedTuple
+
+from similarity_lab.relevance.words.food_names import (
+    Entry,
+    FoodNames,
+    Index,
+    Product,
+    Sense,
+    form_words,
+)
+from similarity_lab.relevance.words.tokens import SEPARATOR, fold, script
+
+_MAX_GAP = 3  # unknown words between a food and its form: "almond pure cold pressed oil"
+_MAX_INFLECTION = 3  # letters after the stem of an adjective
+_MIN_PART, _MIN_FORM = 3, 2  # letters of the food and of the form in a compound: "reis|mehl"
+_MIN_KATAKANA = 4  # characters of a name beside unknown ones: "ライス" is in "プライス" (price)
+_MAX_CHARACTERS = 8  # of a name in a script without spaces
+_COMPOUND_ROLES = frozenset(["free", "nothing"])
+_FOOD_SCOPES = frozenset(["mixture", "product", "state"])
+_BREAKS = frozenset(["and", "free", "separator", "without"])
+
+
+class Mention(NamedTuple):
+    """A product that a text names; several senses if the name has several meanings."""
+
+    senses: tuple[Sense, ...]
+    text: str
+
+
+def find_mentions(
+    words: Sequence[str], table: FoodNames, index: Index | None = None
+) -> list[Mention]:
+    """Return the products that a text names, in order.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The text, as `tokens` returns it.
+    table : FoodNames
+    index : Index, optional
+        Names of products; default: those of the table.
+    """
+    items = _find_items(words, index or table.index)
+    if not any(item.entry is not _UNKNOWN for item in items):
+        return []
+    _drop_negated(items)
+    _bind_forms(items)
+    contexts = [item.entry.form for item in items if item.scope == "context"]
+    mentions = []
+    for position, item in enumerate(items):
+        if item.is_used or not item.entry.senses:
+            continue
+        forms = item.forms or (["product"] if item.entry.is_adjective else [])
+        # One meaning, and words for food beside it: "date" in "date and almond bar".
+        is_clear = len(item.entry.senses) == 1 and (
+            item.entry.senses[0].is_sure
+            or any(form_words()[form].scope in _FOOD_SCOPES for form in item.forms)
+            or _is_one_of_several(items, position)
+        )
+        senses = tuple(
+            Sense(reduce(table.apply_form, [*forms, *contexts[:1]], product), is_sure or is_clear)
+            for product, is_sure in item.entry.senses
+        )
+        mentions.append(Mention(senses, item.text))
+    if not mentions:
+        for item in items:
+            if not item.is_used and item.scope in {"product", "mixture"}:
+                product = Product("", (item.entry.form, *contexts[:1]))
+                mentions.append(Mention((Sense(product, True),), item.text))
+    return mentions
+
+
+class _Item:
+    """A word or phrase of a text.
+
+    Attributes
+    ----------
+    text : str
+    entry : Entry
+        Empty for an unknown word.
+    scope : str
+        Of the form that it names, or ``""``.
+    is_used : bool
+        Whether it is the form of a food.
+    forms : list of str
+        The forms of a food.
+    """
+
+    __slots__ = ("entry", "forms", "is_used", "scope", "text")
+
+    def __init__(self, text: str, entry: Entry) -> None:
+        self.text = text
+        self.entry = entry
+        self.scope = form_words()[entry.form].scope if entry.form else ""
+        self.is_used = False
+        self.forms: list[str] = []
+
+
+_UNKNOWN = Entry()
+_SEPARATOR = Entry(role="separator")
+
+
+def _find_items(words: Sequence[str], index: Index) -> list[_Item]:
+    """Split a text into the longest phrases that an index has, and unknown words."""
+    folded = [fold(word) for word in words]
+    phrases, longest = index.phrases, index.longest
+    items = []
+    position, end = 0, len(words)
+    while position < end:
+        word, exact_word = folded[position], words[position]
+        position += 1
+        if word == SEPARATOR:
+            items.append(_Item("", _SEPARATOR))
+            continue
+        size = max(longest.get(word, 1), longest.get(exact_word, 1))
+        entry = None
+        while size > 1 and not entry:
+            last = position - 1 + size
+            exact, key = " ".join(words[position - 1 : last]), " ".join(folded[position - 1 : last])
+            entry = phrases.get(exact) or phrases.get(key)
+            if entry:
+                items.append(_Item(exact, entry))
+                position = last
+            size -= 1
+        if entry:
+            continue
+        entry = phrases.get(exact_word) or phrases.get(word)
+        kind = "spaced" if word.isascii() else script(word)
+        if entry:
+            items.append(_Item(exact_word, entry))
+        elif kind == "han":
+            items.extend(_split_han(word, index))
+        elif kind != "spaced":
+            items.extend(_split_kana(word, index))
+        elif len(word) > 1:
+            items.extend(_split_word(word, index))
+    return items
+
+
+def _split_word(word: str, index: Index) -> Iterator[_Item]:
+    """Split a compound ("mandelöl"), or recognise an inflected adjective ("миндальное")."""
+    for size in range(len(word), max(len(word) - _MAX_INFLECTION, _MIN_PART) - 1, -1):
+        if word[:size] in index.stems:
+            yield _Item(word, index.stems[word[:size]])
+            return
+    phrases = index.phrases
+    for size in range(len(word) - _MIN_FORM, _MIN_PART - 1, -1):
+        food = phrases.get(word[:size])
+        if food and food.senses and food.is_compound_part:
+            form = phrases.get(word[size:])
+            if form and form.is_compound_part and (form.form or form.role in _COMPOUND_ROLES):
+                yield _Item(word[:size], food)
+                yield _Item(word[size:], form)
+                return
+    yield _Item(word, _UNKNOWN)
+
+
+def _split_han(run: str, index: Index) -> Iterator[_Item]:
+    """Find the longest names in a run of Han characters.
+
+    A name of one character counts as a food only if it is the whole run, as a form only right
+    after a food.
+    """
+    position = start = 0
+    is_after_food = False
+    while position < len(run):
+        for size in range(min(_MAX_CHARACTERS, len(run) - position), 0, -1):
+            text = run[position : position + size]
+            entry = index.phrases.get(text)
+            if entry and size == 1 and is_after_food and (entry.form or entry.role):
+                entry = Entry(form=entry.form, role=entry.role)
+            elif size == 1 and not (entry and entry.role):
+                entry = None
+            if entry:
+                break
+        if entry:
+            if start < position:
+                yield _Item(run[start:position], _UNKNOWN)
+            yield _Item(text, entry)
+            start = position + size
+        is_after_food = bool(entry)
+        position += size
+    if start < len(run):
+        yield _Item(run[start:], _UNKNOWN)
+
+
+def _split_kana(run: str, index: Index) -> Iterator[_Item]:
+    """Split a run of kana into names; beside unknown characters only long ones count."""
+    items: list[_Item] = []
+    position = 0
+    while position < len(run):
+        for size in range(len(run) - position, 0, -1):
+            entry = index.phrases.get(run[position : position + size])
+            if entry:
+                items.append(_Item(run[position : position + size], entry))
+                position += size
+                break
+        else:
+            break
+    if position == len(run):
+        yield from items
+        return
+    for size in range(len(run) - 1, _MIN_KATAKANA - 1, -1):
+        for text, is_start in ((run[:size], True), (run[-size:], False)):
+            entry = index.phrases.get(text)
+            if entry and entry.senses:
+                unknown = _Item(run[size:] if is_start else run[:-size], _UNKNOWN)
+                name = _Item(text, entry)
+                yield from (name, unknown) if is_start else (unknown, name)
+                return
+    yield _Item(run, _UNKNOWN)
+
+
+def _drop_negated(items: list[_Item]) -> None:
+    """Forget what a text says is not there: "no oil", "sugar-free"."""
+    for position, item in enumerate(items):
+        if item.entry.role == "without":
+            for other in items[position + 1 : position + 3]:
+                if other.entry.role:
+                    break
+                other.entry, other.scope = _UNKNOWN, ""
+        elif item.entry.role == "free" and position and not items[position - 1].entry.role:
+            items[position - 1].entry, items[position - 1].scope = _UNKNOWN, ""
+
+
+def _bind_forms(items: list[_Item]) -> None:
+    """Find the forms of every food: after it, or before it with "of"."""
+    foods = [position for position, item in enumerate(items) if item.entry.senses]
+    for position in foods:
+        if not items[position].is_used:
+            _bind_after(items, position)
+    for position in foods:
+        if not items[position].is_used and not items[position].forms:
+            _bind_before(items, position)
+
+
+def _bind_after(items: list[_Item], position: int) -> None:
+    """Bind the forms that follow a food; after the first one, those that follow directly."""
+    item, gap = items[position], 0
+    for other in items[position + 1 :]:
+        role, scope = other.entry.role, other.scope
+        if role in _BREAKS or (role == "of" and item.forms):
+            return
+        if scope == "mixture" and not item.forms and _is_one_of_several(items, position):
+            return
+        if scope and scope != "context":
+            item.forms.append(other.entry.form)
+            other.is_used = True
+            gap = _MAX_GAP
+        elif other.entry.senses:
+            return
+        elif not role:
+            gap += 1
+            if gap > _MAX_GAP:
+                return
+
+
+def _bind_before(items: list[_Item], position: int) -> None:
+    """Bind the form that precedes a food: directly, with "of", or in languages that do so."""
+    gap, has_of = 0, False
+    for other in reversed(items[:position]):
+        role, scope = other.entry.role, other.scope
+        if role in _BREAKS or other.is_used:
+            return
+        if scope and scope != "context":
+            if scope == "mixture" and _is_one_of_several(items, position):
+                return
+            if has_of or other.entry.is_form_first or (gap == 0 and scope == "product"):
+                items[position].forms.append(other.entry.form)
+                other.is_used = True
+            return
+        if other.entry.senses:
+            return
+        has_of |= role == "of"
+        gap += not role
+        if gap > _MAX_GAP:
+            return
+
+
+def _is_one_of_several(items: list[_Item], position: int) -> bool:
+    """Return whether another food stands beside a food: "almond and date bar"."""
+    for others in (reversed(items[:position]), items[position + 1 :]):
+        gap = 0
+        for other in others:
+            if other.entry.role in _BREAKS - {"and"} or gap > _MAX_GAP:
+                break
+            if other.entry.senses and not other.is_used:
+                return True
+            gap += not other.entry.role
+    return False
