@@ -224,13 +224,13 @@ def test_collect_command_without_a_site(collect_options, capsys):
     assert "no site could be collected" in capsys.readouterr().err
 
 
-def test_collect_command_takes_one_table(collect_options, tmp_path, capsys):
+def test_collect_command_takes_files_and_urls(collect_options, tmp_path, capsys):
     file = tmp_path / "shops.csv"
-    file.write_text("url\nhttp://x.example\n")
-    assert main(["collect", str(file), "http://y.example", *collect_options]) == 2
-    assert "pass one table of urls, or urls" in capsys.readouterr().err
-    file.write_bytes(b"\xff\xfe\0\0")
-    assert main(["collect", str(file), *collect_options]) == 2
+    file.write_text("url\nhttp://10.0.0.1\n")
+    assert main(["collect", str(file), "http://10.0.0.2", *collect_options]) == 2
+    assert capsys.readouterr().out.count("is not on the public internet") == 2
+    assert main(["collect", str(tmp_path / "shop.csv"), *collect_options]) == 2
+    assert "no such file" in (error := capsys.readouterr().err) and "'shops.csv'?" in error
 
 
 def test_rank_command_fails_if_no_site_was_collected(library, capsys, tmp_path):

@@ -28,8 +28,9 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "sites",
         nargs="+",
-        metavar="SITES.csv|URL",
-        help="URLs of websites, or one CSV file with a column url and optionally a column name",
+        metavar="FILE|URL",
+        help="URLs of websites, or files of them: CSV, TSV or .xlsx with a column url and "
+        "optionally a column name, or one URL per line",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for the results"
@@ -98,13 +99,9 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
 
 
 def url_source(options: argparse.Namespace) -> "UrlSource":
-    """Return the urls, or the table of urls, that the options name."""
+    """Return the urls and tables of urls that the options name."""
     sites: list[str] = options.sites
-    if len(sites) == 1:
-        return sites[0]  # may be a table
-    if tables := [text for text in sites if text.lower().endswith(".csv")]:
-        raise InputError(f"pass one table of urls, or urls, not both: {tables[0]}")
-    return sites
+    return sites[0] if len(sites) == 1 else sites
 
 
 def collecting_params(options: argparse.Namespace) -> dict[str, Any]:

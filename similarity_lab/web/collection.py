@@ -1,7 +1,7 @@
 """Collect the images of many sites: a folder per site, a table of sites, a table of images."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from collections.abc import Collection as Names
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ from similarity_lab.errors import (
     CollectedFolderError,
     InputError,
     MissingExtraError,
-    PathNotFoundError,
     UrlError,
     one_line,
 )
@@ -38,16 +37,18 @@ from similarity_lab.web.folder import (
     write_tables,
 )
 from similarity_lab.web.policy.limits import Limits
-from similarity_lab.web.policy.urls import check_url, normalize_url
-
-UrlSource = str | PathLike[str] | Iterable[str] | Mapping[str, str] | pd.DataFrame
-"""URLs, a mapping of name to URL, a table with a column ``url``, or a CSV file of one."""
+from similarity_lab.web.policy.urls import (
+    check_url,
+    normalize_url,
+    spelling_key,
+    without_tracking,
+)
+from similarity_lab.web.site_list import UrlSource, read_sites
 
 COLLECTION_COLUMNS = [
     "name", "url", "crawl_status", "reason", "n_pages", "n_found", "n_images", "n_left_out",
     "n_repeated", "n_failed", "folder",
 ]  # fmt: skip
-_TABLES = (".csv", ".tsv", ".xlsx", ".parquet")  # no top-level domains
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
 _NEEDS_BROWSER = (
     "Pages are rendered by scripts and look empty without a browser; collect again with "
@@ -115,8 +116,11 @@ def collect(
 
     Parameters
     ----------
-    sites : str, iterable of str, mapping of name to URL, DataFrame or path of a CSV file
-        A table has a column url and optionally name. Without a scheme, ``http://`` is assumed.
+    sites : str, iterable of str, mapping of name to URL, DataFrame or path of a table
+        A file is CSV, TSV, ``.xlsx`` (extra ``excel``) or has one URL per line; a table has a
+        column url (also ``Website`` and the like) and optionally name. Without a scheme,
+        ``http://`` is assumed. Several spellings of one site (``www.``, https, a trailing slash)
+        are collected once, and the others are listed as "repeated".
     out_dir : path
         Gets a folder per site, and the logs of the crawler in ``.crawler``; nothing is written
         elsewhere.
@@ -176,7 +180,7 @@ def collect(
         raise InputError(f"user_agent must be one line of text, got {user_agent!r}")
     if isinstance(allow, str):
         allow = (allow,)
-    rows: list[dict] = [{"reason": "", "folder": "", **row} for row in _named_urls(sites)]
+    rows: list[dict] = [{"reason": "", "folder": "", **site._asdict()} for site in read_sites(sites)]
     if not rows:
         raise InputError("no URLs to collect; pass at least one")
     out = Path(out_dir)
@@ -197,60 +201,22 @@ def collect(
     return Collection(table.astype(dict.fromkeys(counts, "Int64")))
 
 
-def _named_urls(sites: UrlSource) -> list[dict[str, str]]:
-    """Return ``name`` and ``url`` of each site in order; the default name is the URL."""
-    if isinstance(sites, PathLike) or (isinstance(sites, str) and _is_table(sites)):
-        sites = _read_table(sites)
-    if isinstance(sites, pd.DataFrame):
-        if "url" not in sites.columns:
-            raise InputError(f"expected a table with a column url, got {list(sites.columns)}")
-        urls = sites["url"].fillna("").astype(str)
-        names = (
-            sites["name"].where(sites["name"].notna(), urls) if "name" in sites.columns else urls
-        )
-        pairs = list(zip(names.astype(str), urls, strict=True))
-    elif isinstance(sites, Mapping):
-        pairs = [(str(name), str(url)) for name, url in sites.items()]
-    else:
-        pairs = [(str(url), str(url)) for url in ([sites] if isinstance(sites, str) else sites)]
-    return [{"name": name.strip() or url, "url": url.strip()} for name, url in pairs]
-
-
-def _is_table(text: str) -> bool:
-    path = Path(text)
-    if "://" not in text and path.is_dir():
-        raise InputError(f"{text}: is a folder; expected URLs or a CSV file with a column url")
-    if path.suffix.lower() in _TABLES and not path.is_file() and "://" not in text:
-        raise PathNotFoundError(f"{text}: no such file; expected a CSV file with a column url")
-    return path.suffix.lower() == ".csv" and path.is_file()
-
-
-def _read_table(path: str | PathLike[str]) -> pd.DataFrame:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            header = file.readline(10_000)
-        separator = ";" if ";" in header and "," not in header else ","  # some spreadsheets use it
-        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=separator)
-    except ValueError as error:  # not text, empty, or rows of different lengths
-        raise InputError(f"{path}: expected a CSV table with a column url ({error})") from error
-
-
 def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
     """Return the URL to collect by row; mark rows that are refused or repeated."""
     urls: dict[int, str] = {}
-    names: dict[str, str] = {}  # of the first site by folder
+    names: dict[str, str] = {}  # of the first site in each spelling
     for index, row in enumerate(rows):
         try:
-            url = normalize_url(row["url"])
+            url = without_tracking(normalize_url(row["url"]))
             check_url(url, allow)
         except UrlError as error:
             row |= {"crawl_status": "refused", "reason": str(error)}
             continue
-        first = names.setdefault(folder_name(url), row["name"])  # http and https are one
+        first = names.setdefault(spelling_key(url), row["name"])
         if len(names) > len(urls):
             urls[index] = url
         else:
-            row |= {"crawl_status": "repeated", "reason": f"Same URL as {first}"}
+            row |= {"crawl_status": "repeated", "reason": f"Same site as {first}"}
     return urls
 
 

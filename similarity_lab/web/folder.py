@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -25,6 +24,7 @@ from similarity_lab.errors import CollectedFolderError
 from similarity_lab.files import atomic_write, part_path
 from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS
 from similarity_lab.web.crawler.job import read_log
+from similarity_lab.web.policy.urls import spelling_key
 
 PAGES, MARKER = "pages.parquet", "site.json"
 FORMAT = 2  # of a site's folder; version 1 of this package wrote none
@@ -40,16 +40,17 @@ _IMAGE_NAME = re.compile(r"(part-)?[0-9a-f]{32}\.[a-z]{3,4}")
 def folder_name(url: str) -> str:
     """Return the name of a site's folder: the host, with a digest if the URL has a path or query.
 
+    All spellings of a URL have one folder (`similarity_lab.web.policy.urls.spelling_key`).
+
     Examples
     --------
-    >>> folder_name("https://www.shop.example/"), folder_name("http://127.0.0.1:80/a?b")
-    ('www.shop.example', '127.0.0.1_80-d38383cf')
+    >>> folder_name("https://www.shop.example/"), folder_name("http://127.0.0.1:8000/a?b")
+    ('shop.example', '127.0.0.1_8000-eca29d94')
     """
-    parts = urlsplit(url)
-    host = re.sub(r"[^a-z0-9.-]+", "_", parts.netloc.lower()).strip(".")[:100] or "site"
-    if parts.path in ("", "/") and not parts.query:
-        return host
-    return f"{host}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+    key = spelling_key(url)
+    netloc, _, rest = key.partition("/")
+    host = re.sub(r"[^a-z0-9.-]+", "_", netloc).strip(".")[:100] or "site"
+    return f"{host}-{hashlib.sha256(key.encode()).hexdigest()[:8]}" if rest else host
 
 
 def prepare_folder(folder: Path, url: str) -> None:
@@ -83,7 +84,7 @@ def _check_owner(folder: Path, url: str) -> None:
             f"{folder} was collected by another version of similarity_lab; delete the folder to "
             "collect the site again, or choose another out_dir"
         )
-    if marker.get("url") != url:
+    if spelling_key(str(marker.get("url"))) != spelling_key(url):
         raise CollectedFolderError(
             f"{folder} holds the images of {marker.get('url')}; choose another out_dir"
         )

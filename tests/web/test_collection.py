@@ -279,7 +279,7 @@ def test_unreadable_robots_txt_forbids_everything(crawl):
         ("moved", "collected", ""),
         ("scripted", "empty", 'render="auto"'),
         ("unreachable", "failed", "Connection refused"),
-        ("again", "repeated", "Same URL as ways"),
+        ("again", "repeated", "Same site as ways"),
         ("canary", "refused", "127.0.0.1 is not on the public internet"),
         ("gopher", "refused", "Expected an http or https URL"),
     ],
@@ -323,7 +323,7 @@ def test_product_images_come_first_if_there_are_too_many(tmp_path):
         (["a.example"], {"parallel": 0}, "parallel must be at least 1"),
         (["a.example"], {"render": "maybe"}, "render must be"),
         (["a.example"], {"user_agent": "a\nb"}, "user_agent must be"),
-        (pd.DataFrame({"link": ["a"]}), {}, "a column url"),
+        (pd.DataFrame({"product": ["nuts"]}), {}, "a column url"),
     ],
 )
 def test_invalid_argument_is_refused(tmp_path, sites, options, message):
@@ -351,19 +351,25 @@ def test_sites_are_named(tmp_path, sites, names):
     assert set(table["crawl_status"]) == {"refused"}
 
 
-@pytest.mark.parametrize("text", ["name,url\nnuts,{}\n", "\ufeffname;url\nnuts;{}\n"])
-def test_sites_are_read_from_a_csv_file(tmp_path, text):
-    (tmp_path / "sites.csv").write_text(text.format(PRIVATE), encoding="utf-8")
+def test_sites_are_read_from_a_file(tmp_path):
+    (tmp_path / "sites.csv").write_text(f"name;Website\nnuts;{PRIVATE}\n", encoding="utf-16")
     for path in (tmp_path / "sites.csv", str(tmp_path / "sites.csv")):
         table = collect(path, tmp_path / "out", progress=False).table
         assert table[["name", "url"]].to_numpy().tolist() == [["nuts", PRIVATE]]
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0\0", b'url\n"a\n', b"a,b\n1,2,3\n4\n"])
-def test_unreadable_csv_file_is_refused(tmp_path, content):
-    (tmp_path / "sites.csv").write_bytes(content)
-    with pytest.raises(InputError, match="a column url"):
-        collect(tmp_path / "sites.csv", tmp_path / "out", progress=False)
+def test_spellings_of_one_site_are_collected_once(tmp_path):
+    files = {"/": (HTML, b'<img src="/nuts.jpg">'), "/nuts.jpg": noise(1)}
+    with serve(files) as server:
+        url = server.url
+        spellings = [url, url + "/", url.upper() + "/#top", url + "/index.html?utm_source=mail"]
+        options = {"allow": [server.endpoint], "throttle": False, "progress": False}
+        table = collect(spellings, tmp_path, **options).table
+        assert table["crawl_status"].to_list() == ["collected"] + ["repeated"] * 3
+        assert set(table["reason"][1:]) == {f"Same site as {url}"}
+        n_requests = len(server.requests)
+        again = collect(spellings[2], tmp_path, **options)
+        assert len(server.requests) == n_requests and again.table.loc[0, "n_images"] == 1
 
 
 def test_collection_without_images_has_the_columns(tmp_path):

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from w3lib.url import safe_url_string
+from w3lib.url import canonicalize_url, safe_url_string
 
 from similarity_lab.errors import UrlError
 
@@ -27,6 +27,14 @@ _MAX_LENGTH = 2000
 # A browser reads a host as an IPv4 address in some notation if its last part is a number
 _NUMERIC_END = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$")
 _HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+
+_TRACKING = re.compile(
+    r"(utm_\w+|[a-z]{0,2}clid|(gb|wb)raid|msclkid|mc_[ce]id|_(ga|gl|hs\w+|kx)|igshid?|srsltid"
+    r"|mkt_tok|vero_id|oly_\w+_id|ref|ref_src|ref_url|cmpid"
+    r"|pk_\w+|mtm_\w+|matomo_\w+|at_medium|at_campaign|yclid|dclid|s_cid|spm)(=|$)",
+    re.IGNORECASE,
+)
+_INDEX_PAGE = re.compile(r"/(index|default|home)\.(html?|php|aspx?|jsp)$", re.IGNORECASE)
 
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -154,6 +162,43 @@ def normalize_url(text: str) -> str:
     return parts._replace(netloc=netloc, path=parts.path or "/", fragment="").geturl()
 
 
+def spelling_key(url: str) -> str:
+    """Return what all spellings of one url share; they are crawled once.
+
+    Spellings differ in the scheme, ``www.``, the default port, a trailing slash or index page, the
+    fragment, the order and encoding of the query, and in parameters that only track visitors.
+
+    Examples
+    --------
+    >>> spelling_key("https://www.Shop.example:443/index.html?utm_source=mail#top")
+    'shop.example/'
+    >>> spelling_key("http://shop.example/nuts/?page=2")
+    'shop.example/nuts?page=2'
+    """
+    parts = urlsplit(canonicalize_url(without_tracking(normalize_url(url))))
+    host = (parts.hostname or "").removesuffix(".")
+    bare = host.removeprefix("www.")
+    host = bare if "." in bare else host
+    is_default = parts.port in (None, *_DEFAULT_PORT.values())
+    path = _INDEX_PAGE.sub("/", parts.path).rstrip("/") or "/"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{host if is_default else endpoint(host, parts.port or 0)}{path}{query}"
+
+
+def without_tracking(url: str) -> str:
+    """Return a URL without the parameters that only track visitors.
+
+    Examples
+    --------
+    >>> without_tracking("https://shop.example/nuts?page=2&utm_medium=mail&gclid=x")
+    'https://shop.example/nuts?page=2'
+    """
+    parts = urlsplit(url)
+    pieces = parts.query.split("&")
+    query = "&".join(piece for piece in pieces if not _TRACKING.match(piece))
+    return parts._replace(query=query).geturl() if query != parts.query else url
+
+
 def site_key(url: str) -> str:
     """Return what all pages of a site share: the registered domain, else host and port.
 
@@ -170,6 +215,19 @@ def site_key(url: str) -> str:
     if domain:
         return domain
     return endpoint(host, parts.port or _DEFAULT_PORT.get(parts.scheme, 0))
+
+
+def has_known_suffix(host: str) -> bool:
+    """Tell whether a host ends in a public suffix, as ``shop.co.uk`` does and ``shop.csv`` not.
+
+    Examples
+    --------
+    >>> has_known_suffix("shop.example.co.uk"), has_known_suffix("suppliers.csv")
+    (True, False)
+    """
+    result = _public_suffixes().extract_str(host.rstrip(".").lower())
+    reserved = (".example", ".test", ".invalid", ".localhost")  # RFC 2606, for documentation
+    return bool(result.suffix and result.domain) or host.lower().endswith(reserved)
 
 
 @cache

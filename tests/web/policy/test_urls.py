@@ -10,6 +10,8 @@ from similarity_lab.web.policy.urls import (
     may_connect,
     normalize_url,
     site_key,
+    spelling_key,
+    without_tracking,
 )
 
 
@@ -179,3 +181,47 @@ def test_url_is_normalized():
 def test_text_that_is_not_a_url_is_refused(text):
     with pytest.raises(UrlError):
         normalize_url(text)
+
+
+SHOP = "https://shop.example/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://shop.example", "https://www.shop.example/", "HTTPS://WWW.SHOP.EXAMPLE", "shop.example/",
+        "https://shop.example:443", "http://shop.example:80/", "https://shop.example./",
+        "https://shop.example/#top", "https://shop.example/?utm_source=a&utm_medium=b&gclid=c",
+        "https://shop.example/?fbclid=1", "https://shop.example/index.html", "shop.example/?",
+        "https://shop.example/Default.aspx", "https://shop.example//",
+    ],
+)  # fmt: skip
+def test_spellings_of_one_url(url):
+    assert spelling_key(url) == spelling_key(SHOP)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://nuts.shop.example/", "https://shop.example:8080/", "https://shop.example/nuts",
+        "https://shop.example/?page=2", "https://www.example/", "https://shop.example/index.html/a",
+    ],
+)  # fmt: skip
+def test_other_urls_are_not_spellings(url):
+    assert spelling_key(url) != spelling_key(SHOP)
+
+
+def test_spellings_of_a_page():
+    page = spelling_key("https://müller.example/Nüsse?b=2&a=1")
+    for url in (
+        "http://www.xn--mller-kva.example/N%c3%bcsse/?a=1&b=2&mc_cid=9",
+        "MÜLLER.example/N%C3%BCsse?b=2&utm_id=x&a=1#:~:text=nuts",
+    ):
+        assert spelling_key(url) == page
+    assert spelling_key("https://müller.example/nüsse?b=2&a=1") != page  # paths have case
+
+
+def test_tracking_parameters_are_removed():
+    assert without_tracking("https://a.example/p?id=3&gclid=x&utm_id") == "https://a.example/p?id=3"
+    for url in ("https://a.example/?q=%20&b=c;d", "https://a.example/?clidx=1&refine=2"):
+        assert without_tracking(url) == url
