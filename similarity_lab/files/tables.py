@@ -137,7 +137,7 @@ def _read_workbook(data: bytes) -> dict[str, Rows]:
 
     try:
         values, formulas = load(data_only=True), load(data_only=False)
-    except Exception as error:  # noqa: BLE001: openpyxl raises whatever its parsers do
+    except Exception as error:  # openpyxl raises whatever its parsers do
         raise InputError(f"is not a workbook that can be read ({one_line(error)})") from error
     tables = {
         sheet.title: _sheet_rows(sheet, formulas[sheet.title])
@@ -166,8 +166,8 @@ def _check_workbook(data: bytes) -> None:
         )
 
 
-def _sheet_rows(values: Any, formulas: Any) -> Rows:  # noqa: ANN401: worksheets of openpyxl
-    """Return the rows and columns that have content; a sheet may declare a billion others."""
+def _sheet_rows(values: Any, formulas: Any) -> Rows:  # noqa: ANN401
+    """Return the rows and columns of a worksheet that have content; it may declare a billion."""
     cells: dict[tuple[int, int], str] = {}
     for position, cell in values._cells.items():
         formula = formulas._cells.get(position)

@@ -180,7 +180,9 @@ def collect(
         raise InputError(f"user_agent must be one line of text, got {user_agent!r}")
     if isinstance(allow, str):
         allow = (allow,)
-    rows: list[dict] = [{"reason": "", "folder": "", **site._asdict()} for site in read_sites(sites)]
+    rows: list[dict] = [
+        {"reason": "", "folder": "", **site._asdict()} for site in read_sites(sites)
+    ]
     if not rows:
         raise InputError("no URLs to collect; pass at least one")
     out = Path(out_dir)

@@ -3,6 +3,7 @@
 Nothing here makes a request. What is no url stays in the list, so that it is refused with a reason.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,24 +21,25 @@ from similarity_lab.web.policy.urls import has_known_suffix
 
 __all__ = ["NamedUrl", "UrlSource", "read_sites"]
 
-UrlSource = (
-    str | PathLike[str] | Iterable[str | PathLike[str]] | Mapping[str, str] | pd.DataFrame
-)
+UrlSource = str | PathLike[str] | Iterable[str | PathLike[str]] | Mapping[str, str] | pd.DataFrame
 """URLs, a mapping of name to URL, a table with a column ``url``, or a file of one."""
 
 _EXPECTED = "a table with a column url, or one url per line"
-_URL_HEADERS = frozenset(
-    "url urls website websites web webpage homepage link links domain domains www internet "
-    "webseite webseiten internetseite internetadresse webadresse webshop onlineshop "
-    "siteweb sitioweb paginaweb sitoweb hjemmeside hemsida nettside kotisivu "
-    "сайт вебсайт ссылка 网址 网站 ウェブサイト ホームページ 홈페이지".split()
-)
+_URL_HEADERS = frozenset({
+    "url", "urls", "website", "websites", "web", "webpage", "homepage", "link", "links", "domain",
+    "domains", "www", "internet", "webseite", "webseiten", "internetseite", "internetadresse",
+    "webadresse", "webshop", "onlineshop", "siteweb", "sitioweb", "paginaweb", "sitoweb",
+    "hjemmeside", "hemsida", "nettside", "kotisivu", "сайт", "вебсайт", "ссылка", "网址", "网站",
+    "ウェブサイト", "ホームページ", "홈페이지",
+})  # fmt: skip
 _NAME_HEADERS = (
     "name", "names", "sitename", "shopname", "company", "companyname", "supplier", "suppliername",
     "shop", "store", "vendor", "seller", "retailer", "brand", "title", "firma", "lieferant",
     "händler", "anbieter", "nom", "fournisseur", "nombre", "proveedor", "nome", "fornitore", "site",
 )  # fmt: skip
-_NOT_SITES = frozenset("image images img logo photo picture icon facebook instagram email".split())
+_NOT_SITES = frozenset(
+    {"image", "images", "img", "logo", "photo", "picture", "icon", "facebook", "instagram", "email"}
+)
 _N_HEADER_ROWS = 30  # a spreadsheet often has a title above its header
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad]")
@@ -175,7 +177,7 @@ def _neighbours(path: Path) -> list[str]:
 
 def _text(value: object) -> str:
     """Return a cell as text; an empty string for a missing value."""
-    if value is None or (isinstance(value, float) and value != value) or value is pd.NA:
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
         return ""
     return _INVISIBLE.sub("", str(value)).replace("\xa0", " ").strip()
 
@@ -273,7 +275,9 @@ def _no_url_column(rows: Rows, name: str) -> InputError:
     likely = [header[column] for column in _url_columns(rows[1:]) if header[column]]
     columns = ", ".join(repr(cell) for cell in header if cell)[:300]
     hint = f"; {', '.join(map(repr, likely))} looks like urls: rename it to url" if likely else ""
-    return InputError(f"{name}: no column url; the columns are {columns}{hint}. Expected {_EXPECTED}")
+    return InputError(
+        f"{name}: no column url; the columns are {columns}{hint}. Expected {_EXPECTED}"
+    )
 
 
 def _url_columns(rows: Rows) -> list[int]:

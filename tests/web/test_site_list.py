@@ -20,7 +20,8 @@ def pairs(source):
     "header",
     [
         "name,url", "Name,URL", "NAME, url ", "Supplier,Website", "Company Name,Web site",
-        "Firma,Webseite", "Shop,Homepage", "name,Website URL", "name,Company website", "Nom,Site web",
+        "Firma,Webseite", "Shop,Homepage", "name,Website URL", "name,Company website",
+        "Nom,Site web",
         "name,website_url", "Vendor,Web Address", "name,Domain", "name,Link", "name,websiteUrl",
         "Name:,URL:", "name,\u200burl",
     ],
@@ -129,7 +130,11 @@ def test_sources_in_python(source, expected):
 
 
 @pytest.mark.parametrize(
-    "name", ["supliers.csv", "supliers", "suppliers.cvs", "./suppliers", "data/suppliers.xlsx", "C:\\x\\a.csv"]
+    "name",
+    [
+        "supliers.csv", "supliers", "suppliers.cvs", "./suppliers", "data/suppliers.xlsx",
+        "C:\\x\\a.csv",
+    ],
 )  # fmt: skip
 def test_mistyped_file(tmp_path, monkeypatch, name):
     (tmp_path / "suppliers.csv").write_text("url\na.example\n")
@@ -168,6 +173,13 @@ def test_workbook(tmp_path):
     ]  # fmt: skip
 
 
-def test_hostile_lines_are_read_in_no_time():
-    for text in ("a" * 10**5, "a." * 10**5, "a-" * 10**5, "[" * 10**5, "(" * 10**5 + "://", "a.b" * 10**5):
+def test_hostile_lines_are_read():
+    for text in (
+        "a" * 10**5,
+        "a." * 10**5,
+        "a-" * 10**5,
+        "[" * 10**5,
+        "(" * 10**5 + "://",
+        "a.b" * 10**5,
+    ):
         assert len(read_sites([text])) >= 1

@@ -189,7 +189,8 @@ SHOP = "https://shop.example/"
 @pytest.mark.parametrize(
     "url",
     [
-        "http://shop.example", "https://www.shop.example/", "HTTPS://WWW.SHOP.EXAMPLE", "shop.example/",
+        "http://shop.example", "https://www.shop.example/", "HTTPS://WWW.SHOP.EXAMPLE",
+        "shop.example/",
         "https://shop.example:443", "http://shop.example:80/", "https://shop.example./",
         "https://shop.example/#top", "https://shop.example/?utm_source=a&utm_medium=b&gclid=c",
         "https://shop.example/?fbclid=1", "https://shop.example/index.html", "shop.example/?",
