@@ -1,19 +1,40 @@
 """Decode an untrusted image to RGB or grayscale ``uint8``, or raise `ImageError` with a reason.
 
-The type is sniffed from the bytes, only raster formats of a short list are passed to a decoder,
+The format is recognised by the bytes, only raster formats of a short list are passed to a decoder,
 and size limits are checked before decoding.
 """
 
 import io
+from collections.abc import Callable
+from itertools import count
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
+from PIL import Image, features
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from similarity_lab.errors import ImageError, InputError, one_line
+from similarity_lab.images.content import describe_content, image_format
+from similarity_lab.images.depth import decode_still
+from similarity_lab.images.exif import exif_orientation
+from similarity_lab.images.flattening import opaque, shows_something
+from similarity_lab.images.heif import coded_size, open_heif
+from similarity_lab.images.jpeg import (
+    Jpeg,
+    check_coding,
+    decode_whole,
+    limit_scans,
+    repair,
+    without_metadata,
+)
+from similarity_lab.images.png import open_png
 from similarity_lab.images.sources import MAX_BYTES, Source, describe, read_bytes
+from similarity_lab.images.tiff import open_tiff, tile_size
+from similarity_lab.images.webp import open_webp
 
 __all__ = [
     "MAX_PIXELS",
@@ -38,17 +59,10 @@ Pixels = npt.NDArray[np.uint8]
 MAX_PIXELS = 64_000_000
 """Default limit on height × width."""
 
-# A progressive JPEG has about ten scans. Each may take thirty bytes and yet cover all pixels, so
-# that one megabyte could take hours to decode; libtiff has the same limit.
-_SCAN, _MAX_SCANS = b"\xff\xda", 100
+Opener = Callable[[bytes, str], Image.Image]
+"""Takes the bytes of a file and its name in errors; reads the header only."""
 
-# Only these formats are decoded, which keeps the attack surface small: no EPS (which starts
-# Ghostscript), PSD, FITS … `init` registers the decoders once, and not in the decoding threads.
-Image.init()
-_SUPPORTED = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
-_FORMATS = tuple(name for name in _SUPPORTED if name in Image.OPEN)
-_TRANSPARENT_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
-_INTERMEDIATE_MODES = {"LAB": "RGB", "La": "LA"}  # the only mode to which Pillow converts these
+_TRANSPARENT = "nothing to see: every pixel is transparent"
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -72,9 +86,11 @@ def read_image(
 ) -> Pixels:
     """Decode one image.
 
-    EXIF orientation is applied, transparency is composited on white, 16-bit and CMYK images are
-    converted to 8-bit RGB, and only the first frame of an animation is decoded. Embedded colour
-    profiles are ignored.
+    The image is what a browser shows: EXIF orientation is applied (XMP's is not), transparency is
+    composited on white (on grey, if the visible pixels are white), CMYK is converted to RGB, and
+    damage that concerns no pixels is ignored. Of an animation, the first frame that shows more than
+    one colour is decoded; of a TIFF, the largest page. More than 8 bits per channel are scaled by
+    `similarity_lab.images.depth.scale_to_8_bits`. Embedded colour profiles are ignored.
 
     Parameters
     ----------
@@ -110,11 +126,14 @@ def read_image(
     if color not in ("rgb", "gray"):
         raise InputError(f'color must be "rgb" or "gray", got {color!r}')
     height_width = image_size(size) if size is not None else None
-    with _load(source, max_pixels, max_bytes) as image:
-        converted = _convert(image, color, describe(source))
-        if height_width is not None and converted.size != height_width[::-1]:
-            converted = converted.resize(height_width[::-1], Image.Resampling.BICUBIC)
-        pixels = np.array(converted, dtype=np.uint8)
+    image = _load(source, max_pixels, max_bytes)
+    try:
+        image = image.convert("L" if color == "gray" else "RGB")
+    except ValueError as error:
+        raise _cannot_convert(image, describe(source), error) from error
+    if height_width is not None and image.size != height_width[::-1]:
+        image = image.resize(height_width[::-1], Image.Resampling.BICUBIC)
+    pixels = np.array(image, dtype=np.uint8)
     return pixels[..., None] if color == "gray" else pixels
 
 
@@ -125,9 +144,7 @@ def check_image(
 
     JPEGs are decoded at an eighth of their size, which still reads every byte of the file.
     """
-    with _load(source, max_pixels, max_bytes, draft=True) as image:
-        if image.mode == "F":
-            _flatten(image, describe(source))
+    _load(source, max_pixels, max_bytes, is_check=True)
 
 
 class Header(NamedTuple):
@@ -166,25 +183,32 @@ def image_size(size: int | tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _load(source: Source, max_pixels: int, max_bytes: int, *, draft: bool = False) -> Image.Image:
-    """Return a decoded, upright PIL image; with `draft`, JPEGs at an eighth of their size."""
+def _load(
+    source: Source, max_pixels: int, max_bytes: int, *, is_check: bool = False
+) -> Image.Image:
+    """Return a decoded, upright, opaque image of 8 bits; as a check, JPEGs at an eighth of it."""
     name = describe(source)
     if isinstance(source, np.ndarray):
-        return _image_from_array(source)
-    image = (
-        source if isinstance(source, Image.Image) else identify(read_bytes(source, max_bytes), name)
-    )
-    _check_pixels(image, max_pixels, name)
+        return _opaque(_image_from_array(source), name)
+    data = b"" if isinstance(source, Image.Image) else read_bytes(source, max_bytes)
+    header = source if isinstance(source, Image.Image) else identify(data, name)
+    _check_pixels(header, max_pixels, name)
     try:
-        if image is source:  # may not be decoded yet; the caller's image stays unchanged
-            image = image.copy()
-        elif draft:
-            image.draft("L", (1, 1))
-        image.load()
-        if (transpose := UPRIGHT.get(orientation(image))) is not None:
+        if header is source:  # may not be decoded yet; the caller's image stays unchanged
+            header = header.copy()
+            image = _opaque(header, name)
+        elif header.format == "JPEG":
+            image = _decode_jpeg(header, limit_scans(data, name), name, is_check=is_check)
+        elif getattr(header, "is_animated", False) and header.format in _ANIMATED:
+            image = _decode_animation(header, data, max_pixels, name)
+        else:
+            image = _opaque(decode_still(header, lambda: identify(data, name)), name)
+        if (transpose := UPRIGHT.get(orientation(header))) is not None:
             image = image.transpose(transpose)
+    except ImageError:
+        raise
     except Exception as error:  # decoders raise errors of any type on hostile bytes
-        raise ImageError(name, f"damaged {image.format or 'image'}: {one_line(error)}") from error
+        raise ImageError(name, f"damaged {header.format or 'image'}: {one_line(error)}") from error
     return image
 
 
@@ -200,27 +224,58 @@ def identify(data: bytes, name: str) -> Image.Image:
     """
     if not data:
         raise ImageError(name, "empty file")
+    kind = image_format(data)
+    if kind is None:
+        raise ImageError(name, f"unsupported image format ({describe_content(data)})")
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except UnidentifiedImageError:
-        raise ImageError(name, f"unsupported image format ({_guess_content(data)})") from None
+        image = _OPENERS[kind](data, name)
+    except ImageError:
+        raise
     except Image.DecompressionBombError as error:
         raise ImageError(name, f"declares too many pixels: {one_line(error)}") from None
     except Exception as error:  # parsers raise errors of any type on hostile bytes
-        raise ImageError(name, f"damaged header: {one_line(error)}") from error
-    if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > _MAX_SCANS:
-        raise ImageError(
-            name, f"{scans:,} JPEG scans (decompression bomb?), the limit is {_MAX_SCANS}"
-        )
+        if kind in _OPTIONAL and not features.check(kind.lower()):
+            reason = f"unsupported image format ({kind}: Pillow was built without it)"
+        else:
+            reason = f"damaged {kind}: {one_line(error)}"
+        raise ImageError(name, reason) from error
+    image.info.pop("xmp", None)  # Pillow would take the orientation from it
     return image
 
 
+def _open_jpeg(data: bytes, name: str) -> Image.Image:
+    data = limit_scans(data, name)
+    try:
+        return Jpeg(io.BytesIO(data))
+    except Exception:
+        check_coding(data, name)
+        return Jpeg(io.BytesIO(without_metadata(data)))
+
+
+def _opener(image_class: Callable[[io.BytesIO], Image.Image]) -> Opener:
+    return lambda data, _: image_class(io.BytesIO(data))
+
+
+# Only these formats are decoded, which keeps the attack surface small: no EPS (which starts
+# Ghostscript), PSD, FITS …
+_OPENERS: dict[str, Opener] = {
+    "JPEG": _open_jpeg,
+    "PNG": lambda data, _: open_png(data),
+    "GIF": _opener(GifImageFile),
+    "WEBP": lambda data, _: open_webp(data),
+    "AVIF": _opener(AvifImageFile),
+    "HEIF": open_heif,
+    "BMP": _opener(BmpImageFile),
+    "TIFF": open_tiff,
+}
+_OPTIONAL = ("WEBP", "AVIF")  # parts of Pillow
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+
+
 def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:
-    sizes = {"": image.size}
+    sizes = {"": image.size, "a canvas of ": coded_size(image)}
     if isinstance(image, TiffImageFile):  # decoded tile by tile, however small the image
-        width, height = (image.tag_v2.get(tag, 0) for tag in (TILEWIDTH, TILELENGTH))
-        if isinstance(width, int) and isinstance(height, int):  # Pillow refuses other types
-            sizes["a tile of "] = width, height
+        sizes["a tile of "] = tile_size(image)
     for part, (width, height) in sizes.items():
         if width * height > max_pixels:
             raise ImageError(
@@ -228,16 +283,58 @@ def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:
             )
 
 
-def _guess_content(data: bytes) -> str:
-    head = data[:512].lstrip().lower()
-    if b"<svg" in head:
-        return "SVG is a vector graphic"
-    if data[4:8] == b"ftyp":
-        return f"content is {data[8:12].decode('ascii', 'replace').strip()} media"
-    if b"\0" not in head and head.isascii():
-        is_html = b"<html" in head or b"<!doctype html" in head
-        return f"content looks like {'HTML' if is_html else 'text'}"
-    return "content not recognised"
+def _decode_jpeg(header: Image.Image, data: bytes, name: str, *, is_check: bool) -> Image.Image:
+    if header.mode in ("RGB", "L"):
+        pixels = decode_whole(data, "RGB" if header.mode == "RGB" else "GRAY", int(is_check))
+        if pixels is not None:
+            return Image.fromarray(pixels if header.mode == "RGB" else pixels[..., 0])
+    check_coding(data, name)
+    image = _open_jpeg(repair(data, name), name)
+    image.load()
+    return image
+
+
+def _decode_animation(image: Image.Image, data: bytes, max_pixels: int, name: str) -> Image.Image:
+    """Return the first frame that shows something, else the first that is not transparent."""
+    first: Image.Image | None = None
+    n_pixels = 0
+    for index in count():
+        try:
+            image.seek(index)
+            _check_pixels(image, max_pixels, name)  # a frame may be larger than the first
+            image.load()
+        except Exception:
+            if index > 0:
+                break  # the end, or damage; frames before it are good
+            if image.format == "PNG":  # it has a still image, too
+                still = open_png(data, is_still=True)
+                return _opaque(decode_still(still, lambda: open_png(data, is_still=True)), name)
+            raise
+        frame = opaque(image)
+        if frame is not None and shows_something(frame):
+            return frame
+        if first is None and frame is not None:
+            first = frame.copy()  # seeking changes the image
+        n_pixels += image.width * image.height
+        if n_pixels >= MAX_PIXELS:  # thousands of blank frames compress well
+            break
+    if first is None:
+        raise ImageError(name, _TRANSPARENT)
+    return first
+
+
+def _cannot_convert(image: Image.Image, name: str, error: Exception) -> ImageError:
+    return ImageError(name, f"cannot convert {image.mode} pixels: {one_line(error)}")
+
+
+def _opaque(image: Image.Image, name: str) -> Image.Image:
+    try:
+        flat = opaque(image)
+    except Exception as error:  # modes that Pillow cannot convert, invalid transparency
+        raise _cannot_convert(image, name, error) from error
+    if flat is None:
+        raise ImageError(name, _TRANSPARENT)
+    return flat
 
 
 def _image_from_array(array: np.ndarray) -> Image.Image:
@@ -261,33 +358,5 @@ def _image_from_array(array: np.ndarray) -> Image.Image:
 
 def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 (upright) … 8; 1 if there is none."""
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # broken EXIF is common on the web and does not affect the pixels
-        return 1
-
-
-def _convert(image: Image.Image, color: Color, name: str) -> Image.Image:
-    """Return an 8-bit image with three channels or one."""
-    try:
-        flat = _flatten(image, name)
-        return flat.convert("L" if color == "gray" else "RGB")
-    except ImageError:
-        raise
-    except Exception as error:  # modes that Pillow cannot convert, invalid transparency
-        raise ImageError(name, f"cannot convert {image.mode} pixels: {one_line(error)}") from error
-
-
-def _flatten(image: Image.Image, name: str) -> Image.Image:
-    """Return an 8-bit image without transparency."""
-    if image.mode == "F":
-        raise ImageError(name, "floating-point pixels have no known range; use 8 or 16 bits")
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
-    if (mode := _INTERMEDIATE_MODES.get(image.mode)) is not None:
-        image = image.convert(mode)
-    if image.mode in _TRANSPARENT_MODES or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return image
+    exif = image.info.get("exif")
+    return exif_orientation(exif) if isinstance(exif, bytes) else 1

