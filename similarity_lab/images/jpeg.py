@@ -54,7 +54,7 @@ _END = b"\xff\xd9"
 # What libjpeg says if the data of a scan end before its last row; every other warning is about
 # rows that are there.
 _TOO_SHORT = "premature end"
-_ROWS_ARE_MISSING = "its data ends before the last row of pixels"
+_ROWS_ARE_MISSING = "truncated; the last rows of pixels are missing"
 
 
 class _Segment(NamedTuple):

@@ -113,7 +113,7 @@ def _without_metadata(data: bytes) -> bytes:
             if tag not in _NEEDED:
                 continue
             if index == 0 and not _is_inside(value, layout, len(data)):
-                raise ValueError("the file is cut, and its pixels cannot be located")
+                raise ValueError("truncated; its pixels cannot be located")
             kept.append(data[position : position + entry_size])
         if len(kept) < n_entries:
             next_page = data[end : end + struct.calcsize(layout.offset)]
@@ -139,7 +139,7 @@ def _directories(data: bytes, layout: _Layout) -> Iterator[int]:
         except struct.error:
             if visited:
                 return
-            raise ValueError("the file is cut before its directory of tags") from None
+            raise ValueError("truncated before its directory of tags") from None
         visited.add(start)
         yield start
 

@@ -27,7 +27,7 @@ def open_webp(data: bytes) -> WebPImageFile:
     try:
         return WebPImageFile(io.BytesIO(b"".join([b"RIFF", size, b"WEBP", body])))
     except Exception:  # libwebp does not say more
-        raise ValueError("its data is cut or damaged") from None
+        raise ValueError("truncated or damaged data") from None
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int]]:

@@ -45,4 +45,4 @@ def test_cut_webp_is_refused(photo, encode, refusal):
     for options in ({}, {"lossless": True}):
         webp = encode(photo, "WEBP", **options)
         for length in (12, 20, 30, len(webp) // 2, len(webp) - 100):
-            assert refusal(webp[:length]) == "damaged WEBP: its data is cut or damaged"
+            assert refusal(webp[:length]) == "damaged WEBP: truncated or damaged data"
