@@ -24,7 +24,8 @@
         └── QuotaError                           quota used up: your own, or the service's
 
 Each also derives from the built-in exception in brackets, so that ``except ValueError`` works.
-Warnings: `PromiseWarning`, a calibration promise that cannot be kept.
+Warnings: `PromiseWarning`, a calibration promise that cannot be kept; `InputWarning`, an input that
+may be meant otherwise than it was read.
 """
 
 import difflib
@@ -215,3 +216,7 @@ class QuotaError(HostedError):
 
 class PromiseWarning(UserWarning):
     """A calibration promise that cannot be kept on the calibration images."""
+
+
+class InputWarning(UserWarning):
+    """An input that may be meant otherwise than it was read; the message says how to choose."""

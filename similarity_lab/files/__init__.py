@@ -1,6 +1,11 @@
 """Untrusted files: list folders, unpack archives, write atomically, download with resume."""
 
-from similarity_lab.files.archives import extract_for_process, extract_zip, folder_for_process
+from similarity_lab.files.archives import (
+    extract_for_process,
+    extract_zip,
+    folder_for_process,
+    is_zip,
+)
 from similarity_lab.files.atomic import atomic_write, part_path
 from similarity_lab.files.listing import existing_folder, list_files, skipped_table
 
@@ -10,6 +15,7 @@ __all__ = [
     "extract_for_process",
     "extract_zip",
     "folder_for_process",
+    "is_zip",
     "list_files",
     "part_path",
     "skipped_table",

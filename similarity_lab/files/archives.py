@@ -3,6 +3,9 @@
 Signs of intent (path traversal, zip bombs, encryption) refuse the archive as a whole, before
 anything is written. Likely accidents (a damaged photo, a link, a duplicate name) skip only that
 member, which is listed with its reason.
+
+Names are those that the person who made the archive saw: backslashes of Windows programs separate
+folders, and names that are not in Unicode are decoded from the encoding that was passed or guessed.
 """
 
 import atexit
@@ -16,6 +19,7 @@ import struct
 import sys
 import tempfile
 import unicodedata
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -25,13 +29,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from similarity_lab.errors import ArchiveError, InputTypeError
-from similarity_lab.files.listing import skipped_table
+from similarity_lab.errors import ArchiveError, InputTypeError, InputWarning
+from similarity_lab.files.encodings import NAME_ENCODINGS, check_encoding, guess_encoding
+from similarity_lab.files.listing import archive_kind, skipped_table, system_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["extract_for_process", "extract_zip", "folder_for_process"]
+__all__ = ["extract_for_process", "extract_zip", "folder_for_process", "is_zip"]
 
 _BLOCK = 2**18
 _DAMAGE_ERRORS = (BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error, EOFError)
@@ -42,7 +47,6 @@ _RATIO_FREE_BYTES = 2**20  # below this size a high ratio is harmless, and commo
 # How a name could leave the folder, on any operating system.
 _TRAVERSALS = {
     r"\0": "contains a NUL character",
-    r"\\": "contains a backslash",
     r"^/": "is absolute",
     r"^[A-Za-z]:": "begins with a drive letter",
     # Windows drops dots and spaces at the end of a name, so that ".. " may be "..".
@@ -51,6 +55,9 @@ _TRAVERSALS = {
 _MAX_NAME_BYTES, _MAX_PART_BYTES = 1024, 255  # in UTF-8; every common file system takes these
 # Only these two: `zipfile` unpacks blocks of bzip2 and LZMA into memory without any limit.
 _METHODS = (ZIP_STORED, ZIP_DEFLATED)
+_METHOD_NAMES = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_UTF8_FLAG, _UNICODE_NAME = 0x800, 0x7075
+_OFFICE = {"[Content_Types].xml", "META-INF/manifest.xml", "META-INF/container.xml"}
 
 _Members = list[ZipInfo]
 _Skipped = list[tuple[object, str]]
@@ -67,6 +74,7 @@ def extract_zip(
     max_files: int = 100_000,
     max_bytes: int = 4 * 2**30,
     max_ratio: float = 200,
+    encoding: str | None = None,
 ) -> "tuple[list[Path], pd.DataFrame]":
     """Unpack a ``.zip`` into a folder.
 
@@ -82,6 +90,10 @@ def extract_zip(
         Maximum total size of the unpacked files, in bytes.
     max_ratio : float
         Maximum compression ratio (unpacked to packed bytes) of members above 1 MiB; photos: near 1.
+    encoding : str, optional
+        Encoding of the names that are not marked as Unicode, such as ``"cp437"``, ``"cp932"``
+        (Shift-JIS) or ``"gbk"``. Default: UTF-8 if they are valid UTF-8, else guessed from all
+        names, with an `InputWarning` that says what was guessed.
 
     Returns
     -------
@@ -90,7 +102,7 @@ def extract_zip(
     skipped : DataFrame
         Columns ``path`` (the member's name) and ``reason``: links, device nodes, names that are
         too long or already used (ignoring case and Unicode normal form; the first one counts),
-        damage, unsupported compression, files that already exist.
+        damage, unsupported compression, files that already exist, empty folders.
 
     Raises
     ------
@@ -98,6 +110,8 @@ def extract_zip(
         The file does not exist, is a folder, or is not a complete zip; it has members that are
         encrypted, overlap, or would be written outside the folder; it exceeds the limits, or
         unpacks to more than its directory declares.
+    InputError
+        Python does not know `encoding`.
     OSError
         The folder cannot be written to. Whatever the error, files written so far are removed.
 
@@ -113,6 +127,8 @@ def extract_zip(
     (['Apple/1.JPG'], 0)
     """
     target = Path(folder)
+    if encoding is not None:
+        check_encoding(encoding)
     if target.exists() and not target.is_dir():
         raise ArchiveError(f"{target}: is a file; expected a folder to unpack into")
     with ExitStack() as stack:
@@ -127,17 +143,49 @@ def extract_zip(
         archive = stack.enter_context(_open_archive(file, name))
         archive.filename = name  # None for a file object
         members = archive.infolist()
+        names_encoding = _rename(members, encoding, name)
         size = file.seek(0, os.SEEK_END)
         limits = _exceeded_limits(members, max_files, max_bytes, max_ratio)
+        if _OFFICE & {member.filename for member in members}:
+            raise ArchiveError(f"{name}: is a document or a program, expected a .zip of images")
         for problem in chain(limits, _dangerous_members(members), _overlaps(members, size)):
             raise ArchiveError(f"{name}: {problem}")
+        if names_encoding not in ("utf-8", encoding):
+            _warn_of_guess(members, names_encoding, name)
         accepted, skipped = _plan(members)
         paths = _write_members(archive, accepted, target, skipped)
     return sorted(paths, key=lambda path: path.relative_to(target).parts), skipped_table(skipped)
 
 
-def extract_for_process(source: str | PathLike[str] | IO[bytes]) -> "tuple[Path, pd.DataFrame]":
+def is_zip(path: str | PathLike[str]) -> bool:
+    """Tell whether a path is a zip archive, by its content or its name.
+
+    Raises
+    ------
+    ArchiveError
+        It is an archive of another kind; the message says what to do.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return False
+    kind = archive_kind(path)
+    if kind and kind != "zip":
+        raise ArchiveError(
+            f"{path}: is a {kind} archive; expected a folder or a .zip. Unpack it and pass the "
+            "folder"
+        )
+    return kind == "zip" or path.suffix.lower() == ".zip"
+
+
+def extract_for_process(
+    source: str | PathLike[str] | IO[bytes], *, encoding: str | None = None
+) -> "tuple[Path, pd.DataFrame]":
     """Unpack a ``.zip`` into a temporary folder that is removed when the process exits.
+
+    Parameters
+    ----------
+    source, encoding
+        As of `extract_zip`.
 
     Returns
     -------
@@ -151,7 +199,7 @@ def extract_for_process(source: str | PathLike[str] | IO[bytes]) -> "tuple[Path,
         As from `extract_zip`.
     """
     folder = folder_for_process()
-    _, skipped = extract_zip(source, folder)
+    _, skipped = extract_zip(source, folder, encoding=encoding)
     return folder, skipped
 
 
@@ -188,6 +236,60 @@ def _why_not_a_zip(file: IO[bytes]) -> str:
     return f"begins with {start!r}, expected a .zip archive"
 
 
+# Names
+
+
+def _rename(members: _Members, encoding: str | None, archive: str) -> str:
+    """Set each member's ``filename``, which `zipfile` cuts at a NUL; return the encoding used."""
+    legacy = {}
+    for position, member in enumerate(members):
+        member.filename = member.orig_filename
+        if not member.flag_bits & _UTF8_FLAG:
+            raw = member.orig_filename.encode("cp437")  # `zipfile` has decoded it
+            unicode_name = _unicode_name(member.extra, raw)
+            if unicode_name is None:
+                legacy[position] = raw
+            else:
+                member.filename = unicode_name
+    names_encoding = encoding or guess_encoding(legacy.values(), NAME_ENCODINGS)
+    for position, raw in legacy.items():
+        try:
+            members[position].filename = raw.decode(names_encoding)
+        except UnicodeDecodeError as error:
+            raise ArchiveError(
+                f"{archive}: the name {raw!r} is not in {names_encoding}; pass another encoding, "
+                "or none to have it guessed"
+            ) from error
+    for member in members:
+        # Windows programs; decoded first, since a letter of Shift-JIS may contain this byte
+        member.filename = member.filename.replace("\\", "/")
+    return names_encoding
+
+
+def _warn_of_guess(members: _Members, encoding: str, archive: str) -> None:
+    names = [member.filename for member in members if not member.flag_bits & _UTF8_FLAG]
+    example = next(name for name in names if not name.isascii())
+    warnings.warn(
+        f"{archive}: the names are not in Unicode and were read as {encoding}, for example "
+        f"{example!r}; if that is wrong, pass encoding=, or unpack the archive and pass the folder",
+        InputWarning,
+        stacklevel=3,
+    )
+
+
+def _unicode_name(extra: bytes, raw: bytes) -> str | None:
+    """Return the name in the field that Info-ZIP and 7-Zip add, if it belongs to the raw name."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        field = extra[4 : 4 + length]
+        is_name = kind == _UNICODE_NAME and len(field) > 5 and field[0] == 1
+        if is_name and int.from_bytes(field[1:5], "little") == zlib.crc32(raw):
+            with suppress(UnicodeDecodeError):
+                return field[5:].decode()
+        extra = extra[4 + length :]
+    return None
+
+
 # Checks of the table of contents. A problem from any of these three refuses the archive.
 
 
@@ -207,11 +309,10 @@ def _exceeded_limits(members: _Members, files: int, size: int, ratio: float) -> 
 
 def _dangerous_members(members: _Members) -> Iterator[str]:
     for member in members:
-        # Both: `filename` ends at a NUL, and an extra field may have replaced it.
-        danger = _traversal(member.orig_filename) or _traversal(member.filename)
+        danger = _traversal(member.filename)
         if danger:
             expected = "expected names below the folder; do not trust this archive"
-            yield f"the name {member.orig_filename!r} {danger}, {expected}"
+            yield f"the name {member.filename!r} {danger}, {expected}"
         if member.flag_bits & 0x1:
             expected = "expected no password; unpack it yourself and pass the folder"
             yield f"{member.filename!r} is encrypted, {expected}"
@@ -237,9 +338,10 @@ def _plan(members: _Members) -> tuple[_Members, _Skipped]:
     accepted: _Members = []
     skipped: _Skipped = []
     used_names: dict[str, str] = {}
-    for member in members:
-        if member.filename.endswith("/"):  # folders are created when a file needs them
-            continue
+    files = [member for member in members if not member.filename.endswith("/")]
+    # folders are created when a file needs them
+    skipped += [(name, "empty folder") for name in _empty_folders(members, files)]
+    for member in files:
         path = str(PurePosixPath(member.filename))
         key = unicodedata.normalize("NFC", path).casefold()
         reason = _unusable(member)
@@ -251,6 +353,18 @@ def _plan(members: _Members) -> tuple[_Members, _Skipped]:
             used_names[key] = path
             accepted.append(member)
     return accepted, skipped
+
+
+def _empty_folders(members: _Members, files: _Members) -> list[str]:
+    used = {str(parent) for file in files for parent in PurePosixPath(file.filename).parents}
+    folders = {str(PurePosixPath(member.filename)) for member in members} - used
+    folders -= {str(PurePosixPath(file.filename)) for file in files}
+    parents = {str(parent) for name in folders for parent in PurePosixPath(name).parents}
+    return sorted(name for name in folders - parents if not _is_system_path(name))
+
+
+def _is_system_path(name: str) -> bool:
+    return any(map(system_file, PurePosixPath(name).parts))
 
 
 def _unusable(member: ZipInfo) -> str:
@@ -267,7 +381,8 @@ def _unusable(member: ZipInfo) -> str:
     if longest > _MAX_PART_BYTES or len(str(path).encode()) > _MAX_NAME_BYTES:
         return "name too long"
     if member.compress_type not in _METHODS:
-        return f"compression method {member.compress_type}, expected stored (0) or deflate (8)"
+        method = _METHOD_NAMES.get(member.compress_type, str(member.compress_type))
+        return f"compression method {method}, expected stored or deflate; unpack it yourself"
     return ""
 
 

@@ -15,7 +15,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from similarity_lab.errors import ArchiveError
+from similarity_lab.errors import ArchiveError, InputError, InputWarning
 from similarity_lab.files import extract_for_process, extract_zip
 
 # Offsets of the fields of an entry in the table of contents.
@@ -62,7 +62,7 @@ def test_archive_is_unpacked(tmp_path: Path, method: int) -> None:
     names = [path.relative_to(tmp_path / "out").as_posix() for path in paths]
     assert names == ["a/Äpfel/1.jpg", "b/2 x.JPG", "b.jpg"]
     assert [path.read_bytes() for path in paths] == [members[name] for name in names]
-    assert skipped.empty
+    assert skipped.to_numpy().tolist() == [["empty", "empty folder"]]
     assert not (tmp_path / "out/empty").exists()
     assert extract(make_zip({}), tmp_path / "none") == ([], {})
     assert (tmp_path / "none").is_dir()
@@ -77,8 +77,12 @@ def test_archive_is_unpacked(tmp_path: Path, method: int) -> None:
         ("/evil.jpg", "absolute"),
         ("C:evil.jpg", "drive letter"),
         ("c:/evil.jpg", "drive letter"),
-        ("..\\evil.jpg", "backslash"),
-        ("a\\evil.jpg", "backslash"),
+        ("..\\evil.jpg", r"\.\."),
+        ("a\\..\\..\\evil.jpg", r"\.\."),
+        ("a/..\\evil.jpg", r"\.\."),
+        ("\\evil.jpg", "absolute"),
+        ("\\\\server\\share\\evil.jpg", "absolute"),
+        ("C:\\evil.jpg", "drive letter"),
         ("a.jpg\0.txt", "NUL"),
     ],
 )
@@ -94,19 +98,99 @@ def test_dots_in_names_are_accepted(tmp_path: Path) -> None:
     assert extract(make_zip(dict.fromkeys(names, b"1")), tmp_path) == (names, {})
 
 
-def test_name_in_extra_field_is_checked(tmp_path: Path) -> None:
-    """Python 3.12 and later let field 0x7075 replace the name."""
-    plain, evil = b"good.jpg", b"../evil.jpg"
-    info = ZipInfo(plain.decode())
-    info.extra = struct.pack("<HHBL", 0x7075, 5 + len(evil), 1, zlib.crc32(plain)) + evil
+def zip_of_raw_names(members: dict[bytes, bytes], extra: bytes = b"") -> bytes:
+    """Return a zip whose names are these bytes, without the mark of UTF-8."""
+    stand_ins = {name: chr(ord("A") + number) * len(name) for number, name in enumerate(members)}
     file = io.BytesIO()
     with ZipFile(file, "w") as archive:
-        archive.writestr(info, b"1")
-    if sys.version_info >= (3, 12):
-        assert_refused(file.getvalue(), tmp_path / "out", r"\.\.")
-    else:
-        assert extract(file.getvalue(), tmp_path / "out") == (["good.jpg"], {})
+        for name, stand_in in stand_ins.items():
+            info = ZipInfo(stand_in)
+            info.extra = extra
+            archive.writestr(info, members[name])
+    data = file.getvalue()
+    for name, stand_in in stand_ins.items():
+        data = data.replace(stand_in.encode(), name)
+    return data
+
+
+def unicode_field(raw: bytes, name: bytes) -> bytes:
+    return struct.pack("<HHBL", 0x7075, 5 + len(name), 1, zlib.crc32(raw)) + name
+
+
+def test_name_in_extra_field_counts(tmp_path: Path) -> None:
+    raw = "Nüsse.jpg".encode("cp437")
+    data = zip_of_raw_names({raw: b"1"}, unicode_field(raw, "Nüsse アーモンド.jpg".encode()))
+    assert extract(data, tmp_path / "field") == (["Nüsse アーモンド.jpg"], {})
+    other = unicode_field(b"another name", b"field.jpg")
+    assert extract(zip_of_raw_names({b"good.jpg": b"1"}, other), tmp_path / "crc")[0] == [
+        "good.jpg"
+    ]
+
+
+def test_name_in_extra_field_is_checked(tmp_path: Path) -> None:
+    field = unicode_field(b"good.jpg", b"../evil.jpg")
+    assert_refused(zip_of_raw_names({b"good.jpg": b"1"}, field), tmp_path / "out", r"\.\.")
     assert not (tmp_path / "evil.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "folder"),
+    [
+        ("cp437", "Nüsse"), ("cp850", "Á la crème"), ("cp866", "миндаль"),
+        ("cp1251", "Миндаль"), ("cp932", "アーモンド"), ("cp932", "十割ソース"), ("gbk", "杏仁"),
+        ("big5", "功夫茶"), ("cp949", "아몬드"), ("cp852", "żurawina i śliwki"),
+    ],
+)  # fmt: skip
+def test_names_in_legacy_encodings(tmp_path: Path, encoding: str, folder: str) -> None:
+    members = {f"{folder}/{number}.jpg".encode(encoding): b"1" for number in range(2)}
+    data = zip_of_raw_names(members)
+    expected = [f"{folder}/0.jpg", f"{folder}/1.jpg"]
+    paths, _ = extract_zip(io.BytesIO(data), tmp_path / "chosen", encoding=encoding)
+    assert [path.relative_to(tmp_path / "chosen").as_posix() for path in paths] == expected
+    with pytest.warns(
+        InputWarning, match=rf"not in Unicode and were read as {encoding}.*encoding="
+    ):
+        assert extract(data, tmp_path / "guessed") == (expected, {})
+
+
+def test_unmarked_utf8_is_read_without_a_warning(tmp_path: Path, recwarn) -> None:
+    data = zip_of_raw_names({"café/Ä.jpg".encode(): b"1"})  # as macOS writes them
+    assert extract(data, tmp_path) == (["café/Ä.jpg"], {})
+    assert not recwarn.list
+
+
+def test_encoding_that_cannot_be_right_is_refused(tmp_path: Path) -> None:
+    data = io.BytesIO(zip_of_raw_names({b"\x81\xff.jpg": b"1"}))
+    with pytest.raises(ArchiveError, match="is not in cp932; pass another"):
+        extract_zip(data, tmp_path / "out", encoding="cp932")
+    with pytest.raises(InputError, match="Unknown encoding 'cp9'"):
+        extract_zip(data, tmp_path / "out", encoding="cp9")
+
+
+def test_second_byte_of_a_letter_is_no_separator(tmp_path: Path) -> None:
+    names = ["ソ\\表.jpg", "..能/予.jpg"]  # their second bytes are backslashes
+    data = zip_of_raw_names({name.encode("cp932"): b"1" for name in names})
+    paths, _ = extract_zip(io.BytesIO(data), tmp_path, encoding="cp932")
+    found = {path.relative_to(tmp_path).as_posix() for path in paths}
+    assert found == {"ソ/表.jpg", "..能/予.jpg"}
+
+
+def test_windows_separators(tmp_path: Path) -> None:
+    raw = [b"lib\\almonds\\1.jpg", b"lib\\almonds/2.jpg", b"lib\\", b"lib\\none\\"]
+    names, skipped = extract(zip_of_raw_names(dict.fromkeys(raw, b"")), tmp_path)
+    assert names == ["lib/almonds/1.jpg", "lib/almonds/2.jpg"]
+    assert skipped == {"lib/none": "empty folder"}
+
+
+def test_empty_folders_are_listed_once(tmp_path: Path) -> None:
+    folders = ["a/", "a/b/", "a/c/", "a/c/d/", "e/", "__MACOSX/", "__MACOSX/e/"]
+    names, skipped = extract(make_zip({**dict.fromkeys(folders, b""), "e/1.jpg": b"1"}), tmp_path)
+    assert names == ["e/1.jpg"] and set(skipped) == {"a/b", "a/c/d"}
+
+
+def test_documents_are_refused(tmp_path: Path) -> None:
+    data = make_zip({"[Content_Types].xml": b"<Types/>", "word/media/image1.jpg": b"1"})
+    assert_refused(data, tmp_path / "out", "is a document or a program")
 
 
 def test_limits_are_enforced(tmp_path: Path) -> None:
@@ -217,7 +301,7 @@ def test_long_names_are_skipped(tmp_path: Path) -> None:
 def test_unsupported_compression_is_skipped(tmp_path: Path) -> None:
     names, skipped = extract(make_zip({"a": b"1"}, ZIP_BZIP2), tmp_path)
     assert (names, list(skipped)) == ([], ["a"])
-    assert "compression method 12" in skipped["a"]
+    assert "compression method bzip2" in skipped["a"]
 
 
 def test_damaged_member_is_skipped(tmp_path: Path) -> None:
@@ -279,6 +363,7 @@ def test_full_disk_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.filterwarnings("ignore::similarity_lab.errors.InputWarning")
 def test_random_damage_raises_only_archive_errors(tmp_path: Path) -> None:
     """Random changes of bytes cause no other error and no files outside the folder."""
     random_ = random.Random(1)
