@@ -1,6 +1,6 @@
 """`Site`: the images of a supplier's website, from a folder, a zip or a list of paths."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -15,7 +15,13 @@ from similarity_lab.errors import (
     MissingExtraError,
     one_line,
 )
-from similarity_lab.files import existing_folder, extract_for_process, list_files, skipped_table
+from similarity_lab.files import (
+    existing_folder,
+    extract_for_process,
+    is_zip,
+    list_files,
+    skipped_table,
+)
 from similarity_lab.images.sources import Source, describe, printable
 
 __all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_name"]
@@ -69,6 +75,8 @@ class Site:
     def from_folder(cls, folder: str | PathLike[str], *, name: str | None = None) -> "Site":
         """Return the site of all files below a folder, including nested folders.
 
+        Hidden and system files, and archives, are listed in ``skipped``.
+
         If `similarity_lab.web.collect` wrote the folder, the site has the collected images and
         their origins.
 
@@ -93,7 +101,13 @@ class Site:
         return cls(name, tuple(files), skipped_table(skipped), path, origins)
 
     @classmethod
-    def from_zip(cls, archive: str | PathLike[str], *, name: str | None = None) -> "Site":
+    def from_zip(
+        cls,
+        archive: str | PathLike[str],
+        *,
+        name: str | None = None,
+        encoding: str | None = None,
+    ) -> "Site":
         """Return the site of all files in a ``.zip``.
 
         They are extracted to a temporary folder, which is removed when the process exits.
@@ -103,13 +117,15 @@ class Site:
         archive : path
         name : str, optional
             Default: the name of the archive without ``.zip``.
+        encoding : str, optional
+            Encoding of the names that are not in Unicode; see `similarity_lab.files.extract_zip`.
 
         Raises
         ------
         ArchiveError
             The archive is damaged, dangerous or too large.
         """
-        folder, refused = extract_for_process(archive)
+        folder, refused = extract_for_process(archive, encoding=encoding)
         files, skipped = list_files(folder)
         table = pd.concat([refused, skipped_table(skipped)], ignore_index=True)
         return cls(name or printable(Path(archive).stem), tuple(files), table, folder)
@@ -139,15 +155,19 @@ class Site:
                 "the folder"
             )
         if isinstance(source, (str, PathLike)):
-            path = Path(source)
-            if path.is_file() and path.suffix.lower() == ".zip":
-                return cls.from_zip(path)
-            return cls.from_folder(path)
-        if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
-            return cls.from_paths(source, name=site_name(source))
-        raise InputTypeError(
-            f"expected a Site, a folder, a .zip or a list of paths, got {type(source).__name__}"
+            return cls.from_zip(source) if is_zip(source) else cls.from_folder(source)
+        expected = "expected a Site, a folder, a .zip or a list of paths"
+        is_list = isinstance(source, Iterable) and not isinstance(
+            source, (bytes, bytearray, Mapping, pd.DataFrame)
         )
+        if not is_list:
+            raise InputTypeError(f"{expected}, got {type(source).__name__}")
+        images = []
+        for image in source:
+            if isinstance(image, (tuple, list, dict, int, float)) or image is None:
+                raise InputTypeError(f"{expected}, got a list of {type(image).__name__}")
+            images.append(image)
+        return cls.from_paths(images, name=site_name(source))
 
 
 def site_list(sites: Iterable[T]) -> list[T]:

@@ -1,21 +1,24 @@
 """`ImageDataset`: a set of labelled images."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.errors import ImageError, InputError, UnknownClassError
+from similarity_lab.errors import ImageError, InputError, InputTypeError, UnknownClassError
 from similarity_lab.files import skipped_table
 from similarity_lab.images import Color, Pixels, Source, image_size, read_image
 from similarity_lab.images.decoding import map_ahead
 
 __all__ = ["ImageDataset", "Labels"]
 
+Positions = slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]
 Labels = npt.NDArray[np.int64]
 """Positions in a list of classes, one per image."""
 
@@ -30,7 +33,7 @@ class ImageDataset:
     Attributes
     ----------
     paths : tuple of Path
-        One per image, sorted; empty for a dataset of arrays.
+        One per image, sorted, or in the order of a table; empty for a dataset of arrays.
     labels : ndarray of int64, shape (n,)
         Position of each image's class in `classes`; read-only.
     classes : tuple of str
@@ -100,6 +103,78 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @overload
+    def __getitem__(self, index: int | np.integer) -> tuple[Pixels, int]: ...
+
+    @overload
+    def __getitem__(self, index: Positions) -> "ImageDataset": ...
+
+    def __getitem__(
+        self, index: "int | np.integer | Positions"
+    ) -> "tuple[Pixels, int] | ImageDataset":
+        """Return the image and the label at a position, or the images at several as a dataset.
+
+        Parameters
+        ----------
+        index : int, slice, sequence of int, or mask of bool of shape (n,)
+
+        Returns
+        -------
+        (ndarray of uint8, shape (h, w, c), int) or ImageDataset
+            The image has the size and colour of the dataset, or its own size if `size` is None.
+            The label is that of `labels`; its name is ``dataset.classes[label]``.
+
+        Examples
+        --------
+        >>> images = np.zeros((3, 8, 8, 3), np.uint8)
+        >>> data = ImageDataset.from_arrays(images, [0, 1, 1], ["almonds", "dates"])
+        >>> image, label = data[2]
+        >>> image.shape, data.classes[label]
+        ((8, 8, 3), 'dates')
+        >>> data[1:]
+        ImageDataset(2 images of 2 classes: almonds 0, dates 2)
+        """
+        if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
+            position = range(len(self))[index]  # IndexError if there is no such image
+            image = (
+                read_image(self.paths[position], size=self.size, color=self.color)
+                if self.arrays is None
+                else self.arrays[position]
+            )
+            return image, int(self.labels[position])
+        if isinstance(index, slice):
+            return self.subset(range(len(self))[index])
+        positions = np.asarray(index)
+        if positions.ndim != 1 or (positions.size and positions.dtype.kind not in "iub"):
+            raise InputTypeError(
+                f"expected a position, a slice, positions or a mask, got {type(index).__name__}; "
+                "for the images of a class, use of_class(name)"
+            )
+        if positions.dtype == bool and len(positions) != len(self):
+            raise InputError(f"expected a mask of {len(self)} values, got {len(positions)}")
+        return self.subset(np.flatnonzero(positions) if positions.dtype == bool else positions)
+
+    def __iter__(self) -> Iterator[tuple[Pixels, int]]:
+        """Yield the image and the label at each position; images are decoded one by one."""
+        return (self[position] for position in range(len(self)))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with columns ``path`` and ``label``, a row per image.
+
+        `load_dataset` makes the same dataset from it. The label is the name of the class; the path
+        is missing in a dataset of arrays.
+
+        Examples
+        --------
+        >>> images = np.zeros((2, 8, 8, 3), np.uint8)
+        >>> data = ImageDataset.from_arrays(images, [0, 1], ["almonds", "dates"])
+        >>> data.to_frame()["label"].to_list()
+        ['almonds', 'dates']
+        """
+        paths = [str(path) for path in self.paths] if self.arrays is None else [None] * len(self)
+        labels = [self.classes[label] for label in self.labels]
+        return pd.DataFrame({"path": paths, "label": labels}, dtype=object)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         skipped = f"; {len(self.skipped)} skipped" if len(self.skipped) else ""
@@ -145,10 +220,15 @@ class ImageDataset:
         return pixels
 
     def class_index(self, name: str) -> int:
-        """Return the label of a class; `UnknownClassError` if the dataset does not have it."""
-        if name not in self.classes:
+        """Return the label of a class; `UnknownClassError` if the dataset does not have it.
+
+        Names are compared in Unicode's form NFC: "é" may be one character or two.
+        """
+        names = [unicodedata.normalize("NFC", known) for known in self.classes]
+        key = unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+        if key not in names:
             raise UnknownClassError(name, self.classes)
-        return self.classes.index(name)
+        return names.index(key)
 
     def with_size(self, size: int | tuple[int, int], color: Color | None = None) -> "ImageDataset":
         """Return the same images, to be decoded to another size (and colour)."""
@@ -158,7 +238,7 @@ class ImageDataset:
 
     def subset(self, positions: Sequence[int] | npt.NDArray[np.intp]) -> "ImageDataset":
         """Return the images at these positions, in that order, with the same classes."""
-        indices = np.asarray(positions, dtype=np.intp)
+        indices = np.asarray(positions, dtype=np.intp).reshape(-1)
         return replace(
             self,
             paths=tuple(self.paths[index] for index in indices) if self.arrays is None else (),

@@ -67,7 +67,8 @@ def grocery_store(
             "which `similarity-lab fetch grocery-store` downloads"
         )
     classes = _class_names(folder / "classes.csv", level)
-    rows = [line.split(",") for line in (folder / f"{split}.txt").read_text().splitlines() if line]
+    text = (folder / f"{split}.txt").read_text(encoding="utf-8")
+    rows = [line.rsplit(",", 2) for line in text.splitlines() if line]
     paths = [folder / row[0].strip() for row in rows]
     labels = np.array([int(row[1 if level == "fine" else 2]) for row in rows], dtype=np.int64)
     positions, errors = readable(paths, progress=progress)

@@ -31,7 +31,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from similarity_lab.errors import ArchiveError, InputTypeError, InputWarning
 from similarity_lab.files.encodings import NAME_ENCODINGS, check_encoding, guess_encoding
-from similarity_lab.files.listing import archive_kind, skipped_table, system_file
+from similarity_lab.files.listing import archive_kind, skipped_table, system_file, user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +133,7 @@ def extract_zip(
         raise ArchiveError(f"{target}: is a file; expected a folder to unpack into")
     with ExitStack() as stack:
         if isinstance(source, str | PathLike):
-            name, file = str(source), stack.enter_context(_open_file(Path(source)))
+            name, file = str(source), stack.enter_context(_open_file(user_path(source)))
         elif hasattr(source, "seek"):
             name, file = str(getattr(source, "name", "<file object>")), source
         else:
@@ -165,7 +165,7 @@ def is_zip(path: str | PathLike[str]) -> bool:
     ArchiveError
         It is an archive of another kind; the message says what to do.
     """
-    path = Path(path)
+    path = user_path(path)
     if not path.is_file():
         return False
     kind = archive_kind(path)

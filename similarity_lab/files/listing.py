@@ -18,6 +18,7 @@ __all__ = [
     "list_files",
     "skipped_table",
     "system_file",
+    "user_path",
 ]
 
 SKIPPED_COLUMNS = ["path", "reason"]
@@ -79,8 +80,14 @@ def skipped_table(rows: list[tuple[object, str]]) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=SKIPPED_COLUMNS, dtype=object)
 
 
+def user_path(path: str | PathLike[str]) -> Path:
+    """Return a path in which ``~`` is the home folder, unless a folder has that name."""
+    path = Path(path)
+    return path.expanduser() if str(path).startswith("~") and not path.exists() else path
+
+
 def existing_folder(folder: str | PathLike[str], expected: str) -> Path:
-    """Return `folder` as a path if it is a folder; ``~`` is the home folder.
+    """Return `folder` as a path if it is a folder.
 
     Parameters
     ----------
@@ -95,9 +102,7 @@ def existing_folder(folder: str | PathLike[str], expected: str) -> Path:
     NotAFolderError
         It is a file.
     """
-    path = Path(folder)
-    if not path.exists() and str(path).startswith("~"):
-        path = path.expanduser()
+    path = user_path(folder)
     if not path.exists():
         hint = did_you_mean(path.name, _sibling_names(path)) or _hint(str(folder))
         raise PathNotFoundError(f"{path}: no such folder; expected {expected}.{hint}")

@@ -124,10 +124,11 @@ def test_skipped_files_have_reasons(library, make_image):
     data = load_dataset(library, progress=False)
     assert data.classes == ("almonds", "dates", "oats") and len(data) == 18
     reasons = {os.path.basename(row.path): row.reason for row in data.skipped.itertuples()}
-    assert reasons.keys() == {"notes.jpg", "half.jpg", "stray.png", "1.jpg"}
+    assert reasons.keys() == {"notes.jpg", "half.jpg", "stray.png", "1.jpg", "all bad"}
+    assert reasons["all bad"] == "class without a readable image"
     assert "truncated" in reasons["half.jpg"]
     assert reasons["stray.png"] == "not in a class folder"
-    assert "4 skipped" in repr(data)
+    assert "5 skipped" in repr(data)
 
 
 def test_missing_sources(tmp_path):
