@@ -2,105 +2,63 @@
 
     python -m benchmarks.real_shops [--images catalogue|crawled] [--quality standard|best]
 
-Needs the shops' websites and product photos, rebuilt from public repositories into the folder that
-SIMILARITY_LAB_SHOPS names (``sites/`` and ``photos/``), and the lists beside the rebuilding script
-(SIMILARITY_LAB_SHOPS_LISTS, default ../shared/real-shops). Exits with a reason where they are
-absent. Two settings: *catalogue*, every image in the list of a shop, which is what an ideal crawl
-would bring; and *crawled*, what `collect` brings from the website served on this machine.
+Needs the rebuilt shops, see `benchmarks.shops`. Two settings: *catalogue*, every image in the list
+of a shop with its file name and the alternative text of the pages, which is what an ideal crawl
+would bring; and *crawled*, what `collect` brings from the website served on this machine. Two
+libraries: the photos of all other repositories, and those without any of the 25 shops; classes with
+three or more photos.
 
-The library of a shop holds the photos of all other repositories, classes with three or more. A pair
-of shop and target counts as selling if a person saw the target as the main subject of an image;
-pairs where it is only seen among other products count neither way. Nothing is chosen here.
+A pair of shop and target counts as selling if a person saw the target as the main subject of an
+image; pairs where it is only seen among other products count neither way. A shop without a
+collected image stays in, without evidence: unsure, the prior as probability, last in the ranking.
+Intervals resample shops, those of means over targets resample targets. Nothing is chosen here.
 Writes benchmarks/results/real_shops_IMAGES.json; figures only, no images.
 """
 
 import functools
-import hashlib
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from benchmarks.common import CACHE, HERE, make_parser, origin, require_clean_tree, write_results
-from similarity_lab import ImageDataset, RelevanceScorer, Site, load_dataset
-from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+from benchmarks.common import CACHE, make_parser, origin, require_clean_tree, write_results
+from benchmarks.measures import (
+    SEED,
+    calibration_figures,
+    decision_figures,
+    image_figures,
+    print_figures,
+    ranking_figures,
+)
+from benchmarks.shops import (
+    CORE_TARGETS,
+    TARGETS,
+    catalogue_site,
+    file_digest,
+    library_without,
+    read_library,
+    read_shops,
+    read_truth,
+    shop_folder,
+    shops_folders,
+)
+from similarity_lab import RelevanceScorer, Site
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.web import collect
 
-CORE_TARGETS = ("almonds", "cashews", "walnuts", "pistachios", "raisins", "dates", "rice")
-FURTHER_TARGETS = ("peanuts", "oats", "coconut", "spices")
-# classes of photos that show the targets in another form, or several of them
-LEFT_OUT = (
-    "target_plants", "almond_oil", "coconut_oil", "peanut_oil", "cocoa_butter",
-    "coconut_byproducts", "oat_dishes", "mixed_nuts", "chocolate",
-)  # fmt: skip
-FEWEST_PHOTOS = 3
+TARGET_SETS = {"7 targets": CORE_TARGETS, "11 targets": TARGETS}
+# The match column and the evidence of the figures; images alone until names are read as well
+EVIDENCE = {"images": "is_match"}
+PRIOR = 0.23  # of selling, where nothing was collected
 FIRST = 5  # places of a ranking that a buyer looks at
-SEED = 0
-
-
-def shops_folders() -> tuple[Path, Path]:
-    """Return the folder of the rebuilt shops and the folder of their lists."""
-    lists = HERE.parent.parent / "shared" / "real-shops"
-    shops = Path(os.environ.get("SIMILARITY_LAB_SHOPS", ""))
-    lists = Path(os.environ.get("SIMILARITY_LAB_SHOPS_LISTS", lists))
-    if "SIMILARITY_LAB_SHOPS" not in os.environ or not (shops / "sites").is_dir():
-        raise SystemExit("set SIMILARITY_LAB_SHOPS to the folder of the rebuilt shops")
-    if not (lists / "images.csv").is_file():
-        raise SystemExit(f"No images.csv in {lists}; set SIMILARITY_LAB_SHOPS_LISTS")
-    return shops, lists
-
-
-def read_truth(lists: Path) -> pd.DataFrame:
-    """Return a row per listed image: repo, sha256, file, shows, among (both sets of targets)."""
-    table = pd.read_csv(lists / "images.csv", dtype=str, keep_default_na=False)
-    for column in ("shows", "shows_among_others"):
-        table[column] = [frozenset(filter(None, text.split(";"))) for text in table[column]]
-    return table.rename(columns={"shows_among_others": "among"}).drop_duplicates(["repo", "sha256"])
-
-
-def read_library(shops: Path, lists: Path) -> pd.DataFrame:
-    """Return a row per photo that could be rebuilt: path, label, repo."""
-    table = pd.read_csv(lists / "photos.csv", dtype=str)
-    paths = [shops / "photos" / file for file in table["file"]]
-    photos = pd.DataFrame(
-        {"path": paths, "label": [path.parent.name for path in paths], "repo": table["source_repo"]}
-    )
-    is_usable = np.array([path.is_file() for path in paths])
-    return photos[is_usable & ~photos["label"].isin(LEFT_OUT)]
-
-
-def library_without(photos: pd.DataFrame, repo: str) -> ImageDataset:
-    """Return the photos of other repositories, without classes that are too small then."""
-    others = photos[photos["repo"] != repo]
-    counts = others["label"].value_counts()
-    classes = sorted(counts.index[counts >= FEWEST_PHOTOS])
-    return load_dataset(
-        {name: list(others["path"][others["label"] == name]) for name in classes}, progress=False
-    )
-
-
-def catalogue_site(shops: Path, repo: str, truth: pd.DataFrame) -> Site:
-    """Return the listed images of a shop, found by content."""
-    folder = shops / "sites" / repo.replace("/", "__")
-    by_digest = {file_digest(path): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    paths = [by_digest[digest] for digest in truth["sha256"] if digest in by_digest]
-    return Site.from_paths(paths, name=repo)
-
-
-@functools.cache  # every target asks for the images of a shop again
-def file_digest(path: object) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -124,7 +82,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def crawled_site(shops: Path, repo: str, start: str, out: Path) -> Site | None:
     """Return what `collect` brings from a shop; None if it brings nothing."""
-    with served(shops / "sites" / repo.replace("/", "__")) as endpoint:
+    with served(shop_folder(shops, repo)) as endpoint:
         collection = collect(
             {repo: f"http://{endpoint}/{quote(start)}"},
             out,
@@ -137,117 +95,150 @@ def crawled_site(shops: Path, repo: str, start: str, out: Path) -> Site | None:
 
 
 def score_pairs(
-    sites: dict[str, Site | None], photos: pd.DataFrame, truth: pd.DataFrame, quality: str
+    sites: dict[str, Site | None],
+    groups: list[list[str]],
+    photos: pd.DataFrame,
+    truth: pd.DataFrame,
+    quality: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Decide on every shop for every target.
+
+    Parameters
+    ----------
+    sites : dict
+        The site of each repository; None if nothing was collected.
+    groups : list of list of str
+        Repositories that are decided on with one library, which holds the photos of all others.
+    photos, truth : DataFrame
+        Of `read_library` and `read_truth`.
+    quality : str
 
     Returns
     -------
     pairs : DataFrame
-        repo, target, sells (None: only seen among others), decision, probability, share, best
-        (highest image score), missing (nothing was collected).
+        repo, target, sells (None: only seen among others), is_missing (nothing was collected),
+        best (highest image score), and for each kind of `EVIDENCE`, prefixed with it: decision,
+        probability.
     images : DataFrame
-        target, shows, score, is_match of every scored image with an unambiguous answer.
+        repo, target, shows, among, score, probability, and the match columns, of every scored image
+        that is listed.
     """
     pairs, images = [], []
-    for repo, site in tqdm(sites.items(), desc="shops", unit="shop"):
-        seen = truth[truth["repo"] == repo].set_index("sha256")
-        library = library_without(photos, repo)
-        targets = [name for name in CORE_TARGETS + FURTHER_TARGETS if name in library.classes]
+    for repos in tqdm(groups, desc="libraries", unit="library"):
+        library = library_without(photos, repos)
+        targets = [name for name in TARGETS if name in library.classes]
         scorer = RelevanceScorer(targets[0], quality=quality, store=CACHE, progress=False)
-        results = [] if site is None else scorer.fit(library).decide_each([site], targets=targets)
-        decided = {result.target: result for result in results}
-        for target in targets:
+        present = [repo for repo in repos if sites[repo] is not None]
+        results = scorer.fit(library).decide_each([sites[repo] for repo in present], targets)
+        decided = dict(zip(product(present, targets), results, strict=True))
+        for repo, target in product(repos, targets):
+            seen = truth[truth["repo"] == repo].set_index("sha256")
             shows = any(target in each for each in seen["shows"])
             among = any(target in each for each in seen["among"])
             pair = {"repo": repo, "target": target, "sells": None if among > shows else shows}
-            result = decided.get(target)
-            if not isinstance(result, SiteRelevance):
-                pairs.append(pair | {"missing": True})
-                continue
-            scored = result.images[result.images["status"] == "scored"]
-            pairs.append(
-                pair
-                | {
-                    "missing": False,
-                    "decision": result.decision,
-                    "probability": result.probability,
-                    "share": result.share,
-                    "best": scored["score"].max(),
-                }
-            )
-            digests = [file_digest(path) for path in scored["path"]]
-            known = [digest in seen.index for digest in digests]
-            rows = seen.loc[[digest for digest in digests if digest in seen.index]]
-            images.append(
-                pd.DataFrame(
-                    {
-                        "target": target,
-                        "shows": [target in each for each in rows["shows"]],
-                        "among": [target in each for each in rows["among"]],
-                        "score": scored["score"].to_numpy(float)[known],
-                        "is_match": scored["is_match"].to_numpy(bool)[known],
-                    }
-                )
-            )
+            result = decided.get((repo, target))
+            if isinstance(result, SiteRelevance):
+                pairs.append(pair | evidence_of(result))
+                images.append(listed_images(result, seen).assign(repo=repo, target=target))
+            else:
+                pairs.append(pair | no_evidence())
     return pd.DataFrame(pairs), pd.concat(images, ignore_index=True)
 
 
-def ranking_figures(pairs: pd.DataFrame, column: str) -> dict[str, object]:
-    """Return how well a column ranks sellers, all pairs pooled; missing shops rank last."""
-    clear = pairs[pairs["sells"].notna()]
-    sells, value = clear["sells"].to_numpy(bool), clear[column].astype(float).to_numpy()
-    value = np.where(np.isnan(value), -np.inf, value)
-    ranks = pd.Series(value).rank(method="average").to_numpy()
-
-    def auc(rows: np.ndarray) -> float:
-        is_mixed = 0 < sells[rows].sum() < len(rows)
-        return roc_auc_score(sells[rows], ranks[rows]) if is_mixed else np.nan
-
-    found = possible = 0
-    for _, group in clear.assign(rank=ranks).groupby("target"):
-        first = group.sort_values("rank", ascending=False, kind="stable").head(FIRST)
-        found += int(first["sells"].sum())
-        possible += min(FIRST, int(group["sells"].sum()))
+def evidence_of(result: SiteRelevance) -> dict[str, object]:
+    """Return what a decision says by each kind of evidence."""
+    scored = result.images[result.images["status"] == "scored"]
     return {
-        "auc": auc(np.arange(len(sells))),
-        "auc_interval": bootstrap_interval(auc, len(sells), seed=SEED),
-        "sellers_in_first_five": found,
-        "possible": possible,
+        "is_missing": False,
+        "best": scored["score"].max(),
+        "images decision": result.decision,
+        "images probability": result.probability,
     }
 
 
-def decision_figures(pairs: pd.DataFrame) -> dict[str, object]:
-    """Return of each decision how many pairs it has and which part of them sells."""
-    clear = pairs[pairs["sells"].notna()]
-    figures: dict[str, object] = {}
-    for decision in ("relevant", "irrelevant", "unsure"):
-        sells = clear["sells"][clear["decision"] == decision].to_numpy(bool)
-        figures[decision] = {
-            "pairs": len(sells),
-            "sell": int(sells.sum()),
-            "interval": wilson_interval(int(sells.sum()), len(sells)) if len(sells) else None,
+def no_evidence() -> dict[str, object]:
+    """Return what is said of a shop of which nothing was collected."""
+    answers = {f"{kind} decision": "unsure" for kind in EVIDENCE}
+    probabilities = {f"{kind} probability": PRIOR for kind in EVIDENCE}
+    return {"is_missing": True, "best": -np.inf} | answers | probabilities
+
+
+def listed_images(result: SiteRelevance, seen: pd.DataFrame) -> pd.DataFrame:
+    """Return the scored images that a person saw, and whether they show the target."""
+    scored = result.images[result.images["status"] == "scored"]
+    digests = pd.Series([file_digest(path) for path in scored["path"]], index=scored.index)
+    listed = scored[digests.isin(seen.index)]
+    rows = seen.loc[digests[listed.index]]
+    return listed[["score", "probability", *EVIDENCE.values()]].assign(
+        shows=[result.target in each for each in rows["shows"]],
+        among=[result.target in each for each in rows["among"]],
+    )
+
+
+def pair_figures(pairs: pd.DataFrame, kind: str) -> dict[str, object]:
+    """Return ranking, decisions and calibration by one kind of evidence, all pairs pooled."""
+    clear = pairs[pairs["sells"].notna()].reset_index(drop=True)
+    sells, probability = clear["sells"].to_numpy(bool), clear[f"{kind} probability"].to_numpy(float)
+    value = np.where(clear["is_missing"], -np.inf, probability)
+    found, possible = sellers_first(clear, value)
+    decision = clear[f"{kind} decision"].to_numpy(str)
+    return (
+        ranking_figures(value, sells, clear["repo"])
+        | {"sellers_first": found, "possible": possible}
+        | decision_figures(decision, probability, sells, clear["repo"])
+        | calibration_figures(probability, sells, clear["repo"])
+    )
+
+
+def sellers_first(pairs: pd.DataFrame, value: np.ndarray) -> tuple[int, int]:
+    """Return how many of each target's first five shops sell it, and how many could."""
+    found = possible = 0
+    for _, group in pairs.assign(value=value).groupby("target"):
+        first = group.sort_values("value", ascending=False, kind="stable").head(FIRST)
+        found += int(first["sells"].sum())
+        possible += min(FIRST, int(group["sells"].sum()))
+    return found, possible
+
+
+def figures_of(pairs: pd.DataFrame, images: pd.DataFrame) -> dict[str, object]:
+    """Return all figures of the pairs and images of some targets."""
+    clear_pairs = pairs[pairs["sells"].notna()]
+    clear_images = images[images["shows"] | ~images["among"]]
+    rows: dict[str, object] = {
+        "pairs": len(clear_pairs),
+        "selling": int(clear_pairs["sells"].sum()),
+        "without_images": int(clear_pairs["is_missing"].sum()),
+        "best image": ranking_figures(
+            clear_pairs["best"].to_numpy(float),
+            clear_pairs["sells"].to_numpy(bool),
+            clear_pairs["repo"],
+        ),
+    }
+    for kind, match in EVIDENCE.items():
+        rows[kind] = {
+            "sites": pair_figures(pairs, kind),
+            "images": image_figures(clear_images, mean_over="target", resample="repo", match=match),
         }
-    figures["without_images"] = int(clear["missing"].sum())
-    return figures
+    return rows
 
 
-def image_figures(images: pd.DataFrame) -> dict[str, float]:
-    """Return AUC, precision and recall of matches, all targets pooled."""
-    clear = images[images["shows"] | ~images["among"]]
-    shows, is_match = clear["shows"], clear["is_match"]
-    hits = int((shows & is_match).sum())
-    by_target = [
-        roc_auc_score(group["shows"], group["score"])
-        for _, group in clear.groupby("target")
-        if group["shows"].nunique() == 2
-    ]
+def collected_figures(sites: dict[str, Site | None], truth: pd.DataFrame) -> dict[str, int]:
+    """Return how many of the listed images a site has, and of those that show a target."""
+    found = {
+        (repo, file_digest(path))
+        for repo, site in sites.items()
+        if site is not None
+        for path in site.paths
+    }
+    is_found = pd.Series([key in found for key in zip(truth["repo"], truth["sha256"], strict=True)])
+    is_seller = pd.Series([bool(shows & set(TARGETS)) for shows in truth["shows"]])
     return {
-        "auc": float(np.mean(by_target)),
-        "precision": hits / max(1, int(is_match.sum())),
-        "recall": hits / max(1, int(shows.sum())),
-        "images": len(clear),
-        "showing": int(shows.sum()),
+        "listed": len(truth),
+        "listed_found": int(is_found.sum()),
+        "seller_images": int(is_seller.sum()),
+        "seller_images_found": int((is_found & is_seller).sum()),
+        "sites_without_images": sum(site is None for site in sites.values()),
+        "images": sum(len(site.paths) for site in sites.values() if site is not None),
     }
 
 
@@ -259,8 +250,10 @@ def main() -> None:
     options = parser.parse_args()
     shops, lists = shops_folders()
     require_clean_tree()
-    truth, photos = read_truth(lists), read_library(shops, lists)
-    listed = pd.read_csv(lists / "sites.csv", dtype=str, keep_default_na=False)
+    truth, photos, listed = read_truth(lists), read_library(shops, lists), read_shops(lists)
+    repos = list(listed["repo"])
+    libraries = {"without the shop": [[repo] for repo in repos], "without all shops": [repos]}
+    rows: dict[str, object] = {"shops": len(repos), "photos": len(photos)}
     sites: dict[str, Site | None] = {}
     with tempfile.TemporaryDirectory() as out:
         for number, shop in enumerate(tqdm(listed.itertuples(), total=len(listed), desc="images")):
@@ -269,26 +262,20 @@ def main() -> None:
             else:
                 folder = Path(out) / str(number)
                 sites[shop.repo] = crawled_site(shops, shop.repo, shop.start, folder)
-        pairs, images = score_pairs(sites, photos, truth, options.quality)
-    rows: dict[str, object] = {"shops": len(sites), "photos": len(photos)}
-    for name, targets in (
-        ("7 targets", CORE_TARGETS),
-        ("11 targets", CORE_TARGETS + FURTHER_TARGETS),
-    ):
-        of_targets = pairs[pairs["target"].isin(targets)]
-        rows[name] = {
-            "pairs": int(of_targets["sells"].notna().sum()),
-            "selling": int(of_targets["sells"].fillna(False).astype(bool).sum()),
-            "by probability": ranking_figures(of_targets, "probability"),
-            "by best image": ranking_figures(of_targets, "best"),
-            "decisions": decision_figures(of_targets),
-            "images": image_figures(images[images["target"].isin(targets)]),
-        }
+        rows["collected"] = collected_figures(sites, truth)
+        for name, groups in libraries.items():
+            pairs, images = score_pairs(sites, groups, photos, truth, options.quality)
+            rows[name] = {
+                label: figures_of(
+                    pairs[pairs["target"].isin(targets)], images[images["target"].isin(targets)]
+                )
+                for label, targets in TARGET_SETS.items()
+            }
     command = f"python -m benchmarks.real_shops --images {options.images}"
     command += "" if options.quality == "standard" else f" --quality {options.quality}"
     configuration = {"seed": SEED, "quality": options.quality, "first": FIRST}
     results = {"origin": origin(command, **configuration), "rows": rows}
-    print(pd.json_normalize(rows).T.to_string(header=False))
+    print_figures(rows)
     name = f"real_shops_{options.images}" + ("_best" if options.quality == "best" else "")
     print(f"written to {write_results(name, results)}")
 
