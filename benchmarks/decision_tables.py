@@ -2,7 +2,6 @@
 
 from statistics import mean
 
-from benchmarks.common import RESULTS
 from benchmarks.result_tables import load, origin_line, plain, table, with_interval
 
 SITES = """## Decisions on composite grocery sites
@@ -44,59 +43,6 @@ decisions are wrong. At a threshold that separates, the draw matters; using *all
 nothing and removes the randomness.
 """
 
-SHOPS = """## Decisions on real shops
-
-{shops} websites of small food shops from public repositories, written by nobody of this project; a
-person noted what each image shows. The library of a shop holds the product photos of all others.
-A shop sells a product if one of its images shows it as the main subject. *Catalogue* is every image
-that was listed, what an ideal crawl would bring. The learned rule asks whether a quarter of the
-images show the product, and shops that sell it show it on far fewer: the ranking by probability is
-little better than chance, and "irrelevant" does not mean that a shop does not sell. The best score
-of a single image ranks sellers better where all images are there; *crawled*, where the sites that
-gave no image rank last, it does not. Nothing was chosen on these shops.
-"""
-
-
-def real_shops() -> str:
-    """Return the section on real shops."""
-    rows, line = [], ""
-    for images in ("catalogue", "crawled"):
-        if not (RESULTS / f"real_shops_{images}.json").exists():
-            continue
-        results = load(f"real_shops_{images}")
-        line = line or origin_line(results)
-        for name in ("7 targets", "11 targets"):
-            row = results["rows"][name]
-            decisions = row["decisions"]
-            by_probability, by_best = row["by probability"], row["by best image"]
-            rows.append(
-                [
-                    f"{images}, {name}",
-                    f"{row['selling']} of {row['pairs']}",
-                    with_interval(by_probability, "auc", 2),
-                    with_interval(by_best, "auc", 2),
-                    f"{by_probability['sellers_in_first_five']} of {by_probability['possible']}",
-                    *(
-                        f"{decisions[each]['sell']} of {decisions[each]['pairs']}"
-                        for each in ("relevant", "irrelevant", "unsure")
-                    ),
-                    f"{row['images']['precision']:.2f} / {row['images']['recall']:.2f}",
-                ]
-            )
-    head = [
-        "images",
-        "pairs that sell",
-        "AUC by probability",
-        "AUC by best image",
-        "sellers in the first five",
-        "of relevant, sell",
-        "of irrelevant, sell",
-        "of unsure, sell",
-        "precision / recall of matches",
-    ]
-    shops = load("real_shops_catalogue")["rows"]["shops"]
-    return "\n".join([SHOPS.format(shops=shops), table(head, rows), line])
-
 
 def sites() -> str:
     """Return the section on decisions."""
@@ -108,7 +54,9 @@ def sites() -> str:
             with_interval(row, "site_auc", 3),
             with_interval(row, "accuracy", 3),
             plain(row, "image_ece"),
+            plain(row, "image_log_loss"),
             plain(row, "site_ece"),
+            plain(row, "site_log_loss"),
             plain(row, "coverage"),
             with_interval(row, "accuracy_when_sure", 3),
         ]
@@ -120,7 +68,9 @@ def sites() -> str:
         "site AUC",
         "site accuracy",
         "ECE of images",
+        "log loss of images",
         "ECE of sites",
+        "log loss of sites",
         "decided",
         "accuracy of those",
     ]

@@ -15,7 +15,7 @@ from similarity_lab.evaluation import (
     wilson_interval,
 )
 
-SEED = 0  # of the bootstrap
+SEED, REPEATS = 0, 1000  # of the bootstrap
 DECISIONS = ("relevant", "irrelevant", "unsure")
 Rows = npt.NDArray[np.intp]
 
@@ -41,6 +41,16 @@ def average_precision(value: np.ndarray, truth: np.ndarray) -> float:
     # scikit-learn refuses infinite values
     ranks = rankdata(value) if len(value) else value
     return float(average_precision_score(truth, ranks)) if truth.any() else np.nan
+
+
+def mean_log_loss(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean negative log-likelihood, natural; a certain and wrong case costs 36."""
+    return float(log_loss(truth, probability, labels=[False, True]))
+
+
+def reliability(probability: np.ndarray, truth: np.ndarray) -> list[list[float]]:
+    """Return the reliability curve, a row per bin: predicted, observed, n."""
+    return reliability_curve(probability, truth).round(4).to_numpy().tolist()
 
 
 def values_by(
@@ -74,6 +84,7 @@ def interval_over(groups: pd.Series, figure: Callable[[Rows], float]) -> tuple[f
         lambda drawn: figure(np.concatenate([rows[index] for index in drawn])),
         len(rows),
         seed=SEED,
+        repeats=REPEATS,
     )
 
 
@@ -105,21 +116,18 @@ def calibration_figures(
     Returns
     -------
     dict
-        cases and true (numbers), ece (15 bins of equal mass) and log_loss (natural; certain and
-        wrong costs 36), both with an interval, and reliability (a row per bin: predicted,
-        observed, n).
+        cases and true (numbers), ece (15 bins of equal mass) and log_loss, both with an interval,
+        and reliability.
     """
     figures: dict[str, Callable[[Rows], float]] = {
         "ece": lambda rows: expected_calibration_error(probability[rows], truth[rows]),
-        "log_loss": lambda rows: float(
-            log_loss(truth[rows], probability[rows], labels=[False, True])
-        ),
+        "log_loss": lambda rows: mean_log_loss(probability[rows], truth[rows]),
     }
     return {
         "cases": len(truth),
         "true": int(truth.sum()),
         **with_intervals(figures, groups),
-        "reliability": reliability_curve(probability, truth).round(4).to_numpy().tolist(),
+        "reliability": reliability(probability, truth),
     }
 
 

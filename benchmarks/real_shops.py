@@ -19,7 +19,7 @@ import functools
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
@@ -56,7 +56,7 @@ from similarity_lab.web import collect
 
 TARGET_SETS = {"7 targets": CORE_TARGETS, "11 targets": TARGETS}
 # The match column and the evidence of the figures; images alone until names are read as well
-EVIDENCE = {"images": "is_match"}
+EVIDENCE = {"images alone": "is_match"}
 PRIOR = 0.23  # of selling, where nothing was collected
 FIRST = 5  # places of a ranking that a buyer looks at
 
@@ -80,18 +80,26 @@ def served(folder: Path) -> Iterator[str]:
             server.shutdown()
 
 
-def crawled_site(shops: Path, repo: str, start: str, out: Path) -> Site | None:
-    """Return what `collect` brings from a shop; None if it brings nothing."""
-    with served(shop_folder(shops, repo)) as endpoint:
+def crawled_sites(shops: Path, listed: pd.DataFrame, out: Path) -> dict[str, Site | None]:
+    """Return what `collect` brings from each shop; None if it brings nothing."""
+    with ExitStack() as servers:
+        urls = {
+            shop.repo: f"{servers.enter_context(served(shop_folder(shops, shop.repo)))}/"
+            f"{quote(shop.start)}"
+            for shop in listed.itertuples()
+        }
         collection = collect(
-            {repo: f"http://{endpoint}/{quote(start)}"},
+            {repo: f"http://{url}" for repo, url in urls.items()},
             out,
-            allow=[endpoint],
+            allow=[url.partition("/")[0] for url in urls.values()],
             throttle=False,
             render="auto",
-            progress=False,
         )
-    return next(iter(collection.sites), None)
+    rows = collection.table.set_index("name")
+    for repo, reason in rows.loc[rows["crawl_status"] != "collected", "reason"].items():
+        tqdm.write(f"{repo}: {reason}")
+    sites = {site.name: site for site in collection.sites}
+    return {repo: sites.get(repo) for repo in listed["repo"]}
 
 
 def score_pairs(
@@ -151,8 +159,8 @@ def evidence_of(result: SiteRelevance) -> dict[str, object]:
     return {
         "is_missing": False,
         "best": scored["score"].max(),
-        "images decision": result.decision,
-        "images probability": result.probability,
+        "images alone decision": result.decision,
+        "images alone probability": result.probability,
     }
 
 
@@ -204,7 +212,7 @@ def figures_of(pairs: pd.DataFrame, images: pd.DataFrame) -> dict[str, object]:
     """Return all figures of the pairs and images of some targets."""
     clear_pairs = pairs[pairs["sells"].notna()]
     clear_images = images[images["shows"] | ~images["among"]]
-    rows: dict[str, object] = {
+    return {
         "pairs": len(clear_pairs),
         "selling": int(clear_pairs["sells"].sum()),
         "without_images": int(clear_pairs["is_missing"].sum()),
@@ -213,13 +221,16 @@ def figures_of(pairs: pd.DataFrame, images: pd.DataFrame) -> dict[str, object]:
             clear_pairs["sells"].to_numpy(bool),
             clear_pairs["repo"],
         ),
+        "evidence": {
+            kind: {
+                "sites": pair_figures(pairs, kind),
+                "images": image_figures(
+                    clear_images, mean_over="target", resample="repo", match=match
+                ),
+            }
+            for kind, match in EVIDENCE.items()
+        },
     }
-    for kind, match in EVIDENCE.items():
-        rows[kind] = {
-            "sites": pair_figures(pairs, kind),
-            "images": image_figures(clear_images, mean_over="target", resample="repo", match=match),
-        }
-    return rows
 
 
 def collected_figures(sites: dict[str, Site | None], truth: pd.DataFrame) -> dict[str, int]:
@@ -247,21 +258,26 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--images", choices=["catalogue", "crawled"], default="catalogue")
     parser.add_argument("--quality", choices=["standard", "best"], default="standard")
+    parser.add_argument("--shops", type=int, help="use the first N shops only; writes nothing")
     options = parser.parse_args()
     shops, lists = shops_folders()
-    require_clean_tree()
-    truth, photos, listed = read_truth(lists), read_library(shops, lists), read_shops(lists)
+    if options.shops is None:
+        require_clean_tree()
+    listed = read_shops(lists)[: options.shops]
+    photos, truth = read_library(shops, lists), read_truth(lists)
+    truth = truth[truth["repo"].isin(listed["repo"])]
     repos = list(listed["repo"])
     libraries = {"without the shop": [[repo] for repo in repos], "without all shops": [repos]}
     rows: dict[str, object] = {"shops": len(repos), "photos": len(photos)}
-    sites: dict[str, Site | None] = {}
+    sites: dict[str, Site | None]
     with tempfile.TemporaryDirectory() as out:
-        for number, shop in enumerate(tqdm(listed.itertuples(), total=len(listed), desc="images")):
-            if options.images == "catalogue":
-                sites[shop.repo] = catalogue_site(shops, shop.repo, truth[truth.repo == shop.repo])
-            else:
-                folder = Path(out) / str(number)
-                sites[shop.repo] = crawled_site(shops, shop.repo, shop.start, folder)
+        if options.images == "catalogue":
+            sites = {
+                repo: catalogue_site(shops, repo, truth[truth["repo"] == repo])
+                for repo in tqdm(repos, desc="images", unit="shop")
+            }
+        else:
+            sites = crawled_sites(shops, listed, Path(out))
         rows["collected"] = collected_figures(sites, truth)
         for name, groups in libraries.items():
             pairs, images = score_pairs(sites, groups, photos, truth, options.quality)
@@ -271,11 +287,13 @@ def main() -> None:
                 )
                 for label, targets in TARGET_SETS.items()
             }
+    print_figures(rows)
+    if options.shops is not None:
+        return
     command = f"python -m benchmarks.real_shops --images {options.images}"
     command += "" if options.quality == "standard" else f" --quality {options.quality}"
     configuration = {"seed": SEED, "quality": options.quality, "first": FIRST}
     results = {"origin": origin(command, **configuration), "rows": rows}
-    print_figures(rows)
     name = f"real_shops_{options.images}" + ("_best" if options.quality == "best" else "")
     print(f"written to {write_results(name, results)}")
 

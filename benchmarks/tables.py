@@ -6,8 +6,9 @@ python -m benchmarks.tables
 from pathlib import Path
 
 from benchmarks.common import make_parser
-from benchmarks.decision_tables import adapting, choice, draws, real_shops, sites
+from benchmarks.decision_tables import adapting, choice, draws, sites
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
+from benchmarks.shop_tables import reliability, shop_sections
 from benchmarks.speed_tables import speed_sections
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -134,7 +135,8 @@ def main() -> None:
         choice(),
         adapting(),
         draws(),
-        real_shops(),
+        *shop_sections(),
+        reliability(),
         representation(),
         unseen(),
         *speed_sections(),

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks import measures, result_tables, shop_tables
 from benchmarks.measures import (
     average_precision,
     decision_figures,
@@ -17,11 +18,24 @@ from benchmarks.measures import (
     ranking_figures,
     roc_auc,
 )
-from benchmarks.shop_sites import FEWEST_OF_TARGET, SITES, compose
+from benchmarks.real_shops import EVIDENCE, collected_figures, figures_of, sellers_first
+from benchmarks.shop_sites import (
+    FEWEST_OF_TARGET,
+    SITES,
+    compose,
+    site_figures,
+    target_figures,
+)
 from benchmarks.shops import FEWEST_PHOTOS, catalogue, catalogue_site, file_digest
+from similarity_lab import Site
 from similarity_lab.sites import ORIGIN_COLUMNS
 
 REPO = "owner/shop"
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(measures, "REPEATS", 50)
 
 
 @pytest.fixture
@@ -242,3 +256,134 @@ def test_image_figures_are_means_over_tasks():
     assert figures["auc"] == pytest.approx((1 + 1 + 0.75) / 3)
     assert figures["precision"] == 0.5 and figures["recall"] == 0.5
     assert all(low <= high for low, high in pairwise(row[0] for row in figures["reliability"]))
+
+
+@pytest.fixture
+def pairs():
+    """Six shops × two targets; the last shop has no images, one pair counts neither way."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        [{"repo": f"shop {n}", "target": target} for n in range(6) for target in ("dates", "rice")]
+    )
+    table["sells"] = [True, False, None, False, True, True, False, False, True, False, True, False]
+    table["is_missing"] = table["repo"] == "shop 5"
+    table["best"] = np.where(table["is_missing"], -np.inf, rng.normal(size=12))
+    for kind in EVIDENCE:
+        probability = np.where(table["is_missing"], 0.23, rng.random(12))
+        table[f"{kind} probability"] = probability
+        table[f"{kind} decision"] = np.where(probability > 0.6, "relevant", "unsure")
+    return table
+
+
+@pytest.fixture
+def images():
+    """Twelve images of two targets at three shops; one shows its target among others only."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"repo": np.tile(["shop 0", "shop 1", "shop 2"], 4)})
+    table["target"] = np.repeat(["dates", "rice"], 6)
+    table["task"] = table["target"] + " 0"
+    table["shows"] = np.arange(12) % 3 == 0
+    table["among"] = np.arange(12) == 4
+    table["score"], table["probability"] = rng.normal(size=12), rng.random(12)
+    for match in {"is_match", *EVIDENCE.values()}:
+        table[match] = table["probability"] > 0.5
+    return table
+
+
+def test_sellers_first_counts_those_that_are_possible(pairs):
+    clear = pairs[pairs["sells"].notna()].reset_index(drop=True)
+    assert sellers_first(clear, clear["sells"].to_numpy(float)) == (5, 5)
+    of_dates = clear["target"] == "dates"
+    many = pd.concat([clear[of_dates].assign(sells=True, repo=f"copy {n}") for n in range(3)])
+    assert sellers_first(many, np.zeros(len(many))) == (5, 5)
+    worst = pd.concat([clear[of_dates], many.assign(sells=False)], ignore_index=True)
+    assert sellers_first(worst, -worst["sells"].to_numpy(float)) == (0, 4)
+
+
+def test_pairs_without_images_stay_in_and_rank_last(pairs, images):
+    figures = figures_of(pairs, images)
+    assert (figures["pairs"], figures["selling"], figures["without_images"]) == (11, 5, 2)
+    for kind in EVIDENCE:
+        sites = figures["evidence"][kind]["sites"]
+        clear = pairs[pairs["sells"].notna()]
+        value = clear[f"{kind} probability"].where(~clear["is_missing"], -1)
+        assert sites["auc"] == pytest.approx(roc_auc_score(clear["sells"].astype(bool), value))
+        assert sites["cases"] == 11 and sites["true"] == 5
+        assert figures["evidence"][kind]["images"]["cases"] == 11  # without the one among others
+
+
+def test_collected_figures_count_seller_images(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(name.encode())
+    truth = pd.DataFrame(
+        {
+            "repo": ["one", "one", "two"],
+            "sha256": [file_digest(tmp_path / name) for name in ("a", "b", "c")],
+            "shows": [frozenset(["dates"]), frozenset(), frozenset(["rice", "figs"])],
+        },
+        index=[7, 8, 9],
+    )
+    site = Site.from_paths([tmp_path / "a", tmp_path / "b", tmp_path / "c"], name="one")
+    assert collected_figures({"one": site, "two": None}, truth) == {
+        "listed": 3,
+        "listed_found": 2,
+        "seller_images": 2,
+        "seller_images_found": 1,
+        "sites_without_images": 1,
+        "images": 3,
+    }
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """An empty folder in the place of results; returns a function that writes one."""
+    monkeypatch.setattr(shop_tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(result_tables, "RESULTS", tmp_path)
+
+    def write(name, rows):
+        versions = dict.fromkeys(("tensorflow", "keras", "numpy"), "1")
+        origin = {
+            "command": f"python -m benchmarks.{name}",
+            "commit": "1",
+            "date": "2026-01-01",
+            "machine": {"cores": 2, "processor": "x"},
+            "versions": versions,
+            "configuration": {"quality": "standard", "tasks": 2, "seeds": 1},
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps({"origin": origin, "rows": rows}))
+
+    return write
+
+
+def test_sections_are_skipped_without_results(results):
+    assert shop_tables.shop_sections() == []
+    assert shop_tables.reliability() == ""
+
+
+def test_sections_of_results(results, pairs, images):
+    targets = dict.fromkeys(shop_tables.TARGET_SETS, figures_of(pairs, images))
+    collected = dict.fromkeys(
+        ("listed", "listed_found", "seller_images", "seller_images_found"), 834
+    )
+    rows = {"shops": 6, "photos": 670, "collected": collected}
+    rows |= dict.fromkeys(("without the shop", "without all shops"), targets)
+    results("real_shops_crawled", rows)
+    sites = pairs[pairs["sells"].notna()].assign(task="dates 0")
+    sites["decision"], sites["probability"] = "unsure", 0.5
+    figures = {
+        "sites": site_figures(sites, "sells"),
+        "images": image_figures(images, mean_over="task", resample="target"),
+        "targets": target_figures(sites, images, "sells"),
+    }
+    results("shop_sites", {"photos": 670, "repositories": 60, "share": figures})
+    real_shops, composites = shop_tables.shop_sections()
+    assert "| crawled, 7 targets, images alone | 5 of 11 |" in real_shops
+    assert "crawled 834 of 834 (834 of 834 that show a target)" in real_shops
+    assert "| share, quality standard | 5 of 11 |" in composites
+    assert "| rice, share | 6 | " in composites
+    assert "`python -m benchmarks.shop_sites`" in composites
+    page = "\n".join([real_shops, composites, shop_tables.reliability()])
+    assert "composite share, sites" in page and "nan" not in page and "None" not in page
+    for table in page.split("\n\n"):
+        lines = [line for line in table.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1  # as many cells in every row
