@@ -5,8 +5,10 @@ exception other than the promised one is a problem too.
 """
 
 import io
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -25,6 +27,8 @@ from similarity_lab.web.html.images import find_images
 from similarity_lab.web.html.links import find_links, needs_browser
 from similarity_lab.web.html.sitemaps import read_sitemap
 from similarity_lab.web.policy.urls import check_url, normalize_url, site_key
+
+HEIC = Path(__file__).parents[1] / "tests" / "images" / "data"  # read with the extra `heif`
 
 # Readers with the shape that they promise.
 READERS: dict[str, tuple[Callable[[bytes], object], tuple[int, ...] | None]] = {
@@ -134,14 +138,31 @@ def image_seeds() -> list[bytes]:
         (photo, "TIFF", {"compression": "jpeg"}),
         (photo, "MPO", {"save_all": True, "append_images": [photo]}),
     ]
+    blank = Image.new("RGB", photo.size, "white")
+    animated: dict[str, object] = {"save_all": True, "append_images": [blank.copy(), photo.copy()]}
+    forms += [(blank, kind, animated) for kind in ("GIF", "PNG", "WEBP", "TIFF")]
     if features.check("avif"):
-        forms.append((photo, "AVIF", {}))
-    return [_encoded(*form) for form in forms]
+        forms += [(photo, "AVIF", {}), (blank, "AVIF", animated)]
+    deep = np.asarray(photo).astype(">u2") * 16
+    heic = [path.read_bytes() for path in sorted(HEIC.glob("*.heic"))]
+    return [*(_encoded(*form) for form in forms), _deep_png(deep), *heic]
+
+
+def _deep_png(pixels: np.ndarray) -> bytes:
+    """Encode colours of 16 bits, which Pillow cannot."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        parts += [len(body).to_bytes(4, "big"), kind, body]
+        parts.append(zlib.crc32(kind + body).to_bytes(4, "big"))
+    return b"".join(parts)
 
 
 def _encoded(image: Image.Image, kind: str, options: dict[str, object]) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    image.copy().save(buffer, kind, **options)  # saving changes the image itself
     return buffer.getvalue()
 
 

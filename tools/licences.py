@@ -60,6 +60,11 @@ KNOWN = {
         "its file LICENSE mentions a part under the GPL (LSHKIT); only builds with extras have it, "
         "and the Linux wheel (examined) does not. Extra `train` only",
     ),
+    "pi-heif": (
+        "BSD-3-Clause",
+        "its own code; the wheel bundles libheif and libde265 (LGPL-3.0), as separate libraries. "
+        "Extra `heif` only",
+    ),
     "pypydispatcher": ("BSD-3-Clause", "PyPy only"),
     "pywinpty": ("MIT", "Windows only"),
     "umap-learn": ("BSD-3-Clause", "its file LICENSE; comes with TensorFlow Similarity"),
