@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
+from similarity_lab.errors import InputError
+
 __all__ = ["decode_still", "is_deep", "scale_to_8_bits"]
 
 # How Pillow unpacks 16-bit colours, of which it keeps the high bytes → how to unpack their low
@@ -47,7 +49,7 @@ def scale_to_8_bits(values: npt.NDArray[np.number]) -> npt.NDArray[np.uint8]:
 
     Raises
     ------
-    ValueError
+    InputError
         No value is finite.
 
     Examples
@@ -60,7 +62,7 @@ def scale_to_8_bits(values: npt.NDArray[np.number]) -> npt.NDArray[np.uint8]:
     if np.issubdtype(values.dtype, np.floating):
         finite = np.isfinite(values)
         if not finite.any():
-            raise ValueError("no pixel is a number")
+            raise InputError("no pixel is a number")
         lowest = values.min(where=finite, initial=np.inf)
         values = np.where(finite, values, lowest).astype(np.float64)
     else:

@@ -41,7 +41,7 @@ def opaque(image: Image.Image) -> Image.Image | None:
         image = image.convert(mode)
     if image.mode not in _TRANSPARENT_MODES and "transparency" not in image.info:
         return image
-    layer = image.convert("RGBA")
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
     lowest, highest = layer.getchannel("A").getextrema()
     if lowest == 255:
         return layer.convert("RGB")

@@ -285,9 +285,10 @@ def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:
 
 def _decode_jpeg(header: Image.Image, data: bytes, name: str, *, is_check: bool) -> Image.Image:
     if header.mode in ("RGB", "L"):
-        pixels = decode_whole(data, "RGB" if header.mode == "RGB" else "GRAY", int(is_check))
+        is_gray = header.mode == "L" or is_check
+        pixels = decode_whole(data, "GRAY" if is_gray else "RGB", int(is_check))
         if pixels is not None:
-            return Image.fromarray(pixels if header.mode == "RGB" else pixels[..., 0])
+            return Image.fromarray(pixels[..., 0] if is_gray else pixels)
     check_coding(data, name)
     image = _open_jpeg(repair(data, name), name)
     image.load()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
-from similarity_lab.errors import ImageError, one_line
+from similarity_lab.errors import ImageError, InputError, one_line
 
 __all__ = ["open_tiff", "tile_size"]
 
@@ -40,7 +40,7 @@ def open_tiff(data: bytes, name: str) -> TiffImageFile:
     ImageError
         Pillow does not know the kind of pixels, or the file is a camera's raw photo: its pages are
         thumbnails of pixels in a format of the maker's own.
-    ValueError
+    InputError
         The file is cut.
     """
     if data[8:10] == _CANON_RAW:
@@ -97,7 +97,7 @@ def _without_metadata(data: bytes) -> bytes:
 
     Raises
     ------
-    ValueError
+    InputError
         The first directory is cut, or what one of these tags refers to.
     """
     layout = _Layout.of(data)
@@ -113,7 +113,7 @@ def _without_metadata(data: bytes) -> bytes:
             if tag not in _NEEDED:
                 continue
             if index == 0 and not _is_inside(value, layout, len(data)):
-                raise ValueError("truncated; its pixels cannot be located")
+                raise InputError("truncated; its pixels cannot be located")
             kept.append(data[position : position + entry_size])
         if len(kept) < n_entries:
             next_page = data[end : end + struct.calcsize(layout.offset)]
@@ -139,7 +139,7 @@ def _directories(data: bytes, layout: _Layout) -> Iterator[int]:
         except struct.error:
             if visited:
                 return
-            raise ValueError("truncated before its directory of tags") from None
+            raise InputError("truncated before its directory of tags") from None
         visited.add(start)
         yield start
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from PIL.WebPImagePlugin import WebPImageFile
 
+from similarity_lab.errors import InputError
+
 __all__ = ["open_webp"]
 
 _PIXELS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
@@ -18,7 +20,7 @@ def open_webp(data: bytes) -> WebPImageFile:
 
     Raises
     ------
-    ValueError
+    InputError
         The image is damaged.
     """
     chunks = [data[start:end] for start, end in _chunks(data)]
@@ -27,7 +29,7 @@ def open_webp(data: bytes) -> WebPImageFile:
     try:
         return WebPImageFile(io.BytesIO(b"".join([b"RIFF", size, b"WEBP", body])))
     except Exception:  # libwebp does not say more
-        raise ValueError("truncated or damaged data") from None
+        raise InputError("truncated or damaged data") from None
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int]]:
