@@ -15,7 +15,7 @@ from similarity_lab.files import atomic_write
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, rank_results
 from similarity_lab.relevance.tables import DECISION_COLUMNS, SiteResult, decisions_table
 from similarity_lab.report import write_csv, write_report
-from similarity_lab.sites import ORIGIN_COLUMNS
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS
 
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
@@ -203,7 +203,8 @@ def _image_table(results: list[SiteResult], collection: "Collection", folder: Pa
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     table = table.reindex(columns=RANKED_IMAGE_COLUMNS)
     numbers = ["score", "distance", "probability"]
-    return table.astype({**dict.fromkeys(numbers, "float64"), "is_match": "boolean"})
+    dtypes = {**dict.fromkeys(numbers, "float64"), **ORIGIN_NUMBERS, "is_match": "boolean"}
+    return table.astype(dtypes)
 
 
 def _scored_images(result: SiteResult, folder: Path) -> pd.DataFrame:
@@ -223,7 +224,8 @@ def _scored_images(result: SiteResult, folder: Path) -> pd.DataFrame:
 def _images_not_kept(collection: "Collection") -> pd.DataFrame:
     """Return one row for each image that the crawl did not keep; none of them was scored."""
     images = collection.images
-    columns = ["site", "url", "page", "alt", "time", "crawl_status", "reason"]
+    origins = [name for name in ORIGIN_COLUMNS if name not in ("path", "sha256")]
+    columns = ["site", *origins, "crawl_status", "reason"]
     not_kept = images.loc[images["crawl_status"] != "kept", columns]
     return not_kept.assign(path="", sha256="", target="", status="", nearest_reference="")
 

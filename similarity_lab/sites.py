@@ -24,13 +24,39 @@ from similarity_lab.files import (
 )
 from similarity_lab.images.sources import Source, describe, printable
 
-__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "Site", "SiteSource", "site_name"]
+__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "ORIGIN_NUMBERS", "Site", "SiteSource", "site_name"]
 
 T = TypeVar("T")
 
-ORIGIN_COLUMNS = ["path", "url", "page", "alt", "time", "sha256"]
-"""Columns of `Site.origins`: the file, the image's url, the url of the page it was found on, its
-alternative text there, when it was fetched (ISO 8601, UTC), and the SHA-256 of its bytes."""
+ORIGIN_COLUMNS = [
+    "path", "url", "page", "title", "alt", "product", "product_url", "brand", "price", "currency",
+    "position", "source", "time", "sha256",
+]  # fmt: skip
+"""Columns of `Site.origins`, one row per image; text is empty, and numbers are missing, where the
+website does not tell.
+
+===========  =======  ==============================================================================
+column       dtype    content
+===========  =======  ==============================================================================
+path         str      the file
+url          str      of the image
+page         str      url of the document that names the image: a page, catalogue or style sheet
+title        str      of that page
+alt          str      alternative text, or the caption, of the image there
+product      str      name of the product that the image shows, as catalogue, page or script state it
+product_url  str      of the product's own page
+brand        str      of the product
+price        Float64  of the product, in `currency`; the lowest of several
+currency     str      ISO 4217 code where the sign is unambiguous, otherwise the sign
+position     Int64    place among the images of the product if declared, else of the document; from 1
+source       str      what names the image: catalogue, sitemap, page, style sheet or script
+time         str      when it was fetched (ISO 8601, UTC)
+sha256       str      of its bytes
+===========  =======  ==============================================================================
+"""
+
+ORIGIN_NUMBERS = {"price": "Float64", "position": "Int64"}
+"""Dtypes of the columns of origins that are numbers; the others are text."""
 
 ORIGINS = "images.parquet"
 """Name of the table of origins in the folder of a collected site."""
@@ -211,5 +237,7 @@ def _read_origins(folder: Path, files: list[Path]) -> pd.DataFrame:
             "again, or remove the file to use the images alone"
         ) from error
     names = pd.Index([file.relative_to(folder).as_posix() for file in files], name="path")
-    origins = table.drop_duplicates("path").set_index("path").reindex(names).fillna("")
-    return origins.reset_index()[ORIGIN_COLUMNS]
+    origins = table.drop_duplicates("path").set_index("path").reindex(names)
+    texts = origins.columns.difference(list(ORIGIN_NUMBERS))
+    origins[texts] = origins[texts].fillna("")
+    return origins.astype(ORIGIN_NUMBERS).reset_index()[ORIGIN_COLUMNS]

@@ -3,7 +3,7 @@ import pytest
 
 from similarity_lab import Site
 from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError
-from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS, site_list, site_name
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, ORIGINS, site_list, site_name
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def collected(tmp_path, make_image):
 
 
 def test_origins_of_a_collected_site(collected):
-    row = dict.fromkeys(ORIGIN_COLUMNS, "x")
+    row = {**dict.fromkeys(ORIGIN_COLUMNS, "x"), "price": 2.5, "position": 1}
     pd.DataFrame([{**row, "path": "images/a.png", "status": "kept"}]).to_parquet(
         collected / ORIGINS
     )
@@ -27,12 +27,15 @@ def test_origins_of_a_collected_site(collected):
 
 def test_origins_cannot_lead_out_of_the_folder(collected, make_image):
     make_image((1, 2, 3)).save(collected.parent / "secret.png")
-    row = dict.fromkeys(ORIGIN_COLUMNS, "x")
+    row = {**dict.fromkeys(ORIGIN_COLUMNS, "x"), "price": 2.5, "position": 1}
     rows = [{**row, "path": "../secret.png"}, {**row, "path": "images/b.png"}]
     pd.DataFrame(rows).to_parquet(collected / ORIGINS)
     site = Site.from_folder(collected)
     assert [path.name for path in site.paths] == ["a.png"]
-    assert site.origins.iloc[0].to_dict() == {**dict.fromkeys(row, ""), "path": "images/a.png"}
+    texts = site.origins.drop(columns=list(ORIGIN_NUMBERS)).iloc[0].to_dict()
+    assert texts == {**dict.fromkeys(texts, ""), "path": "images/a.png"}
+    assert site.origins[list(ORIGIN_NUMBERS)].isna().all(axis=None)
+    assert site.origins.dtypes[list(ORIGIN_NUMBERS)].astype(str).to_dict() == ORIGIN_NUMBERS
 
 
 def test_damaged_origins_are_refused(collected):

@@ -22,7 +22,7 @@ import pandas as pd
 
 from similarity_lab.errors import CollectedFolderError
 from similarity_lab.files import atomic_write, part_path
-from similarity_lab.sites import ORIGIN_COLUMNS, ORIGINS
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, ORIGINS
 from similarity_lab.web.crawler.job import read_log
 from similarity_lab.web.policy.urls import spelling_key
 
@@ -32,7 +32,10 @@ COLLECTED_IMAGE_COLUMNS = [
     *ORIGIN_COLUMNS, "kind", "crawl_status", "reason", "format", "width", "height", "bytes",
 ]  # fmt: skip
 PAGE_COLUMNS = ["url", "kind", "crawl_status", "reason", "depth", "n_images", "bytes"]
-_INTEGERS = frozenset({"width", "height", "bytes", "depth", "n_images", "priority"})
+_NUMBERS = {
+    **ORIGIN_NUMBERS,
+    **dict.fromkeys(("width", "height", "bytes", "depth", "n_images", "priority"), "Int64"),
+}
 _IMAGE_STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")  # best first
 _IMAGE_NAME = re.compile(r"(part-)?[0-9a-f]{32}\.[a-z]{3,4}")
 
@@ -163,8 +166,8 @@ def delete_cache(folder: Path) -> None:
 
 def _read_table(log: Path, columns: list[str]) -> pd.DataFrame:
     rows = [
-        {name: row.get(name, None if name in _INTEGERS else "") for name in columns}
+        {name: row.get(name, None if name in _NUMBERS else "") for name in columns}
         for row in read_log(log)
     ]
-    integers = {name: "Int64" for name in _INTEGERS if name in columns}
-    return pd.DataFrame(rows, columns=columns).astype(integers)
+    numbers = {name: dtype for name, dtype in _NUMBERS.items() if name in columns}
+    return pd.DataFrame(rows, columns=columns).astype(numbers)

@@ -55,8 +55,9 @@ def hostile(scorer, make_image, tmp_path):
     site = Site.from_folder(folder, name=ATTACK + "{{ 7 * 7 }}../../etc")
     attacks = [ATTACK, f"javascript:{RUN_ME}", f"https://x.example/'{ATTACK}", "https://a:b@c.d/"]
     origins = pd.DataFrame(
-        [[path, address, f"data:text/html,{ATTACK}", ATTACK, ATTACK, ""] for path, address in
-         zip(site.paths, attacks, strict=True)], columns=ORIGIN_COLUMNS,
+        [{**dict.fromkeys(ORIGIN_COLUMNS, ATTACK), "path": path, "url": address,
+          "page": f"data:text/html,{ATTACK}", "price": None, "position": None, "sha256": ""}
+         for path, address in zip(site.paths, attacks, strict=True)],
     )  # fmt: skip
     result = scorer.decide(Site(site.name, site.paths, site.skipped, site.root, origins))
     return [result, SiteFailure(ATTACK, ATTACK, ATTACK + "\x00\x1b[2J\u2066")]

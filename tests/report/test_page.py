@@ -150,7 +150,14 @@ def test_sites_with_the_same_name_have_separate_pages(results, tmp_path):
 def test_origins_are_shown_and_only_web_urls_are_links(results, tmp_path):
     result = results[0]
     rows = [
-        [path, "https://shop.example/a.jpg", "ftp://shop.example/", "Fine nuts", None, ""]
+        {
+            **dict.fromkeys(ORIGIN_COLUMNS, ""),
+            "path": path,
+            "url": "https://shop.example/a.jpg",
+            "page": "ftp://shop.example/",
+            "alt": "Fine nuts",
+            "time": None,
+        }
         for path in result.images["path"]
     ]
     result = replace(result, origins=pd.DataFrame(rows, columns=ORIGIN_COLUMNS))

@@ -1,7 +1,5 @@
 """The frontier of images: those that pages name, in the order in which they are fetched."""
 
-from dataclasses import replace
-
 from w3lib.url import canonicalize_url, parse_data_uri
 
 from similarity_lab.web.crawler.pipeline import Candidate, ImageStore, short_url
@@ -17,15 +15,16 @@ class ImageFrontier:
         self.done = store.final_urls()
 
     def add(self, images: list[FoundImage], page: str) -> None:
-        """Add the images of a page; of two mentions, the one of higher priority counts."""
+        """Add the images of a document; of two mentions, the one of higher priority counts."""
         for image in images:
             key = image.url if image.url.startswith("data:") else canonicalize_url(image.url)
             old = self.candidates.get(key)
             if old is None:
                 self.candidates[key] = Candidate(image, page)
-            elif _rank(image) > _rank(old.image):
-                alt = image.alt or old.image.alt
-                self.candidates[key] = Candidate(replace(image, alt=alt), page)
+            else:
+                merged = old.image.merged(image)
+                is_better = (merged.kind, merged.source) != (old.image.kind, old.image.source)
+                self.candidates[key] = Candidate(merged, page if is_better else old.page)
 
     def next_batch(self, size: int) -> list[Candidate]:
         """Return the best images still to be requested, no more than may be kept.
@@ -71,7 +70,3 @@ class ImageFrontier:
     def _settle(self, candidate: Candidate, crawl_status: str, reason: str) -> None:
         self.done.add(short_url(candidate.image.url))
         self.store.log(candidate, crawl_status, reason)
-
-
-def _rank(image: FoundImage) -> tuple[bool, int]:
-    return not image.reason, image.priority

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from os import PathLike
@@ -20,7 +20,7 @@ from similarity_lab.errors import ImageError
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_header
 from similarity_lab.web.crawler.job import read_log
-from similarity_lab.web.html.images import FoundImage
+from similarity_lab.web.html.images import FoundImage, is_icon
 from similarity_lab.web.policy.limits import Limits
 
 _SUFFIXES = {
@@ -94,7 +94,7 @@ class ImageStore:
             )
         except ImageError as error:
             raise ImageNotKept(error.reason) from None
-        if min(header.width, header.height) < self.limits.side:
+        if is_icon(header.width, header.height, self.limits.side):
             raise ImageNotKept(f"Icon ({header.width} x {header.height} pixels)")
         digest = hashlib.sha256(body).hexdigest()
         if digest in self.by_digest:
@@ -121,7 +121,7 @@ class ImageStore:
     ) -> None:
         """Append the outcome of an image to the log; `facts` are from `check` if it is kept."""
         row = {
-            **asdict(candidate.image),
+            **candidate.image.to_row(),
             "url": short_url(candidate.image.url),
             "page": candidate.page,
             "crawl_status": crawl_status,

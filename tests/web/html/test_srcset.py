@@ -6,13 +6,20 @@ from similarity_lab.web.html.srcset import candidates, largest
 
 
 def test_candidates_follow_the_html_standard():
-    assert list(candidates(" a.jpg , b.jpg 1.5x,c.jpg nonsense, d.jpg 1e3w,")) == [
-        ("a.jpg", 1000.0), ("b.jpg", 1500.0), ("c.jpg", 1000.0), ("d.jpg", 1000.0),
+    assert list(candidates(" a.jpg , b.jpg 1.5x,c,d.jpg 300w 200h,e.jpg (a, b) 2x, f.jpg 2x,")) == [
+        ("a.jpg", 1000.0), ("b.jpg", 1500.0), ("c,d.jpg", 300.0), ("f.jpg", 2000.0),
     ]  # fmt: skip
 
 
-def test_descriptor_that_is_not_a_number_is_ignored():
-    assert next(candidates("a.jpg nanx 7w, b.jpg -infw")) == ("a.jpg", 7.0)
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        "a.jpg nonsense", "a b.jpg 400w", "a.jpg 1e3w", "a.jpg 1.5w", "a.jpg nanx", "a.jpg -1x",
+        "a.jpg 2x 3x", "a.jpg 2x 300w", "a.jpg 0w", "a.jpg 200h", "a.jpg 400px", "a.jpg infx",
+    ],
+)  # fmt: skip
+def test_candidate_that_browsers_drop_is_dropped(candidate):
+    assert list(candidates(f"{candidate}, good.jpg 7w")) == [("good.jpg", 7.0)]
 
 
 @pytest.mark.parametrize(
@@ -20,7 +27,8 @@ def test_descriptor_that_is_not_a_number_is_ignored():
     [
         ("", ""),
         ("a.jpg 1x, b.jpg 1x", "a.jpg"),
-        ("a.jpg nanw, b.jpg 2000w, c.jpg infx", "c.jpg"),
+        ("a.jpg 900w, b.jpg 2000w, c.jpg 100w", "b.jpg"),
+        ("a.jpg 9x 9x", ""),
     ],
 )
 def test_largest_candidate_is_the_first_of_equals(srcset, expected):

@@ -1,0 +1,136 @@
+"""Product cards: the name, price and link that a page shows beside an image."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from lxml.html import HtmlElement
+
+from similarity_lab.web.html.markup import Page, clean_text, css_class
+from similarity_lab.web.html.products import Product, read_price
+
+_MAX_LEVELS, _MAX_ANCESTORS = 7, 30  # from an image to its card, and from there
+_MAX_CHARACTERS = 800  # of a card; longer ones are sections of a page
+_MAX_TEXTS = 100  # pieces of text of a card that are read
+_MAX_IMAGES = 3  # of one card: views, a badge
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_WORDS = (
+    "product|prod|produkt|produit|producto|produto|prodotto|goods|artikel|catalogue?|katalog|shop"
+    "|store|collection|category"
+)
+_PRODUCT_CLASS = re.compile(rf"(?:^|[\s_-])(?:{_WORDS})s?(?:$|[\s_\d-])", re.IGNORECASE)
+_OTHER_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:team|member|staff|people|blog|posts?|news|article|testimonials?|reviews?|clients?"
+    r"|customers?|partners?|authors?|services?|features?|why|about|story|steps?|process|faq|nav|navbar"
+    r"|menu|footer|header|carousel|slider?|slides?|banner|hero|social|farmers?|founders?)"
+    r"(?:$|[\s_\d-])",
+    re.IGNORECASE,
+)
+_FRAME = frozenset({"header", "footer", "nav", "aside"})
+_MAX_SIBLINGS, _FEWEST_CARDS = 50, 3
+_NAME_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:name|title|heading|caption|label)s?(?:$|[\s_\d-])|(?:name|title)$",
+    re.IGNORECASE,
+)
+_PRICE = re.compile(
+    r"(?:[$€£₹₦₵₽₺₴₫₱฿₩₪৳₨]|\b(?:rs|inr|usd|eur|gbp|ngn|ghs|kes|ksh|aud|cad|chf|pln|zł|kr|lei)\b\.?)\s{0,3}\d"
+    r"|\d[\d.,]{0,12}\s{0,3}(?:[$€£₹₦₵₽₺₴₫₱฿₩₪৳₨]|\b(?:rs|inr|usd|eur|gbp|kr|zł|lei|руб|грн)\b)",
+    re.IGNORECASE,
+)
+
+
+class Cards:
+    """The product cards of a page.
+
+    A card is a small element with few images and a heading, or an element named like one. It
+    counts if it shows a price, if a class or id around it says products, or if it is one of at
+    least three like it, unless a class or id says something else (a team, a blog).
+
+    Examples
+    --------
+    >>> from similarity_lab.web.html.markup import parse_page
+    >>> page = parse_page("<li><a href=/1><img src=1.jpg></a><h3>Almonds</h3>€ 9.50</li>", "http://a.b")
+    >>> Cards(page).product(page.root.find(".//img"))
+    Product(name='Almonds', url='http://a.b/1', brand='', price=9.5, currency='EUR', images=())
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        # Counted once: to count again for each image would take forever on hostile pages
+        self.n_images: Counter[HtmlElement] = Counter()
+        for image in page.root.iter("img"):
+            self.n_images.update(islice(image.iterancestors(), _MAX_LEVELS + 3))
+
+    def product(self, image: HtmlElement) -> Product | None:
+        """Return the product of the card around an image, or None if there is no card."""
+        for card in islice(image.iterancestors(), _MAX_LEVELS):
+            if self.n_images[card] > _MAX_IMAGES or card.tag in ("body", "main", "html"):
+                return None
+            texts = list(islice(_texts(card), _MAX_TEXTS))
+            if sum(map(len, texts)) > _MAX_CHARACTERS:
+                return None
+            price = next(filter(_PRICE.search, texts), "")
+            name = _name(card, has_price=bool(price))
+            if not name:
+                continue
+            if not price and not self._is_among_products(card):
+                return None
+            amount, currency = read_price(price)
+            url = _link(self.page, card, image)
+            return Product(name=name, url=url, price=amount, currency=currency)
+        return None
+
+    def _is_among_products(self, card: HtmlElement) -> bool:
+        around = [
+            node
+            for node in (card, *islice(card.iterancestors(), _MAX_ANCESTORS))
+            if node.tag not in ("body", "html")
+        ]
+        names = [f"{css_class(node)} {node.get('id') or ''}" for node in around]
+        if any(map(_PRODUCT_CLASS.search, names)):
+            return True
+        is_frame = any(node.tag in _FRAME for node in around)
+        is_other = is_frame or any(map(_OTHER_CLASS.search, names))
+        return not is_other and any(map(self._is_repeated, around[:3]))
+
+    def _is_repeated(self, card: HtmlElement) -> bool:
+        parent = card.getparent()
+        siblings = islice(() if parent is None else parent, _MAX_SIBLINGS)
+        n_alike = sum(
+            self.n_images[node] > 0 and (node.tag, css_class(node)) == (card.tag, css_class(card))
+            for node in siblings
+        )
+        return n_alike >= _FEWEST_CARDS
+
+
+def _texts(card: HtmlElement) -> Iterator[str]:
+    for text in card.itertext():
+        if stripped := text.strip():
+            yield stripped
+
+
+def _name(card: HtmlElement, *, has_price: bool) -> str:
+    """Return the text of an element named like a heading, the highest heading, or bold text."""
+    best: dict[str, str] = {}
+    for node in islice(card.iter(), 200):
+        if not isinstance(node.tag, str):
+            continue
+        kind = node.tag if node.tag in _HEADINGS else ""
+        if not kind and node.tag not in ("img", "input") and _NAME_CLASS.search(css_class(node)):
+            kind = "named"
+        if not kind and (node.tag == "figcaption" or (has_price and node.tag in ("b", "strong"))):
+            kind = node.tag
+        text = clean_text(" ".join(islice(_texts(node), 10)), 200) if kind else ""
+        if text and not _PRICE.search(text) and any(map(str.isalpha, text)):
+            best.setdefault(kind, text)
+    return next(filter(None, map(best.get, ("named", *_HEADINGS, "figcaption", "b", "strong"))), "")
+
+
+def _link(page: Page, card: HtmlElement, image: HtmlElement) -> str:
+    around = next(image.iterancestors("a"), None)
+    for node in (around, *card.iter("a")):
+        url = "" if node is None else page.absolute(node.get("href"))
+        if url.startswith("http"):
+            return url
+    return ""
