@@ -40,15 +40,15 @@ column       dtype    content
 ===========  =======  ==============================================================================
 path         str      the file
 url          str      of the image
-page         str      url of the document that names the image: a page, catalogue or style sheet
+page         str      url of the page or catalogue that names the image
 title        str      of that page
 alt          str      alternative text, or the caption, of the image there
-product      str      name of the product that the image shows, as catalogue, page or script state it
+product      str      name of the product that the image shows, as the website states it
 product_url  str      of the product's own page
 brand        str      of the product
 price        Float64  of the product, in `currency`; the lowest of several
 currency     str      ISO 4217 code where the sign is unambiguous, otherwise the sign
-position     Int64    place among the images of the product if declared, else of the document; from 1
+position     Int64    place among the images of the product, else of the document; from 1
 source       str      what names the image: catalogue, sitemap, page, style sheet or script
 time         str      when it was fetched (ISO 8601, UTC)
 sha256       str      of its bytes

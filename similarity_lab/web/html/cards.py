@@ -14,6 +14,7 @@ _MAX_LEVELS, _MAX_ANCESTORS = 7, 30  # from an image to its card, and from there
 _MAX_CHARACTERS = 800  # of a card; longer ones are sections of a page
 _MAX_TEXTS = 100  # pieces of text of a card that are read
 _MAX_IMAGES = 3  # of one card: views, a badge
+_NAME_TAGS = frozenset({"a", "p", "span", "b", "strong", "div", "h1", "h2", "h3", "h4", "h5", "h6"})
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _WORDS = (
     "product|prod|produkt|produit|producto|produto|prodotto|goods|artikel|catalogue?|katalog|shop"
@@ -30,8 +31,7 @@ _OTHER_CLASS = re.compile(
 _FRAME = frozenset({"header", "footer", "nav", "aside"})
 _MAX_SIBLINGS, _FEWEST_CARDS = 50, 3
 _NAME_CLASS = re.compile(
-    r"(?:^|[\s_-])(?:name|title|heading|caption|label)s?(?:$|[\s_\d-])|(?:name|title)$",
-    re.IGNORECASE,
+    r"(?:^|[\s_-])(?:name|title)s?(?:$|[\s_\d-])|(?:name|title)$", re.IGNORECASE
 )
 _PRICE = re.compile(
     r"(?:[$€£₹₦₵₽₺₴₫₱฿₩₪৳₨]|\b(?:rs|inr|usd|eur|gbp|ngn|ghs|kes|ksh|aud|cad|chf|pln|zł|kr|lei)\b\.?)\s{0,3}\d"
@@ -114,13 +114,11 @@ def _name(card: HtmlElement, *, has_price: bool) -> str:
     """Return the text of an element named like a heading, the highest heading, or bold text."""
     best: dict[str, str] = {}
     for node in islice(card.iter(), 200):
-        if not isinstance(node.tag, str):
-            continue
-        kind = node.tag if node.tag in _HEADINGS else ""
-        if not kind and node.tag not in ("img", "input") and _NAME_CLASS.search(css_class(node)):
-            kind = "named"
-        if not kind and (node.tag == "figcaption" or (has_price and node.tag in ("b", "strong"))):
+        kind = node.tag if node.tag in _HEADINGS or node.tag == "figcaption" else ""
+        if has_price and node.tag in ("b", "strong"):
             kind = node.tag
+        if node.tag in _NAME_TAGS and _NAME_CLASS.search(css_class(node)):
+            kind = "named"
         text = clean_text(" ".join(islice(_texts(node), 10)), 200) if kind else ""
         if text and not _PRICE.search(text) and any(map(str.isalpha, text)):
             best.setdefault(kind, text)

@@ -135,6 +135,7 @@ _META_KINDS = {
     "msapplication-tileimage": "",
 }
 _IMAGE_TAGS = ("img", "amp-img", "amp-anim", "image")
+_OTHER_ATTRIBUTES = frozenset({"class", "id", "style", "href", "alt", "title", "type", "rel"})
 _PLAIN_NAMES = ("src", "href", "xlink:href")
 _FRAME = frozenset({"header", "footer", "nav"})  # the same on each page: logos, badges
 _RATIOS = frozenset(
@@ -524,11 +525,19 @@ def _img(page: Page, node: HtmlElement, context: _Context) -> Iterator[FoundImag
         priority -= 30
     elif _is_wide(node):
         priority += 10
-    alt = (
-        node.get("alt") or node.get("title") or node.get("data-alt") or node.get("aria-label") or ""
-    )
+    texts = map(node.get, ("alt", "title", "data-alt", "aria-label"))
+    alt = next(filter(None, texts), None) or _caption(node, context)
     product = context.cards.product(node) or _NO_PRODUCT
     yield FoundImage(url, kind, alt, priority, reason, tuple(others), product=product)
+
+
+def _caption(node: HtmlElement, context: _Context) -> str:
+    """Return the caption of a figure with this image alone."""
+    figure = next((each for each in islice(node.iterancestors(), 4) if each.tag == "figure"), None)
+    if figure is None or context.cards.n_images[figure] != 1:
+        return ""
+    caption = next(figure.iter("figcaption"), None)
+    return "" if caption is None else clean_text(" ".join(islice(caption.itertext(), 20)))
 
 
 def _is_wide(node: HtmlElement) -> bool:
@@ -599,6 +608,8 @@ def _attributes(page: Page, node: HtmlElement) -> Iterator[FoundImage]:
     """Yield images that other attributes name: galleries, lazy backgrounds, a second view, JSON."""
     urls: list[tuple[bool, str, str]] = []
     for name, value in node.attrib.items():
+        if name in _OTHER_ATTRIBUTES:
+            continue
         if node.tag in _IMAGE_TAGS and not _OTHER_VIEW_NAME.search(name):
             continue  # a version of the image itself
         if len(value) > 4 and value.lstrip()[:1] in ("{", "[") and ("." in value or "/" in value):

@@ -60,11 +60,10 @@ def objects(script: str) -> Iterator[Any]:
     >>> list(objects("var a = {name: 'Almonds', sizes: [1, 2,]}; f([3])"))
     [{'name': 'Almonds', 'sizes': [1, 2]}, [3]]
     """
+    text = script[:_MAX_SCRIPT].replace("*/", "*/ ")  # chompjs skips what follows a comment
     try:
         # Empty ones are left out: every function has some
-        yield from filter(
-            None, chompjs.parse_js_objects(script[:_MAX_SCRIPT], loader_kwargs={"strict": False})
-        )
+        yield from filter(None, chompjs.parse_js_objects(text, loader_kwargs={"strict": False}))
     except (ValueError, RecursionError):  # nested too deeply
         return
 

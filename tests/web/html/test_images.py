@@ -326,6 +326,14 @@ def test_image_has_the_texts_of_page_and_product():
     assert (row["product"], row["price"], row["position"]) == ("", None, 2)
 
 
+def test_caption_of_a_figure_stands_for_a_missing_alternative_text():
+    caption = "<figcaption> Almonds,\n raw </figcaption>"
+    (image,) = find_images(f'<figure><a><img src=/a.jpg alt=""></a>{caption}</figure>', BASE)
+    assert image.alt == "Almonds, raw"
+    images = find_images(f"<figure><img src=/a.jpg><img src=/b.jpg>{caption}</figure>", BASE)
+    assert [image.alt for image in images] == ["", ""]
+
+
 def test_mentions_of_one_image_are_merged():
     html = json_ld({"@type": "Product", "name": "Almonds", "image": "/a.jpg", "brand": "Acme"})
     (image,) = find_images(html + '<img src="/a.jpg" alt="A bowl">', BASE)

@@ -23,7 +23,7 @@ TEXT = json.dumps(NUTS)
     [
         TEXT[:-1] + ",}", TEXT + ";", f"\ufeff{TEXT}", f"// comment\n{TEXT}", f"<!-- {TEXT} -->",
         f"var data = {TEXT};", f"//<![CDATA[\n{TEXT}\n//]]>", TEXT.replace('"', "'"),
-        TEXT.replace('"', "&quot;"), '{name: "Nuts", image: "/a.jpg"}', f"/* x */ {TEXT} // y",
+        TEXT.replace('"', "&quot;"), '{name: "Nuts", image: "/a.jpg"}', f"/* x */{TEXT} // y",
     ],
 )  # fmt: skip
 def test_nearly_json_is_repaired_and_noted(text):
