@@ -11,6 +11,7 @@
     │   ├── EmbedderError                        not an embedder, or one that cannot run here
     │   ├── WeightsError                         a weights file that is damaged or unsafe
     │   ├── StoreError                           a folder that is not a store of vectors
+    │   │   └── StoreAccessError                 a store that cannot be read or written here
     │   ├── SavedFolderError                     a saved model that is damaged, foreign or outdated
     │   └── UrlError                             a URL that may not be requested
     ├── InputTypeError (TypeError)               an argument of the wrong type
@@ -25,7 +26,7 @@
 
 Each also derives from the built-in exception in brackets, so that ``except ValueError`` works.
 Warnings: `PromiseWarning`, a calibration promise that cannot be kept; `InputWarning`, an input that
-may be meant otherwise than it was read.
+may be meant otherwise than it was read; `StoreWarning`, a store that cannot be used.
 """
 
 import difflib
@@ -182,6 +183,10 @@ class StoreError(InputError):
     """A folder that is not a store of vectors."""
 
 
+class StoreAccessError(StoreError):
+    """A store that cannot be read or written: no permission, a read-only or full disk, a lock."""
+
+
 class SavedFolderError(InputError):
     """A folder without a usable saved model: damaged, incomplete, or of another version."""
 
@@ -220,3 +225,7 @@ class PromiseWarning(UserWarning):
 
 class InputWarning(UserWarning):
     """An input that may be meant otherwise than it was read; the message says how to choose."""
+
+
+class StoreWarning(UserWarning):
+    """A store that cannot be read or written; the work goes on without it."""

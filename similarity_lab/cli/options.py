@@ -1,11 +1,12 @@
 """Options that several commands share, and the objects they describe."""
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from similarity_lab.errors import InputError, NotAFolderError, PathNotFoundError
+from similarity_lab.errors import InputError, NotAFolderError, PathNotFoundError, StoreWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,10 +167,17 @@ def add_embedder_options(parser: argparse.ArgumentParser) -> None:
 
 
 def make_store(options: argparse.Namespace) -> "VectorStore":
-    """Return the store in the folder of ``--store``."""
+    """Return the store in the folder of ``--store``; in memory if there is no cache folder."""
     from similarity_lab.store import VectorStore, cache_folder
 
-    return VectorStore(options.store or cache_folder())
+    folder = options.store or cache_folder()
+    if folder is None:
+        warnings.warn(
+            "There is no home folder, so that vectors are not stored; pass --store DIR",
+            StoreWarning,
+            stacklevel=2,
+        )
+    return VectorStore(folder)
 
 
 def make_rule(options: argparse.Namespace) -> "Rule":

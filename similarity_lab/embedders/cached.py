@@ -1,5 +1,6 @@
 """`CachedEmbedder`: a cache of vectors, by embedder and image content."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab.embedders.base import Embedded, Embedder, Images, Vectors, as_sources
 from similarity_lab.embedders.loading import EmbedderSource, load_embedder
-from similarity_lab.errors import ImageError
+from similarity_lab.errors import ImageError, StoreAccessError, StoreWarning
 from similarity_lab.images.decoding import errors_table, in_order, map_ahead, spans
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import Source, content_digest, describe
@@ -36,7 +37,8 @@ class CachedEmbedder:
     An image is identified by the SHA-256 of its bytes, and the same bytes are decoded, so that
     renamed or changing files never give a wrong vector. PIL images are always embedded, since no
     bytes of theirs identify them. New vectors are stored every 128 images, so that an interrupted
-    run can be resumed.
+    run can be resumed. If the store cannot be written, a `StoreWarning` says so once, and new
+    vectors are kept in memory.
 
     Parameters
     ----------
@@ -67,6 +69,7 @@ class CachedEmbedder:
     def __init__(self, embedder: EmbedderSource, store: StoreSource | None = None) -> None:
         self.embedder: Embedder = load_embedder(embedder)
         self.store = VectorStore() if store is None else VectorStore.of(store)
+        self._unstored: VectorStore | None = None  # vectors that the store cannot take
 
     @property
     def name(self) -> str:
@@ -125,7 +128,7 @@ class CachedEmbedder:
         readable = {entry.key: entry for entry in entries if isinstance(entry, _Entry)}
         results: dict[str, Vectors | ImageError] = {}
         storable = [key for key, entry in readable.items() if entry.storable]
-        results |= self.store.get(self.name, storable)
+        results |= self._get(storable)
         hits = [readable[key].source for key in results]
         for error in map_ahead(_no_operation, hits):
             if error is not None:  # not expected: the bytes are already in memory
@@ -144,12 +147,38 @@ class CachedEmbedder:
             for entry, reason in zip(unreadable, embedded.skipped["reason"], strict=True):
                 results[entry.key] = ImageError(entry.name, reason)
             stored = [entry for entry in new if entry.storable and entry.key in computed]
-            self.store.put(
-                self.name,
+            self._put(
                 {entry.key: computed[entry.key] for entry in stored},
                 {entry.key: entry.name for entry in stored},
             )
         return [_result(results, entry) for entry in entries]
+
+    def _get(self, contents: Sequence[str]) -> dict[str, Vectors]:
+        vectors = {} if self._unstored is None else self._unstored.get(self.name, contents)
+        try:
+            return vectors | self.store.get(self.name, contents)
+        except StoreAccessError as error:
+            self._go_on_without(error)
+            return vectors
+
+    def _put(self, vectors: dict[str, Vectors], paths: dict[str, str]) -> None:
+        if self._unstored is None:
+            try:
+                self.store.put(self.name, vectors, paths)
+                return
+            except StoreAccessError as error:
+                self._go_on_without(error)
+        if self._unstored is not None:
+            self._unstored.put(self.name, vectors, paths)
+
+    def _go_on_without(self, error: StoreAccessError) -> None:
+        if self._unstored is None:
+            warnings.warn(
+                f"{error}. New vectors are not stored, only kept in memory",
+                StoreWarning,
+                stacklevel=2,
+            )
+            self._unstored = VectorStore()
 
 
 def _no_operation(source: Source) -> None:

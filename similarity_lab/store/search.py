@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, StoreWarning, one_line
 from similarity_lab.files import atomic_write
 from similarity_lab.store.vectors import Vectors, VectorStore, unit
 
@@ -159,9 +159,16 @@ def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progres
 
 
 def _save(index: "Index", file: Path) -> int:
-    """Save the index; return its number of vectors."""
-    with atomic_write(file, writer=os.getpid()) as part:  # other processes may save theirs
-        index.save(str(part))
+    """Save the index, if its folder can be written; return its number of vectors."""
+    try:
+        with atomic_write(file, writer=os.getpid()) as part:  # other processes may save theirs
+            index.save(str(part))
+    except (OSError, RuntimeError) as error:  # usearch raises RuntimeError
+        warnings.warn(
+            f"{file}: the index cannot be saved and will be built again ({one_line(error)})",
+            StoreWarning,
+            stacklevel=4,
+        )
     return len(index)
 
 

@@ -1,7 +1,8 @@
 """`VectorStore`: vectors in one SQLite file, by embedder and content.
 
 SQLite's write-ahead log makes it safe to kill a writer at any moment and to write from several
-processes at once. Every row has a checksum of all its fields, verified on each read.
+processes at once. Every row has a checksum of all its fields, verified on each read. A store on a
+read-only disk, or without permission to write, can be read.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_dir
 
-from similarity_lab.errors import InputError, StoreError
+from similarity_lab.errors import InputError, StoreAccessError, StoreError
 
 Vectors = npt.NDArray[np.float32]
 """Embeddings, shape (n, dimension)."""
@@ -28,6 +29,7 @@ _PAGE = 2**14  # bytes; three vectors of 1,280 numbers fill one
 _CONTENTS_PER_QUERY = 500  # SQLite limits the number of parameters
 _PATH_CODEC = "utf-8", "surrogateescape"  # paths may contain bytes that are not text
 _TIMEOUT = 60  # seconds to wait for another process to finish writing
+_NOT_ACCESS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_MISUSE}
 _SCHEMA = """
 CREATE TABLE store (identity TEXT NOT NULL);
 INSERT INTO store VALUES (hex(randomblob(16)));
@@ -69,6 +71,7 @@ class VectorStore:
         self.file = None if self.folder is None else self.folder / _FILE
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._is_read_only = False
         self._process = os.getpid()
 
     @classmethod
@@ -85,7 +88,8 @@ class VectorStore:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been written yet."""
-        return self._connection is None if self.file is None else not self.file.exists()
+        # os.path: a folder without permission is as good as none
+        return self._connection is None if self.file is None else not os.path.exists(self.file)
 
     def __str__(self) -> str:
         return "the store in memory" if self.file is None else str(self.file)
@@ -111,6 +115,8 @@ class VectorStore:
         ------
         StoreError
             A checksum is wrong, the file is damaged, or another version wrote it.
+        StoreAccessError
+            The file cannot be read.
         """
         vectors: dict[str, Vectors] = {}
         if self.is_empty:
@@ -152,6 +158,8 @@ class VectorStore:
         InputError
             A vector is not finite, not one-dimensional, or of another dimension than the
             embedder's stored ones.
+        StoreAccessError
+            The store cannot be written.
         """
         rows = []
         for content, vector in vectors.items():
@@ -168,6 +176,8 @@ class VectorStore:
             return 0
         dimension = len(rows[0][1]) // 4
         with self._open() as connection, connection:
+            if self._is_read_only:
+                raise StoreAccessError(f"{self} cannot be written: it is read-only here")
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
                 "INSERT OR IGNORE INTO embedders (name, dimension) VALUES (?, ?)",
@@ -241,31 +251,51 @@ class VectorStore:
                 if self._connection is None or self._process != os.getpid():
                     self._connection, self._process = self._connected(), os.getpid()
                 yield self._connection
-            except sqlite3.OperationalError as error:
-                raise StoreError(f"{self}: could not be accessed: {error}") from error
             except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError) and _is_access(error):
+                    raise StoreAccessError(f"{self} cannot be accessed: {error}") from error
                 raise StoreError(
                     f"{self} is damaged or not a store ({error}); delete it: vectors are "
                     "computed anew"
                 ) from error
 
     def _connected(self) -> sqlite3.Connection:
-        if self.folder is not None:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(
-                    f"{self.folder}: cannot be created as the folder of a store "
-                    f"({error.strerror}); choose another one, or none (--no-store)"
-                ) from error
+        self._is_read_only = False
+        if self.file is None or self.folder is None:
+            return self._connect(":memory:")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreAccessError(
+                f"{self.folder}: cannot be created as the folder of a store ({error.strerror}); "
+                "choose another one, or none (--no-store)"
+            ) from error
+        try:
+            return self._connect(str(self.file))
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if is_busy or not _is_access(error) or not os.path.exists(self.file):
+                raise
+        self._is_read_only = True
+        uri = f"{self.file.resolve().as_uri()}?mode=ro"
+        try:
+            return self._connect(uri)
+        except sqlite3.OperationalError:  # the log cannot be opened: read what is in the file
+            return self._connect(f"{uri}&immutable=1")
+
+    def _connect(self, database: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.file or ":memory:",
+            database,
             timeout=_TIMEOUT,
             isolation_level=None,
             check_same_thread=False,
+            uri=self._is_read_only,
         )
         connection.text_factory = lambda data: data.decode(*_PATH_CODEC)
         try:
+            if self._is_read_only:
+                self._check_format(connection)
+                return connection
             connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing
@@ -281,7 +311,7 @@ class VectorStore:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not tables and not application:
+        if not tables and not application and not self._is_read_only:
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
@@ -332,9 +362,24 @@ StoreSource = VectorStore | str | PathLike[str]
 """A store, or the folder of one."""
 
 
-def cache_folder() -> Path:
-    """Return the default store of commands: SIMILARITY_LAB_CACHE or the user's cache folder."""
-    return Path(os.environ.get("SIMILARITY_LAB_CACHE") or user_cache_dir("similarity_lab"))
+def cache_folder() -> Path | None:
+    """Return the default store of commands: SIMILARITY_LAB_CACHE or the user's cache folder.
+
+    Returns
+    -------
+    Path or None
+        None for a user without a home folder, as in some containers.
+    """
+    try:
+        folder = os.environ.get("SIMILARITY_LAB_CACHE") or user_cache_dir("similarity_lab")
+    except RuntimeError:
+        return None
+    return None if folder.startswith("~") else Path(folder)
+
+
+def _is_access(error: sqlite3.OperationalError) -> bool:
+    """Tell whether an error is about access to the file rather than about its content."""
+    return error.sqlite_errorcode & 0xFF not in _NOT_ACCESS
 
 
 def _checksum(embedder: str, content: bytes, raw: bytes, path: str) -> bytes:

@@ -7,13 +7,17 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import sys
+import tempfile
 import time
+import warnings
 
 import numpy as np
 import pytest
 
-from similarity_lab.errors import StoreError
-from similarity_lab.store import VectorStore, cache_folder
+from similarity_lab.embedders import CachedEmbedder
+from similarity_lab.errors import StoreAccessError, StoreError, StoreWarning
+from similarity_lab.store import VectorStore, cache_folder, nearest
 
 
 def content(number):
@@ -218,9 +222,126 @@ def test_cache_folder(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "c"
     monkeypatch.delenv("SIMILARITY_LAB_CACHE")
     assert cache_folder().name == "similarity_lab"
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # a user without a home folder
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_folder() is None
 
 
 def test_folder_that_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").write_text("text")
-    with pytest.raises(StoreError, match="--no-store"):
+    with pytest.raises(StoreAccessError, match="--no-store"):
         VectorStore(tmp_path / "file" / "store").put("e", {"ab" * 32: np.zeros(2, np.float32)})
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    """Return a store with a vector that nobody has permission to write."""
+    store = VectorStore(tmp_path / "store")
+    store.put("a", vectors_of([0]))
+    store.close()
+    for path in (*store.folder.iterdir(), store.folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    yield store
+    store.folder.chmod(0o755)
+
+
+def in_child(function, queue):
+    if os.getuid() == 0:  # root may write everywhere
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    try:
+        queue.put(function())
+    except BaseException as error:
+        queue.put(repr(error))
+
+
+def as_nobody(function):
+    """Return the result of a function, called in a process without permission to write."""
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=in_child, args=(function, queue))
+    child.start()
+    result = queue.get(timeout=60)
+    child.join()
+    return result
+
+
+@pytest.fixture
+def open_path(tmp_path):
+    """Let other users reach `tmp_path`."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and folder.is_relative_to(tempfile.gettempdir()):
+            folder.chmod(folder.stat().st_mode | 0o711)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks and changes the user")
+def test_read_only_store_can_be_read(frozen, open_path):
+    def read_and_write():
+        store = VectorStore(frozen.folder)
+        found = nearest(store, "a", vector(0)[None]).shape, store.get("a", [content(0), content(1)])
+        try:
+            store.put("a", vectors_of([1]))
+        except StoreAccessError as error:
+            return store.embedders(), *found, str(error)
+
+    embedders, shape, vectors, error = as_nobody(read_and_write)
+    assert embedders == {"a": 1} and shape == (1, 4) and "read-only" in error
+    np.testing.assert_array_equal(vectors[content(0)], vector(0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks and changes the user")
+def test_home_that_cannot_be_written(tmp_path, open_path, stub, make_image):
+    (tmp_path / "home").mkdir(mode=0o555)
+    image = np.asarray(make_image((1, 2, 3)))
+
+    def embed():
+        cached = CachedEmbedder(stub, tmp_path / "home" / ".cache" / "similarity_lab")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            shapes = [cached.embed([image], progress=False).vectors.shape for _ in range(3)]
+        return shapes, [str(warning.message) for warning in caught]
+
+    shapes, messages = as_nobody(embed)
+    assert shapes == [(1, 3)] * 3 and len(messages) == 1
+    assert "cannot be created as the folder of a store (Permission denied)" in messages[0]
+
+
+@pytest.mark.parametrize("problem", ["folder", "disk"])
+def test_cache_goes_on_without_a_store_that_cannot_be_written(
+    tmp_path, monkeypatch, stub, make_image, problem
+):
+    folder = tmp_path / "store"
+    if problem == "folder":
+        folder.write_text("a file where the folder should be")
+    else:
+        real = sqlite3.connect
+
+        def full(database, **options):
+            connection = real(database, **options)
+            if database != ":memory:":
+                connection.execute("PRAGMA max_page_count = 7")
+            return connection
+
+        monkeypatch.setattr(sqlite3, "connect", full)
+    images = [np.asarray(make_image((1, 2, 3), seed=seed)) for seed in range(300)]
+    cached = CachedEmbedder(stub, folder)
+    with pytest.warns(StoreWarning, match="not stored, only kept in memory") as caught:
+        embedded = cached.embed(images, progress=False)
+    assert len(caught) == 1 and len(embedded.vectors) == 300
+    monkeypatch.undo()
+    monkeypatch.setattr(stub, "embed", None)  # everything is in memory now
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        repeated = cached.embed(images, progress=False)
+    np.testing.assert_array_equal(repeated.vectors, embedded.vectors)
+
+
+def test_damage_is_not_a_matter_of_access(store):
+    store.put("a", vectors_of([0]))
+    store.close()
+    with sqlite3.connect(store.file) as connection:
+        connection.execute("DROP TABLE vectors")
+    with pytest.raises(StoreError, match="damaged") as caught:
+        store.get("a", [content(0)])
+    assert not isinstance(caught.value, StoreAccessError)
