@@ -233,6 +233,19 @@ def test_collect_command_takes_files_and_urls(collect_options, tmp_path, capsys)
     assert "no such file" in (error := capsys.readouterr().err) and "'shops.csv'?" in error
 
 
+def test_nothing_shows_a_bar_without_progress(library, shops, tmp_path, capfd):
+    options = {**SCORING, "progress": False}
+    ranking = rank(
+        [shops[0].url], library, "almonds", tmp_path, collecting=collecting(shops), **options
+    )
+    assert capfd.readouterr() == ("", "")
+    counts = ranking.sites.filter(like="n_")
+    assert (counts.dtypes == "Int64").all() and len(counts.columns) >= 5
+    written = (ranking.folder / "sites.csv").read_text("utf-8-sig").splitlines()
+    row = dict(zip(written[0].split(","), written[1].split(","), strict=True))
+    assert all(value.isdigit() for name, value in row.items() if name.startswith("n_"))
+
+
 def test_rank_command_fails_if_no_site_was_collected(library, capsys, tmp_path):
     command = ["rank", "--library", library, "--target", "almonds", "--out", tmp_path / "results"]
     command += ["--rule", "mean-distance", "--no-store", "--quiet", "http://10.0.0.1/"]

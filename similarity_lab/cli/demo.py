@@ -4,6 +4,8 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
+from similarity_lab.cli.options import add_quiet_option
+
 _SITES = ("greenfield-foods", "marble-mill")  # of the sample; one sells the target
 _PORT = 8734  # preferred: with the same URLs, a second run resumes
 
@@ -23,6 +25,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="DIR",
         help="folder for the sample and the results (default %(default)s)",
     )
+    add_quiet_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -34,7 +37,7 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.samples.storefront import sample_shop
 
     print(f"Unpacking the sample to {options.out / 'samples'} and serving two of its shops ...")
-    samples = make_samples(options.out / "samples")
+    samples = make_samples(options.out / "samples", progress=not options.quiet)
     target = samples.target
     with ExitStack() as stack:
         servers = {}
@@ -50,6 +53,7 @@ def _run(options: argparse.Namespace) -> None:
                 "allow": [server.endpoint for server in servers.values()],
                 "throttle": False,
             },
+            progress=not options.quiet,
         )
     print(format_sites(ranking.sites).to_string(index=False))
     truth = samples.truth.set_index("site")["relevant"]

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from similarity_lab.cli.options import add_quiet_option
+
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
@@ -19,10 +21,12 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="DIR",
         help="folder that gets the dataset (default %(default)s)",
     )
+    add_quiet_option(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
     from similarity_lab.datasets.fetching import fetch_grocery_store
 
-    print(f"Complete and verified: {fetch_grocery_store(options.folder)}")
+    folder = fetch_grocery_store(options.folder, progress=not options.quiet)
+    print(f"Complete and verified: {folder}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from similarity_lab.store import VectorStore
 
 _COLORS = ("rgb", "gray")
+_TABLE_SUFFIXES = ("", ".csv", ".tsv", ".txt")
 _DEFAULT_EMBEDDER = "efficientnet-lite0"
 
 # Options that say how a scorer is fitted: destination and flag
@@ -229,6 +230,8 @@ def check_outputs(options: argparse.Namespace) -> None:
     for path in (options.csv, options.images_csv):
         if path is not None and not path.parent.is_dir():
             raise PathNotFoundError(f"{path}: no such folder: {path.parent}")
+        if path is not None and path.is_file() and path.suffix.lower() not in _TABLE_SUFFIXES:
+            raise InputError(f"{path}: exists and is no table; choose another file, such as x.csv")
     if options.report is not None and options.report.is_file():
         raise NotAFolderError(f"{options.report}: is a file; expected a folder for the report")
 

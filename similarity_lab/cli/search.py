@@ -22,6 +22,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     shared.add_embedder_options(parser)
     shared.add_store_option(parser)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table")
+    shared.add_quiet_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -30,12 +31,18 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.store import nearest
 
     embedder = load_embedder(options.embedder, color=options.color)
-    embedded = embedder.embed(options.images, progress=False)
+    embedded = embedder.embed(options.images, progress=not options.quiet)
     for row in embedded.skipped.itertuples():
         print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
     if not embedded.kept:
         raise InputError(f"none of {len(options.images)} files is a readable image")
-    table = nearest(shared.make_store(options), embedder.name, embedded.vectors, k=options.k)
+    table = nearest(
+        shared.make_store(options),
+        embedder.name,
+        embedded.vectors,
+        k=options.k,
+        progress=not options.quiet,
+    )
     paths = [options.images[index] for index in embedded.kept]
     table["query"] = [paths[query] for query in table["query"]]
     if options.csv:

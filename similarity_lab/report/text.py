@@ -17,7 +17,8 @@ from similarity_lab.images.sources import describe
 _JOINERS = "\u200c\u200d"
 _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _MAX_URL_LENGTH = 2000
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+# OWASP's list; spreadsheets also accept the wide forms, and some drop spaces in front of them
+_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 
 
 def escape_invisible(text: str) -> str:
@@ -131,7 +132,7 @@ def _slug(text: str) -> str:
 def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with text cells that a spreadsheet would evaluate prefixed by ``'``.
 
-    Cells that start with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return are formulas to a
+    Cells that start with ``=``, ``+``, ``-``, ``@``, a tab or a line break are formulas to a
     spreadsheet (CSV injection, https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay
     as they are.
 
@@ -145,7 +146,7 @@ def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
 
     def escape(value: object) -> object:
         is_text = isinstance(value, (str, os.PathLike))
-        return f"'{value}" if is_text and str(value).startswith(_FORMULA_PREFIXES) else value
+        return f"'{value}" if is_text and _FORMULA.match(str(value)) else value
 
     columns = [
         name for name, dtype in table.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)
@@ -160,6 +161,7 @@ def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table atomically as CSV that is safe to open in a spreadsheet.
 
+    The encoding is UTF-8 with the mark by which Excel recognises it (``utf-8-sig``).
     Formulas are escaped (see `escape_formulas`); undecodable bytes in file names become backslash
     escapes.
 
@@ -170,4 +172,6 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         In an existing folder.
     """
     with atomic_write(path) as part:
-        escape_formulas(table).to_csv(part, index=False, errors="backslashreplace")
+        escape_formulas(table).to_csv(
+            part, index=False, encoding="utf-8-sig", errors="backslashreplace"
+        )

@@ -30,7 +30,7 @@ def test_embed_without_a_readable_image(run, tmp_path, capsys):
 
 
 def test_fetch_offline(monkeypatch, run, tmp_path, capsys):
-    def unreachable(folder):
+    def unreachable(folder, progress):
         raise fetching.DownloadError("cannot reach the server; try again")
 
     monkeypatch.setattr(fetching, "fetch_grocery_store", unreachable)

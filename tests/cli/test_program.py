@@ -114,6 +114,45 @@ def test_closed_output_is_quiet(library, sites):
     assert done.stderr == b"" and done.returncode == 141
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["decide", "--help"], ["--version"]])
+@pytest.mark.parametrize("stream", ["stdout", "both"])
+def test_closed_output_of_help_is_quiet(arguments, stream):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "similarity_lab", *arguments]
+    stderr = subprocess.PIPE if stream == "stdout" else write
+    done = subprocess.run(command, stdout=write, stderr=stderr, check=False)
+    os.close(write)
+    assert done.returncode in (0, 141) and not done.stderr
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-"])
+def test_output_that_the_shell_has_closed(redirection):
+    command = f"{sys.executable} -m similarity_lab search missing.jpg {redirection}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_values_may_stand_before_and_after_options(monkeypatch, capsys):
+    found = []
+    monkeypatch.setattr(search, "_run", found.append)
+    assert main(["search", "a.jpg", "--quiet", "b.jpg", "-k", "3", "c.jpg"]) == 0
+    assert found[0].images == ["a.jpg", "b.jpg", "c.jpg"] and found[0].k == 3
+    for arguments in (["search", "a.jpg", "--unknown", "b.jpg"], ["demo", "b.jpg"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert "unrecognized arguments: " in capsys.readouterr().err
+
+
+def test_table_does_not_replace_an_image_or_archive(run, tmp_path, capsys):
+    (tmp_path / "site.zip").write_bytes(b"mine")
+    for flag in ("--csv", "--images-csv"):
+        arguments = ["--library", "lib", "--target", "almonds", flag, tmp_path / "site.zip", "site"]
+        assert run("decide", *arguments) == 2
+        assert "exists and is no table" in capsys.readouterr().err
+    assert (tmp_path / "site.zip").read_bytes() == b"mine"
+
+
 def test_help_imports_no_heavy_library():
     code = (
         "import sys, similarity_lab.cli.program as program\n"

@@ -62,11 +62,23 @@ def test_display_names_drop_only_the_common_folder(tmp_path):
 
 
 def test_escape_formulas_leaves_no_cell_that_is_a_formula():
-    table = pd.DataFrame({"alt": ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "fine", None],
-                          "share": [-1.0] * 7})  # fmt: skip
+    formulas = [
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-1",
+        "@x",
+        "\tx",
+        "\rx",
+        "\nx",
+        " =1",
+        "＝1",
+        "\u00a0+1",
+    ]
+    harmless = ["fine", "a=1", "1 - 2", ""]
+    table = pd.DataFrame({"alt": [*formulas, *harmless], "share": -1.0})
     safe = escape_formulas(table)
-    assert [str(cell)[0] for cell in safe["alt"][:5]] == ["'"] * 5
-    assert safe["alt"][5] == "fine" and pd.isna(safe["alt"][6])
+    assert safe["alt"][: len(formulas)].to_list() == [f"'{text}" for text in formulas]
+    assert safe["alt"][len(formulas) :].to_list() == harmless
     assert safe["share"].equals(table["share"])
 
 
@@ -74,8 +86,21 @@ def test_write_csv_survives_undecodable_names(tmp_path):
     names = [b"\xff=.jpg".decode("utf-8", "surrogateescape"), "=1"]
     table = pd.DataFrame({"path": pd.Series(names, dtype=object)})
     write_csv(table, tmp_path / "table.csv")
-    assert (tmp_path / "table.csv").read_text("utf-8").splitlines() == [
+    assert (tmp_path / "table.csv").read_text("utf-8-sig").splitlines() == [
         "path",
         r"\udcff=.jpg",
         "'=1",
     ]
+
+
+def test_written_csv_is_recognised_by_excel(tmp_path):
+    table = pd.DataFrame(
+        {"site": ["Nüsse & Café", "アーモンド"], "n": pd.array([1, None], "Int64")}
+    )
+    write_csv(table, tmp_path / "table.csv")
+    data = (tmp_path / "table.csv").read_bytes()
+    assert (
+        data.startswith(b"\xef\xbb\xbf")
+        and data[3:].decode() == "site,n\nNüsse & Café,1\nアーモンド,\n"
+    )
+    assert pd.read_csv(tmp_path / "table.csv")["site"].to_list() == table["site"].to_list()
