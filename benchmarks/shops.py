@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks.common import HERE
 from similarity_lab import ImageDataset, Site, load_dataset
-from similarity_lab.sites import ORIGIN_COLUMNS
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS
 from similarity_lab.web.html.markup import IMAGE_SUFFIXES, parse_page, url_suffix
 from similarity_lab.web.html.srcset import candidates
 
@@ -100,9 +100,9 @@ def catalogue(shops: Path, repo: str, truth: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per listed image whose bytes are among the shop's files: `ORIGIN_COLUMNS`, file (the
-        path within the shop), product (names in the shop's own data, which its scripts would
-        render). Several alternative texts or names are joined by " | ".
+        A row per listed image whose bytes are among the shop's files: `ORIGIN_COLUMNS` and file,
+        the path within the shop. product has the names in the shop's own data, which its scripts
+        would render. Several alternative texts or names are joined by " | ".
     """
     folder = shop_folder(shops, repo)
     by_digest: dict[str, list[str]] = defaultdict(list)
@@ -118,24 +118,26 @@ def catalogue(shops: Path, repo: str, truth: pd.DataFrame) -> pd.DataFrame:
         file = listed if listed in files else (shown or files)[0]
         pages = unique(page for each in (file, *files) for page in texts.pages[each])
         rows.append(
-            {
+            dict.fromkeys(ORIGIN_COLUMNS, "")
+            | dict.fromkeys(ORIGIN_NUMBERS)
+            | {
                 "path": str(folder / file),
                 "url": HOST + quote(file),
                 "page": HOST + quote(pages[0]) if pages else "",
                 "alt": " | ".join(unique(alt for each in files for alt in texts.alts[each])),
-                "time": "",
                 "sha256": digest,
                 "file": file,
                 "product": " | ".join(unique(n for each in files for n in texts.products[each])),
             }
         )
-    return pd.DataFrame(rows, columns=[*ORIGIN_COLUMNS, "file", "product"])
+    return pd.DataFrame(rows, columns=[*ORIGIN_COLUMNS, "file"]).astype(ORIGIN_NUMBERS)
 
 
 def catalogue_site(shops: Path, repo: str, truth: pd.DataFrame) -> Site:
-    """Return the listed images of a shop as a site with origins."""
+    """Return the listed images of a shop as a site with origins, without names from data."""
     table = catalogue(shops, repo, truth)
-    return Site(repo, tuple(map(Path, table["path"])), origins=table[ORIGIN_COLUMNS])
+    origins = table[ORIGIN_COLUMNS].assign(product="")
+    return Site(repo, tuple(map(Path, table["path"])), origins=origins)
 
 
 def shop_folder(shops: Path, repo: str) -> Path:

@@ -127,6 +127,7 @@ def test_catalogue_has_urls_and_leaves_out_files_that_are_missing(shop):
     site = catalogue_site(shop.root, REPO, pd.concat([unknown, truth]))
     assert [path.name for path in site.paths] == ["ä.jpg"]
     assert list(site.origins) == ORIGIN_COLUMNS and len(site.origins) == 1
+    assert site.origins["product"].tolist() == [""]
 
 
 @pytest.fixture
