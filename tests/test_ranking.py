@@ -214,7 +214,7 @@ def test_collect_command(shops, collect_options, tmp_path, capsys):
     file.write_text(f"name,url\nnuts,{shops[0].url}\nbad,ftp://x\n")
     assert main(["collect", str(file), *collect_options, "--images", "3"]) == 0
     output = capsys.readouterr().out
-    assert "Limit of 3 images reached" in output and "Expected an http or https" in output
+    assert "limit of 3 images reached" in output and "Expected an http or https" in output
     (marker,) = (tmp_path / "out").glob("*/site.json")
     assert json.loads(marker.read_text())["settings"]["limits"]["images"] == 3
 

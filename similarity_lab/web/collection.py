@@ -46,8 +46,8 @@ from similarity_lab.web.policy.urls import (
 from similarity_lab.web.site_list import UrlSource, read_sites
 
 COLLECTION_COLUMNS = [
-    "name", "url", "crawl_status", "reason", "n_pages", "n_found", "n_images", "n_left_out",
-    "n_repeated", "n_failed", "folder",
+    "name", "url", "crawl_status", "reason", "n_pages", "n_pages_found", "n_found", "n_images",
+    "n_left_out", "n_repeated", "n_failed", "folder",
 ]  # fmt: skip
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
 _NEEDS_BROWSER = (
@@ -64,8 +64,10 @@ class Collection:
     ----------
     table : DataFrame
         One row per URL, in the order given: name, url, crawl_status ("collected", "empty",
-        "failed", "refused", "repeated"), reason, n_pages, n_found, n_images (kept), n_left_out,
-        n_repeated, n_failed (images; nullable integers), folder.
+        "failed", "refused", "repeated"), reason, n_pages (read), n_pages_found (known, with those
+        that were not requested), n_found, n_images (kept), n_left_out, n_repeated, n_failed
+        (images; nullable integers), folder. If a limit cut something off, the reason of a collected
+        site says which sample of its pages and images this is.
     """
 
     table: pd.DataFrame
@@ -290,8 +292,8 @@ def _prepare(job: Job, options: CrawlOptions, *, refresh: bool) -> dict | None:
 def _finished_row(folder: Path, marker: dict) -> dict | None:
     """Return the row of a site that is collected already, or None if its tables are gone."""
     try:
-        counts = _counts(*read_tables(folder))
-    except (OSError, ValueError, KeyError):
+        counts = _counts(*read_tables(folder)) | {"n_pages_found": int(marker["n_pages_found"])}
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     outcome = {name: str(marker[name]) for name in ("crawl_status", "reason")}
     return {**counts, **outcome, "folder": str(folder)}
@@ -310,18 +312,20 @@ def _finish(job: Job, options: CrawlOptions, failure: str, seconds: float) -> di
     complete = crawl_status != "failed" and bool(outcome.get("finished"))
     if complete:
         delete_cache(job.folder)
+    counts = _counts(images, pages)
+    counts["n_pages_found"] = int(outcome.get("n_pages_found", counts["n_pages"]))
     marker = {
         "url": job.url,
         "crawl_status": crawl_status,
         "reason": reason,
         "complete": complete,
+        "n_pages_found": counts["n_pages_found"],
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "settings": _settings(options),
         "version": __version__,
     }
     write_marker(job.folder, marker)
-    counts = _counts(images, pages)
     return {**counts, "crawl_status": crawl_status, "reason": reason, "folder": str(job.folder)}
 
 

@@ -1,1 +1,1 @@
-"""The crawler: a process per site, its spider, middleware, item pipeline, cache and browser."""
+"""One process that crawls many sites: spider, frontiers, middlewares, store, cache, browser."""

@@ -1,30 +1,43 @@
-"""Downloader middleware: which requests are not sent, and why; robots.txt that cannot be read."""
+"""Downloader middlewares: what may be sent, when, and what an answer leads to."""
 
+import asyncio
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
+from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response
+from scrapy.http.cookies import CookieJar
+from w3lib.url import canonicalize_url
 
 from similarity_lab.errors import UrlError
+from similarity_lab.web.crawler.answers import refresh_target, retry_after
 from similarity_lab.web.crawler.reasons import explain
-from similarity_lab.web.policy.urls import check_url, site_key
+from similarity_lab.web.policy.referrer import referrer
+from similarity_lab.web.policy.urls import check_url, registered_domain, site_key
 
 if TYPE_CHECKING:
     from similarity_lab.web.crawler.spider import SiteSpider
 
 _DISALLOW_ALL = b"User-agent: *\nDisallow: /\n"
+_OVERLOADED = (429, 503)
+_MAX_WAITS = 4  # for one request
+_MAX_DELAY = 10.0  # seconds between requests to a server that said it was too much
+_MAX_COOKIES, _MAX_COOKIE_LENGTH = 50, 4_000
+_REDIRECT_SECONDS = 3.0  # a page that is shown for longer than this is one to read
 
 
-class PolicyMiddleware:
-    """Applies URL policy and limits to all requests, also to redirects and robots.txt."""
+class CrawlMiddleware:
+    """Base of the middlewares that know the crawler's spider."""
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "PolicyMiddleware":
+    def from_crawler(cls, crawler: Crawler) -> "CrawlMiddleware":
         """Return the middleware of a crawler."""
         return cls(crawler)
 
@@ -33,30 +46,31 @@ class PolicyMiddleware:
         """The crawler's spider, which knows the limits and what is used of them."""
         return cast("SiteSpider", self.crawler.spider)
 
+
+class PolicyMiddleware(CrawlMiddleware):
+    """Applies URL policy and limits to all requests, also to redirects and robots.txt."""
+
     def process_request(self, request: Request) -> None:
         """Let a request pass, or raise `IgnoreRequest` with the reason."""
         kind = request.meta.get("kind")
-        if kind == "batch":  # a data: URL of our own, never sent
-            return
-        if limit := self.spider.exhausted_limit(finding_pages=kind == "page"):
+        if limit := self.spider.budget.exhausted():
             raise IgnoreRequest(f"Not requested: {limit}")
         try:
             check_url(request.url, self.spider.options.allow)
         except UrlError as error:
             raise IgnoreRequest(f"Refused: {error}") from None
-        if kind in ("page", "sitemap") and not request.meta.get("first"):
+        if kind in ("page", "sitemap") and not request.meta["first"]:
             site = site_key(request.url)
             if site != self.spider.site:
                 raise IgnoreRequest(f"Leads to another site ({site})")
-        is_repeat = {"retry_times", "redirect_times"} & request.meta.keys()
-        if kind == "page" and not is_repeat and (limit := self.spider.count_page()):
-            raise IgnoreRequest(f"Not requested: {limit}")
+        seconds = min(self.spider.limits.request_seconds, self.spider.budget.seconds_left + 1)
+        request.meta["download_timeout"] = max(1.0, seconds)
 
     def process_response(self, request: Request, response: Response) -> Response:
         """Count bytes; replace a robots.txt that failed by one that forbids everything."""
         if "cached" not in response.flags:
-            self.spider.n_bytes += len(response.body)
-        if _is_robots(request) and response.status >= 500:
+            self.spider.budget.n_bytes += len(response.body)
+        if _is_robots(request) and (response.status >= 500 or response.status == 429):
             return self._disallow_all(request, f"HTTP status {response.status}")
         return response
 
@@ -69,6 +83,131 @@ class PolicyMiddleware:
     def _disallow_all(self, request: Request, reason: str) -> Response:
         self.spider.robots_failures[site_key(request.url)] = f"Could not read robots.txt: {reason}"
         return Response(request.url, status=200, body=_DISALLOW_ALL, request=request)
+
+
+class PatienceMiddleware(CrawlMiddleware):
+    """Waits if a server asks to (429, ``Retry-After``), and is slower afterwards."""
+
+    async def process_request(self, request: Request) -> None:
+        """Hold a request back while its server wants to be left alone."""
+        host = urlsplit(request.url).hostname or ""
+        while (seconds := self.spider.pause(host)) > 0:
+            if limit := self.spider.budget.exhausted(after=seconds):
+                raise IgnoreRequest(f"Not requested: the server asks to wait longer ({limit})")
+            await asyncio.sleep(seconds)
+
+    async def process_response(self, request: Request, response: Response) -> Request | Response:
+        """Repeat a request after the time that the server asks for."""
+        told = retry_after(response)
+        if response.status not in _OVERLOADED or (response.status == 503 and told is None):
+            return response
+        n_waits = request.meta.get("waits", 0)
+        seconds = 2.0**n_waits if told is None else told
+        host = urlsplit(request.url).hostname or ""
+        self.spider.slow_down(host, seconds, _MAX_DELAY)
+        if n_waits >= _MAX_WAITS or self.spider.budget.exhausted(after=seconds):
+            return response
+        repeated = request.replace(dont_filter=True)
+        repeated.meta["waits"] = n_waits + 1
+        return repeated
+
+
+class RetryOnceMiddleware(RetryMiddleware):
+    """Repeats a request that failed, also one whose response ended early."""
+
+    def process_response(  # type: ignore[override]
+        self, request: Request, response: Response
+    ) -> Request | Response:
+        """Return the response, or the request if it is to be repeated."""
+        if "dataloss" in response.flags and request.meta.get("kind") == "image":
+            return self._retry(request, "ended early") or response
+        return super().process_response(request, response)
+
+
+class CookieMiddleware(CrawlMiddleware):
+    """Keeps cookies in memory for one crawl: some sites redirect until they get theirs back."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._jar = CookieJar()
+        self._n_cookies = 0
+
+    def process_request(self, request: Request) -> None:
+        """Send the cookies that this host, or its domain, set in this crawl."""
+        request.headers.pop("Cookie", None)
+        self._jar.add_cookie_header(request)
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        """Keep the cookies of a response, and note whether there are any."""
+        if response.headers.getlist("Set-Cookie"):
+            before = request.headers.get("Cookie")
+            self._keep(request, response)
+            probe = Request(request.url)
+            self._jar.add_cookie_header(probe)
+            if probe.headers.get("Cookie") != before:
+                request.meta["has_new_cookie"] = True
+        return response
+
+    def _keep(self, request: Request, response: Response) -> None:
+        host = urlsplit(request.url).hostname or ""
+        for cookie in self._jar.make_cookies(response, request):
+            domain = cookie.domain.removeprefix(".")
+            is_too_much = (
+                self._n_cookies >= _MAX_COOKIES or len(cookie.value or "") > _MAX_COOKIE_LENGTH
+            )
+            if (domain == host or registered_domain(domain)) and not is_too_much:
+                self._n_cookies += 1
+                self._jar.set_cookie_if_ok(cookie, request)
+
+
+class SiteRedirectMiddleware(RedirectMiddleware):
+    """Follows redirects with the header ``Referer`` of the page that names the target."""
+
+    def _engine_started(self) -> None:
+        """Do not look for Scrapy's own middleware for the header."""
+
+    def handle_referer(self, request: Request, response: Response) -> None:
+        """Keep the referring page, as browsers do."""
+        _set_referer(request)
+
+    def process_response(  # type: ignore[override]
+        self, request: Request, response: Response
+    ) -> Request | Response:
+        """Return the response, or the request to which it redirects."""
+        result = super().process_response(request, response)
+        if isinstance(result, Request):
+            result.dont_filter = False  # also if the request was repeated
+        return result
+
+
+class SiteRefreshMiddleware(MetaRefreshMiddleware):
+    """Follows ``<meta http-equiv=refresh>`` and its header if the page itself is not to be read."""
+
+    def _engine_started(self) -> None:
+        """Do not look for Scrapy's own middleware for the header ``Referer``."""
+
+    def handle_referer(self, request: Request, response: Response) -> None:
+        """Keep the referring page, as browsers do."""
+        _set_referer(request)
+
+    def process_response(  # type: ignore[override]
+        self, request: Request, response: Response
+    ) -> Request | Response:
+        """Return the response, or the request to which it redirects."""
+        if request.meta.get("kind") != "page" or not isinstance(response, HtmlResponse):
+            return response
+        seconds, url = refresh_target(response)
+        is_itself = not url or canonicalize_url(url) == canonicalize_url(request.url)
+        if is_itself or seconds > _REDIRECT_SECONDS or not url.startswith(("http:", "https:")):
+            return response
+        redirected = self._redirect_request_using_get(request, response, url)
+        return self._redirect(redirected, request, "meta refresh")
+
+
+def _set_referer(request: Request) -> None:
+    request.headers.pop("Referer", None)
+    if value := referrer(request.meta.get("named_by", ""), request.url):
+        request.headers["Referer"] = value
 
 
 def _is_robots(request: Request) -> bool:

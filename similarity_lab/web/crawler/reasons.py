@@ -14,6 +14,7 @@ from twisted.internet.error import ConnectError, ConnectionLost
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
 
 from similarity_lab.errors import one_line
+from similarity_lab.web.crawler.answers import retry_after
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (CannotResolveHostError, "Host not found (only IPv4 is resolved)"),
@@ -35,7 +36,9 @@ def is_forbidden_by_robots(error: BaseException | None) -> bool:
 def explain(error: BaseException | None) -> str:
     """Return why a request failed, on one line."""
     if isinstance(error, HttpError):
-        return f"HTTP status {error.response.status}"
+        asked = retry_after(error.response)
+        wait = "" if asked is None else f" (the server asks to wait {asked:.0f} seconds)"
+        return f"HTTP status {error.response.status}{wait}"
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason

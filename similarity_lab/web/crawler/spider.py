@@ -1,34 +1,54 @@
 """Crawl one site: first its pages, then, once all are known, the images, best first."""
 
+import hashlib
 import json
+import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator
+from heapq import heappop, heappush
 from typing import cast
 from urllib.parse import urlsplit
 
 import scrapy
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import DontCloseSpider
-from scrapy.http import Response, TextResponse
+from scrapy.http import HtmlResponse, Response, TextResponse
 from scrapy.robotstxt import ProtegoRobotParser, RobotParser
+from scrapy.utils.httpobj import urlparse_cached
 from twisted.python.failure import Failure
-from w3lib.url import canonicalize_url
 
-from similarity_lab.errors import BrowserError, InputError, one_line
+from similarity_lab.errors import BrowserError, ImageError, InputError, one_line
 from similarity_lab.files import atomic_write
+from similarity_lab.images import read_image
+from similarity_lab.web.crawler.answers import refresh_target
 from similarity_lab.web.crawler.browser import Browser
-from similarity_lab.web.crawler.frontier import ImageFrontier
+from similarity_lab.web.crawler.budget import Budget
+from similarity_lab.web.crawler.frontier import (
+    ImageFrontier,
+    News,
+    PageFrontier,
+    PageLink,
+    url_kind,
+)
 from similarity_lab.web.crawler.job import CrawlOptions, Job, report
-from similarity_lab.web.crawler.pipeline import Candidate, ImageStore
 from similarity_lab.web.crawler.reasons import explain, is_forbidden_by_robots
+from similarity_lab.web.crawler.store import Candidate, ImageStore
 from similarity_lab.web.html.images import PRIORITY, FoundImage, find_images, skip_reason
 from similarity_lab.web.html.links import find_links, is_page, link_priority, needs_browser
-from similarity_lab.web.html.markup import absolute_url
+from similarity_lab.web.html.markup import absolute_url, parse_page
 from similarity_lab.web.html.sitemaps import read_sitemap
+from similarity_lab.web.policy.referrer import referrer
 from similarity_lab.web.policy.urls import site_key
 
+_NO_NEWS = News()
+_WORD = re.compile(r"[^\W\d_]{3,30}")
 _REPORT_INTERVAL = 0.3  # seconds
+_ACCEPT_IMAGES = "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5"
+_MAX_ROWS = 2_000  # pages that are listed although they were not requested
+_FEW_REQUESTS = 20  # a crawl that can afford no more does not guess where a sitemap is
+_PRODUCT_SITEMAP = re.compile(r"produ[ck]t|produit|prod[uo]tt?o|artikel|item|catalog|katalog|shop")
+_OTHER_SITEMAP = re.compile(r"post|blog|news|tag|author|article|event|job|press|video|forum")
 
 
 class SiteSpider(scrapy.Spider):
@@ -41,18 +61,24 @@ class SiteSpider(scrapy.Spider):
         super().__init__()
         self.job, self.options, self.limits = job, options, options.limits
         self.site = site_key(job.url)
-        self.n_requested = self.n_bytes = self.n_read = self.n_sitemaps = self.n_empty = 0
+        self.budget = Budget(self.limits)
         self.robots_failures: dict[str, str] = {}
-        self.delays: dict[str, float] = {}
-        self.limit_reached = self.first_page_failure = self.browser_failure = ""
         self.images = ImageStore(job.folder, job.folder / "crawl" / "images.jsonl", self.limits)
-        self.frontier = ImageFrontier(self.images)
-        self._page_log = (job.folder / "crawl" / "pages.jsonl").open(
-            "w", encoding="utf-8", buffering=1
-        )
-        self._requested: set[str] = set()
+        self.image_frontier = ImageFrontier(self.images)
+        self.page_frontier = PageFrontier(self.limits.depth)
+        self._sitemaps: list[tuple[int, int, str]] = []  # rank, number and URL
+        self._known_sitemaps: set[str] = set()
+        self._is_started = False
+        self._n_read = self._n_empty = 0
+        self._failure = ""  # of the first page, or of the browser
+        self._contents: dict[str, str] = {}  # URL by digest
+        self._words: set[str] = set()
+        self._delays: dict[str, float] = {}  # in seconds, by host
+        self._pauses: dict[str, float] = {}  # time at which they end, by host
         self._robots_sitemaps: list[str] = []
-        self._start_time, self._report_time = time.monotonic(), 0.0
+        path = job.folder / "crawl" / "pages.jsonl"
+        self._page_log = path.open("w", encoding="utf-8", buffering=1)
+        self._report_time = 0.0
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, job: Job, options: CrawlOptions) -> "SiteSpider":
@@ -63,7 +89,6 @@ class SiteSpider(scrapy.Spider):
         crawler.signals.connect(spider.set_delay, signals.request_reached_downloader)
         crawler.signals.connect(spider.on_duplicate, signals.request_dropped)
         crawler.signals.connect(spider.on_error, signals.spider_error)
-        crawler.signals.connect(spider.request_images, signals.spider_idle)
         crawler.signals.connect(spider.on_close, signals.spider_closed)
         spider.browser = Browser(
             crawler, spider.limits.request_seconds, 4 * spider.limits.page_bytes
@@ -71,97 +96,217 @@ class SiteSpider(scrapy.Spider):
         crawler.signals.connect(spider.browser.stop, signals.engine_stopped)
         return spider
 
-    # Limits -----------------------------------------------------------------------------------
-
-    def exhausted_limit(self, *, finding_pages: bool) -> str:
-        """Return the limit that forbids further requests, or ``""``."""
-        seconds = time.monotonic() - self._start_time
-        if seconds > self.limits.seconds:
-            self.limit_reached = f"Limit of {self.limits.seconds:g} seconds reached"
-        elif finding_pages and 2 * seconds > self.limits.seconds:
-            self.limit_reached = (
-                f"Half of the {self.limits.seconds:g} seconds were spent on finding pages"
-            )
-        elif self.n_bytes > self.limits.site_bytes:
-            self.limit_reached = f"Limit of {self.limits.site_bytes:,} bytes reached"
-        else:
-            return ""
-        return self.limit_reached
-
-    def count_page(self) -> str:
-        """Count a page request; return the limit if there are too many, else ``""``."""
-        if self.n_requested >= self.limits.pages:
-            self.limit_reached = f"Limit of {self.limits.pages} pages reached"
-            return self.limit_reached
-        self.n_requested += 1
-        return ""
-
-    # Pages ------------------------------------------------------------------------------------
-
-    async def start(self) -> AsyncIterator[Request]:
-        """Request the first page."""
-        for request in self._new_request(self.job.url, "page", first=True):
-            yield request
+    # Politeness -------------------------------------------------------------------------------
 
     def on_robots_txt(self, robotparser: RobotParser, request: Request) -> None:
         """Store the crawl delay and the sitemaps of a robots.txt."""
         if delay := robotparser.crawl_delay("similarity_lab"):
-            self.delays[urlsplit(request.url).hostname or ""] = delay
+            self._delays[_host(request)] = delay
         if site_key(request.url) == self.site:
             protego = cast(ProtegoRobotParser, robotparser).rp
             self._robots_sitemaps += [*protego.sitemaps]
 
     def set_delay(self, request: Request) -> None:
-        """Apply the crawl delay of a request's server, with or without throttling."""
+        """Apply the delay of a request's server, with or without throttling."""
         key = request.meta["download_slot"]
-        if delay := self.delays.get(key):
+        if delay := self._delays.get(key):
             slot = self.crawler.engine.downloader.slots[key]
             slot.delay, slot.concurrency, slot.jitter = delay, 1, 0.0
             request.meta["autothrottle_dont_adjust_delay"] = True
 
-    def _new_request(
-        self, url: str, kind: str, *, first: bool = False, priority: int = 0
-    ) -> Iterator[Request]:
-        """Yield a request unless the URL has been requested."""
-        key = canonicalize_url(url)
-        if key in self._requested:
-            return
-        self._requested.add(key)
-        callback = self.parse_page if kind == "page" else self.parse_sitemap
-        meta = {"kind": kind, "first": first}
-        yield Request(url, callback, errback=self.on_failure, meta=meta, priority=priority)
+    def pause(self, host: str) -> float:
+        """Return for how many seconds a server wants to be left alone."""
+        return self._pauses.get(host, 0.0) - time.monotonic()
 
-    async def parse_page(self, response: Response) -> AsyncIterator[Request]:
-        """Take a page's images, and follow its links."""
-        first = response.meta["first"]
-        if first:
+    def slow_down(self, host: str, seconds: float, max_delay: float) -> None:
+        """Leave a server alone for some seconds, and be slower afterwards."""
+        self._pauses[host] = max(self._pauses.get(host, 0.0), time.monotonic() + seconds)
+        delay = self._delays.get(host, 0.0)
+        self._delays[host] = max(delay, min(max_delay, max(2 * delay, 1.0)))
+
+    def _has_room(self, url: str) -> bool:
+        """Return whether another request to a server would be sent soon."""
+        host = urlsplit(url).hostname or ""
+        downloader = self.crawler.engine.downloader
+        if host in self._delays:
+            room = 1
+        else:
+            slot = downloader.slots.get(host)
+            delay = slot.delay if slot else 0.0
+            n_soon = int(2.0 / delay) if delay else downloader.domain_concurrency
+            room = max(1, min(n_soon, downloader.domain_concurrency))
+        return sum(host == _host(request) for request in downloader.active) < room
+
+    # What comes next --------------------------------------------------------------------------
+
+    async def start(self) -> AsyncIterator[Request]:
+        """Request nothing: the scheduler asks for requests when there is room for them."""
+        no_requests: tuple[Request, ...] = ()
+        for request in no_requests:
+            yield request
+
+    def is_new(self, request: Request) -> bool:
+        """Return whether a page to which another one redirects is not known yet."""
+        return request.meta["kind"] != "page" or self.page_frontier.is_new(request.url)
+
+    def has_work(self) -> bool:
+        """Return whether `next_request` would return a request if no server was busy."""
+        if not self._is_started:
+            return True
+        has_sitemaps = self._sitemaps and self.budget.n_sitemaps < self.limits.sitemaps
+        if not self._page_limit() and (has_sitemaps or self.page_frontier.has_pages()):
+            return True
+        return not self.budget.exhausted(after=self._delay) and self.image_frontier.has_images()
+
+    def next_request(self) -> Request | None:
+        """Return the best next request, or None if there is none or its server is busy."""
+        if not self._is_started:
+            self._is_started = True
+            self.page_frontier.is_new(self.job.url)
+            self.budget.n_pages += 1
+            return self._page_request(PageLink(self.job.url), first=True)
+        if not self._page_limit():
+            if self._sitemaps and self.budget.n_sitemaps < self.limits.sitemaps:
+                return self._next_sitemap()
+            if link := self.page_frontier.pop(self._has_room):
+                self.budget.n_pages += 1
+                return self._page_request(link)
+            if self.page_frontier.has_pages():
+                return None
+        if self.crawler.engine.downloader.active and not self._are_pages_done():
+            return None  # pages that are on their way may name better images
+        return self._next_image()
+
+    @property
+    def _delay(self) -> float:
+        """Seconds between requests to the site."""
+        return self._delays.get(urlsplit(self.job.url).hostname or "", 0.0)
+
+    def _page_limit(self) -> str:
+        return self.budget.exhausted_for_pages(after=self._delay)
+
+    def _are_pages_done(self) -> bool:
+        active = self.crawler.engine.downloader.active
+        return all(request.meta.get("kind") == "image" for request in active)
+
+    def _next_sitemap(self) -> Request | None:
+        if not self._has_room(self._sitemaps[0][2]):
+            return None
+        self.budget.n_sitemaps += 1
+        url = heappop(self._sitemaps)[2]
+        meta = {"kind": "sitemap", "first": False}
+        return Request(url, self.parse_sitemap, errback=self.on_failure, meta=meta)
+
+    def _page_request(self, link: PageLink, *, first: bool = False) -> Request:
+        meta = {
+            "kind": "page", "first": first, "depth": link.depth, "named_by": link.named_by,
+            "link": link.url,
+        }  # fmt: skip
+        headers = _headers(link.url, link.named_by)
+        return Request(
+            link.url, self.parse_page, errback=self.on_failure, headers=headers, meta=meta
+        )
+
+    def _next_image(self) -> Request | None:
+        candidate = self.image_frontier.pop(self._has_room)
+        if candidate is None or self.budget.exhausted(after=self._delay):
+            return None
+        meta = {
+            "kind": "image", "dont_cache": True, "download_maxsize": self.limits.image_bytes,
+            "named_by": candidate.page, "candidate": candidate,
+        }  # fmt: skip
+        return Request(
+            candidate.image.url,
+            self.parse_image,
+            errback=self.on_image_failure,
+            headers={"Accept": _ACCEPT_IMAGES, **_headers(candidate.image.url, candidate.page)},
+            meta=meta,
+        )
+
+    # Pages ------------------------------------------------------------------------------------
+
+    async def parse_page(self, response: Response) -> None:
+        """Take a page's images, and note its links."""
+        if response.meta["first"]:
             # If the first page redirects, its target is the site
             self.site = site_key(response.url)
-            for request in self._sitemap_requests(response.url):
-                yield request
+            self._add_sitemaps(response.url)
         if not isinstance(response, TextResponse):
-            content_type = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
-            self._log_page(response.url, "left out", f"Not HTML ({content_type[:100]})", response)
+            self._take_file(response)
             return
         html, reason = await self._render(response)
         images = find_images(html, response.url, side=self.limits.side)
-        self.frontier.add(images, response.url)
-        self.n_read += 1
+        links = find_links(html, response.url)
+        self._n_read += 1
         if not reason and needs_browser(html):
             reason = "Looks empty without a browser (rendered by scripts)"
-        self.n_empty += bool(reason)
+        self._n_empty += bool(reason)
+        text = _text(html, response.url)
+        if same := self._same_content(text, images, links, response.url):
+            self._learn(response, News(is_equal=True))
+            self._log_page(response.url, "repeated", f"Same content as {same}", response)
+            return
+        n_images = self.image_frontier.add(images, response.url)
+        n_links = self._add_links(links, response)
+        self._learn(response, News(n_images, n_links, self._count_new_words(text)))
         self._log_page(response.url, "read", reason, response, n_images=len(images))
-        is_deepest = response.meta.get("depth", 0) >= self.limits.depth
-        for url, priority in find_links(html, response.url):
+
+    def _take_file(self, response: Response) -> None:
+        """Keep an image that was linked like a page; log any other file."""
+        content_type = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
+        if content_type.lower().startswith("image/") and not skip_reason(response.url):
+            image = FoundImage(response.url, "link", priority=PRIORITY["link"])
+            candidate = Candidate(image, response.meta["named_by"])
+            if self.image_frontier.take(candidate):
+                self.images.save(candidate, response.body)
+        reason = f"Not HTML ({content_type[:100]})"
+        self._log_page(response.url, "left out", reason, response)
+        self._learn(response)
+
+    def _learn(self, result: Request | Response, news: News = _NO_NEWS) -> None:
+        """Note what a page brought that the frontier gave."""
+        if result.meta["kind"] == "page" and not result.meta["first"]:
+            self.page_frontier.learn(result.meta["link"], news)
+
+    def _add_links(self, links: list[tuple[str, int]], response: TextResponse) -> int:
+        """Add the links of a page to the frontier; return how many may be new products."""
+        refresh = refresh_target(response)[1] if isinstance(response, HtmlResponse) else ""
+        if refresh and is_page(refresh):
+            links = [(refresh, 1), *links]
+        depth, path = response.meta["depth"] + 1, urlsplit(response.url).path
+        n_new = 0
+        for url, priority in links:
             if site_key(url) == self.site:
-                for request in self._new_request(url, "page", priority=priority):
-                    if is_deepest:  # Scrapy drops it silently
-                        limit = f"Limit of {self.limits.depth} links from the first page reached"
-                        self.limit_reached = self.limit_reached or limit
-                    yield request
+                is_new = self.page_frontier.add(PageLink(url, priority, depth, response.url))
+                kind = url_kind(url)
+                is_other = kind.is_paging or urlsplit(url).path != path  # no mere selection
+                n_new += is_new and is_other and priority >= 0 and not kind.n_facets
+        return n_new
+
+    def _same_content(
+        self, text: str, images: list[FoundImage], links: list[tuple[str, int]], url: str
+    ) -> str:
+        """Return the URL of an earlier page with this content, or ``""``.
+
+        Numbers in the text and links to the page itself do not matter: a login page repeats the
+        address from which it was reached.
+        """
+        path = urlsplit(url).path
+        text = re.sub(r"[\d\s]+", " ", text)
+        others = sorted(link for link, _ in links if urlsplit(link).path != path)
+        content = json.dumps([sorted(image.url for image in images), others, text])
+        digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+        first = self._contents.setdefault(digest, url)
+        return "" if first == url else first
+
+    def _count_new_words(self, text: str) -> int:
+        words = set(_WORD.findall(text.lower()))
+        n_before = len(self._words)
+        self._words |= words
+        return len(self._words) - n_before
 
     async def _render(self, response: TextResponse) -> tuple[bytes | str, str]:
-        """Return a page, rendered by the browser if the job says so, and why that failed."""
+        """Return a page, rendered by the browser if the options say so, and why that failed."""
         render = self.options.render
         if render == "never" or (render == "auto" and not needs_browser(response.body)):
             return response.body, ""
@@ -169,68 +314,117 @@ class SiteSpider(scrapy.Spider):
             # Decoded here, where the response header is known
             return await self.browser.render(response.url, response.text.encode()), ""
         except BrowserError as error:
-            self.browser_failure = str(error)
+            self._failure = self._failure or str(error)
             return response.body, str(error)
 
-    def _sitemap_requests(self, url: str) -> Iterator[Request]:
-        for sitemap in self._robots_sitemaps or ["/sitemap.xml"]:
-            yield from self._sitemap_request(url, sitemap)
+    # Sitemaps ---------------------------------------------------------------------------------
 
-    def _sitemap_request(self, base: str, sitemap: str) -> Iterator[Request]:
-        url = absolute_url(base, sitemap)
-        if url and self.n_sitemaps < self.limits.sitemaps and site_key(url) == self.site:
-            self.n_sitemaps += 1
-            yield from self._new_request(url, "sitemap", priority=1)
+    def _add_sitemaps(self, url: str) -> None:
+        """Add the sitemaps that robots.txt names, or the usual place of one."""
+        for sitemap in self._robots_sitemaps:
+            self._add_sitemap(url, sitemap)
+        can_guess = self.limits.seconds > _FEW_REQUESTS * self._delay
+        if not self._robots_sitemaps and can_guess:
+            self._add_sitemap(url, "/sitemap.xml")
 
-    def parse_sitemap(self, response: Response) -> Iterator[Request]:
-        """Take the images of a sitemap, and follow its links."""
+    def _add_sitemap(self, base: str, link: str) -> None:
+        url = absolute_url(base, link)
+        if url and site_key(url) == self.site and url not in self._known_sitemaps:
+            self._known_sitemaps.add(url)
+            name = urlsplit(url).path.lower().replace("sitemap", "")
+            rank = 0 if _PRODUCT_SITEMAP.search(name) else 2 if _OTHER_SITEMAP.search(name) else 1
+            heappush(self._sitemaps, (rank, len(self._known_sitemaps), url))
+
+    def parse_sitemap(self, response: Response) -> None:
+        """Take the images of a sitemap, and note its links."""
         try:
             sitemap = read_sitemap(response.body, max_bytes=self.limits.page_bytes)
         except InputError as error:
-            self._log_page(response.url, "failed", str(error), response, kind="sitemap")
+            self._log_page(response.url, "failed", str(error), response)
             return
         n_images = len(sitemap.images)
-        self._log_page(response.url, "read", "", response, kind="sitemap", n_images=n_images)
+        self._log_page(response.url, "read", "", response, n_images=n_images)
         for link in sitemap.sitemaps:
-            yield from self._sitemap_request(response.url, link)
+            self._add_sitemap(response.url, link)
         for link, page, caption in sitemap.images:
             if url := absolute_url(response.url, link):
                 priority = PRIORITY["sitemap"]
                 image = FoundImage(url, "sitemap", caption[:500], priority, skip_reason(url))
-                self.frontier.add([image], absolute_url(response.url, page))
+                self.image_frontier.add([image], absolute_url(response.url, page))
         for link in sitemap.pages:
             url = absolute_url(response.url, link)
             if url and site_key(url) == self.site and is_page(url):
-                yield from self._new_request(url, "page", priority=link_priority(url))
+                self.page_frontier.add(PageLink(url, link_priority(url), depth=1))
+
+    # Failures ---------------------------------------------------------------------------------
 
     def on_failure(self, failure: Failure) -> None:
         """Log why a page could not be read."""
         request = failure.request  # type: ignore[attr-defined]
         reason = self.failure_reason(failure.value, request.url)
         if request.meta["first"]:
-            self.first_page_failure = reason
+            self._failure = reason
         is_guess = request.meta["kind"] == "sitemap" and not self._robots_sitemaps
         if not is_guess:  # /sitemap.xml may well be missing
             self._log_page(request.url, "failed", reason, kind=request.meta["kind"])
+        self._learn(request)
 
     def on_duplicate(self, request: Request) -> None:
-        """Log a page that redirects to one that has been requested, maybe to itself."""
+        """Log a page that redirects to one that is known, maybe to itself."""
         first = request.meta.get("redirect_urls", [request.url])[0]
         reason = f"Redirects to {request.url}, which was requested already"
         self._log_page(first, "repeated", reason, kind=request.meta["kind"])
+        self._learn(request)
+        if request.meta["first"]:
+            self._failure = reason
 
     def on_error(self, failure: Failure, response: Response) -> None:
         """Log a page on which our own code failed; its links are lost."""
         reason = f"Could not parse the response: {one_line(failure.value or failure)}"
+        kind = response.meta["kind"]
+        if kind == "image":
+            self.image_frontier.settle()
+            self.images.log(response.meta["candidate"], "failed", reason)
+            return
         if response.meta["first"]:
-            self.first_page_failure = reason
-        self._log_page(response.url, "failed", reason, response, kind=response.meta["kind"])
+            self._failure = reason
+        self._log_page(response.url, "failed", reason, response)
+        self._learn(response)
 
     def failure_reason(self, error: BaseException | None, url: str) -> str:
         """Return why a request failed, on one line."""
         if is_forbidden_by_robots(error):
             return self.robots_failures.get(site_key(url), "Forbidden by robots.txt")
         return explain(error)
+
+    # Images -----------------------------------------------------------------------------------
+
+    def parse_image(self, response: Response) -> None:
+        """Keep an image that has arrived, or log why not."""
+        candidate = response.meta["candidate"]
+        self.image_frontier.settle()
+        if "dataloss" in response.flags and not _is_complete(response.body):
+            self.images.log(candidate, "failed", "Response ended early")
+        else:
+            self.images.save(candidate, response.body)
+        self.report_progress()
+
+    def on_image_failure(self, failure: Failure) -> None:
+        """Log why an image could not be fetched."""
+        request = failure.request  # type: ignore[attr-defined]
+        self.image_frontier.settle()
+        reason = self.failure_reason(failure.value, request.url)
+        self.images.log(request.meta["candidate"], "failed", reason)
+
+    # Progress and outcome ---------------------------------------------------------------------
+
+    def report_progress(self) -> None:
+        """Report the progress, a few times per second at most."""
+        now = time.monotonic()
+        if now - self._report_time > _REPORT_INTERVAL:
+            self._report_time = now
+            counts = {"pages": self._n_read, "images": self.images.n_kept}
+            report({"folder": str(self.job.folder), **counts})
 
     def _log_page(
         self,
@@ -240,62 +434,85 @@ class SiteSpider(scrapy.Spider):
         response: Response | None = None,
         *,
         kind: str = "page",
+        depth: int | None = None,
         n_images: int = 0,
     ) -> None:
         row = {
             "url": url,
-            "kind": kind,
+            "kind": response.meta["kind"] if response else kind,
             "crawl_status": crawl_status,
             "reason": reason,
-            "depth": response.meta.get("depth", 0) if response else None,
+            "depth": response.meta.get("depth", 0) if response else depth,
             "n_images": n_images,
             "bytes": len(response.body) if response else None,
         }
         self._page_log.write(json.dumps(row) + "\n")
         self.report_progress()
 
-    # Images -----------------------------------------------------------------------------------
-
-    def request_images(self) -> None:
-        """When idle: request the next images, as many as may still be kept."""
-        batch = self.frontier.next_batch(8 if self.options.throttle else 64)
-        if batch:
-            meta = {"kind": "batch", "dont_cache": True}
-            request = Request(
-                "data:,", self.yield_batch, cb_kwargs={"batch": batch}, meta=meta, dont_filter=True
-            )
-            self.crawler.engine.crawl(request)
-            raise DontCloseSpider
-
-    def yield_batch(self, response: Response, batch: list[Candidate]) -> Iterator[dict]:
-        """Pass a batch to the item pipeline."""
-        yield {"images": batch}
-
-    # Progress and outcome ---------------------------------------------------------------------
-
-    def report_progress(self) -> None:
-        """Write the progress to standard output, a few times per second at most."""
-        now = time.monotonic()
-        if now - self._report_time > _REPORT_INTERVAL:
-            self._report_time = now
-            counts = {"pages": self.n_read, "images": self.images.n_kept}
-            report({"folder": str(self.job.folder), **counts})
-
     def on_close(self, reason: str) -> None:
-        """Log the images that were not fetched, and the outcome."""
-        if not self.limit_reached and self.images.n_kept >= self.limits.images:
-            self.limit_reached = f"Limit of {self.limits.images} images reached"
-        if not self.limit_reached and reason != "finished":
-            self.limit_reached = f"Crawl ended early ({reason})"
-        self.frontier.close(self.limit_reached or "Crawl ended")
+        """Log what was not requested, and the outcome."""
+        early = "" if reason == "finished" else f"Crawl ended early ({reason})"
+        page_limit = early or self._page_limit()
+        image_limit = early or self.budget.exhausted(after=self._delay)
+        if self.images.n_kept >= self.limits.images:
+            image_limit = f"Limit of {self.limits.images} images reached"
+        cuts = [
+            f"{n_done} of {n_done + n_left} {name} ({limit[0].lower()}{limit[1:]})"
+            for n_done, n_left, name, limit in (
+                *self._log_rest(page_limit),
+                (self.images.n_kept, self.image_frontier.close(image_limit), "images", image_limit),
+            )
+            if n_left and limit
+        ]
+        sample = f"Sample: {', '.join(cuts)}" if cuts else ""
         outcome = {
             "finished": reason == "finished",
-            "reason": self.first_page_failure or self.limit_reached or self.browser_failure,
-            "reached": self.n_read > 0,
-            "needs_browser": self.options.render == "never" and 2 * self.n_empty > self.n_read,
+            "reason": self._failure or sample,
+            "reached": self._n_read > 0,
+            "n_pages_found": self.page_frontier.n_known + 1,
+            "needs_browser": self.options.render == "never" and 2 * self._n_empty > self._n_read,
         }
-        path = self.job.folder / "crawl" / "outcome.json"
-        with atomic_write(path) as part:
+        with atomic_write(self.job.folder / "crawl" / "outcome.json") as part:
             part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
         self._page_log.close()
         self.images.close()
+
+    def _log_rest(self, limit: str) -> list[tuple[int, int, str, str]]:
+        """Log the pages that were not requested; return how many each limit cut off."""
+        n_left: Counter[str] = Counter()
+        for number, (link, cap, is_loss) in enumerate(self.page_frontier.rest()):
+            n_left[(cap or limit) if is_loss else ""] += 1
+            if number < _MAX_ROWS:
+                self._log_page(link.url, "not requested", cap or limit, depth=link.depth)
+        return [(self._n_read, n, "pages", cause) for cause, n in n_left.items() if cause]
+
+
+def _host(request: Request) -> str:
+    return urlparse_cached(request).hostname or ""
+
+
+def _headers(url: str, named_by: str) -> dict[str, str]:
+    value = referrer(named_by, url)
+    return {"Referer": value} if value else {}
+
+
+def _text(html: bytes | str, url: str) -> str:
+    """Return the text that a page shows, and some more."""
+    body = parse_page(html, url).root.find("body")
+    nodes = () if body is None else body.iter()
+    visible = (
+        f"{node.text or ''} {node.tail or ''}"
+        if node.tag not in ("script", "style") and isinstance(node.tag, str)
+        else node.tail or ""
+        for node in nodes
+    )
+    return " ".join(visible)
+
+
+def _is_complete(body: bytes) -> bool:
+    """Return whether an image can be decoded: some servers declare more bytes than there are."""
+    try:
+        read_image(body)
+    except ImageError:
+        return False
+    return True

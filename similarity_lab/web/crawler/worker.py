@@ -22,6 +22,7 @@ from similarity_lab.web.crawler.spider import SiteSpider
 from similarity_lab.web.policy.ssrf import restrict_process, restrict_reactor
 
 _PACKAGE = "similarity_lab.web.crawler"
+_MIDDLEWARES = "scrapy.downloadermiddlewares"
 _GRACE = 30.0  # seconds beyond a site's limit, at which it ends by itself, for what is in progress
 _SIGN_OF_LIFE = 2.0  # seconds
 _RETIREMENT_BYTES, _MAX_BYTES = 2**30, 2 * 2**30  # of memory: no further sites; no crawls
@@ -34,32 +35,53 @@ def scrapy_settings(options: CrawlOptions) -> dict[str, object]:
         "USER_AGENT": options.user_agent,
         "ROBOTSTXT_OBEY": True,
         "ROBOTSTXT_USER_AGENT": "similarity_lab",
-        # No remote control, no cookies, no proxies
+        # No remote control, no proxies, no credentials, no cookies on disk
         "TELNETCONSOLE_ENABLED": False,
         "REMOTE_CONTROL_ENABLED": False,
-        "COOKIES_ENABLED": False,
         "HTTPPROXY_ENABLED": False,
-        "DOWNLOAD_HANDLERS": {"file": None, "ftp": None, "s3": None},
-        "DOWNLOAD_VERIFY_CERTIFICATES": options.verify,
-        "REFERRER_POLICY": "strict-origin-when-cross-origin",
-        "DOWNLOADER_MIDDLEWARES": {
-            "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
-            "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": None,
-            "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
-            "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": None,
-            f"{_PACKAGE}.middleware.PolicyMiddleware": 50,
+        "DOWNLOAD_HANDLERS": {
+            "file": None,
+            "ftp": None,
+            "s3": None,
+            "data": None,
+            "http": f"{_PACKAGE}.handler.PatientDownloadHandler",
+            "https": f"{_PACKAGE}.handler.PatientDownloadHandler",
         },
-        "ITEM_PIPELINES": {f"{_PACKAGE}.pipeline.ImagePipeline": 1},
-        "MEDIA_ALLOW_REDIRECTS": True,
-        # An unfinished crawl resumes from here
+        "DOWNLOAD_VERIFY_CERTIFICATES": options.verify,
+        "DOWNLOAD_FAIL_ON_DATALOSS": False,
+        "SCHEDULER": f"{_PACKAGE}.scheduler.SiteScheduler",
+        "DOWNLOADER_MIDDLEWARES": {
+            f"{_MIDDLEWARES}.offsite.OffsiteMiddleware": None,
+            f"{_MIDDLEWARES}.httpauth.HttpAuthMiddleware": None,
+            f"{_MIDDLEWARES}.httpproxy.HttpProxyMiddleware": None,
+            f"{_MIDDLEWARES}.stats.DownloaderStats": None,
+            f"{_MIDDLEWARES}.retry.RetryMiddleware": None,
+            f"{_MIDDLEWARES}.redirect.MetaRefreshMiddleware": None,
+            f"{_MIDDLEWARES}.redirect.RedirectMiddleware": None,
+            f"{_MIDDLEWARES}.cookies.CookiesMiddleware": None,
+            # In the place of Scrapy's
+            f"{_PACKAGE}.middleware.PolicyMiddleware": 50,
+            f"{_PACKAGE}.middleware.RetryOnceMiddleware": 550,
+            f"{_PACKAGE}.middleware.SiteRefreshMiddleware": 580,
+            f"{_PACKAGE}.middleware.SiteRedirectMiddleware": 600,
+            f"{_PACKAGE}.middleware.CookieMiddleware": 700,
+            f"{_PACKAGE}.middleware.PatienceMiddleware": 950,
+        },
+        # The spider issues all requests itself
+        "SPIDER_MIDDLEWARES": dict.fromkeys(
+            (
+                "scrapy.spidermiddlewares.start.StartSpiderMiddleware",
+                "scrapy.spidermiddlewares.referer.RefererMiddleware",
+                "scrapy.spidermiddlewares.urllength.UrlLengthMiddleware",
+                "scrapy.spidermiddlewares.depth.DepthMiddleware",
+                "scrapy.spidermiddlewares.metacopy.MetaCopyDetectionMiddleware",
+            )
+        ),
+        # An unfinished crawl resumes from here; a redirect may depend on cookies
         "HTTPCACHE_ENABLED": True,
         "HTTPCACHE_STORAGE": f"{_PACKAGE}.cache.JsonCacheStorage",
         "HTTPCACHE_EXPIRATION_SECS": 24 * 3600,
-        "HTTPCACHE_IGNORE_HTTP_CODES": [*range(400, 600)],
-        # Breadth first
-        "DEPTH_LIMIT": limits.depth,
-        "DEPTH_PRIORITY": 1,
-        "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
+        "HTTPCACHE_IGNORE_HTTP_CODES": [*range(300, 600)],
         # Politeness
         "AUTOTHROTTLE_ENABLED": options.throttle,
         "AUTOTHROTTLE_START_DELAY": 0.5,
@@ -68,6 +90,9 @@ def scrapy_settings(options: CrawlOptions) -> dict[str, object]:
         "CONCURRENT_REQUESTS": 8 if options.throttle else 32,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 4 if options.throttle else 16,
         "RETRY_TIMES": 1,
+        "RETRY_HTTP_CODES": [500, 502, 503, 504, 522, 524, 408],
+        "RETRY_PRIORITY_ADJUST": 0,
+        "RETRY_GIVE_UP_LOG_LEVEL": "DEBUG",
         # Limits on what a server can cause
         "DOWNLOAD_TIMEOUT": limits.request_seconds,
         "DOWNLOAD_MAXSIZE": limits.page_bytes,
@@ -138,8 +163,6 @@ def main() -> None:
     """Crawl the sites that standard input names, until it is closed."""
     options = CrawlOptions.from_json(sys.stdin.readline())
     process = AsyncCrawlerProcess(scrapy_settings(options))
-    # Our log has the outcome of each image; the pipeline would write a traceback for each failure
-    logging.getLogger("scrapy.pipelines").setLevel(logging.CRITICAL)
     from twisted.internet import reactor
 
     restrict_reactor(reactor, options.allow)

@@ -211,10 +211,20 @@ def site_key(url: str) -> str:
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").removesuffix(".")
-    domain = _public_suffixes().extract_str(host).top_domain_under_public_suffix
-    if domain:
-        return domain
-    return endpoint(host, parts.port or _DEFAULT_PORT.get(parts.scheme, 0))
+    return registered_domain(host) or endpoint(
+        host, parts.port or _DEFAULT_PORT.get(parts.scheme, 0)
+    )
+
+
+def registered_domain(host: str) -> str:
+    """Return the registered domain of a host; ``""`` for public suffixes and IP addresses.
+
+    Examples
+    --------
+    >>> registered_domain("www.nuts.shop.co.uk"), registered_domain("co.uk")
+    ('shop.co.uk', '')
+    """
+    return _public_suffixes().extract_str(host).top_domain_under_public_suffix
 
 
 def has_known_suffix(host: str) -> bool:

@@ -162,7 +162,8 @@ def test_interrupted_crawl_resumes(tmp_path):
         images, _ = write_tables(job.folder)
         counts = Counter(server.requests)
         outcome = json.loads((job.folder / "crawl" / "outcome.json").read_text())
-    assert outcome["reason"] == f"Limit of {n_pages - 1} links from the first page reached"
+    limit = f"limit of {n_pages - 1} links from the first page reached"
+    assert outcome["reason"] == f"Sample: {n_pages} of {n_pages + 1} pages ({limit})"
     assert (images["crawl_status"] == "kept").sum() == n_pages - 1
     # Responses are cached; failures may have passed
     assert {path for path, n in counts.items() if n > 1} <= {"/robots.txt", "/sitemap.xml"}

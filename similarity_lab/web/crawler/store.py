@@ -1,20 +1,11 @@
-"""Item pipeline: check each image that arrives, store it by content, log the outcome."""
+"""Check each image that arrives, store it by its content, log the outcome."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
-from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
-
-from scrapy import Request
-from scrapy.crawler import Crawler
-from scrapy.http import Response
-from scrapy.pipelines.files import FilesPipeline, FSFilesStore
-from scrapy.pipelines.media import FileException, FileInfo, MediaPipeline
-from twisted.python.failure import Failure
+from typing import Any
 
 from similarity_lab.errors import ImageError
 from similarity_lab.files import atomic_write
@@ -38,7 +29,7 @@ class Candidate:
     page: str
 
 
-class ImageNotKept(FileException):
+class ImageNotKept(Exception):
     """An image that arrived and is not kept; the message says why."""
 
     crawl_status = "left out"
@@ -136,109 +127,15 @@ class ImageStore:
         self._log.close()
 
     def save(self, candidate: Candidate, body: bytes) -> None:
-        """Store an image that came with its page, in a ``data:`` URL."""
+        """Keep an image that has arrived, or log why not."""
         try:
             facts = self.check(candidate, body)
         except ImageNotKept as error:
             self.log(candidate, error.crawl_status, str(error))
-        else:
-            with atomic_write(self.folder / str(facts["path"])) as part:
-                part.write_bytes(body)
-            self.log(candidate, "kept", **facts)
-
-
-class AtomicFilesStore(FSFilesStore):
-    """Scrapy's file store, writing atomically."""
-
-    def persist_file(
-        self, path: str | PathLike[str], buf: BytesIO, *_: object, **__: object
-    ) -> None:
-        """Write the content of a file to a path below the store's folder, which exists."""
-        with atomic_write(Path(self.basedir, path)) as part:
-            part.write_bytes(buf.getvalue())
-
-
-class ImagePipeline(FilesPipeline):
-    """Scrapy's files pipeline, which writes bytes as they came, with our names and checks."""
-
-    LOG_FAILED_RESULTS = False
-    STORE_SCHEMES: ClassVar = {"file": AtomicFilesStore}
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "ImagePipeline":
-        """Return a pipeline that writes to the spider's folder."""
-        return cls(crawler.spider.job.folder, crawler=crawler)  # type: ignore[union-attr]
-
-    def open_spider(self) -> None:  # type: ignore[override]
-        """Take the image store of the spider."""
-        super().open_spider()
-        self.images: ImageStore = self.crawler.spider.images  # type: ignore[union-attr]
-        self.spider = self.crawler.spider
-
-    def get_media_requests(self, item: dict, info: MediaPipeline.SpiderInfo) -> list[Request]:
-        """Return the requests for a batch of images, in its order."""
-        meta = {
-            "kind": "image",
-            "dont_cache": True,
-            "download_maxsize": self.images.limits.image_bytes,
-        }
-        headers = {"Accept": "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5"}
-        return [
-            Request(
-                candidate.image.url,
-                headers=headers,
-                meta={**meta, "candidate": candidate},
-                priority=candidate.image.priority,
-            )
-            for candidate in item["images"]
-        ]
-
-    def media_to_download(
-        self, request: Request, info: MediaPipeline.SpiderInfo, *, item: object = None
-    ) -> None:
-        """Return None, to download always: the frontier excludes known images, by URL."""
-
-    async def media_downloaded(
-        self,
-        response: Response,
-        request: Request,
-        info: MediaPipeline.SpiderInfo,
-        *,
-        item: object = None,
-    ) -> FileInfo:
-        """Store a response if it is an image that passes the checks."""
-        if response.status != 200:
-            raise FileException(f"HTTP status {response.status}")
-        facts = self.images.check(request.meta["candidate"], response.body)
-        request.meta["path"] = facts["path"]
-        result = await super().media_downloaded(response, request, info, item=item)
-        self.images.log(request.meta["candidate"], "kept", **facts)
-        self.spider.report_progress()  # type: ignore[union-attr]
-        return result
-
-    def file_path(
-        self,
-        request: Request,
-        response: Response | None = None,
-        info: MediaPipeline.SpiderInfo | None = None,
-        *,
-        item: object = None,
-    ) -> str:
-        """Return the path that `ImageStore.check` derived from the content."""
-        return str(request.meta["path"])
-
-    def media_failed(
-        self, failure: Failure, request: Request, info: MediaPipeline.SpiderInfo
-    ) -> NoReturn:
-        """Log why an image is not kept."""
-        error = failure.value
-        candidate = request.meta["candidate"]
-        if isinstance(error, ImageNotKept):
-            self.images.log(candidate, error.crawl_status, str(error))
-        else:
-            reason = self.spider.failure_reason(error, request.url)  # type: ignore[union-attr]
-            self.images.log(candidate, "failed", reason)
-        raise FileException(str(error))
+            return
+        with atomic_write(self.folder / str(facts["path"])) as part:
+            part.write_bytes(body)
+        self.log(candidate, "kept", **facts)
 
 
 def short_url(url: str) -> str:

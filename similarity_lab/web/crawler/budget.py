@@ -1,0 +1,51 @@
+"""What a crawl may still spend on its site, and the limit that it has reached."""
+
+import time
+
+from similarity_lab.web.policy.limits import Limits
+
+
+class Budget:
+    """The limits of one crawl, and what is used of them.
+
+    Attributes
+    ----------
+    n_pages, n_sitemaps, n_bytes : int
+        Used so far; a page counts when it is requested.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.n_pages = self.n_sitemaps = self.n_bytes = 0
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start of the crawl."""
+        return time.monotonic() - self._start
+
+    @property
+    def seconds_left(self) -> float:
+        """Time until the crawl has to end."""
+        return self.limits.seconds - self.seconds
+
+    def exhausted(self, *, after: float = 0.0) -> str:
+        """Return the limit that forbids a request in `after` seconds, or ``""``."""
+        if self.seconds + after > self.limits.seconds:
+            return f"Limit of {self.limits.seconds:g} seconds reached"
+        if self.n_bytes > self.limits.site_bytes:
+            return f"Limit of {self.limits.site_bytes:,} bytes reached"
+        return ""
+
+    def exhausted_for_pages(self, *, after: float = 0.0) -> str:
+        """Return the limit that forbids to find more images on pages, or ``""``.
+
+        Half of the time belongs to the images that were found.
+        """
+        if limit := self.exhausted(after=after):
+            return limit
+        if 2 * (self.seconds + after) > self.limits.seconds:
+            return f"Half of the {self.limits.seconds:g} seconds were spent on finding pages"
+        if self.n_pages >= self.limits.pages:
+            return f"Limit of {self.limits.pages} pages reached"
+        return ""
