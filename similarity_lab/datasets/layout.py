@@ -94,7 +94,7 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
 
     Outer folders are opened as long as there is one way in: a folder with folders, and no more
     than a few files beside it. Then each folder is a class; without folders, all files are one
-    class. If the folders are ready-made splits (train, val, test), the classes are below them.
+    class. Ready-made splits (train, val, test) may be above the classes or directly below them.
 
     Parameters
     ----------
@@ -115,17 +115,17 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
     root = _class_root(list(parts.values()))
     labelled: list[tuple[str, Path]] = []
     strays: list[tuple[object, str]] = []
-    splits = _splits([part[len(root) :] for part in parts.values() if part[: len(root)] == root])
+    inside = [part[len(root) :] for part in parts.values() if part[: len(root)] == root]
+    level = 0 if _splits(inside, 0) else 1  # train/almonds, or almonds/train
+    splits = _splits(inside, level)
     chosen = _chosen_splits(splits, split, folder)
-    is_nested = any(
-        len(part) > len(root) + 1 for part in parts.values() if part[: len(root)] == root
-    )
+    is_nested = any(len(part) > 1 for part in inside)
     for path, part in parts.items():
         inner = part[len(root) :]
-        if splits and len(inner) > 1 and inner[0] in splits:
-            if inner[0] not in chosen:
+        if splits and len(inner) > level + 1:
+            if inner[level] not in chosen:
                 continue
-            inner = inner[1:]
+            inner = inner[:level] + inner[level + 1 :]
         if part[: len(root)] != root:
             strays.append((str(path), f"outside {root[-1]}, which has the classes"))
         elif is_nested and len(inner) < 2:
@@ -146,8 +146,11 @@ def _class_root(parts: list[_Parts]) -> _Parts:
             return root
         inner = (*root, *folders)
         inside = [part for part in below if part[: depth + 1] == inner]
-        is_class = not any(len(part) > depth + 2 for part in inside) or any(
-            len(part) == depth + 2 and _is_image(part) for part in inside
+        nested = [part[depth + 1 :] for part in inside if len(part) > depth + 2]
+        is_class = (
+            not nested
+            or any(len(part) == depth + 2 and _is_image(part) for part in inside)
+            or (bool(_splits(inside, depth + 1)) and max(map(len, nested)) == 2)
         )
         n_beside = sum(len(part) == depth + 1 and _is_image(part) for part in below)
         if is_class or 10 * n_beside > len(inside):
@@ -159,13 +162,12 @@ def _is_image(part: _Parts) -> bool:
     return Path(part[-1]).suffix.lower() in _IMAGE_SUFFIXES
 
 
-def _splits(parts: list[_Parts]) -> tuple[str, ...]:
-    """Return the folders if they are ready-made splits, such as train and val."""
-    folders = sorted({part[0] for part in parts if len(part) > 1})
-    has_classes = any(len(part) > 2 for part in parts)
+def _splits(parts: list[_Parts], level: int) -> tuple[str, ...]:
+    """Return the folders at this level if they are ready-made splits, such as train and val."""
+    folders = sorted({part[level] for part in parts if len(part) > level + 1})
     names = [_split_name(folder) for folder in folders]
-    rests = {rest for _, rest in names}
-    is_split = all(split for split, _ in names) and len(rests) == 1
+    is_split = all(split for split, _ in names) and len({rest for _, rest in names}) == 1
+    has_classes = level > 0 or any(len(part) > 2 for part in parts)
     return tuple(folders) if has_classes and len(folders) > 1 and is_split else ()
 
 

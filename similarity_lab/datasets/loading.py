@@ -137,7 +137,10 @@ def _list_labelled(
         header, *rows = next(iter(read_tables(path).values()), [[]])
         width = len(header)
         frame = pd.DataFrame([(row + [""] * width)[:width] for row in rows], columns=header)
-        labelled, skipped = _in_table(frame, path.parent)
+        try:
+            labelled, skipped = _in_table(frame, path.parent)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
         return labelled, skipped_table(skipped)
     if is_zip(path):
         folder, refused = extract_for_process(path, encoding=encoding)
@@ -167,6 +170,8 @@ def _in_mapping(mapping: _Mapping) -> tuple[_LabelledPaths, _Skipped]:
 
 def _in_table(table: pd.DataFrame, folder: Path) -> tuple[_LabelledPaths, _Skipped]:
     """Return the images of a table; relative paths are those from `folder`."""
+    if {_PATH, _LABEL} & {str(name).strip().casefold() for name in table.index.names}:
+        table = table.reset_index()
     columns = {str(name).strip().casefold(): name for name in table.columns}
     if not {_PATH, _LABEL} <= set(columns):
         raise InputError(
@@ -215,10 +220,13 @@ def _in_folder(
         )
     if layout.splits and split is None:
         names = ", ".join(layout.splits)
+        example = next(
+            (name for name in layout.splits if "train" in name.lower()), layout.splits[0]
+        )
         n_classes = len({name for name, _ in layout.labelled})
         warnings.warn(
             f"{source}: {names} are ready-made splits; their images were loaded together, as "
-            f"{n_classes} classes. Choose one with split={layout.splits[0]!r} (or pass its "
+            f"{n_classes} classes. Choose one with split={example!r} (or pass its "
             'folder), or confirm with split="all"',
             InputWarning,
             stacklevel=4,

@@ -37,7 +37,7 @@ _ASCII_SYMBOLS = frozenset("[]{}|\\^~@`")
 _ALPHABETS = {
     "cp437": _WESTERN, "cp850": _WESTERN, "cp1252": _WESTERN, "mac_roman": _WESTERN,
     "cp852": _CENTRAL, "cp1250": _CENTRAL, "cp866": _CYRILLIC, "cp1251": _CYRILLIC,
-    "cp1253": _GREEK, "cp1254": _TURKISH, "cp1255": _HEBREW, "cp1256": _ARABIC,
+    "koi8_r": _CYRILLIC, "cp1253": _GREEK, "cp1254": _TURKISH, "cp1255": _HEBREW, "cp1256": _ARABIC,
 }  # fmt: skip
 
 # Encodings of two bytes per letter: lead bytes of the common characters, whether the second byte
@@ -51,13 +51,13 @@ _COMMON_DOUBLES = {
 
 NAME_ENCODINGS = (
     "cp437", "cp932", "gbk", "cp850", "cp866", "cp1252", "cp1251", "big5", "cp949", "cp852",
-    "cp1250", "cp1253", "cp1254", "cp1255", "cp1256",
+    "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "mac_roman",
 )  # fmt: skip
-"""Legacy encodings of names in zip archives, the usual ones first: of DOS, and of Windows."""
+"""Legacy encodings of names in zip archives, the usual ones first: of DOS, then of Windows."""
 
 TEXT_ENCODINGS = (
     "cp1252", "cp1251", "cp932", "gbk", "cp1250", "big5", "cp949", "cp1253", "cp1254", "cp1255",
-    "cp1256", "cp850", "cp866", "mac_roman",
+    "cp1256", "cp850", "cp866", "koi8_r", "mac_roman",
 )  # fmt: skip
 """Legacy encodings of text files, the usual ones first."""
 

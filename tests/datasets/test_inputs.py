@@ -168,6 +168,20 @@ def test_ready_made_splits_are_said(library, tmp_path, names):
         assert len(load(source, split="all")) == 18 * len(names)
 
 
+def test_splits_below_the_classes_are_said(library):
+    for name in ("almonds", "dates", "oats"):
+        for number in range(6):
+            part = library / name / ("train" if number < 4 else "test")
+            part.mkdir(exist_ok=True)
+            (library / name / f"{number}.png").rename(part / f"{number}.png")
+    with pytest.warns(InputWarning, match="test, train are ready-made splits.*split='train'"):
+        assert load(library).counts.to_list() == [6, 6, 6]
+    assert load(library, split="test").counts.to_list() == [2, 2, 2]
+    for name in ("dates", "oats"):
+        shutil.rmtree(library / name)
+    assert load(library, split="train").counts.to_dict() == {"almonds": 4}
+
+
 def test_split_by_its_usual_name(library, tmp_path, image):
     folder = with_splits(library, tmp_path, ["Training", "validation"])
     shutil.copy(image, folder / "validation" / "stray.png")
@@ -325,6 +339,7 @@ def test_table_of_paths_and_labels(library):
     repeated = load(data.to_frame())
     assert repeated.paths == data.paths and (repeated.labels == data.labels).all()
     assert load(frame.rename(columns={"path": " Path ", "label": "LABEL"})).classes == data.classes
+    assert load(frame.set_index("path")).classes == data.classes
 
 
 def test_labels_that_are_numbers(library):

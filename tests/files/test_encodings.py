@@ -27,6 +27,8 @@ WORDS = {
     "cp1254": "fındık ceviz içi kuru üzüm şeker çay yağ incir",
     "cp1255": "שקדים תמרים אגוזים קמח",
     "cp1256": "لوز تمر جوز زيت زيتون",
+    "koi8_r": "миндаль финики орехи мука яблоки сыр Фисташки кофе",
+    "mac_roman": "Nüsse café crème pêche maïs piñones jamón",
 }
 
 
