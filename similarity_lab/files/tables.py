@@ -35,9 +35,9 @@ _MAX_PARTS = 2000
 _MAX_CELLS = 5_000_000
 _HYPERLINK = re.compile(r'\s*=\s*HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
 _OTHER_KINDS = {
-    b"\xd0\xcf\x11\xe0": "an old or encrypted Excel or Office file",
-    b"%PDF": "a PDF",
-    b"PAR1": "a Parquet file; pass pandas.read_parquet(…)",
+    b"\xd0\xcf\x11\xe0": "an old or encrypted Excel or Office file; save it as .xlsx or CSV",
+    b"%PDF": "a PDF; copy the urls into a text file, one per line",
+    b"PAR1": "a Parquet file; pass pandas.read_parquet(path)",
 }
 
 
@@ -74,7 +74,7 @@ def read_tables(path: str | PathLike[str]) -> dict[str, Rows]:
             return _read_workbook(data)
         for start, kind in _OTHER_KINDS.items():
             if data.startswith(start):
-                raise InputError(f"is {kind}; save it as .xlsx or CSV")
+                raise InputError(f"is {kind}")
         text = decode_text(data)
         if re.match(r"\s*<(!doctype|html|\?xml|table)", text, re.IGNORECASE):
             raise InputError("is an HTML or XML file; save the table as CSV or .xlsx")

@@ -35,7 +35,8 @@ _URL_HEADERS = frozenset({
 _NAME_HEADERS = (
     "name", "names", "sitename", "shopname", "company", "companyname", "supplier", "suppliername",
     "shop", "store", "vendor", "seller", "retailer", "brand", "title", "firma", "lieferant",
-    "händler", "anbieter", "nom", "fournisseur", "nombre", "proveedor", "nome", "fornitore", "site",
+    "händler", "anbieter", "nom", "société", "fournisseur", "nombre", "empresa", "proveedor",
+    "nome", "fornitore", "компания", "公司", "会社名", "site",
 )  # fmt: skip
 _NOT_SITES = frozenset(
     {"image", "images", "img", "logo", "photo", "picture", "icon", "facebook", "instagram", "email"}
@@ -48,7 +49,13 @@ _WITHOUT_SCHEME = re.compile(
     r"(?<![\w@.-])(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_][\w-]+(?![\w@])"
     r"(?::\d{1,5})?(?:[/?#][^\s<>\"“”„|]*)?"
 )
-_MARKDOWN_LINK = re.compile(r"\[([^\[\]]{0,200})\]\(\s*([^)\s]{1,2000})[^)]{0,200}\)")
+_MARKDOWN_LINK = re.compile(r"\[([^\[\]]{0,200})\]\(\s?([^)\s\[]{1,2000})(?:\s[^)\[]{0,200})?\)")
+_HTML_LINK = re.compile(
+    r"<a\s[^<>]{0,300}?href\s*=\s*[\"']?([^\"'<>\s]{1,2000})[^<>]{0,300}>([^<>]{0,300})",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"[-=:+_ ]{2,}")  # under the header of a table in text
+_QUOTES = "\"'“”„`[]"
 _BULLET = re.compile(r"^(?:[-*•·–—>]+|\(?\d{1,4}[.):])\s+")
 _COMMENT = re.compile(r"#(?!\d*$)")
 _REDIRECTORS = {  # hosts whose links lead to the url in a parameter
@@ -183,9 +190,9 @@ def _text(value: object) -> str:
 
 
 def _frame_rows(frame: pd.DataFrame) -> Rows:
-    header = [_text(name) for name in frame.columns]
     rows = [[_text(cell) for cell in row] for row in frame.itertuples(index=False, name=None)]
-    return [header, *rows]
+    has_header = not isinstance(frame.columns, pd.RangeIndex)
+    return [[_text(name) for name in frame.columns], *rows] if has_header else rows
 
 
 # Tables -----------------------------------------------------------------------------------------
@@ -205,10 +212,21 @@ def _read_table(rows: Rows, name: str, *, keep_rows: bool = False) -> list[Named
         if not columns or has_header:
             raise _no_url_column(rows, name)
         body, url_column, name_column = rows, columns[0], _first_text_column(rows, columns)
+        if width == 1:
+            return _with_titles(list(_sites_of_rows(rows, 0, None)))
     else:
         header_row, url_column, name_column = found
         body = rows[header_row + 1 :]
     return list(_sites_of_rows(body, url_column, name_column))
+
+
+def _with_titles(sites: list[NamedUrl]) -> list[NamedUrl]:
+    """Take every other line for the name of the next one, as in a list of a browser's tabs."""
+    titles, urls = sites[::2], sites[1::2]
+    is_alternating = len(titles) == len(urls) and not any(_looks_like_url(url) for _, url in titles)
+    if not is_alternating or not all(_looks_like_url(url) for _, url in urls):
+        return sites
+    return [NamedUrl(title.name, url) for title, (_, url) in zip(titles, urls, strict=True)]
 
 
 def _sites_of_rows(rows: Rows, url_column: int, name_column: int | None) -> Iterator[NamedUrl]:
@@ -222,8 +240,9 @@ def _sites_of_rows(rows: Rows, url_column: int, name_column: int | None) -> Iter
 
 
 def _is_comment(row: list[str]) -> bool:
-    first = next(filter(None, row))
-    return bool(_COMMENT.match(first)) and not any(map(_header_rank, row))
+    cells = [cell for cell in row if cell]
+    is_rule = all(map(_RULE.fullmatch, cells))
+    return is_rule or (bool(_COMMENT.match(cells[0])) and not any(map(_header_rank, cells)))
 
 
 def _find_header(rows: Rows, name: str) -> tuple[int, int, int | None] | None:
@@ -245,7 +264,10 @@ def _find_header(rows: Rows, name: str) -> tuple[int, int, int | None] | None:
         raise InputError(f"{name}: {names} look like urls of sites; rename one of them to url")
     keys = [_header_key(cell) for cell in rows[number]]
     name_columns = [keys.index(key) for key in _NAME_HEADERS if key in keys]
+    name_columns += [column for column, key in enumerate(keys) if "name" in key]
     name_column = next((column for column in name_columns if column != columns[0]), None)
+    if name_column is None:
+        name_column = _first_text_column(rows[number + 1 :], columns)
     return number, columns[0], name_column
 
 
@@ -292,11 +314,12 @@ def _url_columns(rows: Rows) -> list[int]:
 
 
 def _first_text_column(rows: Rows, taken: Sequence[int]) -> int | None:
-    """Return the first column that has words rather than numbers."""
-    for column in range(len(rows[0])):
+    """Return the first column that has words rather than numbers, another in each row."""
+    for column in range(max(map(len, rows), default=0)):
         cells = [row[column] for row in rows if row[column]]
-        n_words = sum(bool(re.search(r"[^\W\d_]", cell)) and "@" not in cell for cell in cells)
-        if column not in taken and n_words > 0.5 * len(rows):
+        words = [cell for cell in cells if re.search(r"[^\W\d_]", cell) and "@" not in cell]
+        words = [cell for cell in words if not _looks_like_url(cell)]
+        if column not in taken and len(words) > 0.5 * len(rows) and len(set(words)) == len(words):
             return column
     return None
 
@@ -310,12 +333,16 @@ def _looks_like_url(text: str) -> bool:
 
 def _sites_of_cell(text: str) -> Iterator[NamedUrl]:
     """Yield the urls in a cell or line; words before the only one are its name."""
-    text = _BULLET.sub("", _text(text)).strip("\"'“”„`")
+    text = _BULLET.sub("", _text(text))
     if match := _MARKDOWN_LINK.search(text):
         yield NamedUrl(match[1].strip() or match[2], _target(match[2]))
         return
-    pieces = re.split(r"[\s;,|]+", text.rstrip(" ;,|"))
-    if len(pieces) > 1 and all("://" in piece or _is_site(piece) for piece in pieces):
+    if match := _HTML_LINK.search(text):
+        yield NamedUrl(match[2].strip() or match[1], _target(match[1]))
+        return
+    text = text.strip(_QUOTES)
+    pieces = [piece.strip(_QUOTES) for piece in re.split(r"[\s;,|]+", text.rstrip(" ;,|"))]
+    if len(pieces) > 1 and all(_WITH_SCHEME.match(piece) or _is_site(piece) for piece in pieces):
         yield from (NamedUrl(url, url) for url in map(_target, pieces))
         return
     matches = list(_WITH_SCHEME.finditer(text))
@@ -350,8 +377,8 @@ def _target(url: str) -> str:
     """Return the url without what was pasted with it; that of a redirector leads elsewhere."""
     url = url.rstrip(".,;:!'*")
     for opening, closing in ("()", "[]", "{}"):
-        if url.endswith(closing) and opening not in url:
-            url = url.rstrip(closing)
+        while url.endswith(closing) and url.count(closing) > url.count(opening):
+            url = url[:-1]
     try:
         parts = urlsplit(url)
     except ValueError:
