@@ -1,14 +1,14 @@
 """Words as evidence: does the text of an image name the target?"""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from similarity_lab.errors import InputError, InputTypeError
 from similarity_lab.relevance.words.food_names import FoodNames, Product, form_words
-from similarity_lab.relevance.words.mentions import Mention, find_mentions
-from similarity_lab.relevance.words.tokens import tokens
+from similarity_lab.relevance.words.mentions import find_mentions
+from similarity_lab.relevance.words.tokens import script, tokens
 from similarity_lab.relevance.words.urls import file_words, is_file_name, url_parts
 
 FIELDS = ("product", "alt", "url", "folder")
@@ -18,35 +18,11 @@ image's url, the folders in that url."""
 KINDS = ("target", "target and other", "ambiguous", "other form", "other", "")
 """What words can say; see `WordEvidence`."""
 
+_MAX_LISTED = 5  # products in a sentence
 _PRIMARY_FIELDS = FIELDS[:3]
 # What class names contain beside the product: "almonds_images", "product-photos-rice".
-_GENERIC_WORDS = frozenset(
-    [
-        "class",
-        "category",
-        "data",
-        "dataset",
-        "image",
-        "images",
-        "img",
-        "item",
-        "items",
-        "label",
-        "library",
-        "photo",
-        "photos",
-        "picture",
-        "pictures",
-        "product",
-        "products",
-        "sample",
-        "samples",
-        "target",
-        "test",
-        "train",
-        "val",
-    ]
-)
+_GENERIC_WORDS = frozenset(tokens("class classes dataset image images img item items label"))
+_GENERIC_WORDS |= frozenset(tokens("library photo photos picture pictures product products"))
 
 
 @dataclass(frozen=True)
@@ -150,6 +126,8 @@ class TargetWords:
         self.table = table
         own = Product(f"{target} (target)")
         self._matches = {*self.products, own} if self.names else set(self.products)
+        kinds = [table.kind(food) for food, forms in self.products if not forms]
+        self._matches |= {Product("", (kind,)) for kind in kinds if kind}
         first = self.products[0] if self.products else None
         self.title = table.title(first) if first else " ".join(_class_words(target))
         self._index = table.index
@@ -193,22 +171,14 @@ class TargetWords:
             raise InputTypeError(f"expected a list of words, got a string; pass [{words!r}]")
         if words is not None and len(words) == 0:
             return cls(target, (), (), table)
-        products, names = [], []
-        phrase = _class_words(target)
-        found = find_mentions(phrase, table)
-        for mention in found:
-            products.extend(_likeliest(mention))
-        if not found and phrase:
-            names.extend(_singular_and_plural(phrase))
+        products, phrases = _find_products(_class_words(target), table)
+        names = [name for phrase in phrases for name in _singular_and_plural(phrase.split())]
         for word in words or ():
             if not isinstance(word, str):
                 raise InputTypeError(f"expected words as strings, got {type(word).__name__}")
-            found = find_mentions(tokens(word), table)
-            if len(found) == 1:
-                products.extend(_likeliest(found[0]))
-            # One word of several foods is looked for as a phrase; an ambiguous one counts now.
-            if len(found) != 1 or not any(sense.is_sure for sense in found[0].senses):
-                names.append(word)
+            found, phrases = _find_products(tokens(word), table, is_clear=True)
+            products += found
+            names += phrases
         return cls(target, products, names, table)
 
     def read(self, texts: Mapping[str, object]) -> WordEvidence:
@@ -290,11 +260,12 @@ class TargetWords:
         naming = [name for name in used if readings[name].names or readings[name].maybe_names]
         fields = tuple(naming or used)
         others = tuple(total.all_others)
-        said = {
-            "target": f"names {self.title}",
-            "target and other": f"names {_join([self.title, *others])}",
-            "ambiguous": f"may name {self.title}",
-        }.get(kind, f"names {_join(others)}, not {self.title}")
+        if kind == "ambiguous":
+            said = f"may name {self.title}"
+        elif kind.startswith("target"):
+            said = f"names {_join([self.title, *others])}"
+        else:
+            said = f"names {_join(others)}, not {self.title}"
         return WordEvidence(
             kind,
             tuple(total.names or total.maybe_names),
@@ -312,7 +283,10 @@ def _relation(product: Product, target: Product, table: FoodNames) -> str:
     if product == target or (group == target.food and product.forms == target.forms):
         relation = "target"
     elif not target.food:
-        relation = "target" if table.head(product) == target.forms[-1] else "other"
+        if table.head(product) == target.forms[-1]:
+            relation = "target"
+        elif target.forms[-1] in product.forms:
+            relation = "form"
     elif target.food in {product.food, group}:
         missing = target.forms[len(product.forms) :]
         if product.forms[: len(target.forms)] == target.forms:
@@ -322,15 +296,44 @@ def _relation(product: Product, target: Product, table: FoodNames) -> str:
         ):
             relation = "maybe"
     elif product.food:
-        relation = "group" if product.food == table.group(target.food) else "other"
+        is_group = product.food == table.group(target.food) and not product.forms
+        relation = "group" if is_group else "other"
     elif product.forms[0] == table.head(target):
         relation = "group"
     return relation
 
 
-def _likeliest(mention: Mention) -> list[Product]:
-    sure = [product for product, is_sure in mention.senses if is_sure]
-    return sure or [product for product, _ in mention.senses]
+def _find_products(
+    words: Sequence[str], table: FoodNames, *, is_clear: bool = False
+) -> tuple[list[Product], list[str]]:
+    """Return the products that a name of a target stands for, and phrases to look for beside them.
+
+    "almonds and dates" stands for two products; "chocolate almonds" is a phrase, since neither
+    all chocolate nor all almonds are meant. So is an ambiguous word if `is_clear`.
+    """
+    products, phrases = [], []
+    for part in [words] if len(find_mentions(words, table)) == 1 else _split_at_and(words, table):
+        found = find_mentions(part, table)
+        senses = found[0].senses if len(found) == 1 else ()
+        sure = [product for product, is_sure in senses if is_sure]
+        products += sure or [product for product, _ in senses]
+        phrase = " ".join(word for word in part if word)
+        is_letter = len(phrase) < 2 and script(phrase or " ") == "spaced"
+        if not is_letter and (not senses or (is_clear and not sure)):
+            phrases.append(phrase)
+    return products, phrases
+
+
+def _split_at_and(words: Sequence[str], table: FoodNames) -> Iterator[list[str]]:
+    part: list[str] = []
+    for word in words:
+        entry = table.index.phrases.get(word)
+        if entry and entry.role == "and":
+            yield part
+            part = []
+        else:
+            part.append(word)
+    yield part
 
 
 def _class_words(target: str) -> list[str]:
@@ -372,6 +375,8 @@ def _field_tokens(texts: Mapping[str, object]) -> dict[str, list[str]]:
     return found
 
 
-def _join(names: Iterable[str]) -> str:
-    *start, last = list(names) or [""]
-    return f"{', '.join(start)} and {last}" if start else last
+def _join(names: Sequence[str]) -> str:
+    """Return names as an enumeration of limited length."""
+    if len(names) > _MAX_LISTED:
+        names = [*names[: _MAX_LISTED - 1], f"{len(names) - _MAX_LISTED + 1} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

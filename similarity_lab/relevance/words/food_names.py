@@ -32,6 +32,7 @@ _FOLDER = Path(__file__).parent
 _MARKS = "?!~"
 _COMPOUND_LANGUAGES = frozenset(["de", "en", "nl", ""])
 _FORM_FIRST_LANGUAGES = frozenset(["ar", "es", "fr", "it", "pl", "pt", "ru"])
+_NAMESAKES = frozenset(["butter", "cream", "milk"])
 _ROLES = frozenset(["and", "free", "nothing", "of", "without"])
 _SCOPES = _ROLES | {"context", "mixture", "product", "state", "thing"}
 _END_OF_LATIN = "\u0250"
@@ -73,7 +74,7 @@ class Form:
         for sale with foods ("tree", "street"). "context" concerns the whole text ("shampoo",
         "recipe").
     plain_for : frozenset of str
-        Groups of foods that it does not change: "turmeric powder" is turmeric.
+        Foods and groups of foods that it does not change: "turmeric powder" is turmeric.
     """
 
     name: str
@@ -247,9 +248,18 @@ class FoodNames:
         """Return the form that a product is: "oil" for almond oil, "tea" for green tea."""
         return product.forms[-1] if product.forms else self._heads.get(product.food, "")
 
+    def kind(self, food: str) -> str:
+        """Return the form of which a food is the general name: "bread", which garlic bread is.
+
+        Almond milk and almond butter are not kinds of milk and butter.
+        """
+        form = _english_forms().get(self._base(food), "")
+        return "" if form in _NAMESAKES else form
+
     def apply_form(self, product: Product, form: str) -> Product:
         """Return what a form makes of a product; the same one if it changes nothing."""
-        if not product.forms and self.group(product.food) in form_words()[form].plain_for:
+        is_plain = {product.food, self.group(product.food)} & form_words()[form].plain_for
+        if is_plain and not product.forms:
             return product
         return Product(product.food, (*product.forms, form))
 
@@ -262,12 +272,21 @@ class FoodNames:
     def _products(self) -> dict[str, Product]:
         """The product of each food: ("olives", ("oil",)) for "olive oil"."""
         bases = {self._base(food): food for food in reversed(list(self._foods))}
+        english = _english_forms()
         products = {}
         for food in self._foods:
-            start, _, end = self._base(food).rpartition(" ")
-            form = _english_forms().get(end)
-            products[food] = Product(bases[start], (form,)) if start in bases and form else None
-        return {food: product or Product(food) for food, product in products.items()}
+            first, _, end = self._base(food).partition(" ")
+            start, _, last = self._base(food).rpartition(" ")
+            products[food] = Product(food)
+            if food in self._groups.values():  # "dried fruit" has members, like "fruit"
+                continue
+            if start in bases and last in english:
+                products[food] = Product(bases[start], (english[last],))
+            elif (
+                end in bases and first in english and form_words()[english[first]].scope == "state"
+            ):
+                products[food] = Product(bases[end], (english[first],))
+        return products
 
     @cached_property
     def _titles(self) -> dict[Product, str]:
@@ -337,14 +356,12 @@ class Index:
             if mark == "~":
                 yield [self.stems.setdefault(key, Entry(is_adjective=True))]
                 continue
-            entries = [self._entry(exact if mark == "!" else key, language)]
+            keys = [exact if mark == "!" else key]
             if exact != key and (language == "de" or not language):
-                with_umlauts = fold(spell_umlauts(exact))
-                if with_umlauts != key:
-                    entries.append(self._entry(with_umlauts, language))
+                keys.append(fold(spell_umlauts(exact)))
             if " " in key and len(key) > _MIN_JOINED and key < _END_OF_LATIN:
-                entries.append(self._entry(key.replace(" ", ""), language))
-            yield entries
+                keys.append(key.replace(" ", ""))
+            yield [self._entry(key, language in _COMPOUND_LANGUAGES) for key in keys]
 
     def with_names(self, names: Sequence[str], product: Product) -> "Index":
         """Return an index in which these names stand for a product and for nothing else."""
@@ -358,16 +375,15 @@ class Index:
             index.longest[word] = max(size, index.longest.get(word, 1))
         return index
 
-    def _entry(self, key: str, language: str) -> Entry:
+    def _entry(self, key: str, is_compound_part: bool) -> Entry:
         entry = self.phrases.get(key)
         if entry is None:
             entry = self.phrases[key] = Entry()
-            if " " in key:
-                first, _, rest = key.partition(" ")
-                size = rest.count(" ") + 2
-                if self.longest.get(first, 1) < size:
-                    self.longest[first] = size
-        if language in _COMPOUND_LANGUAGES:
+            size = key.count(" ") + 1
+            if size > 1:
+                first = key[: key.index(" ")]
+                self.longest[first] = max(size, self.longest.get(first, 1))
+        if is_compound_part:
             entry.is_compound_part = True
         return entry
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import islice
 from typing import NamedTuple
 
 from similarity_lab.relevance.words.food_names import (
@@ -18,7 +19,8 @@ _MAX_GAP = 3  # unknown words between a food and its form: "almond pure cold pre
 _MAX_INFLECTION = 3  # letters after the stem of an adjective
 _MIN_PART, _MIN_FORM = 3, 2  # letters of the food and of the form in a compound: "reis|mehl"
 _MIN_KATAKANA = 4  # characters of a name beside unknown ones: "ライス" is in "プライス" (price)
-_MAX_CHARACTERS = 8  # of a name in a script without spaces
+_MAX_CHARACTERS = 16  # of a name in a script without spaces
+_MAX_LETTERS = 40  # of a compound
 _COMPOUND_ROLES = frozenset(["free", "nothing"])
 _FOOD_SCOPES = frozenset(["mixture", "product", "state"])
 _BREAKS = frozenset(["and", "free", "separator", "without"])
@@ -143,20 +145,38 @@ def _find_items(words: Sequence[str], index: Index) -> list[_Item]:
 
 def _split_word(word: str, index: Index) -> Iterator[_Item]:
     """Split a compound ("mandelöl"), or recognise an inflected adjective ("миндальное")."""
+    if len(word) > _MAX_LETTERS:
+        yield _Item(word, _UNKNOWN)
+        return
     for size in range(len(word), max(len(word) - _MAX_INFLECTION, _MIN_PART) - 1, -1):
         if word[:size] in index.stems:
             yield _Item(word, index.stems[word[:size]])
             return
-    phrases = index.phrases
     for size in range(len(word) - _MIN_FORM, _MIN_PART - 1, -1):
-        food = phrases.get(word[:size])
-        if food and food.senses and food.is_compound_part:
-            form = phrases.get(word[size:])
-            if form and form.is_compound_part and (form.form or form.role in _COMPOUND_ROLES):
-                yield _Item(word[:size], food)
-                yield _Item(word[size:], form)
+        last = index.phrases.get(word[size:])
+        if last and last.is_compound_part:
+            first = _first_part(word[:size], index)
+            if first and _are_compound(first, last):
+                yield _Item(word[:size], first)
+                yield _Item(word[size:], last)
                 return
     yield _Item(word, _UNKNOWN)
+
+
+def _first_part(part: str, index: Index) -> Entry | None:
+    """Return the first word of a compound, which may gain an "n" or lose its "e"."""
+    for word in (part, part[:-1] if part.endswith("en") else "", f"{part}e"):
+        entry = index.phrases.get(word)
+        if entry and entry.is_compound_part and len(word) > _MIN_PART - (word == part):
+            return entry
+    return None
+
+
+def _are_compound(first: Entry, last: Entry) -> bool:
+    """Return whether two words make a compound: "mandel|öl", "bio|mandeln"."""
+    if first.senses:
+        return bool(last.form or last.role in _COMPOUND_ROLES)
+    return first.role == "nothing" and bool(last.senses)
 
 
 def _split_han(run: str, index: Index) -> Iterator[_Item]:
@@ -193,7 +213,7 @@ def _split_kana(run: str, index: Index) -> Iterator[_Item]:
     items: list[_Item] = []
     position = 0
     while position < len(run):
-        for size in range(len(run) - position, 0, -1):
+        for size in range(min(_MAX_CHARACTERS, len(run) - position), 0, -1):
             entry = index.phrases.get(run[position : position + size])
             if entry:
                 items.append(_Item(run[position : position + size], entry))
@@ -204,7 +224,7 @@ def _split_kana(run: str, index: Index) -> Iterator[_Item]:
     if position == len(run):
         yield from items
         return
-    for size in range(len(run) - 1, _MIN_KATAKANA - 1, -1):
+    for size in range(min(_MAX_CHARACTERS, len(run) - 1), _MIN_KATAKANA - 1, -1):
         for text, is_start in ((run[:size], True), (run[-size:], False)):
             entry = index.phrases.get(text)
             if entry and entry.senses:
@@ -241,11 +261,11 @@ def _bind_forms(items: list[_Item]) -> None:
 def _bind_after(items: list[_Item], position: int) -> None:
     """Bind the forms that follow a food; after the first one, those that follow directly."""
     item, gap = items[position], 0
-    for other in items[position + 1 :]:
+    for other in islice(items, position + 1, None):
         role, scope = other.entry.role, other.scope
         if role in _BREAKS or (role == "of" and item.forms):
             return
-        if scope == "mixture" and not item.forms and _is_one_of_several(items, position):
+        if scope == "mixture" and not item.forms and _is_one_of_several(items, position, other):
             return
         if scope and scope != "context":
             item.forms.append(other.entry.form)
@@ -262,12 +282,12 @@ def _bind_after(items: list[_Item], position: int) -> None:
 def _bind_before(items: list[_Item], position: int) -> None:
     """Bind the form that precedes a food: directly, with "of", or in languages that do so."""
     gap, has_of = 0, False
-    for other in reversed(items[:position]):
+    for other in _before(items, position):
         role, scope = other.entry.role, other.scope
         if role in _BREAKS or other.is_used:
             return
         if scope and scope != "context":
-            if scope == "mixture" and _is_one_of_several(items, position):
+            if scope == "mixture" and _is_one_of_several(items, position, other):
                 return
             if has_of or other.entry.is_form_first or (gap == 0 and scope == "product"):
                 items[position].forms.append(other.entry.form)
@@ -281,14 +301,18 @@ def _bind_before(items: list[_Item], position: int) -> None:
             return
 
 
-def _is_one_of_several(items: list[_Item], position: int) -> bool:
-    """Return whether another food stands beside a food: "almond and date bar"."""
-    for others in (reversed(items[:position]), items[position + 1 :]):
+def _before(items: list[_Item], position: int) -> Iterator[_Item]:
+    return (items[before] for before in range(position - 1, -1, -1))
+
+
+def _is_one_of_several(items: list[_Item], position: int, form: _Item | None = None) -> bool:
+    """Return whether another food stands beside a food, apart from a form: "almond, date bar"."""
+    for others in (_before(items, position), islice(items, position + 1, None)):
         gap = 0
         for other in others:
             if other.entry.role in _BREAKS - {"and"} or gap > _MAX_GAP:
                 break
-            if other.entry.senses and not other.is_used:
+            if other.entry.senses and not other.is_used and other is not form:
                 return True
             gap += not other.entry.role
     return False

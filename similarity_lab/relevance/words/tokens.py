@@ -2,9 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import permutations
 
 MAX_CHARACTERS = 10_000
 """Longer texts are read up to here; alternative texts and names of products are shorter."""
@@ -23,18 +22,27 @@ _TOKEN = re.compile(
     rf"|[{_HAN}]+|[{_HIRAGANA}]+|[{_KATAKANA}]+"
 )
 _NO_LETTERS = re.compile(rf"(?:(?![{_VOWEL_SIGNS}])[\W\d_](?<!\n))+")
-_SCRIPT_CHANGE = re.compile(
-    "|".join(
-        f"(?<=[{one}])(?=[{other}])" for one, other in permutations((_HAN, _HIRAGANA, _KATAKANA), 2)
-    )
+_UNSPACED = re.compile(rf"[{_HAN}]+|[{_HIRAGANA}]+|[{_KATAKANA}]+")
+_CAMEL_CASE = re.compile(
+    r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-ZÀ-ÖØ-Þ])(?=[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ])"
 )
-_CAMEL_CASE = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
 
 # Invisible characters, optional vowels and stretched letters of Arabic, the dot of borrowed sounds
 # in Devanagari: texts write them or not. Letters that differ between Arabic, Persian and Urdu, and
 # between writers, become one.
 _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 _OPTIONAL = re.compile(f"[{_INVISIBLE}\u0640\u064b-\u065f\u0670\u093c]")
+# Devanagari writes a nasal before a consonant as a letter or as a dot: "अण्डा", "अंडा".
+_NASAL = re.compile("[ङञणनम]\u094d(?=[क-म])")
+# Traditional and simplified characters in names of foods; Japanese ones are either.
+_TRADITIONAL = (
+    "鮭魚龍開種薑鮮鮪鰻雞鴨鵝豬蝦貝醬麵麥鹽鹹乾葉蘿蔔蔥蘆筍蘋檸鳳獼櫻棗無堅楊蓮亞蕎糧雜湯餅餡飲膠凍優黃紅綠藍"
+    "銀蘭羅蒔鬱風漿穀達鷹鱈鯖鱒鱸魷烏賊蠣藥參馬鈴絲圓滷臘腸頭蠶荳薺豔膽歐蔘醃漬樹實瓊鳥顆條塊殼槤蓋鳶蘇濃縮"
+)
+_SIMPLIFIED = (
+    "鲑鱼龙开种姜鲜鲔鳗鸡鸭鹅猪虾贝酱面麦盐咸干叶萝卜葱芦笋苹柠凤猕樱枣无坚杨莲亚荞粮杂汤饼馅饮胶冻优黄红绿蓝"
+    "银兰罗莳郁风浆谷达鹰鳕鲭鳟鲈鱿乌贼蛎药参马铃丝圆卤腊肠头蚕豆荠艳胆欧参腌渍树实琼鸟颗条块壳梿盖鸢苏浓缩"
+)
 _SAME_LETTER = {
     **dict.fromkeys("أإآٱ", "ا"),
     **dict.fromkeys("ىی", "ي"),
@@ -44,7 +52,9 @@ _SAME_LETTER = {
     "ँ": "ं",
     "ё": "е",
     "i\u0307": "i",  # what `casefold` makes of the Turkish İ
+    **dict(zip(_TRADITIONAL, _SIMPLIFIED, strict=True)),
 }
+_OTHER_LETTER = re.compile("|".join(_SAME_LETTER))
 _ARTICLE = re.compile(r"(?<!\S)[وبكف]?ال(?=\S{3})")  # "the", also after "and", "with", "as", "so"
 _LATIN = re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 _LATIN_LETTERS = {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
@@ -94,7 +104,8 @@ def names_as_words(names: Sequence[str]) -> list[str]:
     ['noix de grenoble', '干 し 葡萄']
     """
     text = _NO_LETTERS.sub(" ", _normalise("\n".join(names)))
-    return [" ".join(name.split()) for name in _SCRIPT_CHANGE.sub(" ", text).split("\n")]
+    words = _UNSPACED.sub(r" \g<0> ", text).split("\n")
+    return [" ".join(name.split()) for name in words]
 
 
 def _normalise(text: str) -> str:
@@ -102,13 +113,8 @@ def _normalise(text: str) -> str:
     if text.isascii():
         return text.lower()
     text = unicodedata.normalize("NFKC", _OPTIONAL.sub("", text)).casefold()
-    return _replace(_OPTIONAL.sub("", text), _SAME_LETTER)
-
-
-def _replace(text: str, letters: Mapping[str, str]) -> str:
-    for letter, same in letters.items():
-        text = text.replace(letter, same)
-    return text
+    text = _NASAL.sub("ं", _OPTIONAL.sub("", text))
+    return _OTHER_LETTER.sub(lambda letter: _SAME_LETTER[letter[0]], text)
 
 
 def fold(text: str) -> str:
@@ -140,7 +146,9 @@ def spell_umlauts(text: str) -> str:
     >>> spell_umlauts("nüsse")
     'nuesse'
     """
-    return _replace(text, _UMLAUTS)
+    for umlaut, letters in _UMLAUTS.items():
+        text = text.replace(umlaut, letters)
+    return text
 
 
 def script(token: str) -> str:

@@ -17,9 +17,8 @@ _MIN_CHANGES = 4  # between letters and digits in a hash
 def url_parts(url: str) -> tuple[str, str]:
     """Return the file name and the folders of an image's url as texts.
 
-    The host is left out, like everything that is not a word: the extension and hashes. If a
-    parameter of the query is the path of an image, as in the urls of image proxies, that path
-    counts; if the path contains another url, the path of that one.
+    The host is left out, like everything that is not a word: the extension and hashes. Image
+    proxies name the image in the query or contain another url; then that path counts.
 
     Returns
     -------
@@ -40,17 +39,20 @@ def url_parts(url: str) -> tuple[str, str]:
     if parts.scheme.lower() not in {"http", "https"}:
         return "", ""
     path = _decode(parts.path)
-    for _, value in parse_qsl(parts.query, errors="replace", max_num_fields=None):
-        inner = re.split(r"[?#]", _decode(value))[0]
-        if _IMAGE_FILE.search(inner):
-            path = inner
+    if not _IMAGE_FILE.search(path):
+        for _, value in parse_qsl(parts.query, errors="replace"):
+            inner = re.split(r"[?#]", _decode(value))[0]
+            if _IMAGE_FILE.search(inner):
+                path = inner
     embedded = list(_INNER_URL.finditer(path))
     if embedded:
         path = path[embedded[-1].end() :]
-    *folders, name = path.split("/")
+    segments = path.split("/")
+    files = [position for position, name in enumerate(segments) if _IMAGE_FILE.search(name)]
+    last = files[-1] if files else len(segments) - 1
     # A folder with a dot is the host of a proxied image.
-    folders = [_without_hashes(folder) for folder in folders if folder and "." not in folder]
-    return file_words(name), ", ".join(folders)
+    folders = [_without_hashes(name) for name in segments[:last] if name and "." not in name]
+    return file_words(segments[last]), ", ".join(folders)
 
 
 def is_file_name(text: str) -> bool:
