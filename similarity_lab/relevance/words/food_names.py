@@ -356,12 +356,13 @@ class Index:
             if mark == "~":
                 yield [self.stems.setdefault(key, Entry(is_adjective=True))]
                 continue
-            keys = [exact if mark == "!" else key]
+            is_part = language in _COMPOUND_LANGUAGES
+            entries = [self._entry(exact if mark == "!" else key, is_part)]
             if exact != key and (language == "de" or not language):
-                keys.append(fold(spell_umlauts(exact)))
+                entries.append(self._entry(fold(spell_umlauts(exact)), is_part))
             if " " in key and len(key) > _MIN_JOINED and key < _END_OF_LATIN:
-                keys.append(key.replace(" ", ""))
-            yield [self._entry(key, language in _COMPOUND_LANGUAGES) for key in keys]
+                entries.append(self._entry(key.replace(" ", ""), is_part))
+            yield entries
 
     def with_names(self, names: Sequence[str], product: Product) -> "Index":
         """Return an index in which these names stand for a product and for nothing else."""
@@ -379,10 +380,10 @@ class Index:
         entry = self.phrases.get(key)
         if entry is None:
             entry = self.phrases[key] = Entry()
-            size = key.count(" ") + 1
-            if size > 1:
-                first = key[: key.index(" ")]
-                self.longest[first] = max(size, self.longest.get(first, 1))
+            if " " in key:
+                first, size = key[: key.index(" ")], key.count(" ") + 1
+                if size > self.longest.get(first, 1):
+                    self.longest[first] = size
         if is_compound_part:
             entry.is_compound_part = True
         return entry

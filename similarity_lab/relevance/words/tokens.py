@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 )
 _NO_LETTERS = re.compile(rf"(?:(?![{_VOWEL_SIGNS}])[\W\d_](?<!\n))+")
 _UNSPACED = re.compile(rf"[{_HAN}]+|[{_HIRAGANA}]+|[{_KATAKANA}]+")
+_SPACES = re.compile("  +")
 _CAMEL_CASE = re.compile(
     r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-ZÀ-ÖØ-Þ])(?=[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ])"
 )
@@ -104,8 +105,8 @@ def names_as_words(names: Sequence[str]) -> list[str]:
     ['noix de grenoble', '干 し 葡萄']
     """
     text = _NO_LETTERS.sub(" ", _normalise("\n".join(names)))
-    words = _UNSPACED.sub(r" \g<0> ", text).split("\n")
-    return [" ".join(name.split()) for name in words]
+    words = _SPACES.sub(" ", _UNSPACED.sub(r" \g<0> ", text)).split("\n")
+    return [name.strip() for name in words]
 
 
 def _normalise(text: str) -> str:
