@@ -442,16 +442,17 @@ def test_read_ignores_missing_values(value):
 
 def test_read_table_of_origins():
     origins = pd.DataFrame(
-        [
-            ["1.jpg", f"{HOST}/almonds.jpg", HOST, "", "", ""],
-            ["2.jpg", f"{HOST}/2.jpg", HOST, "Rice", "", ""],
-            ["almonds.jpg", "", "", None, np.nan, ""],
-        ],
+        {
+            "path": ["1.jpg", "2.jpg", "almonds.jpg"],
+            "url": [f"{HOST}/almonds.jpg", f"{HOST}/2.jpg", ""],
+            "alt": ["", "Rice", None],
+            "title": "Almonds",  # titles of pages are not evidence
+        },
         columns=ORIGIN_COLUMNS,
     )
     words = TargetWords.of("almonds")
     assert [evidence.kind for evidence in words.read_table(origins)] == ["target", "other", ""]
-    origins["product"] = ["Almond oil", None, "Almonds"]
+    origins["product"] = ["Almond oil", np.nan, "Almonds"]
     kinds = [evidence.kind for evidence in words.read_table(origins)]
     assert kinds == ["target and other", "other", "target"]
     assert [evidence.kind for evidence in words.read_table(origins[["path"]])] == ["", "", ""]
