@@ -33,7 +33,7 @@ _MARKS = "?!~"
 _COMPOUND_LANGUAGES = frozenset(["de", "en", "nl", ""])
 _FORM_FIRST_LANGUAGES = frozenset(["ar", "es", "fr", "it", "pl", "pt", "ru"])
 _NAMESAKES = frozenset(["butter", "cream", "milk"])
-_ROLES = frozenset(["and", "free", "nothing", "of", "without"])
+_ROLES = frozenset(["and", "free", "nothing", "of", "whose", "without"])
 _SCOPES = _ROLES | {"context", "mixture", "product", "state", "thing"}
 _END_OF_LATIN = "\u0250"
 _MIN_JOINED = 7  # letters: "brazilnuts" is read as two words, "oats" never as "o ats"
@@ -95,7 +95,9 @@ class Entry:
     is_form_first : bool
         Whether the form may stand before the food without "of", as in French and Arabic.
     role : str
-        Of a function word: "and", "free", "nothing", "of", "without"; else ``""``.
+        Of a function word: "and" and other words that separate products, "of", "whose" (an "of"
+        that follows its word: "बादाम का तेल"), "without", "free" (as in "sugar-free"), "nothing"
+        (changes nothing); else ``""``.
     is_adjective : bool
         It names a product made of the food.
     is_compound_part : bool

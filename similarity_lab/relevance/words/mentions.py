@@ -263,7 +263,7 @@ def _bind_after(items: list[_Item], position: int) -> None:
     item, gap = items[position], 0
     for other in islice(items, position + 1, None):
         role, scope = other.entry.role, other.scope
-        if role in _BREAKS or (role == "of" and item.forms):
+        if role in _BREAKS or role == "of":
             return
         if scope == "mixture" and not item.forms and _is_one_of_several(items, position, other):
             return

@@ -94,6 +94,7 @@ onions            | cipolle rosse
 onions            | Röstzwiebeln
 apples            | Granny Smith
 oranges           | Valencia oranges
+oranges           | naranjas de zumo
 turkey            | Turkey breast
 eggs              | free range eggs
 mushrooms         | dried porcini
@@ -179,6 +180,7 @@ dates             | Almond and date bar
 almonds           | Almonds & raisins
 almonds           | Honey roasted almonds
 almonds           | chocolate covered almonds
+almonds           | Миндаль в шоколаде
 rice              | Arroz con leche
 black pepper      | Salt and pepper
 grapes            | Käse und Weintrauben
