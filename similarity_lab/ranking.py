@@ -98,7 +98,7 @@ def rank(
 
     Parameters
     ----------
-    sites : str, iterable of str, mapping of name to URL, DataFrame or path of a CSV file
+    sites : str, iterable of str, mapping of name to URL, DataFrame or path of a table
         The websites, as `similarity_lab.web.collect` takes them. A table has a column ``url`` and
         optionally ``name``.
     library : folder, zip, mapping or ImageDataset
