@@ -1,8 +1,8 @@
-"""Fuzz the readers of untrusted bytes with Atheris (libFuzzer): images, archives and pages.
+"""Fuzz the readers of untrusted bytes with Atheris (libFuzzer): images, archives, pages, lists.
 
     pip install atheris
-    python tools/fuzz.py images -max_total_time=1800     or archives, pages; libFuzzer's options
-    python tools/fuzz.py images build/fuzz/images/crash-0123     reproduce a failure
+    python tools/fuzz.py images -max_total_time=1800   or archives, pages, lists
+    python tools/fuzz.py images build/fuzz/images/crash-0123   reproduce a failure
 
 The corpus starts with the seeds of `fuzz_targets` and stays in build/fuzz, so that a second run
 resumes from there. An input that breaks a promise, crashes, takes too long or too

@@ -7,6 +7,7 @@ exception other than the promised one is a problem too.
 import io
 import struct
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,7 +18,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
-from similarity_lab.errors import ArchiveError, ImageError, UrlError
+from similarity_lab.errors import (
+    ArchiveError,
+    ImageError,
+    InputError,
+    InputWarning,
+    MissingExtraError,
+    UrlError,
+)
 from similarity_lab.files import extract_zip
 from similarity_lab.images import check_image, read_header, read_image
 from similarity_lab.images.scaled import read_scaled
@@ -26,7 +34,14 @@ from similarity_lab.samples.shops import IMAGE_MARKUPS, make_shop
 from similarity_lab.web.html.images import find_images
 from similarity_lab.web.html.links import find_links, needs_browser
 from similarity_lab.web.html.sitemaps import read_sitemap
-from similarity_lab.web.policy.urls import check_url, normalize_url, site_key
+from similarity_lab.web.policy.urls import (
+    check_url,
+    normalize_url,
+    site_key,
+    spelling_key,
+    without_tracking,
+)
+from similarity_lab.web.site_list import read_sites
 
 HEIC = Path(__file__).parents[1] / "tests" / "images" / "data"  # read with the extra `heif`
 
@@ -68,7 +83,9 @@ def archives(data: bytes) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "inner"
         try:
-            paths, skipped = extract_zip(io.BytesIO(data), folder, max_bytes=2**24)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", InputWarning)  # of guessed encodings
+                paths, skipped = extract_zip(io.BytesIO(data), folder, max_bytes=2**24)
         except ArchiveError:
             paths = []
             if folder.exists():
@@ -109,6 +126,27 @@ def pages(data: bytes) -> Iterator[str]:
         url = normalize_url(text)
         check_url(url)
         site_key(url)
+
+
+def lists(data: bytes) -> Iterator[str]:
+    """Check that a list of sites is read or refused, and that a url keeps its key when cleaned."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "list"
+        path.write_bytes(data)
+        try:
+            sites = read_sites(path)
+        except (InputError, MissingExtraError):
+            return
+    if not sites:
+        yield "read, but no site"
+    for name, url in sites:
+        if not isinstance(name, str) or not isinstance(url, str):
+            yield f"{name!r}: {url!r} is no text"
+        with suppress(UrlError):
+            clean = normalize_url(url)
+            check_url(clean)
+            if spelling_key(without_tracking(clean)) != spelling_key(url):
+                yield f"{url!r} has several keys"
 
 
 @cache
@@ -178,7 +216,8 @@ def archive_seeds() -> list[bytes]:
                 archive.writestr(zipfile.ZipInfo(name), content)
             archive.writestr(zipfile.ZipInfo("empty/"), b"")
         result.append(file.getvalue())
-    return result
+    windows = result[0].replace(b"almonds/", b"\x83A\x83\x82\x83\x93\\")  # Shift-JIS
+    return [*result, windows]
 
 
 @cache
@@ -193,8 +232,19 @@ def page_seeds() -> list[bytes]:
     return [*found, *(body[:400] for body in found if body.startswith(b"<!doctype"))]
 
 
+@cache
+def list_seeds() -> list[bytes]:
+    """Write lists of sites in several dialects and encodings."""
+    table = "Nr;Supplier;Website\n1;Nüsse & Co;https://nuts.example/?utm_source=x\n2;B;b.example\n"
+    lines = "# ours\n- <https://a.example>\n[B](https://b.example/b_(c))\nC: c.example, d.example\n"
+    tabs = table.replace(";", "\t")
+    texts = [table.encode("cp1252"), f"sep=;\n{table}".encode(), tabs.encode("utf-16")]
+    return [*texts, lines.encode(), table.replace(";", ",").encode("utf-8-sig")]
+
+
 TARGETS = {
     "images": (images, image_seeds),
     "archives": (archives, archive_seeds),
     "pages": (pages, page_seeds),
+    "lists": (lists, list_seeds),
 }

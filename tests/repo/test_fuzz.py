@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("lxml", reason='needs the extra: pip install "similarity_lab[web]"')
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("images", "archives", "pages")
+KINDS = ("images", "archives", "pages", "lists")
 
 
 @pytest.fixture
