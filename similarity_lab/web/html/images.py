@@ -272,7 +272,7 @@ def page_images(page: Page, *, side: int = 64) -> list[FoundImage]:
     images += _elements(page, side)
     images += _scripts(page)
     title = page.title
-    return _merge(
+    return merged_images(
         replace(image, title=title, priority=image.priority or PRIORITY[image.kind] + extra)
         for image in images
     )
@@ -289,7 +289,7 @@ def style_sheet_images(css: bytes | str, url: str) -> list[FoundImage]:
     """
     text = css if isinstance(css, str) else css.decode("utf-8-sig", "replace")
     page = parse_page("", url)
-    return _merge(replace(image, source="style sheet") for image in _backgrounds(page, text))
+    return merged_images(replace(image, source="style sheet") for image in _backgrounds(page, text))
 
 
 def script_images(
@@ -330,7 +330,7 @@ def script_images(
         return replace(image, url=first, fallbacks=(*others[:_MAX_FALLBACKS],), product=product)
 
     images = _script(text, lambda value: value or "", is_json=text.lstrip()[:1] in ("{", "["))
-    return _merge(
+    return merged_images(
         replace(image, source="script", priority=PRIORITY[image.kind])
         for image in map(resolved, images)
         if image.url
@@ -397,8 +397,8 @@ def _is_placeholder(url: str) -> bool:
     )
 
 
-def _merge(images: Iterable[FoundImage]) -> list[FoundImage]:
-    """Return each URL once, with its best priority and the first text about it; best first."""
+def merged_images(images: Iterable[FoundImage]) -> list[FoundImage]:
+    """Return each image once, behind its proxies, best first; see `FoundImage.merged`."""
     merged: dict[str, FoundImage] = {}
     for image in images:
         new = _original(image)
