@@ -78,7 +78,10 @@ _TEMPLATE_VALUES = {
 _TEMPLATE = re.compile(
     r"\{\{?\s{0,9}([\w.]{1,40})\s{0,9}\}?\}|%7B(\w{1,40})%7D|\[(width|height|size)\]", re.IGNORECASE
 )
-_UNFILLED = re.compile(r"\{\{|\$\{|\$%7B|%7B%7B|<%|%3C%|\[\[|\{[\w.]{1,40}\}|%7B[\w.]{1,40}%7D")
+_UNFILLED = re.compile(
+    r"\{\{|\$\{|\$%7B|%7B%7B|<%|%3C%|\[\[|\{[\w.]{1,40}\}|%7B[\w.]{1,40}%7D"
+    r"|/(?:undefined|null|NaN|%5Bobject%20Object%5D)(?:[?#]|$)"
+)
 # Attributes that scripts read, by what their names say
 _LARGE_NAME = re.compile(
     r"zoom|large|full|big|hi-?_?res|orig|super|max|retina|2x|highres", re.IGNORECASE
@@ -109,8 +112,6 @@ _NO_IMAGES = frozenset(
         "link",
         "video",
         "audio",
-        "embed",
-        "object",
         "base",
         "html",
     }
@@ -484,8 +485,6 @@ def _element(page: Page, node: HtmlElement, context: _Context) -> Iterator[Found
         for name in ("poster", "data-poster"):
             if url := _image_url(page, node.get(name)):
                 yield FoundImage(url, "poster")
-    elif tag == "input" and (url := page.absolute(node.get("src"))):
-        yield FoundImage(url, "background")
     if node.get("style"):
         yield from _backgrounds(page, node.get("style"))
     if tag not in _NO_IMAGES:
@@ -641,6 +640,10 @@ def _values(
 ) -> Iterator[tuple[str, float]]:
     """Yield ``(url, size)`` of the images that an attribute names; the size is 0 without one."""
     value = value.strip()
+    if (
+        value[:1] in ("'", "`") and value[-1:] == value[:1]
+    ):  # a string for a script: `:src="'a.jpg'"`
+        value = value[1:-1]
     is_set = (
         "srcset" in name
         or name.endswith(("bgset", "-sizes-set"))
@@ -661,9 +664,12 @@ def _values(
         if absolute := _image_url(page, url):
             yield absolute, size
     elif not _TEXT_NAME.search(name) and not name.startswith("on"):
-        url = _filled(value, node)
-        if _names_image(url, name, is_img=is_img) and (absolute := _image_url(page, url)):
-            yield absolute, 0.0
+        pieces = re.split(r"[,|;\s]+", value.strip(",|; "))
+        is_list = len(pieces) > 1 and all(url_suffix(piece) in IMAGE_SUFFIXES for piece in pieces)
+        for piece in pieces if is_list else [value]:
+            url = _filled(piece, node)
+            if _names_image(url, name, is_img=is_img) and (absolute := _image_url(page, url)):
+                yield absolute, 0.0
 
 
 def _names_image(value: str, name: str, *, is_img: bool) -> bool:
@@ -746,20 +752,22 @@ def _scripts(page: Page) -> Iterator[FoundImage]:
     for node in page.root.iter("script"):
         kind = (node.get("type") or "").split(";")[0].strip().lower()
         text = node.text or ""
-        if kind == "application/ld+json" or not _mentions_images(text):
-            continue
         is_json = kind.endswith(("json", "x-magento-init"))
-        yield from _script(text, page.absolute, is_json=is_json)
+        is_read = kind == "application/ld+json" and json_of(text)[0] is not None
+        if _mentions_images(text) and not is_read:  # as a product; else its strings may still do
+            yield from _script(text, page.absolute, is_json=is_json)
 
 
 def _script(
     text: str, absolute: Callable[[str | None], str], *, is_json: bool
 ) -> Iterator[FoundImage]:
     data = json_of(text)[0] if is_json else list(objects(text))
-    yield from _of_json(data, absolute)
-    for value in image_strings(text):
-        if url := absolute(value):
-            yield FoundImage(url, "script", source="script")
+    of_data = list(_of_json(data, absolute))
+    yield from of_data
+    if not (is_json and of_data):  # otherwise all strings have been seen
+        for value in image_strings(text):
+            if url := absolute(value):
+                yield FoundImage(url, "script", source="script")
 
 
 def _of_json(data: Any, absolute: Callable[[str | None], str]) -> Iterator[FoundImage]:  # noqa: ANN401

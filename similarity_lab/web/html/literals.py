@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import chompjs
@@ -17,6 +18,9 @@ _ESCAPE = re.compile(
     r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL
 )
 _IMAGE_END = re.compile(r"\.(?:jpe?g|jfif|png|webp|avif|gif|bmp|tiff?)\b", re.IGNORECASE)
+_PARSED = re.compile(
+    r"""JSON\.parse\(\s*+(?:"((?:[^"\\]|\\.)*+)"|'((?:[^'\\]|\\.)*+)')""", re.DOTALL
+)
 _DATA_FILE = re.compile(r"""["'`]([\w./:~%@+-]{1,300}\.json)(?:\?[^"'`\s]{0,200})?["'`]""")
 _NOT_DATA = re.compile(
     r"(?:manifest|package|tsconfig|config|composer|locale|lang|i18n)[\w.-]*$", re.IGNORECASE
@@ -53,14 +57,20 @@ def json_of(text: str) -> tuple[Any, bool]:
 
 
 def objects(script: str) -> Iterator[Any]:
-    """Yield the objects and arrays of a script that are literals, outermost ones only.
+    r"""Yield the objects and arrays of a script that are literals, outermost ones only.
 
     Examples
     --------
     >>> list(objects("var a = {name: 'Almonds', sizes: [1, 2,]}; f([3])"))
     [{'name': 'Almonds', 'sizes': [1, 2]}, [3]]
+    >>> list(objects(r"var b = JSON.parse('{\"name\": \"Almonds\"}')"))
+    [{'name': 'Almonds'}]
     """
-    text = script[:_MAX_SCRIPT].replace("*/", "*/ ")  # chompjs skips what follows a comment
+    text = script[:_MAX_SCRIPT]
+    for match in _PARSED.finditer(text):
+        with suppress(ValueError, RecursionError):
+            yield json.loads(unescaped(match[1] or match[2] or ""), strict=False)
+    text = _PARSED.sub(" ", text).replace("*/", "*/ ")  # chompjs skips what follows a comment
     try:
         # Empty ones are left out: every function has some
         yield from filter(None, chompjs.parse_js_objects(text, loader_kwargs={"strict": False}))

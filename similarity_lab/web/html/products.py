@@ -70,6 +70,7 @@ _IS_OTHER = frozenset(
         "readTime", "testimonial", "quote", "answer", "products", "items", "children",
     }
 )  # fmt: skip
+_SMALL_KEY = re.compile(r"thumb|small|tiny|mini|icon|placeholder|lqip", re.IGNORECASE)
 _IMAGE_KEY = re.compile(
     r"(?:^|_)(?:image|img|photo|picture|src|thumb|thumbnail|poster|gallery|media|full|large)s?(?:$|_)"
     r"|(?:image|img|photo|picture|thumbnail|src)s?\d?(?:url|src|path|file)?\d?$",
@@ -405,15 +406,22 @@ def _product_of_object(node: dict, absolute: Callable[[str | None], str]) -> Pro
 
 
 def _images_of_object(node: dict, *, in_product: bool) -> Iterator[str]:
+    """Yield the URLs of images that an object names, without small versions of others."""
+    found: list[tuple[bool, str]] = []
     for name, value in node.items():
         for text in _list(value)[:_MAX_IMAGES]:
             if not isinstance(text, str) or len(text) < 5:
                 continue
             if "<img" in text[:_MAX_HTML]:
-                yield from (match[1] for match in _IMG_SOURCE.finditer(text[:_MAX_HTML]))
+                urls = [match[1] for match in _IMG_SOURCE.finditer(text[:_MAX_HTML])]
             elif len(text) < _MAX_URL and not _NOT_URL.search(text):
                 url = html.unescape(text)
                 # Without a suffix, the key has to say so
                 is_named = in_product and url.startswith(("http", "/")) and _IMAGE_KEY.search(name)
-                if url_suffix(url) in IMAGE_SUFFIXES or (is_named and not url_suffix(url)):
-                    yield url
+                is_image = url_suffix(url) in IMAGE_SUFFIXES
+                urls = [url] if is_image or (is_named and not url_suffix(url)) else []
+            else:
+                urls = []
+            found += ((bool(_SMALL_KEY.search(name)), url) for url in urls)
+    has_large = any(not is_small for is_small, _ in found)
+    yield from (url for is_small, url in found if not (is_small and has_large))

@@ -150,6 +150,10 @@ WAYS = {
     "json in an attribute": (
         """<form data-product_variations='[{"image": {"full_src": "\\/a.jpg", "alt": "x"}}]'></form>""", ["/a.jpg"],
     ),
+    "list in an attribute": ('<div data-images="/a.jpg,/b.jpg, /c.png"></div>', ["/a.jpg", "/b.jpg", "/c.png"]),
+    "bars in an attribute": ('<div data-gallery="/a.jpg|/b.jpg"></div>', ["/a.jpg", "/b.jpg"]),
+    "string in an attribute": ("""<img :src="'/a.jpg'"><img v-lazy="'/b.jpg'">""", ["/a.jpg", "/b.jpg"]),
+    "object": ('<object data="/a.jpg"></object><embed src="/b.png">', ["/a.jpg", "/b.png"]),
     "text in an attribute": ('<img src="/a.jpg" alt="b.jpg" title="c.jpg" data-caption="d.jpg" data-name="e.jpg">', ["/a.jpg"]),
     "holder.js": ('<img data-src="holder.js/300x200?text=x" src="/a.jpg">', ["/a.jpg"]),
     "placeholder service": ('<img data-src="https://via.placeholder.com/300.png" src="/a.jpg">', ["/a.jpg"]),
@@ -160,6 +164,9 @@ WAYS = {
     "template, sides of the element": ('<img width="300" height="200" data-src="/a/{w}/{h}.{format}">', ["/a/1200/800.jpg"]),
     "template, escaped": ('<img data-src="/a_%7Bwidth%7D.jpg">', ["/a_1200.jpg"]),
     "template, unknown": ('<img src="/a.jpg" data-src="/{{ item.image }}">', ["/a.jpg"]),
+    "json-ld, missing comma": (
+        '<script type="application/ld+json">{"@type": "Product" "image": "/a.jpg"}</script>', ["/a.jpg"],
+    ),
     "entities in json-ld": (
         '<script type="application/ld+json">{"@type": "Product", "image": "/a.jpg?a=1&amp;w=800"}</script>',
         ["/a.jpg?a=1&w=800"],
@@ -181,7 +188,7 @@ WAYS = {
     "deep": ("<div>" * 300 + '<img src="/a.jpg">' + "</div>" * 300 + '<img src="/b.jpg">', ["/a.jpg", "/b.jpg"]),
     "magento": (
         """<script type="text/x-magento-init">{"[data-gallery]": {"gallery": {"data": [
-        {"thumb": "\\/s.jpg", "full": "\\/a.jpg"}, {"full": "\\/b.jpg"}]}}}</script>""", ["/s.jpg", "/a.jpg", "/b.jpg"],
+        {"thumb": "\\/s.jpg", "full": "\\/a.jpg"}, {"full": "\\/b.jpg"}]}}}</script>""", ["/a.jpg", "/b.jpg"],
     ),
     "next": (
         '<script id="__NEXT_DATA__" type="application/json">'
@@ -231,6 +238,8 @@ def test_url_of_an_image_is_found(html, expected):
         ('<img src="/a/blank.gif">', "Tracker or placeholder"),
         ('<img src="/a/1x1.png?u=7">', "Tracker or placeholder"),
         ('<img src="https://stats.wp.com/g.gif?x=1">', "Tracker or placeholder"),
+        ('<img src="undefined">', "URL template (scripts fill it in)"),
+        ('<img src="[object Object]">', "URL template (scripts fill it in)"),
         ('<img src="/img/{{ item.image }}">', "URL template (scripts fill it in)"),
         ('<img src="/a.gif" width=600 height=4>', "Icon (declared 600 x 4 pixels)"),
         ('<amp-img src="/a.gif" width=20 height=20></amp-img>', "Icon (declared 20 x 20 pixels)"),
