@@ -326,7 +326,7 @@ def script_images(
         urls = dict.fromkeys(
             absolute_url(base, image.url) for base in (*bases, absolute_url(page_url, "/"))
         )
-        first, *others = filter(None, urls) or [""]
+        first, *others = [each for each in urls if each] or [""]
         product = replace(image.product, url=absolute_url(page_url, image.product.url))
         return replace(image, url=first, fallbacks=(*others[:_MAX_FALLBACKS],), product=product)
 

@@ -195,7 +195,10 @@ def css_class(node: HtmlElement) -> str:
 
 def url_suffix(url: str) -> str:
     """Return the file extension of a URL's path, lower case with its dot, or ``""``."""
-    name = urlsplit(url).path.rpartition("/")[2]
+    try:
+        name = urlsplit(url).path.rpartition("/")[2]
+    except ValueError:  # not a URL
+        return ""
     return "." + name.rpartition(".")[2].lower() if "." in name else ""
 
 

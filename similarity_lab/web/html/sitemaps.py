@@ -165,7 +165,7 @@ def _text(node: etree._Element, name: str) -> str:
 
 
 def _name(node: etree._Element) -> str:
-    return etree.QName(node).localname if isinstance(node.tag, str) else ""
+    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
 def _decompress(body: bytes, max_bytes: int) -> bytes:
