@@ -130,7 +130,7 @@ class Browser:
         ):
             await route.abort()
         else:
-            meta = {"kind": "script", "handle_httpstatus_all": True}
+            meta = {"kind": "rendering", "handle_httpstatus_all": True}
             download = Request(request.url, meta=meta, headers={"Accept": "*/*"}, dont_filter=True)
             try:
                 response = await self.crawler.engine.download_async(download)

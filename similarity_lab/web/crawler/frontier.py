@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
 from urllib.parse import parse_qsl, urlsplit
@@ -329,7 +329,9 @@ class ImageFrontier:
             and self.store.n_kept + self.n_requested < self.store.limits.images
         ):
             entry = heappop(self._queue)
-            candidate = self._candidates[entry[3]]
+            candidate = self._candidates.get(entry[3])
+            if candidate is None:
+                continue
             url = candidate.image.url
             if short_url(url) in self._done or candidate.image.reason:
                 continue
@@ -345,6 +347,20 @@ class ImageFrontier:
         for entry in busy:
             heappush(self._queue, entry)
         return found
+
+    def forget(self, url: str) -> None:
+        """Remove an image that is not requested yet: its URL was a guess."""
+        if short_url(url) not in self._done:
+            self._candidates.pop(canonicalize_url(url), None)
+
+    def add_fallback(self, candidate: Candidate) -> bool:
+        """Add the next version of an image that could not be had; return whether there is one."""
+        first, *others = [*candidate.image.fallbacks, ""]
+        if not first:
+            return False
+        image = replace(candidate.image, url=first, fallbacks=tuple(filter(None, others)))
+        self.add([image], candidate.page)
+        return True
 
     def take(self, candidate: Candidate) -> bool:
         """Add an image that has arrived; return whether it is new."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from similarity_lab.web.crawler.spider import SiteSpider
 
 _DISALLOW_ALL = b"User-agent: *\nDisallow: /\n"
+_OF_THE_SITE = ("page", "sitemap", "catalogue", "style sheet", "script")
 _OVERLOADED = (429, 503)
 _MAX_WAITS = 4  # for one request
 _MAX_DELAY = 10.0  # seconds between requests to a server that said it was too much
@@ -59,7 +60,7 @@ class PolicyMiddleware(CrawlMiddleware):
             check_url(request.url, self.spider.options.allow)
         except UrlError as error:
             raise IgnoreRequest(f"Refused: {error}") from None
-        if kind in ("page", "sitemap") and not request.meta["first"]:
+        if kind in _OF_THE_SITE and not request.meta["first"]:
             site = site_key(request.url)
             if site != self.spider.site:
                 raise IgnoreRequest(f"Leads to another site ({site})")

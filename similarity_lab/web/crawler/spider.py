@@ -33,10 +33,19 @@ from similarity_lab.web.crawler.frontier import (
 )
 from similarity_lab.web.crawler.job import CrawlOptions, Job, report
 from similarity_lab.web.crawler.reasons import explain, is_forbidden_by_robots
+from similarity_lab.web.crawler.resources import Resource, ResourceQueue, in_folder, read_resource
 from similarity_lab.web.crawler.store import Candidate, ImageStore
-from similarity_lab.web.html.images import PRIORITY, FoundImage, find_images, skip_reason
-from similarity_lab.web.html.links import find_links, is_page, link_priority, needs_browser
-from similarity_lab.web.html.markup import absolute_url, parse_page
+from similarity_lab.web.html.catalogues import catalogue_requests, read_catalogue
+from similarity_lab.web.html.images import PRIORITY, FoundImage, page_images, skip_reason
+from similarity_lab.web.html.links import (
+    is_page,
+    is_shell,
+    link_priority,
+    page_links,
+    page_resources,
+)
+from similarity_lab.web.html.markup import Page, absolute_url, parse_page
+from similarity_lab.web.html.products import repaired_json_ld
 from similarity_lab.web.html.sitemaps import read_sitemap
 from similarity_lab.web.policy.referrer import referrer
 from similarity_lab.web.policy.urls import site_key
@@ -68,6 +77,9 @@ class SiteSpider(scrapy.Spider):
         self.page_frontier = PageFrontier(self.limits.depth)
         self._sitemaps: list[tuple[int, int, str]] = []  # rank, number and URL
         self._known_sitemaps: set[str] = set()
+        self._resources = ResourceQueue()
+        self._data_images: dict[str, list[FoundImage]] = {}  # of scripts, by page
+        self._enough = ""  # why no more pages are needed
         self._is_started = False
         self._n_read = self._n_empty = 0
         self._failure = ""  # of the first page, or of the browser
@@ -153,8 +165,9 @@ class SiteSpider(scrapy.Spider):
         """Return whether `next_request` would return a request if no server was busy."""
         if not self._is_started:
             return True
-        has_sitemaps = self._sitemaps and self.budget.n_sitemaps < self.limits.sitemaps
-        if not self._page_limit() and (has_sitemaps or self.page_frontier.has_pages()):
+        if not self._page_limit() and (self._has_sources() or self.page_frontier.has_pages()):
+            return True
+        if self._next_resource_url():
             return True
         return not self.budget.exhausted(after=self._delay) and self.image_frontier.has_images()
 
@@ -166,16 +179,17 @@ class SiteSpider(scrapy.Spider):
             self.budget.n_pages += 1
             return self._page_request(PageLink(self.job.url), first=True)
         if not self._page_limit():
-            if self._sitemaps and self.budget.n_sitemaps < self.limits.sitemaps:
-                return self._next_sitemap()
+            if self._has_sources():
+                return self._next_source()
             if link := self.page_frontier.pop(self._has_room):
                 self.budget.n_pages += 1
                 return self._page_request(link)
             if self.page_frontier.has_pages():
                 return None
-        if self.crawler.engine.downloader.active and not self._are_pages_done():
-            return None  # pages that are on their way may name better images
-        return self._next_image()
+        if url := self._next_resource_url():
+            return self._next_resource(catalogues=False) if self._has_room(url) else None
+        # Pages that are on their way may name better images
+        return self._next_image() if self._are_pages_done() else None
 
     @property
     def _delay(self) -> float:
@@ -183,19 +197,53 @@ class SiteSpider(scrapy.Spider):
         return self._delays.get(urlsplit(self.job.url).hostname or "", 0.0)
 
     def _page_limit(self) -> str:
-        return self.budget.exhausted_for_pages(after=self._delay)
+        return self._enough or self.budget.exhausted_for_pages(after=self._delay)
 
     def _are_pages_done(self) -> bool:
         active = self.crawler.engine.downloader.active
         return all(request.meta.get("kind") == "image" for request in active)
 
-    def _next_sitemap(self) -> Request | None:
-        if not self._has_room(self._sitemaps[0][2]):
+    def _has_sources(self) -> bool:
+        """Return whether there are catalogues or sitemaps, which list pages and images at once."""
+        has_sitemaps = self._sitemaps and self.budget.n_sitemaps < self.limits.sitemaps
+        return bool(self._resources.next_url(catalogues=True) or has_sitemaps)
+
+    def _next_source(self) -> Request | None:
+        catalogue = self._resources.next_url(catalogues=True)
+        if not self._has_room(catalogue or self._sitemaps[0][2]):
             return None
+        if catalogue:
+            return self._next_resource(catalogues=True)
+        if self._is_waiting("catalogue"):
+            return None  # it may make sitemaps needless
         self.budget.n_sitemaps += 1
         url = heappop(self._sitemaps)[2]
         meta = {"kind": "sitemap", "first": False}
         return Request(url, self.parse_sitemap, errback=self.on_failure, meta=meta)
+
+    def _is_waiting(self, kind: str) -> bool:
+        active = self.crawler.engine.downloader.active
+        return any(request.meta.get("kind") == kind for request in active)
+
+    def _next_resource_url(self) -> str:
+        """Return the next style sheet or script to request, while there is time for such."""
+        is_late = 2 * self.budget.seconds > self.limits.seconds
+        if is_late or self.budget.exhausted(after=self._delay):
+            return ""
+        return self._resources.next_url(catalogues=False)
+
+    def _next_resource(self, *, catalogues: bool) -> Request:
+        resource = self._resources.pop(catalogues=catalogues)
+        meta = {
+            "kind": resource.kind, "first": False, "named_by": resource.page, "resource": resource,
+        }  # fmt: skip
+        return Request(
+            resource.url,
+            self.parse_catalogue if catalogues else self.parse_resource,
+            errback=self.on_failure,
+            headers={"Accept": "*/*", **_headers(resource.url, resource.page)},
+            meta=meta,
+        )
 
     def _page_request(self, link: PageLink, *, first: bool = False) -> Request:
         meta = {
@@ -234,18 +282,26 @@ class SiteSpider(scrapy.Spider):
         if not isinstance(response, TextResponse):
             self._take_file(response)
             return
-        html, reason = await self._render(response)
-        images = find_images(html, response.url, side=self.limits.side)
-        links = find_links(html, response.url)
+        page, reason, is_rendered = await self._render(response)
+        images, links = page_images(page, side=self.limits.side), page_links(page)
         self._n_read += 1
-        if not reason and needs_browser(html):
+        if not reason and is_shell(page):
             reason = "Looks empty without a browser (rendered by scripts)"
         self._n_empty += bool(reason)
-        text = _text(html, response.url)
+        if not reason and (n_repaired := repaired_json_ld(page)):
+            reason = f"Repaired {n_repaired} invalid JSON-LD"
+        text = _text(page)
         if same := self._same_content(text, images, links, response.url):
             self._learn(response, News(is_equal=True))
             self._log_page(response.url, "repeated", f"Same content as {same}", response)
             return
+        if response.meta["first"]:
+            for request in catalogue_requests(page, response.text):
+                self._add_resource(Resource("catalogue", request.url, response.url, request))
+        for kind, url in page_resources(page):
+            if kind != "script" or not is_rendered:  # otherwise the browser has run it
+                self._add_resource(Resource(kind, url, response.url))
+        self._data_images[response.url] = [image for image in images if image.source == "script"]
         n_images = self.image_frontier.add(images, response.url)
         n_links = self._add_links(links, response)
         self._learn(response, News(n_images, n_links, self._count_new_words(text)))
@@ -305,17 +361,57 @@ class SiteSpider(scrapy.Spider):
         self._words |= words
         return len(self._words) - n_before
 
-    async def _render(self, response: TextResponse) -> tuple[bytes | str, str]:
-        """Return a page, rendered by the browser if the options say so, and why that failed."""
+    async def _render(self, response: TextResponse) -> tuple[Page, str, bool]:
+        """Return a page, rendered by the browser if the options say so.
+
+        Also return why rendering failed, and whether it succeeded.
+        """
         render = self.options.render
-        if render == "never" or (render == "auto" and not needs_browser(response.body)):
-            return response.body, ""
+        content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+        page = parse_page(response.body, response.url, content_type)
+        if render == "never" or (render == "auto" and not is_shell(page)):
+            return page, "", False
         try:
             # Decoded here, where the response header is known
-            return await self.browser.render(response.url, response.text.encode()), ""
+            html = await self.browser.render(response.url, response.text.encode())
         except BrowserError as error:
             self._failure = self._failure or str(error)
-            return response.body, str(error)
+            return page, str(error), False
+        return parse_page(html, response.url), "", True
+
+    # Catalogues, style sheets, scripts --------------------------------------------------------
+
+    def _add_resource(self, resource: Resource) -> None:
+        if site_key(resource.url) == self.site:
+            self._resources.add(resource)
+
+    def parse_catalogue(self, response: Response) -> None:
+        """Take the images of all products; with enough of them, no more pages are needed."""
+        request = response.meta["resource"].request
+        try:
+            catalogue = read_catalogue(request, response.body)
+        except InputError as error:
+            self._log_page(response.url, "failed", str(error), response)
+            return
+        images = catalogue.images()
+        self.image_frontier.add(images, response.url)
+        self._log_page(response.url, "read", "", response, n_images=len(images))
+        if sum(not image.reason for image in images) >= self.limits.images:
+            n_products = len(catalogue.products)
+            self._enough = f"The catalogue lists {n_products:,} products, with enough images"
+
+    def parse_resource(self, response: Response) -> None:
+        """Take the images that a style sheet or script names, and note what it loads."""
+        resource: Resource = response.meta["resource"]
+        contents = read_resource(resource, response.body, response.url)
+        for other in contents.resources:
+            self._add_resource(other)
+        for image in self._data_images.get(resource.page, []):
+            if better := in_folder(image, resource.page, contents.folders):
+                self.image_frontier.forget(image.url)
+                self.image_frontier.add([better], resource.page)
+        self.image_frontier.add(contents.images, resource.page)
+        self._log_page(response.url, "read", "", response, n_images=len(contents.images))
 
     # Sitemaps ---------------------------------------------------------------------------------
 
@@ -346,11 +442,8 @@ class SiteSpider(scrapy.Spider):
         self._log_page(response.url, "read", "", response, n_images=n_images)
         for link in sitemap.sitemaps:
             self._add_sitemap(response.url, link)
-        for link, page, caption in sitemap.images:
-            if url := absolute_url(response.url, link):
-                priority = PRIORITY["sitemap"]
-                image = FoundImage(url, "sitemap", caption[:500], priority, skip_reason(url))
-                self.image_frontier.add([image], absolute_url(response.url, page))
+        for page, images in sitemap.found_images(response.url):
+            self.image_frontier.add(images, page or response.url)
         for link in sitemap.pages:
             url = absolute_url(response.url, link)
             if url and site_key(url) == self.site and is_page(url):
@@ -404,9 +497,9 @@ class SiteSpider(scrapy.Spider):
         candidate = response.meta["candidate"]
         self.image_frontier.settle()
         if "dataloss" in response.flags and not _is_complete(response.body):
-            self.images.log(candidate, "failed", "Response ended early")
-        else:
-            self.images.save(candidate, response.body)
+            self._fail_image(candidate, "Response ended early")
+        elif not self.images.save(candidate, response.body):
+            self.image_frontier.add_fallback(candidate)
         self.report_progress()
 
     def on_image_failure(self, failure: Failure) -> None:
@@ -414,7 +507,14 @@ class SiteSpider(scrapy.Spider):
         request = failure.request  # type: ignore[attr-defined]
         self.image_frontier.settle()
         reason = self.failure_reason(failure.value, request.url)
-        self.images.log(request.meta["candidate"], "failed", reason)
+        self._fail_image(request.meta["candidate"], reason)
+
+    def _fail_image(self, candidate: Candidate, reason: str) -> None:
+        """Ask for the next version of an image, and log why this one could not be fetched."""
+        has_fallback = self.image_frontier.add_fallback(candidate)
+        is_guess = candidate.image.source == "script"  # nobody named this very URL
+        if not (has_fallback and is_guess):
+            self.images.log(candidate, "failed", reason)
 
     # Progress and outcome ---------------------------------------------------------------------
 
@@ -481,7 +581,7 @@ class SiteSpider(scrapy.Spider):
         """Log the pages that were not requested; return how many each limit cut off."""
         n_left: Counter[str] = Counter()
         for number, (link, cap, is_loss) in enumerate(self.page_frontier.rest()):
-            n_left[(cap or limit) if is_loss else ""] += 1
+            n_left[(cap or limit) if is_loss and not self._enough else ""] += 1
             if number < _MAX_ROWS:
                 self._log_page(link.url, "not requested", cap or limit, depth=link.depth)
         return [(self._n_read, n, "pages", cause) for cause, n in n_left.items() if cause]
@@ -496,9 +596,9 @@ def _headers(url: str, named_by: str) -> dict[str, str]:
     return {"Referer": value} if value else {}
 
 
-def _text(html: bytes | str, url: str) -> str:
+def _text(page: Page) -> str:
     """Return the text that a page shows, and some more."""
-    body = parse_page(html, url).root.find("body")
+    body = page.root.find("body")
     nodes = () if body is None else body.iter()
     visible = (
         f"{node.text or ''} {node.tail or ''}"

@@ -35,6 +35,10 @@ class ImageNotKept(Exception):
     crawl_status = "left out"
 
 
+class UnreadableImage(ImageNotKept):
+    """A response that is not an image we read: another version of it may be."""
+
+
 class DuplicateImage(ImageNotKept):
     """An image whose bytes are kept already."""
 
@@ -84,7 +88,7 @@ class ImageStore:
                 body, max_pixels=self.limits.image_pixels, max_bytes=self.limits.image_bytes
             )
         except ImageError as error:
-            raise ImageNotKept(error.reason) from None
+            raise UnreadableImage(error.reason) from None
         if is_icon(header.width, header.height, self.limits.side):
             raise ImageNotKept(f"Icon ({header.width} x {header.height} pixels)")
         digest = hashlib.sha256(body).hexdigest()
@@ -126,16 +130,17 @@ class ImageStore:
         """Close the log."""
         self._log.close()
 
-    def save(self, candidate: Candidate, body: bytes) -> None:
-        """Keep an image that has arrived, or log why not."""
+    def save(self, candidate: Candidate, body: bytes) -> bool:
+        """Keep an image that has arrived, or log why not; return whether it can be read."""
         try:
             facts = self.check(candidate, body)
         except ImageNotKept as error:
             self.log(candidate, error.crawl_status, str(error))
-            return
+            return not isinstance(error, UnreadableImage)
         with atomic_write(self.folder / str(facts["path"])) as part:
             part.write_bytes(body)
         self.log(candidate, "kept", **facts)
+        return True
 
 
 def short_url(url: str) -> str:
