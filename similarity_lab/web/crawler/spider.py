@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from heapq import heappop, heappush
 from typing import cast
 from urllib.parse import urlsplit
@@ -179,6 +179,8 @@ class SiteSpider(scrapy.Spider):
             self.budget.n_pages += 1
             return self._page_request(PageLink(self.job.url), first=True)
         if not self._page_limit():
+            if self._is_waiting("catalogue"):
+                return None  # it may make pages needless
             if self._has_sources():
                 return self._next_source()
             if link := self.page_frontier.pop(self._has_room):
@@ -186,6 +188,10 @@ class SiteSpider(scrapy.Spider):
                 return self._page_request(link)
             if self.page_frontier.has_pages():
                 return None
+        return self._after_pages()
+
+    def _after_pages(self) -> Request | None:
+        """Return the next style sheet or script, then the next image."""
         if url := self._next_resource_url():
             return self._next_resource(catalogues=False) if self._has_room(url) else None
         # Pages that are on their way may name better images
@@ -200,8 +206,18 @@ class SiteSpider(scrapy.Spider):
         return self._enough or self.budget.exhausted_for_pages(after=self._delay)
 
     def _are_pages_done(self) -> bool:
-        active = self.crawler.engine.downloader.active
-        return all(request.meta.get("kind") == "image" for request in active)
+        return all(request.meta.get("kind") == "image" for request in self._active_requests())
+
+    def _is_waiting(self, kind: str) -> bool:
+        return any(request.meta.get("kind") == kind for request in self._active_requests())
+
+    def _active_requests(self) -> Iterator[Request]:
+        """Yield the requests that wait for their response, and those whose response is read."""
+        engine = self.crawler.engine
+        yield from engine.downloader.active
+        if slot := engine.scraper.slot:
+            yield from slot.active
+            yield from (request for _, request, _ in slot.queue)
 
     def _has_sources(self) -> bool:
         """Return whether there are catalogues or sitemaps, which list pages and images at once."""
@@ -214,16 +230,10 @@ class SiteSpider(scrapy.Spider):
             return None
         if catalogue:
             return self._next_resource(catalogues=True)
-        if self._is_waiting("catalogue"):
-            return None  # it may make sitemaps needless
         self.budget.n_sitemaps += 1
         url = heappop(self._sitemaps)[2]
         meta = {"kind": "sitemap", "first": False}
         return Request(url, self.parse_sitemap, errback=self.on_failure, meta=meta)
-
-    def _is_waiting(self, kind: str) -> bool:
-        active = self.crawler.engine.downloader.active
-        return any(request.meta.get("kind") == kind for request in active)
 
     def _next_resource_url(self) -> str:
         """Return the next style sheet or script to request, while there is time for such."""
