@@ -30,7 +30,7 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE|URL",
         help="URLs of websites, or files of them: CSV, TSV or .xlsx with a column url and "
-        "optionally a column name, or one URL per line",
+        "optionally a column name, or one URL per line; - for the standard input",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for the results"
@@ -100,7 +100,7 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
 
 def url_source(options: argparse.Namespace) -> "UrlSource":
     """Return the urls and tables of urls that the options name."""
-    sites: list[str] = options.sites
+    sites: list[str] = ["/dev/stdin" if site == "-" else site for site in options.sites]
     return sites[0] if len(sites) == 1 else sites
 
 

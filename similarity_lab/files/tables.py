@@ -63,7 +63,7 @@ def read_tables(path: str | PathLike[str]) -> dict[str, Rows]:
         A workbook, and the extra ``excel`` is not installed.
     """
     path = Path(path)
-    if not path.is_file():
+    if not (path.is_file() or path.is_fifo()):
         raise PathNotFoundError(f"{path}: no such file; expected a table (CSV, TSV, XLSX or text)")
     with path.open("rb") as file:
         data = file.read(_MAX_BYTES + 1)

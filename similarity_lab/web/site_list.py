@@ -143,7 +143,7 @@ def _is_file(text: str) -> bool:
         return False
     path = Path(text).expanduser()
     try:
-        is_folder, is_file = path.is_dir(), path.is_file()
+        is_folder, is_file = path.is_dir(), path.is_file() or path.is_fifo()
     except (OSError, ValueError):  # too long, or NUL
         return False
     if is_folder:

@@ -1,5 +1,8 @@
 """Lists of suppliers as people have them."""
 
+import os
+import threading
+
 import pandas as pd
 import pytest
 
@@ -197,6 +200,13 @@ def test_workbook(tmp_path):
     assert pairs(str(tmp_path / "list.xlsx")) == [
         ("Nuts north", "https://north.example/"), ("Nuts south", "https://south.example/"),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_list_from_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_text, args=["url\na.example\n"]).start()
+    assert pairs(str(tmp_path / "pipe")) == [("a.example", "a.example")]
 
 
 @pytest.mark.parametrize(
