@@ -355,11 +355,18 @@ class ImageFrontier:
 
     def add_fallback(self, candidate: Candidate) -> bool:
         """Add the next version of an image that could not be had; return whether there is one."""
-        first, *others = [*candidate.image.fallbacks, ""]
-        if not first:
+        image = candidate.image
+        if not image.fallbacks:
             return False
-        image = replace(candidate.image, url=first, fallbacks=tuple(filter(None, others)))
-        self.add([image], candidate.page)
+        url, *others = image.fallbacks
+        is_guess = image.source == "script"
+        likelier = (candidate.likelier or image) if is_guess else None
+        key = canonicalize_url(url)
+        if (
+            self.add([replace(image, url=url, fallbacks=tuple(others))], candidate.page)
+            and is_guess
+        ):
+            self._candidates[key] = replace(self._candidates[key], likelier=likelier)
         return True
 
     def take(self, candidate: Candidate) -> bool:

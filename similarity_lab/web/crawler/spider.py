@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import cast
 from urllib.parse import urlsplit
@@ -523,6 +524,8 @@ class SiteSpider(scrapy.Spider):
         """Ask for the next version of an image, and log why this one could not be fetched."""
         has_fallback = self.image_frontier.add_fallback(candidate)
         is_guess = candidate.image.source == "script"  # nobody named this very URL
+        if candidate.likelier is not None:
+            candidate = replace(candidate, image=candidate.likelier)
         if not (has_fallback and is_guess):
             self.images.log(candidate, "failed", reason)
 

@@ -23,10 +23,19 @@ _FINAL = ("kept", "repeated", "left out")  # another request would have the same
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image to fetch, and the page that names it."""
+    """An image to fetch, and the page that names it.
+
+    Attributes
+    ----------
+    image : FoundImage
+    page : str
+    likelier : FoundImage or None
+        If this is a further guess of what a script means: the first one.
+    """
 
     image: FoundImage
     page: str
+    likelier: FoundImage | None = None
 
 
 class ImageNotKept(Exception):

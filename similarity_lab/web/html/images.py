@@ -739,8 +739,10 @@ def _ratio(node: HtmlElement) -> float:
 def _backgrounds(page: Page, style: str | None) -> Iterator[FoundImage]:
     for value in css_urls(style):
         url = page.absolute(value)
+        is_data = url.startswith("data:")
+        # Fonts have a suffix, or a type
         is_image = url.startswith("data:image/") or url_suffix(url) in IMAGE_SUFFIXES
-        if url and (is_image or url_suffix(url) in ("", ".svg")):  # fonts have a suffix
+        if url and (is_image or (not is_data and url_suffix(url) in ("", ".svg"))):
             yield FoundImage(url, "background")
 
 
