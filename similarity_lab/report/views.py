@@ -158,11 +158,14 @@ def _image_views(
     return views
 
 
+_SHOWN_ORIGINS = ("url", "page", "alt", "product", "product_url", "time")
+
+
 def _known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
     if origins is None:
         return {}
     row = origins.iloc[index]
-    values = {name: row.get(name) for name in ("url", "page", "alt", "time")}
+    values = {name: row.get(name) for name in _SHOWN_ORIGINS}
     return {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
 
 

@@ -156,6 +156,8 @@ def test_origins_are_shown_and_only_web_urls_are_links(results, tmp_path):
             "url": "https://shop.example/a.jpg",
             "page": "ftp://shop.example/",
             "alt": "Fine nuts",
+            "product": "Raw almonds",
+            "product_url": "https://shop.example/almonds",
             "time": None,
         }
         for path in result.images["path"]
@@ -165,7 +167,10 @@ def test_origins_are_shown_and_only_web_urls_are_links(results, tmp_path):
     page = pages(index)[1]
     assert "“ Fine nuts ”" in page.text and "ftp://shop.example/" in page.text
     external = [link for link in page.links if "://" in link["href"]]
-    assert {link["href"] for link in external} == {"https://shop.example/a.jpg"}
+    assert {link["href"] for link in external} == {
+        "https://shop.example/a.jpg", "https://shop.example/almonds",
+    }  # fmt: skip
+    assert "Raw almonds" in page.text
     for link in external:
         assert link["rel"] == "noopener noreferrer nofollow"
         assert link["referrerpolicy"] == "no-referrer"

@@ -28,7 +28,8 @@ class Limits:
     image_pixels : int
         Pixels that an image may declare in its header.
     side : int
-        Images with a shorter side below this many pixels are treated as icons.
+        Images with fewer pixels than a square of this side are treated as icons, and so are bars
+        that are thinner than a quarter of it.
     redirects : int
         Maximum number of redirects per request.
     sitemaps : int
