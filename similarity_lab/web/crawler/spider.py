@@ -55,6 +55,7 @@ _NO_NEWS = News()
 _WORD = re.compile(r"[^\W\d_]{3,30}")
 _REPORT_INTERVAL = 0.3  # seconds
 _ACCEPT_IMAGES = "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5"
+_MAX_PRODUCTS = 10_000  # after which no further part of a catalogue is asked for
 _MAX_ROWS = 2_000  # pages that are listed although they were not requested
 _FEW_REQUESTS = 20  # a crawl that can afford no more does not guess where a sitemap is
 _PRODUCT_SITEMAP = re.compile(r"produ[ck]t|produit|prod[uo]tt?o|artikel|item|catalog|katalog|shop")
@@ -80,6 +81,7 @@ class SiteSpider(scrapy.Spider):
         self._known_sitemaps: set[str] = set()
         self._resources = ResourceQueue()
         self._data_images: dict[str, list[FoundImage]] = {}  # of scripts, by page
+        self._n_products = self._n_catalogued = 0  # in catalogues: products and their images
         self._enough = ""  # why no more pages are needed
         self._is_started = False
         self._n_read = self._n_empty = 0
@@ -307,7 +309,8 @@ class SiteSpider(scrapy.Spider):
             self._log_page(response.url, "repeated", f"Same content as {same}", response)
             return
         if response.meta["first"]:
-            for request in catalogue_requests(page, response.text):
+            marks = f"{response.headers.to_unicode_dict()}\n{response.text}"
+            for request in catalogue_requests(page, marks):
                 self._add_resource(Resource("catalogue", request.url, response.url, request))
         for kind, url in page_resources(page):
             if kind != "script" or not is_rendered:  # otherwise the browser has run it
@@ -407,9 +410,15 @@ class SiteSpider(scrapy.Spider):
         images = catalogue.images()
         self.image_frontier.add(images, response.url)
         self._log_page(response.url, "read", "", response, n_images=len(images))
-        if sum(not image.reason for image in images) >= self.limits.images:
-            n_products = len(catalogue.products)
-            self._enough = f"The catalogue lists {n_products:,} products, with enough images"
+        self._n_catalogued += sum(not image.reason for image in images)
+        self._n_products += len(catalogue.products)
+        if self._n_catalogued >= self.limits.images:
+            n = f"{self._n_products:,}{'' if catalogue.is_complete else ' or more'}"
+            self._enough = f"Not needed: the catalogue lists {n} products and their images"
+        elif not catalogue.is_complete and self._n_products < _MAX_PRODUCTS:
+            following = request.next_page()
+            page = response.meta["resource"].page
+            self._add_resource(Resource("catalogue", following.url, page, following))
 
     def parse_resource(self, response: Response) -> None:
         """Take the images that a style sheet or script names, and note what it loads."""

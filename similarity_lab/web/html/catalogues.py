@@ -6,7 +6,7 @@ otherwise takes a page each.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,11 +22,8 @@ _MAX_PRODUCTS = 1_000  # of one answer
 _MAX_VIEWS = 20  # images of one product that are counted apart
 # What pages of a platform contain; the first that fits
 _PLATFORMS = {
-    "Shopify": r"cdn\.shopify\.com|/cdn/shop/|\bShopify\.(?:shop|theme)\b|\.myshopify\.com",
-    "WooCommerce": (
-        r"/plugins/woocommerce/|\bwoocommerce[-_]|\bwc[-_](?:block|add-to-cart|add_to_cart)"
-        r"|generator\"? content=\"?WooCommerce"
-    ),
+    "Shopify": r"(?i)cdn\.shopify\.com|\bshopify\b|/cdn/shop/|\.myshopify\.com",
+    "WooCommerce": r"(?i)\bwoocommerce\b|\bwoocommerce[-_]|\bwc[-_](?:block|add[-_]to[-_]cart)",
     "Magento": r"text/x-magento-init|\bMagento_|/static/version\d+/frontend/",
     "Squarespace": r"Static\.SQUARESPACE_CONTEXT|static1\.squarespace\.com|squarespace-cdn\.com",
     "PrestaShop": r"\bvar prestashop\b|content=\"PrestaShop\"",
@@ -59,6 +56,19 @@ class CatalogueRequest:
     platform: str
     url: str
     currency: str = ""
+
+    def next_page(self) -> "CatalogueRequest":
+        """Return the request for what a catalogue lists after the answer to this one.
+
+        Examples
+        --------
+        >>> CatalogueRequest("Shopify", "https://a.b/products.json?limit=250").next_page().url
+        'https://a.b/products.json?limit=250&page=2'
+        """
+        match = re.search(r"&page=(\d+)$", self.url)
+        number = int(match[1]) + 1 if match else 2
+        url = self.url[: match.start()] if match else self.url
+        return replace(self, url=f"{url}&page={number}")
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,8 @@ class Catalogue:
 
 def find_platform(html: str) -> str:
     """Return the shop platform that made a page, or ``""`` if it is not known.
+
+    `html` may include the headers with which the page came.
 
     Examples
     --------

@@ -76,7 +76,9 @@ _TEMPLATE_VALUES = {
     "fit": "contain", "crop": "center", "scale": "1", "density": "1",
 }  # fmt: skip
 _TEMPLATE = re.compile(
-    r"\{\{?\s{0,9}([\w.]{1,40})\s{0,9}\}?\}|%7B(\w{1,40})%7D|\[(width|height|size)\]", re.IGNORECASE
+    r"\{\{?\s{0,9}([\w.]{1,40})\s{0,9}\}?\}|%7B(\w{1,40})%7D"
+    r"|(?:\[|%5B|\$|__|%(?:25)?)(width|height|size|quality)(?:\]|%5D|\$|__|%(?:25)?)",
+    re.IGNORECASE,
 )
 _UNFILLED = re.compile(
     r"\{\{|\$\{|\$%7B|%7B%7B|<%|%3C%|\[\[|\{[\w.]{1,40}\}|%7B[\w.]{1,40}%7D"
@@ -87,7 +89,9 @@ _LARGE_NAME = re.compile(
     r"zoom|large|full|big|hi-?_?res|orig|super|max|retina|2x|highres", re.IGNORECASE
 )
 _SMALL_NAME = re.compile(
-    r"thumb|small|tiny|preview|placeholder|lqip|low|mini|loading", re.IGNORECASE
+    r"thumb|small|tiny|preview|placeholder|lqip|low|mini|loading|mobile|phone|tablet"
+    r"|fallback|error|default|missing",
+    re.IGNORECASE,
 )
 _OTHER_VIEW_NAME = re.compile(
     r"hover|second|swap|back(?!ground)|flip|rollover|mouseover|alternat", re.IGNORECASE
@@ -198,7 +202,7 @@ class FoundImage:
             alt=best.alt or rest.alt,
             title=best.title or rest.title,
             fallbacks=best.fallbacks or rest.fallbacks,
-            product=replace(product, images=()),
+            product=product,
         )
 
     def to_row(self) -> dict[str, Any]:
@@ -266,7 +270,8 @@ def page_images(page: Page, *, side: int = 64) -> list[FoundImage]:
     main = shared or (declared[0][0] if is_single else _NO_PRODUCT)
     images: list[FoundImage] = []
     for product, kind in declared:
-        images += _of_product(product, kind)
+        own = product if product.url or not is_single else replace(product, url=page.url)
+        images += _of_product(own, kind)
     images += (replace(image, product=main) for image in _meta(page))
     # On the page of one product, the images it shares (og:image) and shows are of that product
     extra = 20 * bool(shared or any(product.images for product, _ in declared))
@@ -410,7 +415,7 @@ def merged_images(images: Iterable[FoundImage]) -> list[FoundImage]:
 
 def _original(image: FoundImage) -> FoundImage:
     """Return an image with the original behind a proxy's URL, and what it can fall back to."""
-    url = original_url(image.url)
+    url = original_url(_filled(image.url))
     others = dict.fromkeys((image.url, *image.fallbacks)) if url != image.url else image.fallbacks
     usable = [other for other in others if other != url and not skip_reason(other)]
     return replace(
@@ -697,7 +702,7 @@ def _image_url(page: Page, url: str | None) -> str:
     return page.absolute(text)
 
 
-def _filled(url: str, node: HtmlElement) -> str:
+def _filled(url: str, node: HtmlElement | None = None) -> str:
     """Fill a URL template: the largest width offered, up to `_TEMPLATE_WIDTH`, and what follows.
 
     Names that are not known stay, so that `skip_reason` can tell.
@@ -705,12 +710,13 @@ def _filled(url: str, node: HtmlElement) -> str:
     if not _TEMPLATE.search(url):
         return url
     try:
-        widths = [int(width) for width in json.loads(node.get("data-widths") or "[]")]
+        text = "[]" if node is None else node.get("data-widths") or "[]"
+        widths = [int(width) for width in json.loads(text)]
     except (ValueError, TypeError, OverflowError, RecursionError):
         widths = []
     useful = [width for width in widths if 0 < width <= _TEMPLATE_WIDTH]
     width = max(useful, default=_TEMPLATE_WIDTH)
-    height = round(width / _ratio(node))
+    height = round(width / (1.0 if node is None else _ratio(node)))
 
     def value(match: re.Match[str]) -> str:
         name = next(filter(None, match.groups())).lower().rpartition(".")[2]

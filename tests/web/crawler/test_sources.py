@@ -68,7 +68,21 @@ def test_catalogue_with_enough_images_replaces_pages(tmp_path):
     assert sorted(kept["position"]) == [1, 1, 1, 1, 2]
     assert row["reason"] == "Sample: 5 of 12 images (limit of 5 images reached)"
     reasons = set(pages.loc[pages["crawl_status"] == "not requested", "reason"])
-    assert reasons == {"The catalogue lists 4 products, with enough images"}
+    assert reasons == {"Not needed: the catalogue lists 4 products and their images"}
+
+
+def test_catalogue_is_read_on_until_there_are_enough_images(tmp_path):
+    files = {"/": (HTML, SHOPIFY.encode())} | {f"/{n}-0.jpg": noise(n) for n in range(600)}
+    whole = json.loads(shopify_catalogue(600, 1)[1])["products"]
+    for number, start in enumerate((0, 250, 500), 1):
+        page = "" if number == 1 else f"&page={number}"
+        body = json.dumps({"products": whole[start : start + 250]}).encode()
+        files[f"/products.json?limit=250{page}"] = "application/json", body
+    with serve(files) as server:
+        row, _, pages = crawl(server, tmp_path, limits=Limits(images=300, seconds=100))
+    assert (pages["kind"] == "catalogue").sum() == 2
+    assert row["n_images"] == 300
+    assert row["reason"] == "Sample: 300 of 500 images (limit of 300 images reached)"
 
 
 @pytest.mark.parametrize(

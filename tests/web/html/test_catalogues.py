@@ -26,12 +26,25 @@ MARKS = {
     "Next.js": '<script id="__NEXT_DATA__" type="application/json">{}</script>',
     "Nuxt": "<script>window.__NUXT__={}</script>",
     "WordPress": '<link href="/wp-content/themes/nuts/style.css">',
-    "": "<p>We sell nuts.</p>",
+    "": "<p>We sell nuts.</p>",  # keep last
 }
 
 
 @pytest.mark.parametrize(("platform", "html"), MARKS.items(), ids=MARKS.keys())
 def test_platform_of_a_page(platform, html):
+    assert find_platform(html) == platform
+
+
+@pytest.mark.parametrize(
+    ("platform", "html"),
+    [
+        ("Shopify", "{'X-Sorting-Hat-Shopid': '7', 'Powered-By': 'Shopify'}"),
+        ("Shopify", '<link href="/cdn/shop/t/1/assets/theme.css">'),
+        ("WooCommerce", '<meta name="generator" content="WooCommerce 9.1.2">'),
+        ("WooCommerce", '<body class="woocommerce">'),
+    ],
+)
+def test_platform_has_several_marks(platform, html):
     assert find_platform(html) == platform
 
 

@@ -163,6 +163,10 @@ WAYS = {
     ),
     "template, sides of the element": ('<img width="300" height="200" data-src="/a/{w}/{h}.{format}">', ["/a/1200/800.jpg"]),
     "template, escaped": ('<img data-src="/a_%7Bwidth%7D.jpg">', ["/a_1200.jpg"]),
+    "template, bars": ('<img data-src="/a_%WIDTH%x__HEIGHT__.jpg">', ["/a_1200x1200.jpg"]),
+    "template, brackets": ('<img data-src="/a_[width]x[height].jpg">', ["/a_1200x1200.jpg"]),
+    "template in json": (json_ld({"@type": "Product", "image": "/a_{width}x.jpg"}), ["/a_1200x.jpg"]),
+    "image for errors": ('<img src="/a.jpg" data-error-src="/none.jpg" data-mobile-src="/m.jpg">', ["/a.jpg"]),
     "template, unknown": ('<img src="/a.jpg" data-src="/{{ item.image }}">', ["/a.jpg"]),
     "json-ld, missing comma": (
         '<script type="application/ld+json">{"@type": "Product" "image": "/a.jpg"}</script>', ["/a.jpg"],
@@ -341,6 +345,14 @@ def test_caption_of_a_figure_stands_for_a_missing_alternative_text():
     assert image.alt == "Almonds, raw"
     images = find_images(f"<figure><img src=/a.jpg><img src=/b.jpg>{caption}</figure>", BASE)
     assert [image.alt for image in images] == ["", ""]
+
+
+def test_product_of_a_page_without_a_url_has_that_of_the_page():
+    product = {"@type": "Product", "name": "Almonds", "image": "/a.jpg"}
+    (image,) = find_images(json_ld(product), BASE)
+    assert image.product.url == BASE
+    images = find_images(json_ld([product, {**product, "name": "Figs", "image": "/f.jpg"}]), BASE)
+    assert {image.product.url for image in images} == {""}
 
 
 def test_mentions_of_one_image_are_merged():
