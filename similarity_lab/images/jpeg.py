@@ -48,7 +48,7 @@ _DECODABLE_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
 _METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and comments
 # The next marker, also in entropy-coded data: neither a stuffed zero nor one without parameters.
-_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _END = b"\xff\xd9"
 
 # What libjpeg says if the data of a scan end before its last row; every other warning is about

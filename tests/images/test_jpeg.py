@@ -165,6 +165,14 @@ def test_jpeg_of_an_unsupported_coding_is_named(photo, encode, refusal, marker, 
     assert reason in refusal(data) and "unsupported" in refusal(data)
 
 
+def test_jpeg_of_fill_bytes_is_parsed_in_linear_time(photo, encode, read, refusal, assert_close):
+    """Quadratic, this would take minutes; any number of bytes 255 may precede a marker."""
+    assert refusal(b"\xff\xd8" + bytes([255]) * 300_000 + b"\0").startswith("damaged JPEG: ")
+    jpeg = encode(photo, "JPEG")
+    assert_close(read(jpeg[:-2] + bytes([255]) * 300_000 + END), photo)
+    assert_close(read(jpeg[:-2] + bytes([255]) * 300_000), photo)
+
+
 def test_jpeg_header_of_a_cut_file_is_read(photo, encode):
     jpeg = encode(photo, "JPEG")
     assert read_header(jpeg[: len(jpeg) // 2]) == ("JPEG", 80, 60)
