@@ -1,6 +1,7 @@
 """Convert decoded images to opaque ones of 8 bits, so that something is left to see."""
 
 import math
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,5 +65,5 @@ def _is_white(rgba: npt.NDArray[np.uint8]) -> bool:
 
 def shows_something(image: Image.Image) -> bool:
     """Return whether an opaque image has more than one colour."""
-    pixels = np.asarray(image.convert("RGB"))
-    return bool((np.ptp(pixels, axis=(0, 1)) >= _MIN_CONTRAST).any())
+    extrema = cast(tuple[tuple[int, int], ...], image.convert("RGB").getextrema())
+    return any(highest - lowest >= _MIN_CONTRAST for lowest, highest in extrema)
