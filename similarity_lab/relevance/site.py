@@ -20,6 +20,7 @@ from similarity_lab.embedders import Embedded, Embedder
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import SiteError
 from similarity_lab.images import Pixels, read_image
+from similarity_lab.images.copies import copy_thumbnail, find_copies
 from similarity_lab.images.decoding import map_ahead
 from similarity_lab.images.hashing import hash_distance, hash_thumbnail, perceptual_hash
 from similarity_lab.images.opened import OpenedImage
@@ -44,8 +45,16 @@ _CLOSE = 1e-3  # cosine distance; an image that is saved again or scaled down st
 _SAME_BITS = 6  # of 64 in which the perceptual hashes of such an image may differ
 _BLOCK = 128
 
+# Changed copies of one photo: nearly all are among the nearest images, and closer than this
+# (benchmarks/near_copies.py); pixels decide.
+_NEAR = 0.25
+_N_NEAREST = 5
+
 HashOf = Callable[[int], np.uint64]
 """Returns the perceptual hash of the image at a position."""
+
+ThumbnailsOf = Callable[[Sequence[int]], Sequence[Pixels]]
+"""Returns the `copy_thumbnail` of the images at some positions."""
 
 _DTYPES = {
     **dict.fromkeys(["score", "distance", "probability", "nearest_distance", "influence"], float),
@@ -69,6 +78,8 @@ class EmbeddedSite:
         Kind of each readable image that is left out.
     repeats : ndarray of bool
         Which readable images repeat another one; none of those that are left out.
+    near_copies : ndarray of bool
+        Which of the others are near copies of another one: cropped, mirrored, framed, with text.
     thumbnails : dict of path to EncodedThumbnail
         Of images that were decoded, if requested.
     leave_out : frozenset of {"icons", "banners", "graphics"}
@@ -81,6 +92,7 @@ class EmbeddedSite:
     digests: list[str]
     clutter: tuple[Clutter | None, ...]
     repeats: npt.NDArray[np.bool_]
+    near_copies: npt.NDArray[np.bool_]
     thumbnails: dict[object, EncodedThumbnail] = field(default_factory=dict)
     leave_out: frozenset[Clutter] = frozenset()
 
@@ -142,6 +154,13 @@ class EmbeddedSite:
             [digests[index] for index in counted],
             lambda index: images.perceptual_hash(embedded.kept[counted[index]]),
         )
+        originals = counted[~repeats[counted]]
+        near_copies = np.zeros(len(traits), bool)
+        near_copies[originals] = find_near_copies(
+            embedded.vectors[originals],
+            [digests[index] for index in originals],
+            lambda indices: images.copy_thumbnails([embedded.kept[originals[i]] for i in indices]),
+        )
         encoded: dict[object, EncodedThumbnail] = {
             path: each.thumbnail
             for path, each in zip(site.paths, images.traits, strict=True)
@@ -154,6 +173,7 @@ class EmbeddedSite:
             digests,
             clutter,
             repeats,
+            near_copies,
             encoded,
             frozenset(leave_out),
         )
@@ -182,7 +202,7 @@ class EmbeddedSite:
         references : sequence of str
             Names of the references.
         count_repeats_once : bool
-            Give repeated images the status "repeated", so that they do not count.
+            Give repeated images and near copies the status "repeated", so that they do not count.
         """
         count, positions = len(self.site.paths), np.array(self.embedded.kept)
         status, reason = np.full(count, "skipped", object), np.full(count, "", object)
@@ -190,6 +210,8 @@ class EmbeddedSite:
         if count_repeats_once:
             status[positions[self.repeats]] = "repeated"
             reason[positions[self.repeats]] = "same image as another one"
+            status[positions[self.near_copies]] = "repeated"
+            reason[positions[self.near_copies]] = "near copy of another image"
         for index, kind in zip(positions, self.clutter, strict=True):
             if kind:
                 status[index], reason[index] = "left out", f"clutter ({kind})"
@@ -231,6 +253,7 @@ class _Traits:
         self.digest = ""
         self.clutter: Clutter | None = None
         self.gray: Pixels | None = None
+        self.copy_thumbnail: Pixels | None = None
         self.thumbnail: EncodedThumbnail | None = None
 
     def on_read(self, image: OpenedImage) -> None:
@@ -238,6 +261,7 @@ class _Traits:
 
     def on_decode(self, pixels: Pixels, size: tuple[int, int], resized: Pixels) -> None:
         self.gray = hash_thumbnail(resized)
+        self.copy_thumbnail = copy_thumbnail(resized)
         if self.needs_clutter:
             self.clutter, self.needs_clutter = clutter_kind(pixels, size), False
         if self._wants_thumbnail:
@@ -284,13 +308,20 @@ class _SiteImages(Sequence[Source]):
 
     def complete(self, indices: Sequence[int]) -> None:
         """Set traits that are still unknown because the embedder has a decoder of its own."""
-        incomplete = [index for index in indices if self.traits[index].needs_clutter]
-        for error in map_ahead(lambda index: self.traits[index].decode(self[index]), incomplete):
-            if error is not None:
-                raise error
+        self._decode([index for index in indices if self.traits[index].needs_clutter])
         for index in indices:
             if not self.traits[index].digest:
                 self.traits[index].digest = content_digest(self._paths[index])
+
+    def _decode(self, indices: Sequence[int]) -> None:
+        for error in map_ahead(lambda index: self.traits[index].decode(self[index]), indices):
+            if error is not None:
+                raise error
+
+    def copy_thumbnails(self, indices: Sequence[int]) -> list[Pixels]:
+        """Return what `find_copies` compares; decode images where that has not happened yet."""
+        self._decode([index for index in indices if self.traits[index].copy_thumbnail is None])
+        return [cast(Pixels, self.traits[index].copy_thumbnail) for index in indices]
 
     def perceptual_hash(self, index: int) -> np.uint64:
         """Return the hash of one image; decode it if that has not happened yet."""
@@ -391,6 +422,71 @@ def _groups(vectors: Vectors, hash_of: HashOf, block: int) -> npt.NDArray[np.int
         _, merged = connected_components(graph, directed=False)
         groups = merged[groups].astype(np.intp)
     return groups
+
+
+@one_thread
+def find_near_copies(
+    vectors: Vectors, digests: Sequence[str], thumbnails_of: ThumbnailsOf, *, block: int = _BLOCK
+) -> npt.NDArray[np.bool_]:
+    """Return which images are changed copies of another one: cropped, mirrored, framed, with text.
+
+    Near vectors make the shortlist and pixels confirm it: products that look alike have near
+    vectors, too. Of several copies, the one with the smallest digest is the original.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (n, d)
+    digests : sequence of str
+        Content digests.
+    thumbnails_of : callable
+        Positions of images → their thumbnails; called once, for images with near vectors.
+    block : int
+        Vectors that are compared with all others at a time; limits memory.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    order = np.argsort(np.array(digests, object), kind="stable")
+    pairs = [
+        (int(order[first]), int(order[second]))
+        for first, second in nearest_pairs(unit(vectors[order]), block)
+    ]
+    indices = sorted({index for pair in pairs for index in pair})
+    thumbnails = dict(zip(indices, thumbnails_of(indices), strict=True))
+    rank = np.empty(len(order), np.intp)
+    rank[order] = np.arange(len(order))
+    copies = [
+        (rank[first], rank[second]) for first, second in find_copies(pairs, thumbnails.__getitem__)
+    ]
+    is_near_copy = np.zeros(len(order), bool)
+    if copies:
+        graph = coo_array(
+            (np.ones(len(copies), bool), tuple(np.array(copies).T)), shape=(len(order),) * 2
+        )
+        _, groups = connected_components(graph, directed=False)
+        _, originals = np.unique(groups, return_index=True)
+        is_near_copy[order] = ~np.isin(np.arange(len(order)), originals)
+    return is_near_copy
+
+
+def nearest_pairs(vectors: Vectors, block: int = _BLOCK) -> list[tuple[int, int]]:
+    """Return pairs of positions of unit vectors, smaller first, that are near each other.
+
+    At least one of a pair is among the `_N_NEAREST` nearest ones of the other.
+    """
+    pairs: set[tuple[int, int]] = set()
+    for start in range(0, len(vectors), block):
+        similarities = vectors[start : start + block] @ vectors.T
+        rows = np.arange(len(similarities))
+        similarities[rows, start + rows] = -np.inf
+        n_nearest = min(_N_NEAREST, len(vectors))
+        nearest = np.argpartition(-similarities, n_nearest - 1, axis=1)[:, :n_nearest]
+        is_near = np.take_along_axis(similarities, nearest, axis=1) >= 1 - _NEAR
+        for row, column in zip(*np.nonzero(is_near), strict=True):
+            first, second = start + int(row), int(nearest[row, column])
+            pairs.add((min(first, second), max(first, second)))
+    return sorted(pairs)
 
 
 def close_pairs(

@@ -15,10 +15,19 @@ from PIL import Image
 from similarity_lab import Site, load_embedder, read_image
 from similarity_lab.embedders import CachedEmbedder
 from similarity_lab.images import content_digest, opened
+from similarity_lab.images.copies import copy_thumbnail
 from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
-from similarity_lab.relevance.site import CLUTTER_KINDS, EmbeddedSite, close_pairs, find_repeats
+from similarity_lab.relevance.site import (
+    CLUTTER_KINDS,
+    EmbeddedSite,
+    close_pairs,
+    find_near_copies,
+    find_repeats,
+    nearest_pairs,
+)
 from similarity_lab.report.thumbnails import source_key, write_thumbnails
 from similarity_lab.samples import load_image
+from similarity_lab.store import unit
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +122,15 @@ def test_embedded_site_leave_out_and_thumbnails_read_and_decode_once(site, lite0
 
 
 def test_embedded_site_cached_is_not_decoded(site, lite0, counts, tmp_path):
-    embedder = CachedEmbedder(lite0, tmp_path / "store")
+    embedder, copies = CachedEmbedder(lite0, tmp_path / "store"), ("again.jpg", "small.gif")
     for index, path in enumerate(site.paths):
-        if path.name == "again.jpg":  # close vectors need a hash, which needs the pixels
+        if path.name in copies:  # close vectors need a hash, near ones a comparison of pixels
             continue
         embedder.embed([site.paths[index]], progress=False)
     reads, decodes = counts
     reads.clear()
     decodes.clear()
-    others = Site.from_paths([path for path in site.paths if path.name != "again.jpg"], name="x")
+    others = Site.from_paths([path for path in site.paths if path.name not in copies], name="x")
     EmbeddedSite.of(others, embedder, progress=False)
     assert reads == dict.fromkeys(names(others), 1)
     assert set(decode_counts(others, decodes).values()) == {0}
@@ -276,3 +285,65 @@ def test_find_repeats_memory_with_thousands_of_copies():
     tracemalloc.stop()
     assert np.flatnonzero(~is_repeat).tolist() == [0]
     assert peak < 60 * 2**20
+
+
+def test_near_copies_are_reported_and_counted_once(lite0, tmp_path):
+    """A photo, its copies that hashes miss, and another photo of the same product."""
+    photo = Image.fromarray(load_image("almonds", 1, size=(240, 320)))
+    framed = Image.new("RGB", (340, 260), "white")
+    framed.paste(photo, (10, 10))
+    images = {
+        "photo.jpg": photo,
+        "cropped.jpg": photo.crop((16, 12, 304, 228)),
+        "mirrored.jpg": photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "framed.jpg": framed,
+        "other.jpg": Image.fromarray(load_image("almonds", 2, size=(240, 320))),
+    }
+    for name, image in images.items():
+        image.save(tmp_path / name, quality=90)
+    result = EmbeddedSite.of(Site.from_folder(tmp_path), lite0, progress=False)
+    assert not result.repeats.any() and result.near_copies.sum() == 3
+    columns, to_references = {"score": np.zeros(5)}, np.zeros((5, 1), np.float32)
+    for once, expected in ((True, 3), (False, 0)):
+        table = result.table(columns, to_references, ["a.jpg"], count_repeats_once=once)
+        is_repeated = table["status"] == "repeated"
+        assert is_repeated.sum() == expected
+        assert (table["reason"][is_repeated] == "near copy of another image").all()
+    assert result.table(columns, to_references, ["a.jpg"], count_repeats_once=True)["status"][
+        3
+    ] == ("scored")  # other.jpg
+
+
+def test_find_near_copies_is_independent_of_the_order(lite0):
+    photo = load_image("dates", 1, size=(240, 320))
+    images = [photo, photo[:, ::-1], photo[12:-12, 16:-16], load_image("dates", 2, size=(240, 320))]
+    images = [np.ascontiguousarray(image) for image in images]
+    vectors = lite0.embed(images, progress=False).vectors
+    digests = [content_digest(image) for image in images]
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
+        result = find_near_copies(
+            vectors[order],
+            [digests[index] for index in order],
+            lambda indices, order=order: [copy_thumbnail(images[order[i]]) for i in indices],
+        )
+        originals = {order[index] for index in np.flatnonzero(~result)}
+        assert originals == {3, min(range(3), key=digests.__getitem__)}
+
+
+def test_find_near_copies_of_few_images():
+    for count in (0, 1):
+        vectors, digests = np.ones((count, 4), np.float32), ["a"] * count
+        assert find_near_copies(vectors, digests, lambda _: []).tolist() == [False] * count
+
+
+@pytest.mark.parametrize("block", [3, 128])
+def test_nearest_pairs_equals_double_loop(block):
+    vectors = unit(np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32))
+    expected = set()
+    for index, vector in enumerate(vectors):
+        distances = 1 - vectors @ vector
+        distances[index] = np.inf
+        for other in np.argsort(distances)[:5]:
+            if distances[other] <= 0.25:
+                expected.add((min(index, int(other)), max(index, int(other))))
+    assert nearest_pairs(vectors, block) == sorted(expected)
