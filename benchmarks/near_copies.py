@@ -163,21 +163,25 @@ def main() -> None:
     rows = pd.concat(tables, ignore_index=True)
     rules = ["package", "hashes", "imagededup CNN rule", "imagededup PHash rule"]
     is_chosen = rows["set"].isin(["training photos", "clothing"])
-    result: dict[str, object] = {}
+    result: dict[str, object] = {"rules": rules, "seed": 0}
     for label, part in (("chosen on", rows[is_chosen]), ("reported", rows[~is_chosen])):
         copies = part[part["kind"] != "different"]
         different = part[part["kind"] == "different"]
         recall = copies.groupby("kind", sort=False)[rules].mean().round(3)
         pairs = different.groupby("set", sort=False)[rules].sum()
-        print(f"\n{label}: recall\n{recall}\n\nfalse pairs\n{pairs}")
+        n_found, n_false = copies[rules].sum(), different[rules].sum()
+        precision = (n_found / (n_found + n_false)).round(3)
+        for title, table in (("recall", recall), ("false pairs", pairs), ("", precision)):
+            print(f"\n{label}: {title or 'precision'}\n{table.to_string()}")
         result[label] = {
+            "precision": precision.to_dict(),
             "recall": recall.to_dict("index"),
             "false_pairs": pairs.to_dict("index"),
             "photos": part.groupby("set", sort=False)["photos"].first().to_dict(),
             "copies": len(copies),
         }
-    command = f"python -m benchmarks.near_copies --copies {options.copies}"
-    write_results("near_copies", {"origin": origin(command), **result})
+    command = "python -m benchmarks.near_copies"
+    write_results("near_copies", {"origin": origin(command, copies=options.copies), **result})
 
 
 if __name__ == "__main__":

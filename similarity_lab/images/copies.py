@@ -27,6 +27,7 @@ _MARGIN = 9  # not compared: a crop of a tenth on each side removes less
 _STEP = 6  # between patches
 _BLUR = 2.5  # pixels; coarser structure is composition, which different photos share
 _MIN_DETAIL = 0.12  # norm of a patch of values 0…1; flat areas are alike everywhere
+_FLAT = 1e-3  # norm; not divided by less
 _MIN_SHARE_OF_DETAIL = 0.25  # of the most detailed patches
 _MIN_CORRELATION = 0.5
 _MAX_OFFSET = 0.75  # pixels from where the transformation puts a patch
@@ -110,7 +111,7 @@ def find_copies(
     copies = []
     for second, firsts in by_second.items():
         other = details(second)
-        windows = cache(lambda gray=other.gray: _windows(gray))  # needed unless colours differ
+        windows = cache(lambda gray=other.gray: _Windows.of(gray))  # needed unless colours differ
         copies += [
             (first, second) for first in firsts if _compare(details(first), other, windows).is_copy
         ]
@@ -138,7 +139,7 @@ def compare_details(first: Pixels, second: Pixels) -> Agreement:
             expected = (COPY_SIDE, COPY_SIDE, 3)
             raise InputError(f"expected shape {expected}, got {thumbnail.shape}")
     details = _Details.of(second)
-    return _compare(_Details.of(first), details, lambda: _windows(details.gray))
+    return _compare(_Details.of(first), details, lambda: _Windows.of(details.gray))
 
 
 class _Details(NamedTuple):
@@ -158,7 +159,29 @@ class _Details(NamedTuple):
         return _Details(self.colors[:, ::-1], self.gray[:, ::-1])
 
 
-def _compare(first: _Details, second: _Details, windows: Callable[[], Floats]) -> Agreement:
+class _Windows(NamedTuple):
+    """The patches of an image at all positions, row by row."""
+
+    patches: Floats  # (2601, 196)
+    norms: Floats  # (2601,), about their means
+
+    @classmethod
+    def of(cls, gray: Floats) -> "_Windows":
+        patches = _all_patches(gray).reshape(_N_POSITIONS**2, -1)
+        sums = np.stack([gray, gray**2]).astype(np.float64).cumsum(axis=1).cumsum(axis=2)
+        sums = np.pad(sums, ((0, 0), (1, 0), (1, 0)))
+        above, below = sums[:, :-_PATCH], sums[:, _PATCH:]
+        inside = below[..., _PATCH:] - below[..., :-_PATCH]
+        inside -= above[..., _PATCH:] - above[..., :-_PATCH]
+        variances = (inside[1] - inside[0] ** 2 / _PATCH**2).ravel()
+        return cls(patches, np.sqrt(np.maximum(variances, _FLAT**2)).astype(np.float32))
+
+
+def _all_patches(gray: Floats) -> Floats:
+    return np.lib.stride_tricks.sliding_window_view(gray, (_PATCH, _PATCH))
+
+
+def _compare(first: _Details, second: _Details, windows: Callable[[], _Windows]) -> Agreement:
     if abs(_mean_color(first) - _mean_color(second)).max() > _MAX_COLOR_DIFFERENCE:
         return Agreement(0.0, 0.0)
     agreements = [
@@ -172,25 +195,14 @@ def _mean_color(details: _Details) -> Floats:
     return inner
 
 
-def _windows(gray: Floats) -> Floats:
-    """Return the patches at all positions, row by row, as columns of unit vectors."""
-    windows = np.lib.stride_tricks.sliding_window_view(gray, (_PATCH, _PATCH))
-    return _normalize(windows.reshape(_N_POSITIONS**2, -1))[0]
-
-
-def _normalize(patches: Floats) -> tuple[Floats, Floats]:
-    """Return patches (n, 196) as unit vectors about their mean, and their norms."""
+def _compare_directly(first: _Details, second: _Details, windows: _Windows) -> Agreement:
+    patches = _all_patches(first.gray)[_CORNERS[:, 0], _CORNERS[:, 1]].reshape(len(_CORNERS), -1)
     patches = patches - patches.mean(axis=1, keepdims=True)
     norms = np.sqrt(np.einsum("ij,ij->i", patches, patches))
-    return patches / np.maximum(norms, 1e-3)[:, None], norms
-
-
-def _compare_directly(first: _Details, second: _Details, windows: Floats) -> Agreement:
-    views = np.lib.stride_tricks.sliding_window_view(first.gray, (_PATCH, _PATCH))
-    patches, norms = _normalize(views[_CORNERS[:, 0], _CORNERS[:, 1]].reshape(len(_CORNERS), -1))
     most = np.sort(norms)[-6:].mean()
     is_detailed = norms >= max(_MIN_SHARE_OF_DETAIL * most, _MIN_DETAIL)
-    correlations = patches @ windows.T
+    patches /= np.maximum(norms, _FLAT)[:, None]
+    correlations = patches @ windows.patches.T / windows.norms  # `patches` have mean 0
     best = correlations.argmax(axis=1)
     is_found = correlations[np.arange(len(best)), best] > _MIN_CORRELATION
     is_found &= is_detailed

@@ -48,7 +48,7 @@ _BLOCK = 128
 # Changed copies of one photo: nearly all are among the nearest images, and closer than this
 # (benchmarks/near_copies.py); pixels decide.
 _NEAR = 0.25
-_N_NEAREST = 5
+_N_NEAREST = 3
 
 HashOf = Callable[[int], np.uint64]
 """Returns the perceptual hash of the image at a position."""
