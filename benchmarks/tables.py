@@ -5,6 +5,8 @@ python -m benchmarks.tables
 
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.common import make_parser
 from benchmarks.decision_tables import adapting, choice, draws, sites
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
@@ -144,11 +146,12 @@ def near_copies() -> str:
         [f"recall, {kind}", *(f"{row[rule]:.3f}" for rule in rules)]
         for kind, row in measured["recall"].items()
     ]
-    for name, row in measured["false_pairs"].items():
-        n_photos = measured["photos"][name]
+    for name, n_photos in measured["photos"].items():
+        row = measured["false_pairs"].get(name, dict.fromkeys(rules, 0))
         pairs = f"false pairs, {name}, of {n_photos * (n_photos - 1) // 2:,}"
         rows.append([pairs, *(str(row[rule]) for rule in rules)])
-    rows.append(["precision", *(f"{measured['precision'][rule]:.3f}" for rule in rules)])
+    precision = (measured["precision"][rule] for rule in rules)  # NaN where nothing is found
+    rows.append(["precision", *("–" if np.isnan(each) else f"{each:.3f}" for each in precision)])
     head = COPIES.format(photos=measured["copies"] // len(measured["recall"]))
     return "\n".join([head, table(["", *rules], rows), origin_line(results)])
 
