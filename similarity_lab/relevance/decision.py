@@ -1,23 +1,32 @@
-"""The decision on a site with its evidence, and the posterior of the share behind it."""
+"""The decision on a site with its evidence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.special import logit
 
 from similarity_lab._views import html_view
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import describe
 from similarity_lab.images.thumbnails import EncodedThumbnail
+from similarity_lab.relevance.offered import (
+    FEW_IMAGES,
+    OfferedEvidence,
+    offered_evidence,
+    offered_order,
+    word_ratios,
+)
+from similarity_lab.relevance.rules.calibration import Calibration, probability
 from similarity_lab.relevance.rules.mean_distance import ReferenceDraw
 from similarity_lab.relevance.rules.prototypes import Floats
+from similarity_lab.relevance.share import SharePosterior
 
 Decision = Literal["relevant", "irrelevant", "unsure"]
+Criterion = Literal["offered", "share"]
+CRITERIA: tuple[Criterion, ...] = ("offered", "share")
 
 SCORE_COLUMNS = [
     "path",
@@ -25,18 +34,19 @@ SCORE_COLUMNS = [
     "score",
     "distance",
     "probability",
+    "margin",
+    "words",
+    "word_kind",
     "nearest_reference",
     "nearest_distance",
     "confusable",
-    "influence",
     "is_match",
+    "is_match_with_words",
     "reason",
 ]
 """Columns of `SiteRelevance.images`, one row per file of a site."""
 
-_SHARES = (np.arange(1000) + 0.5) / 1000
-_MAX_LOG_RATIO = 700.0  # its exponential is still finite
-_BLOCK = 256  # images processed at a time, which bounds memory
+_ENOUGH_PRODUCTS = 10  # fewer do not tell what else looks like the target
 
 
 @dataclass(frozen=True)
@@ -52,16 +62,25 @@ class DecisionSettings:
         An image is a match if its probability is at least this (learned rule), or its distance at
         most this (mean-distance rule).
     relevance_threshold : float
-        The site is relevant if the share is at least this, 0…1.
+        By the criterion "share", the site is relevant if the share is at least this, 0…1.
+    criterion : {"offered", "share"}
+        What is decided: whether the site sells the target at all, or whether the share is at least
+        the relevance threshold.
     certainty : float or None
         Minimum probability of a decision, 0.5…1; None under the mean-distance rule, which gives
         no probability.
+    prior : float or None
+        P(the site sells the target) before looking; learned rule only.
     prior_share : float or None
         Prior probability that an image shows the target; learned rule only.
+    words : tuple of str
+        Names of the target that were looked for in the texts of images; empty without words.
     n_references : int
         Reference images of the target.
     other_products : int or None
         Other products that the target competes with; learned rule only.
+    calibration : Calibration or None
+        What the library tells about recognising the target; learned rule only.
     reference_draw : ReferenceDraw or None
         Which references an image is compared with; mean-distance rule only.
     n_marked : int
@@ -72,10 +91,14 @@ class DecisionSettings:
     embedder: str
     similarity_threshold: float
     relevance_threshold: float
+    criterion: Criterion = "share"
     certainty: float | None = None
+    prior: float | None = None
     prior_share: float | None = None
+    words: tuple[str, ...] = ()
     n_references: int = 0
     other_products: int | None = None
+    calibration: Calibration | None = None
     reference_draw: ReferenceDraw | None = None
     n_marked: int = 0
 
@@ -87,23 +110,37 @@ class SiteRelevance:
     Attributes
     ----------
     site, target : str
+    criterion : {"offered", "share"}
+        What the decision is about.
     decision : {"relevant", "irrelevant", "unsure"}
     relevant : bool
         The forced choice, which also exists if the decision is "unsure".
     probability : float or None
-        Probability that the share is at least the relevance threshold; None under the
-        mean-distance rule.
+        Probability of "relevant" by the criterion; None under the mean-distance rule.
+    offered : float or None
+        P(the site sells the target at all); None under the mean-distance rule.
+    image_evidence, word_evidence : float or None
+        Log likelihood ratios that led from the prior to `offered`: of the images alone, and what
+        the words add; 0 = no evidence, higher = in favour.
     share : float
         Share that shows the target, 0…1: of the scored images (mean-distance rule), or the most
         probable share of the site's catalogue (learned rule).
     interval : (float, float)
         95% interval of the share in the site's catalogue, of which the images are a sample.
+    evidence : bool
+        False if the site shows too little to say anything.
+    reason : str
+        Why the decision is "unsure"; empty otherwise.
     images : DataFrame
         One row per file, in order: path (as given); status ("scored"; "repeated": same image as
-        another one; "left out": icon, banner or graphic; "skipped": unreadable); score (higher =
-        more likely to show the target); distance (mean-distance rule) or probability (learned
-        rule); nearest_reference and nearest_distance; confusable (the closest other product);
-        influence (change of the log-odds of "relevant" due to this image); is_match; reason.
+        another one; "left out": icon, banner or graphic; "skipped": unreadable); score (log
+        likelihood ratio of the image alone, or minus its distance; higher = more likely to show the
+        target); distance (mean-distance rule) or probability (learned rule, without words); margin
+        (by how much the image is more similar to the target than to the closest other product,
+        compared with held-out products; the best one decides whether the target is offered); words
+        (what the texts of the image name) and word_kind (`WordEvidence.kind`); nearest_reference
+        and nearest_distance; confusable (the closest other product); is_match (by the image alone)
+        and is_match_with_words; reason.
     skipped : DataFrame with columns path, reason
         Files that could not be read.
     settings : DecisionSettings
@@ -122,8 +159,13 @@ class SiteRelevance:
     decision: Decision
     relevant: bool
     probability: float | None
+    offered: float | None
+    image_evidence: float | None
+    word_evidence: float | None
     share: float
     interval: tuple[float, float]
+    evidence: bool
+    reason: str
     images: pd.DataFrame
     skipped: pd.DataFrame
     settings: DecisionSettings
@@ -131,6 +173,11 @@ class SiteRelevance:
     origins: pd.DataFrame | None = None
     thumbnails: Mapping[object, EncodedThumbnail] = field(default_factory=dict)
     marks: Mapping[int, bool] = field(default_factory=dict)
+
+    @property
+    def criterion(self) -> Criterion:
+        """What the decision is about."""
+        return self.settings.criterion
 
     @classmethod
     def from_images(
@@ -151,7 +198,7 @@ class SiteRelevance:
         Parameters
         ----------
         images : DataFrame
-            With `SCORE_COLUMNS`; is_match and influence are computed here.
+            With `SCORE_COLUMNS`; the matches are determined here.
         settings : DecisionSettings
         site, target : str
         skipped : DataFrame with columns path, reason
@@ -162,7 +209,7 @@ class SiteRelevance:
         """
         check_thresholds(settings.similarity_threshold, settings.relevance_threshold)
         if settings.rule == "learned":
-            verdict = decide_by_probability(images, settings)
+            verdict = decide_by_probability(images, settings, target)
         else:
             verdict = decide_by_distance(images, settings)
         return cls(
@@ -171,8 +218,13 @@ class SiteRelevance:
             decision=verdict.decision,
             relevant=verdict.relevant,
             probability=verdict.probability,
+            offered=verdict.offered,
+            image_evidence=verdict.image_evidence,
+            word_evidence=verdict.word_evidence,
             share=verdict.share,
             interval=verdict.interval,
+            evidence=verdict.evidence,
+            reason=verdict.reason,
             images=verdict.images[SCORE_COLUMNS],
             skipped=skipped,
             settings=settings,
@@ -189,21 +241,41 @@ class SiteRelevance:
 
     @property
     def n_matches(self) -> int:
-        """Number of images that show the target according to the rule."""
+        """Number of images that show the target according to the rule, by the images alone."""
         return int(self.images["is_match"].sum())
+
+    @property
+    def n_matches_with_words(self) -> int:
+        """Number of images that show the target according to image and words together."""
+        return int(self.images["is_match_with_words"].sum())
+
+    @property
+    def n_named(self) -> int:
+        """Number of images whose texts name the target and no other product."""
+        is_named = self.images["word_kind"] == "target"
+        return int((is_named & (self.images["status"] == "scored")).sum())
 
     def _count(self, status: str) -> int:
         return int((self.images["status"] == status).sum())
 
     def rethreshold(
-        self, *, similarity_threshold: float | None = None, relevance_threshold: float | None = None
+        self,
+        *,
+        similarity_threshold: float | None = None,
+        relevance_threshold: float | None = None,
+        prior: float | None = None,
     ) -> "SiteRelevance":
-        """Return the decision under other thresholds; nothing is embedded again."""
-        settings = self.settings
-        if similarity_threshold is not None:
-            settings = replace(settings, similarity_threshold=float(similarity_threshold))
-        if relevance_threshold is not None:
-            settings = replace(settings, relevance_threshold=float(relevance_threshold))
+        """Return the decision under other thresholds, or another prior; nothing is embedded again.
+
+        The prior is that of the learned rule.
+        """
+        changes = {
+            "similarity_threshold": similarity_threshold,
+            "relevance_threshold": relevance_threshold,
+            "prior": prior,
+        }
+        changed = {name: float(value) for name, value in changes.items() if value is not None}
+        settings = replace(self.settings, **changed)  # type: ignore[arg-type]
         return self._decide_again(self.images, settings, self.marks)
 
     def with_images(self, images: pd.DataFrame, marks: Mapping[int, bool]) -> "SiteRelevance":
@@ -234,24 +306,28 @@ class SiteRelevance:
         )
 
     def ranked(self) -> pd.DataFrame:
-        """Return the scored images, highest score first."""
+        """Return the scored images, best evidence for the target first.
+
+        By the criterion "offered", the first image is the one that decided. Words count if the
+        decision stands on words.
+        """
         scored = self.images[self.images["status"] == "scored"]
-        return scored.sort_values("score", ascending=False, kind="stable")
+        if self.probability is None:
+            order = scored["score"]
+        elif self.criterion == "offered":
+            order = pd.Series(offered_order(scored["margin"], scored["word_kind"]), scored.index)
+        else:
+            order = scored["score"] + word_ratios(scored["word_kind"])
+        return scored.loc[order.sort_values(ascending=False, kind="stable").index]
 
     def nearest_misses(self, n: int = 5) -> pd.DataFrame:
-        """Return the highest-scoring images that are not matches."""
+        """Return the best images that are not matches, with words where there are any."""
         ranked = self.ranked()
-        return ranked[~ranked["is_match"].astype(bool)].head(n)
+        return ranked[~ranked["is_match_with_words"].astype(bool)].head(n)
 
     def deciding(self, n: int = 5) -> pd.DataFrame:
-        """Return the images with the largest influence on the decision, for or against it.
-
-        Under the mean-distance rule, whose matches all count alike, return the nearest images.
-        """
-        if self.probability is None:
-            return self.ranked().head(n)
-        order = self.images["influence"].abs().sort_values(ascending=False, kind="stable")
-        return self.images.loc[order.index[: min(n, self.n_scored)]]
+        """Return the images that decided: the best matches, or what came closest."""
+        return self.ranked().head(n)
 
     def to_row(self) -> dict[str, object]:
         """Return the decision as a row of `decisions_table`."""
@@ -261,17 +337,24 @@ class SiteRelevance:
             "decision": self.decision,
             "relevant": self.relevant,
             "probability": self.probability,
+            "criterion": self.criterion,
+            "offered": self.offered,
+            "image_evidence": self.image_evidence,
+            "word_evidence": self.word_evidence,
             "share": self.share,
             "share_low": self.interval[0],
             "share_high": self.interval[1],
             "n_matches": self.n_matches,
+            "n_matches_with_words": self.n_matches_with_words,
             "n_scored": self.n_scored,
             "n_repeated": self._count("repeated"),
             "n_left_out": self._count("left out"),
             "n_skipped": len(self.skipped),
             "similarity_threshold": self.settings.similarity_threshold,
             "relevance_threshold": self.settings.relevance_threshold,
-            "reason": "",
+            "prior": self.settings.prior,
+            "evidence": self.evidence,
+            "reason": self.reason,
         }
 
     def to_dict(self) -> dict[str, object]:
@@ -292,16 +375,38 @@ class SiteRelevance:
 
     def summary(self) -> str:
         """Return the decision as one sentence."""
+        if self.probability is None or self.criterion == "share":
+            return self._share_summary()
+        chance = f"(P = {self.probability:.1%})"
+        evidence = f"{_of_images(self.n_matches, self.n_scored)}{self._words_summary()}"
+        if self.decision == "unsure":
+            return (
+                f"unsure whether {self.site} sells {self.target} {chance}: {self.reason}; "
+                f"{evidence}"
+            )
+        verb = "sells" if self.decision == "relevant" else "does not sell"
+        return f"{self.site} {verb} {self.target} {chance}: {evidence}"
+
+    def _words_summary(self) -> str:
+        if not self.settings.words:
+            return ""
+        count = self.n_named
+        if not count:
+            return f", and no text names {self.target}"
+        return f", and the texts of {count} name{'s' if count == 1 else ''} {self.target}"
+
+    def _share_summary(self) -> str:
         low, high = self.interval
         threshold = self.settings.relevance_threshold
         if self.probability is None:
             criterion = f"relevance threshold {threshold:.0%}"
         else:
             criterion = f"P(share ≥ {threshold:.0%}) = {self.probability:.1%}"
+        reason = f"; {self.reason}" if self.reason else ""
         return (
             f"{self.site}: {self.decision} for {self.target}: {self.n_matches} of {self.n_scored} "
             f"images match; estimated share {self.share:.0%} (95% CI {100 * low:.0f}–{high:.0%}); "
-            f"{criterion}"
+            f"{criterion}{reason}"
         )
 
     def __repr__(self) -> str:
@@ -312,102 +417,12 @@ class SiteRelevance:
         return html_view(self)
 
 
-@dataclass(frozen=True, eq=False)
-class SharePosterior:
-    """Probability of each share, given the images of a site.
-
-    The images are a sample of the catalogue: each shows the target with probability s, the share.
-    The prior of the share is uniform. Misses and false alarms are part of the likelihood ratios, so
-    the share needs no correction for them; few or ambiguous images give a wide interval. A certain
-    image counts as one image, regardless of its score.
-
-    Attributes
-    ----------
-    weights : ndarray, shape (1000,)
-        Probability of each of 1000 equal intervals of shares from 0 to 1; they sum to 1.
-    """
-
-    weights: Floats
-
-    @classmethod
-    def of(cls, log_ratios: npt.ArrayLike) -> "SharePosterior":
-        """Return the posterior given the log likelihood ratios of images, shape (n,).
-
-        Examples
-        --------
-        >>> posterior = SharePosterior.of([9.0, 9.0, -9.0])  # two of three show it
-        >>> round(posterior.share, 1), round(posterior.at_least(0.25), 2)
-        (0.7, 0.95)
-        """
-        weights = _weights(_total(log_ratios))
-        return cls(weights / weights.sum())
-
-    @property
-    def share(self) -> float:
-        """The most probable share; exactly 0 or 1 if the posterior peaks there."""
-        peak = int(self.weights.argmax())
-        if peak in (0, len(_SHARES) - 1):
-            return float(peak > 0)
-        return float(_SHARES[peak])
-
-    def at_least(self, share: float) -> float:
-        """Return P(share in the catalogue ≥ `share`)."""
-        return min(1.0, float(self.weights @ _fraction_above(share)))
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return the shortest interval that contains the share with this probability."""
-        peak, count = int(self.weights.argmax()), len(_SHARES)
-        cumulative = np.concatenate([[0.0], np.cumsum(self.weights)])
-        lows = np.arange(peak + 1)  # the interval contains the only peak
-        highs = np.searchsorted(cumulative, cumulative[lows] + confidence)
-        lengths = np.where(highs <= count, np.maximum(highs, peak + 1) - lows, count)
-        low = int(lengths.argmin())
-        return low / count, min(low + int(lengths[low]), count) / count
-
-
-def influences(log_ratios: npt.ArrayLike, share: float) -> Floats:
-    """Return how much each image changes the log-odds of "the share is at least `share`".
-
-    Shape (n,): the log-odds with all images minus the log-odds without this one; above 0 = in
-    favour.
-    """
-    total = _total(log_ratios)
-    without = [_log_odds(total - block, share) for block in _log_likelihoods(log_ratios)]
-    return _log_odds(total, share) - np.concatenate([*without, np.empty(0)])
-
-
-def _log_likelihoods(log_ratios: npt.ArrayLike) -> Iterator[Floats]:
-    """Yield the log likelihood of each share given each image, ``(b, 1000)``, block by block."""
-    ratios = np.exp(np.clip(np.asarray(log_ratios, np.float64), -_MAX_LOG_RATIO, _MAX_LOG_RATIO))[
-        :, None
-    ]
-    for start in range(0, len(ratios), _BLOCK):
-        yield np.log(_SHARES * ratios[start : start + _BLOCK] + (1 - _SHARES))
-
-
-def _total(log_ratios: npt.ArrayLike) -> Floats:
-    """Return the log likelihood of each share given all images, ``(1000,)``."""
-    return sum(
-        (block.sum(axis=0) for block in _log_likelihoods(log_ratios)), np.zeros(len(_SHARES))
-    )
-
-
-def _weights(log_weights: Floats) -> Floats:
-    """Return weights of shares, ``(…, 1000)``, scaled to a maximum of 1."""
-    return np.exp(log_weights - log_weights.max(axis=-1, keepdims=True))
-
-
-def _fraction_above(share: float) -> Floats:
-    """Return the fraction of each interval that is at least the share, ``(1000,)``."""
-    edges = np.linspace(0, 1, len(_SHARES) + 1)
-    return np.clip((edges[1:] - share) * len(_SHARES), 0, 1)
-
-
-def _log_odds(log_weights: Floats, share: float) -> Floats:
-    """Return the log-odds of "at least the share", for each row of log weights."""
-    weights = _weights(log_weights)
-    above = np.clip(weights @ _fraction_above(share) / weights.sum(axis=-1), 1e-12, 1 - 1e-12)
-    return np.log(above) - np.log1p(-above)
+def _of_images(n_matches: int, n_scored: int) -> str:
+    if n_scored == 1:
+        return f"the only image {'matches' if n_matches else 'does not match'}"
+    if not n_matches:
+        return f"none of {n_scored} images matches"
+    return f"{n_matches} of {n_scored} images match{'es' if n_matches == 1 else ''}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -419,7 +434,12 @@ class Verdict:
     relevant: bool
     share: float
     interval: tuple[float, float]
-    probability: float | None
+    probability: float | None = None
+    offered: float | None = None
+    image_evidence: float | None = None
+    word_evidence: float | None = None
+    evidence: bool = True
+    reason: str = ""
 
 
 def decide_by_distance(images: pd.DataFrame, settings: DecisionSettings) -> Verdict:
@@ -430,53 +450,124 @@ def decide_by_distance(images: pd.DataFrame, settings: DecisionSettings) -> Verd
     share = n_matches / n_scored
     relevant = share >= settings.relevance_threshold
     return Verdict(
-        images=images.assign(is_match=is_match),
+        images=images.assign(is_match=is_match, is_match_with_words=is_match),
         decision="relevant" if relevant else "irrelevant",
         relevant=relevant,
         share=share,
         interval=wilson_interval(n_matches, n_scored),
-        probability=None,
     )
 
 
-def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> Verdict:
-    """Decide by the learned rule: the posterior of the share, given the images' probabilities.
+def decide_by_probability(
+    images: pd.DataFrame, settings: DecisionSettings, target: str
+) -> Verdict:
+    """Decide by the learned rule, given the scores, margins and words of images.
 
-    The similarity threshold only labels matches; the posterior does not depend on it.
+    The similarity threshold only labels matches; the probabilities do not depend on it.
     """
+    if settings.certainty is None or settings.prior is None or settings.prior_share is None:
+        raise InputError("The learned rule needs certainty, prior and prior_share in its settings")
     scored = images["status"] == "scored"
-    log_ratios = _log_ratios(images, settings)
-    posterior = SharePosterior.of(log_ratios)
-    probability = posterior.at_least(settings.relevance_threshold)
-    relevant = probability >= 0.5
-    forced: Decision = "relevant" if relevant else "irrelevant"
-    is_unsure = max(probability, 1 - probability) < (settings.certainty or 0)
     images = images.assign(
         is_match=scored & (images["probability"] >= settings.similarity_threshold),
-        influence=np.nan,
+        is_match_with_words=scored
+        & (_with_words(images, settings.prior_share) >= settings.similarity_threshold),
     )
-    images.loc[scored, "influence"] = influences(log_ratios, settings.relevance_threshold)
+    seen = images[scored]
+    posterior = share_posterior(images, settings)
+    offered = _offered(seen, settings)
+    is_offered = settings.criterion == "offered"
+    chance = (
+        offered.probability(settings.prior)
+        if is_offered
+        else posterior.at_least(settings.relevance_threshold)
+    )
+    evidence = len(seen) >= FEW_IMAGES or bool(
+        (seen["is_match"] | (seen["word_kind"] == "target")).any()
+    )
+    reason = _reason_to_doubt(seen, offered, settings, target)
+    if not evidence:
+        reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
+    is_close = max(chance, 1 - chance) < settings.certainty
+    if is_close and not reason:
+        reason = _what_came_closest(seen, offered, settings)
+    relevant = chance >= 0.5
+    forced: Decision = "relevant" if relevant else "irrelevant"
     return Verdict(
         images=images,
-        decision="unsure" if is_unsure else forced,
+        decision="unsure" if reason else forced,
         relevant=relevant,
         share=posterior.share,
         interval=posterior.interval(),
-        probability=probability,
+        probability=chance,
+        offered=offered.probability(settings.prior),
+        image_evidence=offered.images,
+        word_evidence=offered.words,
+        evidence=evidence,
+        reason=reason,
     )
 
 
 def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePosterior:
     """Return the posterior of the share under the learned rule."""
-    return SharePosterior.of(_log_ratios(images, settings))
+    scores = images["score"][images["status"] == "scored"].to_numpy(np.float64)
+    known = settings.calibration
+    return SharePosterior.of(scores, None if known is None else known.look_alike_ratios)
 
 
-def _log_ratios(images: pd.DataFrame, settings: DecisionSettings) -> Floats:
-    """Return log likelihood ratios of the scored images: the prior removed, (n scored,)."""
-    if settings.prior_share is None or settings.certainty is None:
-        raise InputError("The learned rule needs prior_share and certainty in its settings")
-    probabilities = images["probability"][images["status"] == "scored"].to_numpy(np.float64)
-    return np.asarray(logit(probabilities) - logit(settings.prior_share))  # infinite where certain
+def _offered(seen: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
+    known = settings.calibration
+    return offered_evidence(
+        seen["margin"].to_numpy(np.float64),
+        seen["word_kind"].tolist() if settings.words else None,
+        look_alikes=() if known is None else known.look_alike_margins,
+        reliability=1.0 if known is None else known.reliability,
+    )
+
+
+def _with_words(images: pd.DataFrame, prior_share: float) -> Floats:
+    """Return P(shows the target) given image and words; NaN where an image was not scored."""
+    return probability(images["score"] + word_ratios(images["word_kind"]), prior_share)
+
+
+def _reason_to_doubt(
+    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings, target: str
+) -> str:
+    """Return why the images cannot decide; empty if they can, or words or marks decide anyway."""
+    known = settings.calibration
+    if known is None or np.isinf(seen["margin"]).any():
+        return ""
+    if settings.criterion == "offered" and (seen["word_kind"] == "target").any():
+        assert settings.prior is not None and settings.certainty is not None
+        if OfferedEvidence(0.0, offered.words).probability(settings.prior) >= 0.5:
+            return ""
+    if not known.is_learned:
+        return (
+            f"not learned: held-out references of {target} look like other products "
+            f"({known.separability:.2f}, where 0.5 is chance); split the class, or add references"
+        )
+    return ""
+
+
+def _what_came_closest(
+    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings
+) -> str:
+    """Return why the evidence is too weak for a decision."""
+    known = settings.calibration
+    footing = []
+    if known is not None and known.n_references < 5:
+        footing.append(f"{known.n_references} reference image{'s' * (known.n_references > 1)}")
+    if known is not None and known.n_products < _ENOUGH_PRODUCTS:
+        footing.append(f"{known.n_products or 'no'} other products in the library")
+    if footing:
+        return f"learned from only {' and '.join(footing)}"
+    if offered.words > 0 > offered.images:
+        return "words name it, images do not show it"
+    if offered.words < 0 < offered.images:
+        return "an image looks like it, but no text names it"
+    if not seen["is_match_with_words"].any():
+        return "no image is a clear match"
+    return "few images match, and none clearly enough"
 
 
 def format_evidence(images: pd.DataFrame) -> list[str]:

@@ -216,6 +216,8 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
             images.loc[row, ["score", "distance"]] = [sign * np.inf, -sign * np.inf]
         else:
             images.loc[row, ["score", "probability"]] = [sign * _LOG_RATIO, float(shows)]
+            images.loc[row, "margin"] = sign * np.inf
+            images.loc[row, "word_kind"] = ""  # the person has seen the image
         verb = "shows" if shows else "does not show"
         images.loc[row, "reason"] = f"marked by hand: {verb} {result.target}"
     return result.with_images(images, all_marks)

@@ -36,6 +36,8 @@ from similarity_lab.errors import (
 from similarity_lab.files import skipped_table
 from similarity_lab.files.saved import load_folder, save_folder
 from similarity_lab.relevance.decision import (
+    CRITERIA,
+    Criterion,
     DecisionSettings,
     SiteRelevance,
     check_thresholds,
@@ -52,6 +54,7 @@ from similarity_lab.relevance.rules import (
 from similarity_lab.relevance.rules.prototypes import one_thread
 from similarity_lab.relevance.site import CLUTTER_KINDS, Clutter, EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, SiteResult, decisions_table
+from similarity_lab.relevance.words import TargetWords
 from similarity_lab.sites import Site, SiteSource, site_list, site_name
 from similarity_lab.store import StoreSource, VectorStore
 
@@ -63,6 +66,7 @@ _FITTED_RULES: dict[str, type[FittedRule]] = {
     "mean-distance": FittedMeanDistanceRule,
 }
 DEFAULT_RELEVANCE_THRESHOLD = 0.25
+DEFAULT_PRIOR = 0.25
 _DEFAULT_CERTAINTY = 0.9
 _KIND, _ARRAYS = "scorer", "scorer.npz"
 _SHARED = ("embedder", "store")  # parameters that `fit` does not change: clones share them
@@ -85,19 +89,32 @@ class RelevanceScorer(BaseEstimator):
         an image is a match if its mean distance to random references is at most a threshold, and
         the site is relevant if the share of matches is at least `relevance_threshold`. Pass an
         object to set the parameters of the rule.
+    criterion : {"offered", "share"}, optional
+        What is decided. ``"offered"``: does the site sell the target at all; the default of the
+        learned rule. ``"share"``: is the share of the catalogue at least `relevance_threshold`; the
+        only question that ``"mean-distance"`` answers. Every result of the learned rule has both
+        probabilities.
     relevance_threshold : float
-        Share from which a site is relevant, 0…1.
+        Share from which a site is relevant, 0…1; only by the criterion "share".
     certainty : float
         Minimum probability of a decision, 0.5…1; below it the decision is "unsure". Only with a
         rule that gives probabilities.
+    prior : float
+        P(a site sells the target) before looking at it, above 0, below 1: about the part of the
+        sites that you expect to sell it. Only with the learned rule.
+    words : sequence of str, optional
+        More names of the target, looked for in the texts of collected images: alternative text,
+        product name and url. Default: the name of the class, and the built-in names of that food in
+        many languages. ``()`` reads no texts. Only with the learned rule.
     leave_out : sequence of {"icons", "banners", "graphics"}
         Kinds of images to exclude from the count, see `clutter_kind`.
     embedder : embedder, comparator, name or Keras model, optional
         Default: colour EfficientNet-Lite as `quality` says; for ``"mean-distance"`` the study's
         grey EfficientNet-Lite0.
-    quality : {"standard", "best"}, optional
-        Chooses the learned rule's default embedder: Lite0 at 224 pixels (the default), or Lite2 at
-        380 pixels, which resolves finer detail and is several times slower. Not together with
+    quality : {"fast", "standard", "best"}, optional
+        Chooses the learned rule's default embedder: EfficientNet-Lite0 on the whole image; on the
+        whole image and its centre (the default, about half as fast); or joined with Lite2 at 380
+        pixels, which resolves finer detail and is several times slower. Not together with
         `embedder`.
     store : VectorStore or folder, optional
         Cache of vectors on disk; None caches nothing.
@@ -109,6 +126,7 @@ class RelevanceScorer(BaseEstimator):
     Attributes
     ----------
     rule_ : FittedLearnedRule or FittedMeanDistanceRule
+    words_ : TargetWords
     comparator_ : Comparator
     library_ : EmbeddedLibrary or None
         None in a scorer that was loaded.
@@ -125,7 +143,7 @@ class RelevanceScorer(BaseEstimator):
     --------
     >>> scorer = RelevanceScorer("almonds").fit("library/")        # doctest: +SKIP
     >>> scorer.decide("sites/greenfield-foods")                    # doctest: +SKIP
-    <greenfield-foods: relevant for almonds: 8 of 14 images match; estimated share 57% ...>
+    <greenfield-foods sells almonds (P = 96.5%): 14 of 27 images match>
     """
 
     def __init__(
@@ -133,19 +151,25 @@ class RelevanceScorer(BaseEstimator):
         target: str,
         *,
         rule: RuleName | Rule = "learned",
+        criterion: Criterion | None = None,
         relevance_threshold: float = DEFAULT_RELEVANCE_THRESHOLD,
         certainty: float = _DEFAULT_CERTAINTY,
+        prior: float = DEFAULT_PRIOR,
+        words: Sequence[str] | None = None,
         leave_out: Sequence[Clutter] = (),
         embedder: ComparatorSource | None = None,
-        quality: Literal["standard", "best"] | None = None,
+        quality: Literal["fast", "standard", "best"] | None = None,
         store: StoreSource | None = None,
         seed: int = 0,
         progress: bool = True,
     ) -> None:
         self.target = target
         self.rule = rule
+        self.criterion = criterion
         self.relevance_threshold = relevance_threshold
         self.certainty = certainty
+        self.prior = prior
+        self.words = words
         self.leave_out = leave_out
         self.embedder = embedder
         self.quality = quality
@@ -235,6 +259,7 @@ class RelevanceScorer(BaseEstimator):
         is_target = library.is_target(self.target)
         if not is_target.any():
             raise NoReferencesError(self.target)
+        self.words_ = TargetWords.of(self.target, self.words)
         self.rule_: FittedRule = rule.learn(library, self.target, comparator, seed=self.seed)
         self.comparator_ = comparator
         self.library_: EmbeddedLibrary | None = library
@@ -249,22 +274,48 @@ class RelevanceScorer(BaseEstimator):
         """Return the rule; raise `InputError` for a parameter that is invalid or has no effect."""
         rule = _as_rule(self.rule)
         rule.check()
-        self._check_decision_params(gives_probability=rule.gives_probability)
+        self._check_decision_params(rule)
         if self.quality is not None and self.embedder is not None:
             raise InputError(
                 f"quality={self.quality!r} chooses an embedder; pass quality or embedder, not both"
             )
         return rule
 
-    def _check_decision_params(self, *, gives_probability: bool) -> None:
+    def _check_decision_params(self, rule: Rule | FittedRule) -> None:
         """Raise `InputError` for an invalid parameter of those that `decide` uses."""
         check_thresholds(0.0, self.relevance_threshold)
         if not 0.5 <= self.certainty <= 1:
             raise InputError(f"certainty is a probability from 0.5 to 1, got {self.certainty}")
-        if not gives_probability and self.certainty != _DEFAULT_CERTAINTY:
+        if not 0 < self.prior < 1:
+            raise InputError(f"prior is a probability above 0 and below 1, got {self.prior}")
+        if self.criterion is not None and self.criterion not in CRITERIA:
             raise InputError(
-                f"certainty={self.certainty} has no effect: the mean-distance rule gives no "
-                "probability; leave it out"
+                f"Unknown criterion {self.criterion!r}.{did_you_mean(self.criterion, CRITERIA)} "
+                f"Expected one of: {', '.join(CRITERIA)}"
+            )
+        if self._criterion(rule) not in rule.criteria:
+            raise InputError(
+                "The mean-distance rule only knows the share of matches; leave criterion= out, or "
+                "use the learned rule"
+            )
+        is_default = {
+            "certainty": self.certainty == _DEFAULT_CERTAINTY,
+            "prior": self.prior == DEFAULT_PRIOR,
+            "words": self.words is None,
+        }
+        for name, value in is_default.items():
+            if not value and not rule.gives_probability:
+                raise InputError(
+                    f"{name}={getattr(self, name)!r} has no effect: the mean-distance rule gives "
+                    "no probability and reads no words; leave it out"
+                )
+        if (
+            self._criterion(rule) == "offered"
+            and self.relevance_threshold != DEFAULT_RELEVANCE_THRESHOLD
+        ):
+            raise InputError(
+                f"relevance_threshold={self.relevance_threshold} has no effect on whether the "
+                'target is offered at all; pass criterion="share", or leave it out'
             )
         if isinstance(self.leave_out, str):
             raise InputError(f"leave_out is a list of names; pass [{self.leave_out!r}]")
@@ -275,6 +326,9 @@ class RelevanceScorer(BaseEstimator):
                     f"{did_you_mean(kind, CLUTTER_KINDS)} "
                     f"Expected some of: {', '.join(CLUTTER_KINDS)}"
                 )
+
+    def _criterion(self, rule: Rule | FittedRule) -> Criterion:
+        return cast(Criterion, self.criterion or rule.criteria[0])
 
     def _make_comparator(self, rule: Rule) -> Comparator:
         """Return the comparator that the parameters describe; with a store, it is cached."""
@@ -310,7 +364,7 @@ class RelevanceScorer(BaseEstimator):
             `leave_out`; or if a parameter changed by `set_params` is invalid.
         """
         check_is_fitted(self)
-        self._check_decision_params(gives_probability=self.rule_.gives_probability)
+        self._check_decision_params(self.rule_)
         if not isinstance(site, EmbeddedSite):
             site = EmbeddedSite.of(
                 Site.of(site),
@@ -394,9 +448,8 @@ class RelevanceScorer(BaseEstimator):
         Returns
         -------
         DataFrame
-            One row per site and target, in order: site, target, decision, relevant, probability,
-            share, share_low, share_high, n_matches, n_scored, n_repeated, n_left_out, n_skipped,
-            both thresholds, reason. A site that fails has a reason and no decision.
+            One row per site and target, in order, with `DECISION_COLUMNS`. A site that fails has a
+            reason and no decision.
         """
         return decisions_table(self.decide_each(sites, targets))
 
@@ -433,17 +486,23 @@ class RelevanceScorer(BaseEstimator):
             rule.columns(vectors, to_references, site.digests),
             to_references,
             self.reference_names_,
+            self.words_ if rule.gives_probability else None,
             count_repeats_once=rule.repeats_count_once,
         )
+        has_words = rule.gives_probability and bool(self.words_) and site.has_texts
         settings = DecisionSettings(
             rule=rule.name,
             embedder=self.comparator_.embedder.name,
             similarity_threshold=rule.similarity_threshold,
             relevance_threshold=float(self.relevance_threshold),
+            criterion=self._criterion(rule),
             certainty=float(self.certainty) if rule.gives_probability else None,
+            prior=float(self.prior) if rule.gives_probability else None,
             prior_share=rule.prior_share,
+            words=self.words_.all_names if has_words else (),
             n_references=len(self.reference_names_),
             other_products=rule.other_products,
+            calibration=rule.calibration,
             reference_draw=rule.reference_draw,
         )
         return SiteRelevance.from_images(
@@ -472,6 +531,7 @@ class RelevanceScorer(BaseEstimator):
         saved = {
             **{name: value for name, value in params.items() if name not in (*_SHARED, "rule")},
             "leave_out": list(self.leave_out),
+            "words": None if self.words is None else list(self.words),
             "embedder": self.embedder if is_named else None,
         }
         content = {
@@ -519,6 +579,7 @@ class RelevanceScorer(BaseEstimator):
             rule_class = _RULES[content["rule"]["name"]]
             params = {**content["params"], "rule": rule_class(**content["rule"]["params"])}
             params["leave_out"] = tuple(params["leave_out"])
+            params["words"] = None if params["words"] is None else tuple(params["words"])
             scorer = cls(**{**params, "store": store})
             if embedder is not None:
                 scorer.set_params(embedder=embedder, quality=None)
@@ -528,6 +589,7 @@ class RelevanceScorer(BaseEstimator):
                     f"{content['embedder']!r}; pass it again: load(folder, embedder=...)"
                 )
             rule = scorer._check_params()
+            scorer.words_ = TargetWords.of(scorer.target, scorer.words)
             scorer.rule_ = _FITTED_RULES[rule.name].from_saved(content["fitted_rule"], arrays)
             scorer.reference_names_ = [str(name) for name in content["references"]]
             scorer.reference_vectors_ = arrays["references"]

@@ -29,6 +29,7 @@ from similarity_lab.images.sources import Source, content_digest
 from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
 from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.relevance.rules.prototypes import one_thread
+from similarity_lab.relevance.words import TargetWords
 from similarity_lab.sites import Site
 from similarity_lab.store import unit
 
@@ -57,7 +58,7 @@ ThumbnailsOf = Callable[[Sequence[int]], Sequence[Pixels]]
 """Returns the `copy_thumbnail` of the images at some positions."""
 
 _DTYPES = {
-    **dict.fromkeys(["score", "distance", "probability", "nearest_distance", "influence"], float),
+    **dict.fromkeys(["score", "distance", "probability", "margin", "nearest_distance"], float),
     "confusable": object,  # text, or NaN
 }
 
@@ -179,6 +180,11 @@ class EmbeddedSite:
         )
 
     @property
+    def has_texts(self) -> bool:
+        """Whether texts of the images are known: the site was collected from pages."""
+        return self.site.origins is not None
+
+    @property
     def skipped(self) -> pd.DataFrame:
         """Files that could not be read, with reasons."""
         return pd.concat([self.site.skipped, self.embedded.skipped], ignore_index=True)
@@ -188,6 +194,7 @@ class EmbeddedSite:
         columns: Mapping[str, npt.NDArray[np.floating] | list[str]],
         to_references: npt.NDArray[np.float32],
         references: Sequence[str],
+        words: TargetWords | None,
         *,
         count_repeats_once: bool,
     ) -> pd.DataFrame:
@@ -201,6 +208,8 @@ class EmbeddedSite:
             Distances.
         references : sequence of str
             Names of the references.
+        words : TargetWords, optional
+            Names of the target, looked for in the texts of the site's origins.
         count_repeats_once : bool
             Give repeated images and near copies the status "repeated", so that they do not count.
         """
@@ -217,6 +226,7 @@ class EmbeddedSite:
                 status[index], reason[index] = "left out", f"clutter ({kind})"
         skipped = np.setdiff1d(np.arange(count), positions)
         reason[skipped] = self.embedded.skipped["reason"]
+        named = words.read_table(self.site.origins) if words and self.has_texts else []
         of_readable = {
             **columns,
             "nearest_reference": [references[index] for index in to_references.argmin(1)],
@@ -227,6 +237,8 @@ class EmbeddedSite:
                 "path": pd.Series(list(self.site.paths), dtype=object),
                 "status": status,
                 "reason": reason,
+                "words": [each.sentence for each in named] or "",
+                "word_kind": [each.kind for each in named] or "",
                 **{name: _spread(values, positions, count) for name, values in of_readable.items()},
             }
         )

@@ -15,21 +15,28 @@ DECISION_COLUMNS = [
     "decision",
     "relevant",
     "probability",
+    "criterion",
+    "offered",
+    "image_evidence",
+    "word_evidence",
     "share",
     "share_low",
     "share_high",
     "n_matches",
+    "n_matches_with_words",
     "n_scored",
     "n_repeated",
     "n_left_out",
     "n_skipped",
     "similarity_threshold",
     "relevance_threshold",
+    "prior",
+    "evidence",
     "reason",
 ]
 """Columns of `decisions_table`, one row per site and target."""
 
-_NULLABLE = {"relevant": "boolean"} | {
+_NULLABLE = {"relevant": "boolean", "evidence": "boolean"} | {
     name: "Int64" for name in DECISION_COLUMNS if name.startswith("n_")
 }
 
@@ -50,7 +57,12 @@ class SiteFailure:
 
     def to_row(self) -> dict[str, object]:
         """Return the failure as a row of `decisions_table`."""
-        return {"site": self.site, "target": self.target, "reason": self.reason}
+        return {
+            "site": self.site,
+            "target": self.target,
+            "evidence": False,
+            "reason": self.reason,
+        }
 
     def to_dict(self) -> dict[str, object]:
         """Return the failure as plain values, for JSON."""
@@ -81,8 +93,9 @@ def decisions_table(results: Iterable[SiteResult]) -> pd.DataFrame:
 def rank_results(results: Iterable[SiteResult], targets: Sequence[str] = ()) -> list[SiteResult]:
     """Return results by target, then most probable first; failures come last.
 
-    The probability decides, or the share under a rule that gives none. Ties and failures keep their
-    order. Tables and reports keep this order.
+    Sites that show too little to say anything come after those with evidence. The probability
+    decides, or the share under a rule that gives none. Ties and failures keep their order. Tables
+    and reports keep this order.
 
     Parameters
     ----------
@@ -93,12 +106,12 @@ def rank_results(results: Iterable[SiteResult], targets: Sequence[str] = ()) -> 
     results = list(results)
     order = list(dict.fromkeys([*targets, *(result.target for result in results)]))
 
-    def sort_key(result: SiteResult) -> tuple[int, bool, float]:
+    def sort_key(result: SiteResult) -> tuple[int, bool, bool, float]:
         index = order.index(result.target)
         if isinstance(result, SiteFailure):
-            return index, True, 0.0
+            return index, True, True, 0.0
         value = result.share if result.probability is None else result.probability
-        return index, False, -value
+        return index, False, not result.evidence, -value
 
     return sorted(results, key=sort_key)
 

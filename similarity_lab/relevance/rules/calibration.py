@@ -1,6 +1,7 @@
-"""Calibration: from scores to probabilities, fitted on the scores of held-out images."""
+"""Calibration: from scores to log likelihood ratios, anchored on the scores of held-out images."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,30 +20,25 @@ _GENERATED = 0.5  # weight of the generated others that is spread over harder sc
 _RIDGE = 1e-4  # on the slope: keeps it finite for separable scores
 _MIN_SLOPE = 1e-3  # a higher score never counts against the target
 
+# Fitted once for all embedders on the images of grocery sites, shop composites and real shops, see
+# docs/benchmarks.md; `python -m benchmarks.calibration_choice` fits them again.
+_SLOPE = 2.75  # log likelihood ratio per unit of score
+_OFFSET = 1.9  # log likelihood ratio at the anchor
+_TOP = 0.95  # quantile of the other products' scores that anchors the line
+_PULL = 0.1  # weight of the references' median in the anchor
+_MANY_PRODUCTS = 20  # fewer say too little about the quantile
+_CHANCE, _LEARNED = 0.6, 0.75  # separability at which nothing, and enough, was learned
+_GENERATED_PRODUCTS = 3  # as many real products tell as much as the generated images
+
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
     """Log likelihood ratio of a score, target against everything else: a linear function.
 
-    Fitted by logistic regression (Platt scaling) on the scores of held-out images, target and
-    others with equal weight. Reference images mostly come from few sources and resemble each other
-    more than images from elsewhere do, which held-out references cannot show. The weight of the
-    target is therefore not placed at their scores but spread evenly from the hardest tenth of the
-    others to the lowest tenth of the references. The lowest tenth is estimated by mirroring the
-    highest in the median, since the lowest references may be mislabelled. A single reference cannot
-    be held out; the target is then spread up to its score.
-
-    Generated counter-examples are too easy. With them the weight of the target stays at the
-    references' scores, and half of the others' weight is spread evenly from their hardest tenth to
-    the lowest tenth of the references.
-
-    Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999. The even spread is
-    an addition of this package.
-
     Attributes
     ----------
     slope : float
-        Above 0.
+        At least 0.
     offset : float
     """
 
@@ -50,10 +46,62 @@ class LikelihoodRatio:
     offset: float
 
     @classmethod
-    def fit(
+    def calibrated(cls, held_out: "HeldOut", *, is_generated: bool = False) -> "LikelihoodRatio":
+        """Return the line for the scores of held-out images.
+
+        How high products outside the library score is told by products held out of it: the line
+        passes through the same value near their upper end in every library, with the same slope.
+        That transfers from photos of one kind to photos of another where a line fitted to each
+        library does not. Below twenty other products the upper end is not known well; the line is
+        then mixed with that of `platt`. It is flattened by `HeldOut.reliability`.
+
+        Parameters
+        ----------
+        held_out : HeldOut
+        is_generated : bool
+            Whether the others are generated images, which say little about real products.
+
+        Examples
+        --------
+        >>> scores, margins = np.array([-4.0, -2.0]), np.array([-0.3, -0.1])
+        >>> held_out = HeldOut(np.array([1.0, 2.0]), scores, margins, np.array([0, 1]))
+        >>> line = LikelihoodRatio.calibrated(held_out)
+        >>> line([-4.0, 2.0]).round() > 0
+        array([False,  True])
+        """
+        weight = 0.0 if is_generated else min(1.0, held_out.n_products / _MANY_PRODUCTS)
+        line = cls(_SLOPE, _OFFSET - _SLOPE * held_out.anchor)
+        if weight < 1:
+            own = cls.platt(
+                held_out.references, held_out.others, held_out.weights, is_generated=is_generated
+            )
+            line = cls(
+                weight * line.slope + (1 - weight) * own.slope,
+                weight * line.offset + (1 - weight) * own.offset,
+            )
+        factor = held_out.reliability(is_generated=is_generated)
+        return cls(factor * line.slope, factor * line.offset)
+
+    @classmethod
+    def platt(
         cls, target: Floats, others: Floats, weights: Floats, *, is_generated: bool = False
     ) -> "LikelihoodRatio":
-        """Fit slope and offset.
+        """Return the line fitted to the scores by logistic regression (Platt scaling).
+
+        Target and others have equal weight. Reference images mostly come from few sources and
+        resemble each other more than images from elsewhere do, which held-out references cannot
+        show. The weight of the target is therefore not placed at their scores but spread evenly
+        from the hardest tenth of the others to the lowest tenth of the references. The lowest tenth
+        is estimated by mirroring the highest in the median, since the lowest references may be
+        mislabelled. A single reference cannot be held out; the target is then spread up to its
+        score.
+
+        Generated counter-examples are too easy. With them the weight of the target stays at the
+        references' scores, and half of the others' weight is spread evenly from their hardest tenth
+        to the lowest tenth of the references.
+
+        Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999. The even spread
+        is an addition of this package.
 
         Parameters
         ----------
@@ -67,7 +115,7 @@ class LikelihoodRatio:
         Examples
         --------
         >>> target, others = np.array([2.0, 3.0]), np.array([-2.0, 0.0])
-        >>> likelihood = LikelihoodRatio.fit(target, others, np.ones(2))
+        >>> likelihood = LikelihoodRatio.platt(target, others, np.ones(2))
         >>> likelihood(np.array([-3.0, 3.0])).round() > 0
         array([False,  True])
         """
@@ -140,13 +188,121 @@ class HeldOut:
     others : ndarray, shape (m,)
         Score of each other image, fitted without its whole product: what else a site shows is
         mostly not in the library either.
-    weights : ndarray, shape (m,)
-        Weights of the others; every product has the same total.
+    margins : ndarray, shape (m,)
+        Margin of each other image, as `Comparison` describes it.
+    products : ndarray of int, shape (m,)
+        Product of each of the others, 0…k-1.
     """
 
     references: Floats
     others: Floats
-    weights: Floats
+    margins: Floats
+    products: npt.NDArray[np.intp]
+
+    @property
+    def n_products(self) -> int:
+        """Number of other products."""
+        return int(self.products.max()) + 1
+
+    @cached_property
+    def weights(self) -> Floats:
+        """Weights of the others, shape (m,); every product has the same total, 1."""
+        return 1 / np.bincount(self.products)[self.products]
+
+    @property
+    def anchor(self) -> float:
+        """Score at the upper end of the others, pulled a little towards the references."""
+        top = _quantile(self.others, self.weights, _TOP)
+        return (1 - _PULL) * top + _PULL * float(np.median(self.references))
+
+    @cached_property
+    def separability(self) -> float:
+        """P(a reference scores above an image of another product), the area under the ROC curve.
+
+        0.5 = the target was not learned, 1 = it was learned perfectly. Products count alike.
+        """
+        order = np.argsort(self.others)
+        below = np.concatenate([[0.0], np.cumsum(self.weights[order])])
+        first, last = (
+            np.searchsorted(self.others[order], self.references, side) for side in ("left", "right")
+        )
+        return float((below[first] + below[last]).mean() / 2 / below[-1])
+
+    def reliability(self, *, is_generated: bool = False) -> float:
+        """Return how far the scores can be trusted, 0…1.
+
+        It falls with fewer references, with fewer other products, and if held-out references score
+        like other products. Generated others count as three products.
+        """
+        n_references = len(self.references)
+        n_products = _GENERATED_PRODUCTS if is_generated else self.n_products
+        size = 1.35 * n_references / (n_references + 1) * n_products / (n_products + 6)
+        learned = np.clip((self.separability - _CHANCE) / (_LEARNED - _CHANCE), 0, 1)
+        return float(learned * min(1.0, size))
+
+    def by_product(self, values: Floats, level: float) -> Floats:
+        """Return a quantile of the others' values for each product, shape (k,)."""
+        return np.array(
+            [
+                np.quantile(values[self.products == product], level)
+                for product in range(self.n_products)
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a library tells about recognising the target.
+
+    Attributes
+    ----------
+    line : LikelihoodRatio
+        Log likelihood ratio of a score.
+    margin_anchor : float
+        Margin that 5 % of the held-out others exceed.
+    separability : float
+        P(a held-out reference scores above an image of another product); 0.5 = nothing was
+        learned.
+    reliability : float
+        How far scores and margins can be trusted, 0…1.
+    look_alike_ratios : tuple of float
+        Median log likelihood ratio of each held-out product.
+    look_alike_margins : tuple of float
+        Upper tenth of the margins of each held-out product, minus `margin_anchor`.
+    n_references : int
+    n_products : int
+        Other products of the library, 0 if they were generated.
+    """
+
+    line: LikelihoodRatio
+    margin_anchor: float
+    separability: float
+    reliability: float
+    look_alike_ratios: tuple[float, ...]
+    look_alike_margins: tuple[float, ...]
+    n_references: int
+    n_products: int
+
+    @classmethod
+    def of(cls, held_out: HeldOut, *, is_generated: bool = False) -> "Calibration":
+        """Return the calibration that follows from the scores of held-out images."""
+        line = LikelihoodRatio.calibrated(held_out, is_generated=is_generated)
+        anchor = _quantile(held_out.margins, held_out.weights, _TOP)
+        return cls(
+            line,
+            anchor,
+            held_out.separability,
+            held_out.reliability(is_generated=is_generated),
+            tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
+            tuple((held_out.by_product(held_out.margins, 0.9) - anchor).tolist()),
+            len(held_out.references),
+            0 if is_generated else held_out.n_products,
+        )
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether held-out references score clearly higher than other products."""
+        return self.separability >= _LEARNED
 
 
 def cross_fit(
@@ -170,7 +326,7 @@ def cross_fit(
     InputError
         If there are fewer than two other products.
     """
-    products, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    products, codes = np.unique(labels, return_inverse=True)
     if len(products) < 2:
         raise InputError(
             f"cross-fitting leaves products out and needs at least two, got {len(products)}"
@@ -184,7 +340,7 @@ def cross_fit(
         Scatter.of(others[fold_of_other == f], codes[fold_of_other == f]) for f in range(folds)
     ]
     reference_scores = np.empty(len(references))
-    other_scores = np.empty(len(others))
+    other_scores, margins = np.empty(len(others)), np.empty(len(others))
     for fold in range(folds):
         is_held = fold_of_reference == fold
         rest = references[~is_held] if len(references) > 1 else references  # one cannot be held out
@@ -195,9 +351,11 @@ def cross_fit(
         prototypes = Prototypes.fit(
             rest, others[is_seen], codes[is_seen], Whitening.from_scatter(scatter)
         )
-        reference_scores[is_held] = prototypes.scores(references[is_held])
-        other_scores[~is_seen] = prototypes.scores(others[~is_seen])
-    return HeldOut(reference_scores, other_scores, 1 / sizes[codes])
+        if is_held.any():
+            reference_scores[is_held] = prototypes.compare(references[is_held]).scores
+        comparison = prototypes.compare(others[~is_seen])
+        other_scores[~is_seen], margins[~is_seen] = comparison.scores, comparison.margins
+    return HeldOut(reference_scores, other_scores, margins, codes)
 
 
 def _spread(low: float, high: float) -> Floats:

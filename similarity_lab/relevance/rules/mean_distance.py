@@ -164,6 +164,7 @@ class MeanDistanceRule(BaseEstimator):
 
     name: ClassVar[str] = "mean-distance"
     gives_probability: ClassVar[bool] = False
+    criteria: ClassVar[tuple[str, ...]] = ("share",)
 
     def __init__(
         self,

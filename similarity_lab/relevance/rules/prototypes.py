@@ -1,6 +1,7 @@
 """Prototypes: products as mean directions in a whitened space, and scores against them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -131,30 +132,34 @@ class Prototypes:
         means = [whitened[labels == label].mean(0) for label in np.unique(labels)]
         return cls(space, unit(space(references).mean(0)[None])[0], unit(np.array(means)))
 
-    def scores(self, vectors: Vectors) -> Floats:
-        """Return the log-odds of the target against all other products and "none of these".
-
-        Parameters
-        ----------
-        vectors : ndarray, shape (n, d)
-            Of unit length.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            Log-odds of a softmax over cosines; higher = more similar to the target.
-        """
-        return self.compare(vectors)[0]
-
-    def most_confusable(self, vectors: Vectors) -> npt.NDArray[np.intp]:
-        """Return the position of the closest other product of each vector, ``(n,)``."""
-        return self.compare(vectors)[1]
-
-    def compare(self, vectors: Vectors) -> tuple[Floats, npt.NDArray[np.intp]]:
-        """Return `scores` and `most_confusable` together: whitening is most of the work."""
+    def compare(self, vectors: Vectors) -> "Comparison":
+        """Compare vectors of unit length, shape ``(n, d)``, with the target and the others."""
         whitened = self.whitening(vectors)
-        similarity = whitened @ self.others.T
-        target = _SHARPNESS * (whitened @ self.target).astype(np.float64)
-        others = logsumexp(_SHARPNESS * similarity.astype(np.float64), axis=1)
-        scores = target - np.logaddexp(others, _SHARPNESS * _NONE_OF_THESE)
-        return scores, similarity.argmax(axis=1)
+        others = (whitened @ self.others.T).astype(np.float64)
+        target = (whitened @ self.target).astype(np.float64)
+        rest = logsumexp(_SHARPNESS * others, axis=1)
+        return Comparison(
+            _SHARPNESS * target - np.logaddexp(rest, _SHARPNESS * _NONE_OF_THESE),
+            target - others.max(axis=1),
+            others.argmax(axis=1),
+        )
+
+
+class Comparison(NamedTuple):
+    """How images compare with the target and the other products.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (n,)
+        Log-odds of a softmax over cosines, the target against all other products and "none of
+        these"; higher = more similar to the target. Tells best what a single image shows.
+    margins : ndarray of float64, shape (n,)
+        Cosine to the target minus the largest cosine to another product, -2…2; higher = more
+        similar to the target. The largest of a site tells best whether it shows the target at all.
+    nearest : ndarray of int, shape (n,)
+        Position of the closest other product.
+    """
+
+    scores: Floats
+    margins: Floats
+    nearest: npt.NDArray[np.intp]

@@ -1,0 +1,174 @@
+"""Does a site sell the target at all? Evidence of its images, and of the words around them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+if TYPE_CHECKING:
+    from similarity_lab.relevance.rules.prototypes import Floats
+
+# Images. Fitted on 25 real shops and eleven targets, sites left out in turn; see
+# docs/benchmarks.md. `python -m benchmarks.offered_choice` fits them again.
+_SLOPE = 20.0  # log likelihood ratio per unit of margin
+_COVERAGE = 4.0  # images after which two thirds of the sellers would have shown the target
+_CROWD = 0.25  # weight of the log of the number of images: many distractors, one looks alike
+_USUAL = 20  # images of a shop, at which the crowd counts nothing
+_UNSEEN = 0.25  # weight of products that look like the target and that nobody has seen
+
+# Words. Counted on the same shops, shrunk towards 0.
+_NAMED = 4.2  # log likelihood ratio of a site on which an image's text names the target
+_MAYBE_NAMED = 0.5  # … names it and another product, or by an ambiguous word
+_SILENT = 0.1  # P(no text names the target | it is sold, all images are named)
+_NAMING = 3.0  # images whose text names a product, after which a site is known to name them
+_IMAGE = {
+    "target": 6.0,
+    "target and other": 1.5,
+    "ambiguous": 0.5,
+    "other form": -1.0,
+    "other": -2.5,
+    "": 0.0,
+}
+FEW_IMAGES = 3
+"""A site that shows fewer images than this, none of them a match, says nothing."""
+
+_CERTAIN = 27.0  # log likelihood ratio of what a person has marked
+_FAR = 1.0  # margins below do not count further against the target
+
+
+def word_ratios(kinds: Sequence[str]) -> "Floats":
+    """Return the log likelihood ratio of what the texts of single images name.
+
+    Parameters
+    ----------
+    kinds : sequence of str, length n
+        As in `WordEvidence.kind`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        0 = no evidence, higher = more likely to show the target.
+
+    Examples
+    --------
+    >>> word_ratios(["target", "", "other"])
+    array([ 6. ,  0. , -2.5])
+    """
+    return np.array([_IMAGE[kind] for kind in kinds], np.float64)
+
+
+@dataclass(frozen=True)
+class OfferedEvidence:
+    """Evidence that a site sells the target, as log likelihood ratios; 0 = none.
+
+    Attributes
+    ----------
+    images : float
+        Of the images alone.
+    words : float
+        What the words add to it; 0 without words.
+    """
+
+    images: float
+    words: float = 0.0
+
+    def probability(self, prior: float) -> float:
+        """Return P(the site sells the target).
+
+        Parameters
+        ----------
+        prior : float
+            P(sells) before anything of the site was seen; above 0, below 1.
+        """
+        return float(expit(logit(prior) + self.images + self.words))
+
+
+def offered_evidence(
+    margins: npt.ArrayLike,
+    kinds: Sequence[str] | None,
+    *,
+    look_alikes: npt.ArrayLike,
+    reliability: float,
+) -> OfferedEvidence:
+    """Return the evidence of a site's images and words.
+
+    A shop that sells a product shows it on one to three images, however many it has, so the best
+    single image decides: its margin, the cosine to the target minus that to the closest other
+    product. One image says little if few were seen: the target may be on another page. It also
+    says little if products outside the library look like the target, which held-out products tell.
+
+    A text that names the target is the strongest evidence. That none does counts against the site
+    only as far as its texts name products at all. Images whose texts name another product count
+    less.
+
+    Parameters
+    ----------
+    margins : array of float, shape (n,)
+        Of the images that count, minus the margin that 5 % of held-out others exceed; infinite
+        where a person said what an image shows.
+    kinds : sequence of str, length n, or None
+        What the text of each image names, see `WordEvidence.kind`; None without words.
+    look_alikes : array of float, shape (k,)
+        High margins of the held-out products, one each.
+    reliability : float
+        How far margins can be trusted, 0…1.
+
+    Examples
+    --------
+    >>> known = {"look_alikes": np.full(30, -0.2), "reliability": 1.0}
+    >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], None, **known).probability(0.25), 2)
+    0.92
+    >>> kinds = ["other", "other", "target", "other", "other"]
+    >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], kinds, **known).probability(0.25), 2)
+    0.99
+    >>> round(offered_evidence([-0.3], None, **known).probability(0.25), 2)  # a single logo
+    0.21
+    """
+    margins = np.asarray(margins, np.float64)
+    alone = _of_margins(margins, look_alikes, reliability)
+    if kinds is None:
+        return OfferedEvidence(alone)
+    is_other = np.array([kind == "other" for kind in kinds], bool)
+    discounted = margins + np.where(is_other, _IMAGE["other"] / _SLOPE, 0.0)
+    together = _of_margins(discounted, look_alikes, reliability) + _of_words(kinds)
+    return OfferedEvidence(alone, together - alone)
+
+
+def offered_order(margins: npt.ArrayLike, kinds: Sequence[str]) -> "Floats":
+    """Return how much each image says that the target is offered, higher = more, shape (n,).
+
+    Parameters
+    ----------
+    margins, kinds
+        As in `offered_evidence`; "" where there are no words.
+    """
+    return np.asarray(margins, np.float64) + word_ratios(kinds) / _SLOPE
+
+
+def _of_margins(margins: "Floats", look_alikes: npt.ArrayLike, reliability: float) -> float:
+    count = len(margins)
+    if not count:
+        return 0.0
+    best = float(margins.max())
+    if np.isposinf(best):
+        return _CERTAIN
+    high = np.asarray(look_alikes, np.float64)
+    unseen = _UNSEEN * (1 + (high >= best).sum()) / (len(high) + 1)
+    crowd = _CROWD * np.log(count / _USUAL)
+    ratio = reliability * (_SLOPE * max(best, -_FAR) - crowd)
+    ratio = -np.logaddexp(-ratio, np.log(unseen))
+    covered = -np.expm1(-count / _COVERAGE)
+    return float(np.logaddexp(np.log(covered) + ratio, np.log1p(-covered)))
+
+
+def _of_words(kinds: Sequence[str]) -> float:
+    named = set(kinds)
+    if "target" in named:
+        return _NAMED
+    if named & {"target and other", "ambiguous"}:
+        return _MAYBE_NAMED
+    naming = sum(kind != "" for kind in kinds)
+    return float(np.log1p(-(1 - _SILENT) * -np.expm1(-naming / _NAMING)))

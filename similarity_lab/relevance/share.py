@@ -1,0 +1,139 @@
+"""The posterior of the share of a site's catalogue that shows the target."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from similarity_lab.relevance.rules.prototypes import Floats
+
+_SHARES = (np.arange(1000) + 0.5) / 1000
+_MAX_LOG_RATIO = 700.0  # its exponential is still finite
+_BLOCK = 256  # images processed at a time, which bounds memory
+
+_UNTYPICAL = 0.1  # part of the target's images that look like nothing known
+
+# Rivals: the site shows something that looks like the target. Compared on grocery sites, shop
+# composites and real shops, see docs/benchmarks.md.
+_RIVAL = 0.3  # weight of an unknown one
+_UNKNOWN_RATIO = 2.0  # log likelihood ratio that an unknown one reaches
+_KNOWN_RIVALS = 6.0  # weight of the held-out products that look like the target, all together
+
+
+@dataclass(frozen=True, eq=False)
+class SharePosterior:
+    """Probability of each share, given the images of a site.
+
+    The images are a sample of the catalogue: each shows the target with probability s, the share.
+    The prior of the share is uniform. Misses and false alarms are part of the likelihood ratios, so
+    the share needs no correction for them; few or ambiguous images give a wide interval. A certain
+    image counts as one image, regardless of its score, and a tenth of the target's images may look
+    like nothing known.
+
+    With look-alikes the site may instead show a product that resembles the target, in which case
+    none of its images is worth more than images of that product; its share of the target is 0.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (1000,)
+        Probability of each of 1000 equal intervals of shares from 0 to 1, if the site shows no
+        look-alike; they sum to 1.
+    look_alike : float
+        P(the site shows a look-alike instead).
+    """
+
+    weights: Floats
+    look_alike: float = 0.0
+
+    @classmethod
+    def of(
+        cls, log_ratios: npt.ArrayLike, look_alike_ratios: Sequence[float] | None = None
+    ) -> "SharePosterior":
+        """Return the posterior given the log likelihood ratios of images, shape (n,).
+
+        Parameters
+        ----------
+        log_ratios : array of float, shape (n,)
+        look_alike_ratios : sequence of float, shape (k,), optional
+            Median log likelihood ratio of each held-out product; None: no look-alikes.
+
+        Examples
+        --------
+        >>> posterior = SharePosterior.of([9.0, 9.0, -9.0])  # two of three show it
+        >>> round(posterior.share, 1), round(posterior.at_least(0.25), 2)
+        (0.7, 0.95)
+        >>> round(SharePosterior.of([9.0, 9.0, -9.0], [-3.0, 8.0]).at_least(0.25), 2)
+        0.78
+        """
+        ratios = np.asarray(log_ratios, np.float64)
+        total = _total(ratios)
+        weights = np.exp(total - total.max())
+        rivals = [] if look_alike_ratios is None else _rivals(look_alike_ratios)
+        if not rivals:
+            return cls(weights / weights.sum())
+        own = np.log(1 - _RIVAL) + logsumexp(total)
+        others = logsumexp(
+            [np.log(weight) + logsumexp(_total(np.minimum(ratios, top))) for top, weight in rivals]
+        )
+        return cls(weights / weights.sum(), float(np.exp(others - np.logaddexp(own, others))))
+
+    @property
+    def share(self) -> float:
+        """The most probable share; exactly 0 or 1 if the posterior peaks there."""
+        peak = int(self.weights.argmax())
+        if self.look_alike > 0.5 or peak == 0:
+            return 0.0
+        return 1.0 if peak == len(_SHARES) - 1 else float(_SHARES[peak])
+
+    def at_least(self, share: float) -> float:
+        """Return P(share in the catalogue ≥ `share`)."""
+        if share <= 0:
+            return 1.0
+        return (1 - self.look_alike) * min(1.0, float(self.weights @ _fraction_above(share)))
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the shortest interval that contains the share with this probability.
+
+        It starts at 0 if a look-alike is not improbable enough.
+        """
+        count = len(_SHARES)
+        cumulative = np.concatenate([[0.0], np.cumsum(self.weights)])
+        if self.look_alike > 1 - confidence:
+            rest = (confidence - self.look_alike) / (1 - self.look_alike)
+            high = int(np.searchsorted(cumulative, rest)) if rest > 0 else 0
+            return 0.0, min(high, count) / count
+        inside = confidence / (1 - self.look_alike)
+        peak = int(self.weights.argmax())
+        lows = np.arange(peak + 1)  # the interval contains the only peak
+        highs = np.searchsorted(cumulative, cumulative[lows] + inside)
+        lengths = np.where(highs <= count, np.maximum(highs, peak + 1) - lows, count)
+        low = int(lengths.argmin())
+        return low / count, min(low + int(lengths[low]), count) / count
+
+
+def _rivals(look_alike_ratios: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the highest log likelihood ratio and the weight of each rival hypothesis."""
+    weight = min(_RIVAL, _KNOWN_RIVALS / (len(look_alike_ratios) + 1))
+    known = [(ratio, weight) for ratio in look_alike_ratios if ratio > _UNKNOWN_RATIO]
+    return [(_UNKNOWN_RATIO, _RIVAL), *known]
+
+
+def _log_likelihoods(ratios: Floats) -> Iterator[Floats]:
+    """Yield the log likelihood of each share given each image, ``(b, 1000)``, block by block."""
+    ratios = np.exp(np.clip(ratios, -_MAX_LOG_RATIO, _MAX_LOG_RATIO))[:, None]
+    ratios = (1 - _UNTYPICAL) * ratios + _UNTYPICAL
+    for start in range(0, len(ratios), _BLOCK):
+        yield np.log(_SHARES * ratios[start : start + _BLOCK] + (1 - _SHARES))
+
+
+def _total(ratios: Floats) -> Floats:
+    """Return the log likelihood of each share given all images, ``(1000,)``."""
+    return sum((block.sum(axis=0) for block in _log_likelihoods(ratios)), np.zeros(len(_SHARES)))
+
+
+def _fraction_above(share: float) -> Floats:
+    """Return the fraction of each interval that is at least the share, ``(1000,)``."""
+    edges = np.linspace(0, 1, len(_SHARES) + 1)
+    return np.clip((edges[1:] - share) * len(_SHARES), 0, 1)
