@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
@@ -18,14 +19,18 @@ from similarity_lab.relevance.decision import SiteRelevance, share_posterior
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules import MeanDistanceRule
 from similarity_lab.relevance.rules.prototypes import Floats
-from similarity_lab.relevance.scorer import DEFAULT_RELEVANCE_THRESHOLD, RelevanceScorer
+from similarity_lab.relevance.scorer import (
+    DEFAULT_PRIOR,
+    DEFAULT_RELEVANCE_THRESHOLD,
+    RelevanceScorer,
+)
 from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.sites import SiteSource, site_list
 
 IsRelevant = npt.NDArray[np.bool_]
 """Whether each site is relevant, shape (n,)."""
 
-_SHARES = np.arange(1, 100) / 100  # candidate relevance thresholds of the learned rule
+_SHARES = np.arange(1, 100) / 100  # candidate relevance thresholds and priors
 _MAX_DISTANCES = 200  # candidate similarity thresholds of the mean-distance rule
 
 
@@ -43,8 +48,9 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
     ----------
     scorer : RelevanceScorer
         Its parameters are those of the decision; ``scorer__rule__n_references`` and the like can
-        be searched. `fit` works on a clone. Leave its `relevance_threshold` at the default, since
-        `fit` chooses it; a number as `similarity_threshold` of the mean-distance rule is kept.
+        be searched. `fit` works on a clone. Leave its `relevance_threshold` and `prior` at the
+        default, since `fit` chooses them; a number as `similarity_threshold` of the mean-distance
+        rule is kept.
     library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
         What the scorer is fitted on. The `library_` of a fitted scorer is not embedded again.
 
@@ -52,6 +58,9 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
     ----------
     scorer_ : RelevanceScorer
         Fitted on the library, with the chosen thresholds.
+    prior_ : float
+        By the criterion "offered" chosen so that the probabilities fit the labels; otherwise the
+        scorer's.
     relevance_threshold_ : float
         Share from which a site is relevant, 0…1.
     similarity_threshold_ : float
@@ -110,11 +119,13 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
         """
         sites = site_list(sites)
         labels = _check_labels(y, len(sites))
-        if self.scorer.relevance_threshold != DEFAULT_RELEVANCE_THRESHOLD:
-            raise InputError(
-                f"relevance_threshold={self.scorer.relevance_threshold} has no effect: fit chooses "
-                "it on the labelled sites; leave it out"
-            )
+        defaults = {"relevance_threshold": DEFAULT_RELEVANCE_THRESHOLD, "prior": DEFAULT_PRIOR}
+        for name, default in defaults.items():
+            if getattr(self.scorer, name) != default:
+                raise InputError(
+                    f"{name}={getattr(self.scorer, name)} has no effect: fit chooses it on the "
+                    "labelled sites; leave it out"
+                )
         scorer = clone(self.scorer).fit(self.library)
         results = [scorer.decide(site) for site in sites]
         if results[0].probability is None:
@@ -124,10 +135,13 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
             )
             fixed = scorer.rule_.similarity_threshold if is_fixed else None
             choice = _choose_by_distance(results, labels, fixed)
+        elif results[0].criterion == "share":
+            choice = _choose_by_share(results, labels)
         else:
-            choice = _choose_by_probability(results, labels)
-        scorer.set_params(relevance_threshold=choice.relevance)
+            choice = _choose_by_offer(results, labels)
+        scorer.set_params(relevance_threshold=choice.relevance, prior=choice.prior)
         self.scorer_ = scorer
+        self.prior_ = choice.prior
         self.relevance_threshold_ = choice.relevance
         self.similarity_threshold_ = choice.similarity
         self.classes_ = np.array([False, True])
@@ -158,7 +172,8 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
 @dataclass(frozen=True)
 class _Thresholds:
     similarity: float
-    relevance: float
+    relevance: float = DEFAULT_RELEVANCE_THRESHOLD
+    prior: float = DEFAULT_PRIOR
 
 
 def _check_labels(y: npt.ArrayLike, count: int) -> IsRelevant:
@@ -178,20 +193,32 @@ def _balanced_accuracy(predicted: IsRelevant, labels: IsRelevant) -> float:
     return float((predicted[labels].mean() + (~predicted[~labels]).mean()) / 2)
 
 
-def _choose_by_probability(results: list[SiteRelevance], labels: IsRelevant) -> _Thresholds:
+def _choose_by_share(results: list[SiteRelevance], labels: IsRelevant) -> _Thresholds:
     """Return the relevance threshold under which the probabilities fit the labels best."""
     posteriors = [share_posterior(result.images, result.settings) for result in results]
-    best, best_value = float(_SHARES[0]), (-1.0, -np.inf)
-    for share in _SHARES:
-        probabilities = np.array([posterior.at_least(share) for posterior in posteriors])
-        likelihoods = np.where(labels, probabilities, 1 - probabilities).clip(1e-12)
-        value = (
-            _balanced_accuracy(probabilities >= 0.5, labels),
-            float(np.log(likelihoods).mean()),
-        )
-        if value > best_value:
-            best, best_value = float(share), value
-    return _Thresholds(results[0].settings.similarity_threshold, best)
+    share = _best_fit(
+        [[posterior.at_least(share) for posterior in posteriors] for share in _SHARES], labels
+    )
+    return _Thresholds(results[0].settings.similarity_threshold, relevance=share)
+
+
+def _choose_by_offer(results: list[SiteRelevance], labels: IsRelevant) -> _Thresholds:
+    """Return the prior under which the probabilities fit the labels best."""
+    ratios = [(result.image_evidence or 0) + (result.word_evidence or 0) for result in results]
+    prior = _best_fit([expit(logit(prior) + np.array(ratios)) for prior in _SHARES], labels)
+    return _Thresholds(results[0].settings.similarity_threshold, prior=prior)
+
+
+def _best_fit(candidates: Sequence[npt.ArrayLike], labels: IsRelevant) -> float:
+    """Return the element of `_SHARES` whose probabilities fit the labels best."""
+
+    def fit_of(probabilities: npt.ArrayLike) -> tuple[float, float]:
+        values = np.asarray(probabilities, np.float64)
+        likelihoods = np.where(labels, values, 1 - values).clip(1e-12)
+        return _balanced_accuracy(values >= 0.5, labels), float(np.log(likelihoods).mean())
+
+    fits = [fit_of(probabilities) for probabilities in candidates]
+    return float(_SHARES[max(range(len(fits)), key=fits.__getitem__)])
 
 
 def _choose_by_distance(

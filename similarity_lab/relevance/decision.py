@@ -458,9 +458,7 @@ def decide_by_distance(images: pd.DataFrame, settings: DecisionSettings) -> Verd
     )
 
 
-def decide_by_probability(
-    images: pd.DataFrame, settings: DecisionSettings, target: str
-) -> Verdict:
+def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings, target: str) -> Verdict:
     """Decide by the learned rule, given the scores, margins and words of images.
 
     The similarity threshold only labels matches; the probabilities do not depend on it.
@@ -485,7 +483,7 @@ def decide_by_probability(
     evidence = len(seen) >= FEW_IMAGES or bool(
         (seen["is_match"] | (seen["word_kind"] == "target")).any()
     )
-    reason = _reason_to_doubt(seen, offered, settings, target)
+    reason = _reason_to_doubt(seen, settings, target)
     if not evidence:
         reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
@@ -530,17 +528,13 @@ def _with_words(images: pd.DataFrame, prior_share: float) -> Floats:
     return probability(images["score"] + word_ratios(images["word_kind"]), prior_share)
 
 
-def _reason_to_doubt(
-    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings, target: str
-) -> str:
+def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, target: str) -> str:
     """Return why the images cannot decide; empty if they can, or words or marks decide anyway."""
     known = settings.calibration
     if known is None or np.isinf(seen["margin"]).any():
         return ""
     if settings.criterion == "offered" and (seen["word_kind"] == "target").any():
-        assert settings.prior is not None and settings.certainty is not None
-        if OfferedEvidence(0.0, offered.words).probability(settings.prior) >= 0.5:
-            return ""
+        return ""
     if not known.is_learned:
         return (
             f"not learned: held-out references of {target} look like other products "

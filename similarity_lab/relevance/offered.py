@@ -1,6 +1,6 @@
 """Does a site sell the target at all? Evidence of its images, and of the words around them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,12 +39,12 @@ _CERTAIN = 27.0  # log likelihood ratio of what a person has marked
 _FAR = 1.0  # margins below do not count further against the target
 
 
-def word_ratios(kinds: Sequence[str]) -> "Floats":
+def word_ratios(kinds: Iterable[str]) -> "Floats":
     """Return the log likelihood ratio of what the texts of single images name.
 
     Parameters
     ----------
-    kinds : sequence of str, length n
+    kinds : iterable of str, length n
         As in `WordEvidence.kind`.
 
     Returns
@@ -88,7 +88,7 @@ class OfferedEvidence:
 
 def offered_evidence(
     margins: npt.ArrayLike,
-    kinds: Sequence[str] | None,
+    kinds: Iterable[str] | None,
     *,
     look_alikes: npt.ArrayLike,
     reliability: float,
@@ -109,7 +109,7 @@ def offered_evidence(
     margins : array of float, shape (n,)
         Of the images that count, minus the margin that 5 % of held-out others exceed; infinite
         where a person said what an image shows.
-    kinds : sequence of str, length n, or None
+    kinds : iterable of str, length n, or None
         What the text of each image names, see `WordEvidence.kind`; None without words.
     look_alikes : array of float, shape (k,)
         High margins of the held-out products, one each.
@@ -131,13 +131,14 @@ def offered_evidence(
     alone = _of_margins(margins, look_alikes, reliability)
     if kinds is None:
         return OfferedEvidence(alone)
+    kinds = list(kinds)
     is_other = np.array([kind == "other" for kind in kinds], bool)
     discounted = margins + np.where(is_other, _IMAGE["other"] / _SLOPE, 0.0)
     together = _of_margins(discounted, look_alikes, reliability) + _of_words(kinds)
     return OfferedEvidence(alone, together - alone)
 
 
-def offered_order(margins: npt.ArrayLike, kinds: Sequence[str]) -> "Floats":
+def offered_order(margins: npt.ArrayLike, kinds: Iterable[str]) -> "Floats":
     """Return how much each image says that the target is offered, higher = more, shape (n,).
 
     Parameters
@@ -164,7 +165,7 @@ def _of_margins(margins: "Floats", look_alikes: npt.ArrayLike, reliability: floa
     return float(np.logaddexp(np.log(covered) + ratio, np.log1p(-covered)))
 
 
-def _of_words(kinds: Sequence[str]) -> float:
+def _of_words(kinds: list[str]) -> float:
     named = set(kinds)
     if "target" in named:
         return _NAMED

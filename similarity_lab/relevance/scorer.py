@@ -499,7 +499,7 @@ class RelevanceScorer(BaseEstimator):
             certainty=float(self.certainty) if rule.gives_probability else None,
             prior=float(self.prior) if rule.gives_probability else None,
             prior_share=rule.prior_share,
-            words=self.words_.all_names if has_words else (),
+            words=(self.words_.title, *self.words_.names) if has_words else (),
             n_references=len(self.reference_names_),
             other_products=rule.other_products,
             calibration=rule.calibration,

@@ -226,7 +226,8 @@ class EmbeddedSite:
                 status[index], reason[index] = "left out", f"clutter ({kind})"
         skipped = np.setdiff1d(np.arange(count), positions)
         reason[skipped] = self.embedded.skipped["reason"]
-        named = words.read_table(self.site.origins) if words and self.has_texts else []
+        texts = self.site.origins
+        named = words.read_table(texts) if words and texts is not None else []
         of_readable = {
             **columns,
             "nearest_reference": [references[index] for index in to_references.argmin(1)],

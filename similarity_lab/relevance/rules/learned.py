@@ -192,6 +192,7 @@ class FittedLearnedRule:
 
     name: ClassVar[str] = "learned"
     gives_probability: ClassVar[bool] = True
+    criteria: ClassVar[tuple[str, ...]] = ("offered", "share")
     repeats_count_once: ClassVar[bool] = True
     reference_draw: ClassVar[None] = None
 

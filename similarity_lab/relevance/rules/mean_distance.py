@@ -257,9 +257,11 @@ class FittedMeanDistanceRule:
 
     name: ClassVar[str] = "mean-distance"
     gives_probability: ClassVar[bool] = False
+    criteria: ClassVar[tuple[str, ...]] = ("share",)
     repeats_count_once: ClassVar[bool] = False  # the study counted every file
     prior_share: ClassVar[None] = None
     other_products: ClassVar[None] = None
+    calibration: ClassVar[None] = None
 
     reference_draw: ReferenceDraw
     similarity_threshold: float
