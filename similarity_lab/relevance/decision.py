@@ -278,6 +278,11 @@ class SiteRelevance:
         settings = replace(self.settings, **changed)  # type: ignore[arg-type]
         return self._decide_again(self.images, settings, self.marks)
 
+    def without_words(self) -> "SiteRelevance":
+        """Return the decision of the images alone; nothing is embedded again."""
+        images = self.images.assign(words="", word_kind="")
+        return self._decide_again(images, replace(self.settings, words=()), self.marks)
+
     def with_images(self, images: pd.DataFrame, marks: Mapping[int, bool]) -> "SiteRelevance":
         """Return the decision on a changed table of images, some of them marked by hand.
 
@@ -510,7 +515,9 @@ def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePo
     """Return the posterior of the share under the learned rule."""
     scores = images["score"][images["status"] == "scored"].to_numpy(np.float64)
     known = settings.calibration
-    return SharePosterior.of(scores, None if known is None else known.look_alike_ratios)
+    if known is None:
+        return SharePosterior.of(scores)
+    return SharePosterior.of(scores, known.look_alike_ratios, n_references=known.n_references)
 
 
 def _offered(seen: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:

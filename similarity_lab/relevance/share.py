@@ -13,7 +13,7 @@ _SHARES = (np.arange(1000) + 0.5) / 1000
 _MAX_LOG_RATIO = 700.0  # its exponential is still finite
 _BLOCK = 256  # images processed at a time, which bounds memory
 
-_UNTYPICAL = 0.1  # part of the target's images that look like nothing known
+_UNTYPICAL = 0.05  # part of the target's images that look like nothing known
 
 # Rivals: the site shows something that looks like the target. Compared on grocery sites, shop
 # composites and real shops, see docs/benchmarks.md.
@@ -29,8 +29,8 @@ class SharePosterior:
     The images are a sample of the catalogue: each shows the target with probability s, the share.
     The prior of the share is uniform. Misses and false alarms are part of the likelihood ratios, so
     the share needs no correction for them; few or ambiguous images give a wide interval. A certain
-    image counts as one image, regardless of its score, and a tenth of the target's images may look
-    like nothing known.
+    image counts as one image, regardless of its score. Some of the target's images may look like
+    none of the references, the more so the fewer these are.
 
     With look-alikes the site may instead show a product that resembles the target, in which case
     none of its images is worth more than images of that product; its share of the target is 0.
@@ -49,7 +49,11 @@ class SharePosterior:
 
     @classmethod
     def of(
-        cls, log_ratios: npt.ArrayLike, look_alike_ratios: Sequence[float] | None = None
+        cls,
+        log_ratios: npt.ArrayLike,
+        look_alike_ratios: Sequence[float] | None = None,
+        *,
+        n_references: int = 30,
     ) -> "SharePosterior":
         """Return the posterior given the log likelihood ratios of images, shape (n,).
 
@@ -58,6 +62,8 @@ class SharePosterior:
         log_ratios : array of float, shape (n,)
         look_alike_ratios : sequence of float, shape (k,), optional
             Median log likelihood ratio of each held-out product; None: no look-alikes.
+        n_references : int
+            Reference images of the target.
 
         Examples
         --------
@@ -68,14 +74,18 @@ class SharePosterior:
         0.78
         """
         ratios = np.asarray(log_ratios, np.float64)
-        total = _total(ratios)
+        untypical = _UNTYPICAL + 1 / (n_references + 1)
+        total = _total(ratios, untypical)
         weights = np.exp(total - total.max())
         rivals = [] if look_alike_ratios is None else _rivals(look_alike_ratios)
         if not rivals:
             return cls(weights / weights.sum())
         own = np.log(1 - _RIVAL) + logsumexp(total)
         others = logsumexp(
-            [np.log(weight) + logsumexp(_total(np.minimum(ratios, top))) for top, weight in rivals]
+            [
+                np.log(weight) + logsumexp(_total(np.minimum(ratios, top), untypical))
+                for top, weight in rivals
+            ]
         )
         return cls(weights / weights.sum(), float(np.exp(others - np.logaddexp(own, others))))
 
@@ -120,17 +130,18 @@ def _rivals(look_alike_ratios: Sequence[float]) -> list[tuple[float, float]]:
     return [(_UNKNOWN_RATIO, _RIVAL), *known]
 
 
-def _log_likelihoods(ratios: Floats) -> Iterator[Floats]:
+def _log_likelihoods(ratios: Floats, untypical: float) -> Iterator[Floats]:
     """Yield the log likelihood of each share given each image, ``(b, 1000)``, block by block."""
     ratios = np.exp(np.clip(ratios, -_MAX_LOG_RATIO, _MAX_LOG_RATIO))[:, None]
-    ratios = (1 - _UNTYPICAL) * ratios + _UNTYPICAL
+    ratios = (1 - untypical) * ratios + untypical
     for start in range(0, len(ratios), _BLOCK):
         yield np.log(_SHARES * ratios[start : start + _BLOCK] + (1 - _SHARES))
 
 
-def _total(ratios: Floats) -> Floats:
+def _total(ratios: Floats, untypical: float) -> Floats:
     """Return the log likelihood of each share given all images, ``(1000,)``."""
-    return sum((block.sum(axis=0) for block in _log_likelihoods(ratios)), np.zeros(len(_SHARES)))
+    blocks = (block.sum(axis=0) for block in _log_likelihoods(ratios, untypical))
+    return sum(blocks, np.zeros(len(_SHARES)))
 
 
 def _fraction_above(share: float) -> Floats:

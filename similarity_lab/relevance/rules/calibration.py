@@ -22,9 +22,9 @@ _MIN_SLOPE = 1e-3  # a higher score never counts against the target
 
 # Fitted once for all embedders on the images of grocery sites, shop composites and real shops, see
 # docs/benchmarks.md; `python -m benchmarks.calibration_choice` fits them again.
-_SLOPE = 2.75  # log likelihood ratio per unit of score
-_OFFSET = 1.9  # log likelihood ratio at the anchor
-_TOP = 0.95  # quantile of the other products' scores that anchors the line
+_SLOPE = 2.6  # log likelihood ratio per unit of score
+_OFFSET = 1.85  # log likelihood ratio at the anchor
+_TOP = 0.05  # part of the other images that lies above the anchor; at most one product's
 _PULL = 0.1  # weight of the references' median in the anchor
 _MANY_PRODUCTS = 20  # fewer say too little about the quantile
 _CHANCE, _LEARNED = 0.6, 0.75  # separability at which nothing, and enough, was learned
@@ -212,8 +212,15 @@ class HeldOut:
     @property
     def anchor(self) -> float:
         """Score at the upper end of the others, pulled a little towards the references."""
-        top = _quantile(self.others, self.weights, _TOP)
-        return (1 - _PULL) * top + _PULL * float(np.median(self.references))
+        return (1 - _PULL) * self.top_of(self.others) + _PULL * float(np.median(self.references))
+
+    def top_of(self, values: Floats) -> float:
+        """Return the upper end of the others' values, shape (m,).
+
+        Of few products, one may look like the target: it lies above the upper end.
+        """
+        above = max(_TOP, 1 / (self.n_products + 1))
+        return _quantile(values, self.weights, 1 - above)
 
     @cached_property
     def separability(self) -> float:
@@ -259,7 +266,7 @@ class Calibration:
     line : LikelihoodRatio
         Log likelihood ratio of a score.
     margin_anchor : float
-        Margin that 5 % of the held-out others exceed.
+        Upper end of the margins of held-out others, see `HeldOut.top_of`.
     separability : float
         P(a held-out reference scores above an image of another product); 0.5 = nothing was
         learned.
@@ -287,7 +294,7 @@ class Calibration:
     def of(cls, held_out: HeldOut, *, is_generated: bool = False) -> "Calibration":
         """Return the calibration that follows from the scores of held-out images."""
         line = LikelihoodRatio.calibrated(held_out, is_generated=is_generated)
-        anchor = _quantile(held_out.margins, held_out.weights, _TOP)
+        anchor = held_out.top_of(held_out.margins)
         return cls(
             line,
             anchor,
