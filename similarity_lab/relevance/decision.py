@@ -46,7 +46,8 @@ SCORE_COLUMNS = [
 ]
 """Columns of `SiteRelevance.images`, one row per file of a site."""
 
-_ENOUGH_PRODUCTS = 10  # fewer do not tell what else looks like the target
+_FEWEST_PRODUCTS = 5  # fewer do not tell what else looks like the target
+_FEW_PRODUCTS, _FEW_REFERENCES = 10, 5  # fewer are named as the reason of an unsure decision
 
 
 @dataclass(frozen=True)
@@ -521,13 +522,8 @@ def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePo
 
 
 def _offered(seen: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
-    known = settings.calibration
-    return offered_evidence(
-        seen["margin"].to_numpy(np.float64),
-        seen["word_kind"].tolist() if settings.words else None,
-        look_alikes=() if known is None else known.look_alike_margins,
-        reliability=1.0 if known is None else known.reliability,
-    )
+    kinds = seen["word_kind"].tolist() if settings.words else None
+    return offered_evidence(seen["margin"].to_numpy(np.float64), kinds, settings.calibration)
 
 
 def _with_words(images: pd.DataFrame, prior_share: float) -> Floats:
@@ -542,6 +538,8 @@ def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, target: str
         return ""
     if settings.criterion == "offered" and (seen["word_kind"] == "target").any():
         return ""
+    if known.n_products < _FEWEST_PRODUCTS or known.n_references < 2:
+        return _footing(known)
     if not known.is_learned:
         return (
             f"not learned: held-out references of {target} look like other products "
@@ -555,13 +553,10 @@ def _what_came_closest(
 ) -> str:
     """Return why the evidence is too weak for a decision."""
     known = settings.calibration
-    footing = []
-    if known is not None and known.n_references < 5:
-        footing.append(f"{known.n_references} reference image{'s' * (known.n_references > 1)}")
-    if known is not None and known.n_products < _ENOUGH_PRODUCTS:
-        footing.append(f"{known.n_products or 'no'} other products in the library")
-    if footing:
-        return f"learned from only {' and '.join(footing)}"
+    if known is not None and (
+        known.n_products < _FEW_PRODUCTS or known.n_references < _FEW_REFERENCES
+    ):
+        return _footing(known)
     if offered.words > 0 > offered.images:
         return "words name it, images do not show it"
     if offered.words < 0 < offered.images:
@@ -569,6 +564,17 @@ def _what_came_closest(
     if not seen["is_match_with_words"].any():
         return "no image is a clear match"
     return "few images match, and none clearly enough"
+
+
+def _footing(known: Calibration) -> str:
+    """Return on how few references and other products a decision stands, with advice."""
+    few = []
+    if known.n_references < _FEW_REFERENCES:
+        few.append(f"{known.n_references} reference image{'s' if known.n_references > 1 else ''}")
+    if known.n_products < _FEW_PRODUCTS:
+        products = "other product" if known.n_products == 1 else "other products"
+        few.append(f"{known.n_products or 'no'} {products}")
+    return f"learned from only {' and '.join(few)}; add more to the library"
 
 
 def format_evidence(images: pd.DataFrame) -> list[str]:

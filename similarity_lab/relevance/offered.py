@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 if TYPE_CHECKING:
+    from similarity_lab.relevance.rules.calibration import Calibration
     from similarity_lab.relevance.rules.prototypes import Floats
 
 # Images. Fitted on 25 real shops and eleven targets, sites left out in turn; see
@@ -89,16 +90,15 @@ class OfferedEvidence:
 def offered_evidence(
     margins: npt.ArrayLike,
     kinds: Iterable[str] | None,
-    *,
-    look_alikes: npt.ArrayLike,
-    reliability: float,
+    calibration: "Calibration | None" = None,
 ) -> OfferedEvidence:
     """Return the evidence of a site's images and words.
 
     A shop that sells a product shows it on one to three images, however many it has, so the best
     single image decides: its margin, the cosine to the target minus that to the closest other
-    product. One image says little if few were seen: the target may be on another page. It also
-    says little if products outside the library look like the target, which held-out products tell.
+    product. It says little against the target if few images were seen, since the target may be on
+    another page, or if held-out references have no larger margins. It says little for the target if
+    products outside the library look like it, which held-out products tell, and among many images.
 
     A text that names the target is the strongest evidence. That none does counts against the site
     only as far as its texts name products at all. Images whose texts name another product count
@@ -111,30 +111,27 @@ def offered_evidence(
         where a person said what an image shows.
     kinds : iterable of str, length n, or None
         What the text of each image names, see `WordEvidence.kind`; None without words.
-    look_alikes : array of float, shape (k,)
-        High margins of the held-out products, one each.
-    reliability : float
-        How far margins can be trusted, 0…1.
+    calibration : Calibration, optional
+        What the library tells about the target; None: margins are trusted as they are.
 
     Examples
     --------
-    >>> known = {"look_alikes": np.full(30, -0.2), "reliability": 1.0}
-    >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], None, **known).probability(0.25), 2)
-    0.92
+    >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], None).probability(0.25), 2)
+    0.95
     >>> kinds = ["other", "other", "target", "other", "other"]
-    >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], kinds, **known).probability(0.25), 2)
+    >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], kinds).probability(0.25), 2)
     0.99
-    >>> round(offered_evidence([-0.3], None, **known).probability(0.25), 2)  # a single logo
+    >>> round(offered_evidence([-0.3], None).probability(0.25), 2)  # a single logo
     0.21
     """
     margins = np.asarray(margins, np.float64)
-    alone = _of_margins(margins, look_alikes, reliability)
+    alone = _of_margins(margins, calibration)
     if kinds is None:
         return OfferedEvidence(alone)
     kinds = list(kinds)
     is_other = np.array([kind == "other" for kind in kinds], bool)
     discounted = margins + np.where(is_other, _IMAGE["other"] / _SLOPE, 0.0)
-    together = _of_margins(discounted, look_alikes, reliability) + _of_words(kinds)
+    together = _of_margins(discounted, calibration) + _of_words(kinds)
     return OfferedEvidence(alone, together - alone)
 
 
@@ -149,18 +146,21 @@ def offered_order(margins: npt.ArrayLike, kinds: Iterable[str]) -> "Floats":
     return np.asarray(margins, np.float64) + word_ratios(kinds) / _SLOPE
 
 
-def _of_margins(margins: "Floats", look_alikes: npt.ArrayLike, reliability: float) -> float:
+def _of_margins(margins: "Floats", calibration: "Calibration | None") -> float:
     count = len(margins)
     if not count:
         return 0.0
     best = float(margins.max())
     if np.isposinf(best):
         return _CERTAIN
-    high = np.asarray(look_alikes, np.float64)
-    unseen = _UNSEEN * (1 + (high >= best).sum()) / (len(high) + 1)
-    crowd = _CROWD * np.log(count / _USUAL)
-    ratio = reliability * (_SLOPE * max(best, -_FAR) - crowd)
-    ratio = -np.logaddexp(-ratio, np.log(unseen))
+    best = max(best, -_FAR)  # all images were marked as something else
+    ratio = float(_SLOPE * best - _CROWD * np.log(count / _USUAL))
+    if calibration is not None:
+        high, own = calibration.look_alike_margins, calibration.reference_margins
+        unseen = _UNSEEN * (1 + sum(margin >= best for margin in high)) / (len(high) + 1)
+        missed = (sum(margin <= best for margin in own) + 0.5) / (len(own) + 1)
+        ratio = -float(np.logaddexp(-calibration.reliability * ratio, np.log(unseen)))
+        ratio = max(ratio, float(np.log(missed)))
     covered = -np.expm1(-count / _COVERAGE)
     return float(np.logaddexp(np.log(covered) + ratio, np.log1p(-covered)))
 

@@ -69,9 +69,9 @@ class SharePosterior:
         --------
         >>> posterior = SharePosterior.of([9.0, 9.0, -9.0])  # two of three show it
         >>> round(posterior.share, 1), round(posterior.at_least(0.25), 2)
-        (0.7, 0.95)
+        (0.7, 0.96)
         >>> round(SharePosterior.of([9.0, 9.0, -9.0], [-3.0, 8.0]).at_least(0.25), 2)
-        0.78
+        0.91
         """
         ratios = np.asarray(log_ratios, np.float64)
         untypical = _UNTYPICAL + 1 / (n_references + 1)

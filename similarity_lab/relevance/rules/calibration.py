@@ -26,8 +26,10 @@ _SLOPE = 2.6  # log likelihood ratio per unit of score
 _OFFSET = 1.85  # log likelihood ratio at the anchor
 _TOP = 0.05  # part of the other images that lies above the anchor; at most one product's
 _PULL = 0.1  # weight of the references' median in the anchor
-_MANY_PRODUCTS = 20  # fewer say too little about the quantile
+_MANY_PRODUCTS = 20  # fewer say too little about the upper end
+_FEW_PRODUCTS = 10  # fewer were trustworthy under no rule
 _CHANCE, _LEARNED = 0.6, 0.75  # separability at which nothing, and enough, was learned
+_MANY_REFERENCES = 50  # of more, quantiles are kept
 _GENERATED_PRODUCTS = 3  # as many real products tell as much as the generated images
 
 
@@ -64,9 +66,10 @@ class LikelihoodRatio:
         Examples
         --------
         >>> scores, margins = np.array([-4.0, -2.0]), np.array([-0.3, -0.1])
-        >>> held_out = HeldOut(np.array([1.0, 2.0]), scores, margins, np.array([0, 1]))
+        >>> products = np.array([0, 1])
+        >>> held_out = HeldOut(scores + 5, scores, margins + 0.5, margins, products)
         >>> line = LikelihoodRatio.calibrated(held_out)
-        >>> line([-4.0, 2.0]).round() > 0
+        >>> line([-4.0, 3.0]).round() > 0
         array([False,  True])
         """
         weight = 0.0 if is_generated else min(1.0, held_out.n_products / _MANY_PRODUCTS)
@@ -188,14 +191,15 @@ class HeldOut:
     others : ndarray, shape (m,)
         Score of each other image, fitted without its whole product: what else a site shows is
         mostly not in the library either.
-    margins : ndarray, shape (m,)
-        Margin of each other image, as `Comparison` describes it.
+    reference_margins, margins : ndarray, shapes (n,) and (m,)
+        Margins of the same images, as `Comparison` describes them.
     products : ndarray of int, shape (m,)
         Product of each of the others, 0…k-1.
     """
 
     references: Floats
     others: Floats
+    reference_margins: Floats
     margins: Floats
     products: npt.NDArray[np.intp]
 
@@ -244,6 +248,7 @@ class HeldOut:
         n_references = len(self.references)
         n_products = _GENERATED_PRODUCTS if is_generated else self.n_products
         size = 1.35 * n_references / (n_references + 1) * n_products / (n_products + 6)
+        size *= min(1.0, n_products / _FEW_PRODUCTS)
         learned = np.clip((self.separability - _CHANCE) / (_LEARNED - _CHANCE), 0, 1)
         return float(learned * min(1.0, size))
 
@@ -276,6 +281,9 @@ class Calibration:
         Median log likelihood ratio of each held-out product.
     look_alike_margins : tuple of float
         Upper tenth of the margins of each held-out product, minus `margin_anchor`.
+    reference_margins : tuple of float
+        Margins of the held-out references, minus `margin_anchor`, in ascending order; evenly
+        spaced quantiles of them if there are more than fifty.
     n_references : int
     n_products : int
         Other products of the library, 0 if they were generated.
@@ -287,6 +295,7 @@ class Calibration:
     reliability: float
     look_alike_ratios: tuple[float, ...]
     look_alike_margins: tuple[float, ...]
+    reference_margins: tuple[float, ...]
     n_references: int
     n_products: int
 
@@ -295,6 +304,8 @@ class Calibration:
         """Return the calibration that follows from the scores of held-out images."""
         line = LikelihoodRatio.calibrated(held_out, is_generated=is_generated)
         anchor = held_out.top_of(held_out.margins)
+        levels = np.linspace(0, 1, min(len(held_out.references), _MANY_REFERENCES))
+        quantiles = np.quantile(held_out.reference_margins, levels)
         return cls(
             line,
             anchor,
@@ -302,6 +313,7 @@ class Calibration:
             held_out.reliability(is_generated=is_generated),
             tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
             tuple((held_out.by_product(held_out.margins, 0.9) - anchor).tolist()),
+            tuple((quantiles - anchor).tolist()),
             len(held_out.references),
             0 if is_generated else held_out.n_products,
         )
@@ -346,8 +358,8 @@ def cross_fit(
     parts = [
         Scatter.of(others[fold_of_other == f], codes[fold_of_other == f]) for f in range(folds)
     ]
-    reference_scores = np.empty(len(references))
-    other_scores, margins = np.empty(len(others)), np.empty(len(others))
+    reference_scores, reference_margins = np.empty((2, len(references)))
+    other_scores, margins = np.empty((2, len(others)))
     for fold in range(folds):
         is_held = fold_of_reference == fold
         rest = references[~is_held] if len(references) > 1 else references  # one cannot be held out
@@ -359,10 +371,12 @@ def cross_fit(
             rest, others[is_seen], codes[is_seen], Whitening.from_scatter(scatter)
         )
         if is_held.any():
-            reference_scores[is_held] = prototypes.compare(references[is_held]).scores
+            comparison = prototypes.compare(references[is_held])
+            reference_scores[is_held] = comparison.scores
+            reference_margins[is_held] = comparison.margins
         comparison = prototypes.compare(others[~is_seen])
         other_scores[~is_seen], margins[~is_seen] = comparison.scores, comparison.margins
-    return HeldOut(reference_scores, other_scores, margins, codes)
+    return HeldOut(reference_scores, other_scores, reference_margins, margins, codes)
 
 
 def _spread(low: float, high: float) -> Floats:
