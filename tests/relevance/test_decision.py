@@ -11,21 +11,22 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta
+from scipy.special import expit, logit
 
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance import DecisionSettings, SiteRelevance, with_marks
 from similarity_lab.relevance.decision import (
     SCORE_COLUMNS,
-    SharePosterior,
     check_thresholds,
     decide_by_distance,
     decide_by_probability,
     format_evidence,
-    influences,
 )
+from similarity_lab.relevance.offered import offered_evidence
 from similarity_lab.relevance.rules import ReferenceDraw
+from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
+from similarity_lab.relevance.share import SharePosterior
 from similarity_lab.relevance.tables import (
     DECISION_COLUMNS,
     SiteFailure,
@@ -34,8 +35,27 @@ from similarity_lab.relevance.tables import (
     rank_results,
 )
 
+CALIBRATION = Calibration(
+    LikelihoodRatio(1.0, 0.0),
+    margin_anchor=0.0,
+    separability=0.95,
+    reliability=1.0,
+    look_alike_ratios=(-3.0,) * 20,
+    look_alike_margins=(-0.2,) * 20,
+    reference_margins=(0.1, 0.2, 0.3, 0.4, 0.5),
+    n_references=5,
+    n_products=20,
+)
 LEARNED = DecisionSettings(
-    "learned", "written", 0.5, 0.25, certainty=0.9, prior_share=0.3, n_references=5
+    "learned",
+    "written",
+    0.5,
+    0.25,
+    certainty=0.9,
+    prior=0.25,
+    prior_share=0.3,
+    n_references=5,
+    calibration=CALIBRATION,
 )
 ORIGINAL = DecisionSettings("mean-distance", "written", 0.5, 0.25, reference_draw=ReferenceDraw())
 RULES = {settings.rule: settings for settings in (LEARNED, ORIGINAL)}
@@ -45,9 +65,6 @@ TENTHS = st.integers(0, 10).map(lambda number: number / 10)  # so that threshold
 ROWS = st.lists(st.tuples(STATUSES, TENTHS), max_size=12).flatmap(
     lambda rows: st.permutations([*rows, ("scored", 0.5)])  # without one there is no decision
 )
-
-
-RATIOS = st.lists(st.floats(-20, 20), min_size=1, max_size=30)
 
 
 def image_table(rule):
@@ -60,11 +77,14 @@ def image_table(rule):
     paths = pd.DataFrame({"path": [f"{index}.jpg" for index in range(len(statuses))]})
     images = paths.reindex(columns=SCORE_COLUMNS)
     images["status"], images["score"], images["reason"] = statuses, chances, ""
+    images[["words", "word_kind"]] = ""
     if rule == "learned":
         images["probability"] = chances
+        images["score"] = logit(chances) - logit(0.3)
+        images["margin"] = (chances - 0.5) / 2
     else:
         images["distance"] = 1 - chances
-    images.loc[statuses == "skipped", ["score", "distance", "probability"]] = np.nan
+    images.loc[statuses == "skipped", ["score", "distance", "probability", "margin"]] = np.nan
     return images
 
 
@@ -90,7 +110,33 @@ def small_table(column, rows):
     """Return images of which only the skipped ones have no value."""
     images = pd.DataFrame(rows, columns=["status", column])
     images[column] = images[column].where(images["status"] != "skipped")
-    return images
+    return images.assign(word_kind="")
+
+
+def learned_table(rows, prior_share):
+    """Return images with these probabilities, and margins in the same order."""
+    images = small_table("probability", rows)
+    with np.errstate(divide="ignore"):
+        scores = logit(images["probability"]) - logit(prior_share)
+    return images.assign(score=scores, margin=images["probability"] - 0.5)
+
+
+def decide_on(margins, *, kinds=None, words=("almonds",), **changes):
+    """Return the decision by the criterion "offered" on images with these margins."""
+    images = pd.DataFrame({"path": [f"{index}.jpg" for index in range(len(margins))]})
+    images = images.reindex(columns=SCORE_COLUMNS).assign(
+        status="scored", margin=margins, score=20 * np.array(margins), words="", reason=""
+    )
+    images["probability"] = expit(images["score"] + logit(0.1))
+    images["word_kind"] = "" if kinds is None else kinds
+    settings = replace(
+        LEARNED, criterion="offered", prior_share=0.1, words=() if kinds is None else words
+    )
+    skipped = pd.DataFrame({"path": [], "reason": []})
+    return SiteRelevance.from_images(
+        images, settings=replace(settings, **changes), site="shop", target="almonds",
+        skipped=skipped,
+    )  # fmt: skip
 
 
 @given(ROWS, TENTHS, TENTHS)
@@ -109,41 +155,37 @@ def test_decide_by_distance_counts_matches(rows, similar, relevant):
 
 
 @given(ROWS, TENTHS, st.integers(1, 99), st.floats(0.05, 0.95), st.floats(0.5, 1))
-def test_decide_by_probability_is_bayes_rule(rows, similar, percent, prior, certainty):
-    """Oracle: Bayes' rule on a grid of shares, the prior removed from each image."""
-    images, relevant = small_table("probability", rows), percent / 100
-    settings = DecisionSettings("learned", "written", similar, relevant, certainty, prior)
-    verdict = decide_by_probability(images, settings)
-    grid = (np.arange(4_000) + 0.5) / 4_000
-
-    def posterior(chances):
-        each = [grid * p / prior + (1 - grid) * (1 - p) / (1 - prior) for p in chances]
-        likelihood = np.prod(each, axis=0) * np.ones(len(grid))
-        return likelihood / likelihood.sum()
-
-    def log_odds(chances):
-        above = posterior(chances)[grid >= relevant].sum()
-        return np.log(above / (1 - above))
-
-    counted = [chance for status, chance in rows if status == "scored"]
-    chance, weights = verdict.probability, posterior(counted)
-    assert chance == pytest.approx(weights[grid >= relevant].sum(), abs=1e-4)
-    assert weights[np.abs(grid - verdict.share) < 0.0005].max() > 0.999 * weights.max()
-    low, high = verdict.interval
-    assert weights[(grid > low) & (grid < high)].sum() == pytest.approx(0.95, abs=0.03)
+def test_decide_by_probability_decides_by_the_share(rows, similar, percent, prior, certainty):
+    images, relevant = learned_table(rows, prior), percent / 100
+    settings = replace(
+        LEARNED, similarity_threshold=similar, relevance_threshold=relevant, certainty=certainty,
+        prior_share=prior,
+    )  # fmt: skip
+    verdict = decide_by_probability(images, settings, "almonds")
+    seen = images[images["status"] == "scored"]
+    posterior = SharePosterior.of(seen["score"], CALIBRATION.look_alike_ratios, n_references=5)
+    chance = verdict.probability
+    assert chance == pytest.approx(posterior.at_least(relevant))
+    assert (verdict.share, verdict.interval) == (posterior.share, posterior.interval())
     assert verdict.relevant == (chance >= 0.5)
     forced = "relevant" if verdict.relevant else "irrelevant"
-    assert verdict.decision == ("unsure" if max(chance, 1 - chance) < certainty else forced)
-    exact = replace(settings, certainty=max(chance, 1 - chance))
-    assert decide_by_probability(images, exact).decision == forced
+    is_sure = verdict.evidence and max(chance, 1 - chance) >= certainty
+    assert verdict.decision == (forced if is_sure else "unsure")
+    assert bool(verdict.reason) == (verdict.decision == "unsure")
     expected = [status == "scored" and chance >= similar for status, chance in rows]
     assert verdict.images["is_match"].tolist() == expected
-    influence = verdict.images["influence"]
-    assert influence.isna().tolist() == [status != "scored" for status, _ in rows]
-    if 1e-4 < chance < 1 - 1e-4:
-        rest = [counted[:index] + counted[index + 1 :] for index in range(len(counted))]
-        expected = [log_odds(counted) - log_odds(others) for others in rest]
-        np.testing.assert_allclose(influence.dropna(), expected, rtol=0.01, atol=0.01)
+
+
+@given(ROWS, st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_decide_by_probability_decides_by_the_offer(rows, prior, prior_share):
+    images = learned_table(rows, prior_share)
+    settings = replace(LEARNED, criterion="offered", prior=prior, prior_share=prior_share)
+    verdict = decide_by_probability(images, settings, "almonds")
+    margins = images["margin"][images["status"] == "scored"]
+    expected = offered_evidence(margins, None, CALIBRATION)
+    assert verdict.image_evidence == expected.images and verdict.word_evidence == 0
+    chance = expit(logit(prior) + expected.images)
+    assert verdict.probability == verdict.offered == pytest.approx(chance)
 
 
 @pytest.mark.parametrize(
@@ -151,15 +193,16 @@ def test_decide_by_probability_is_bayes_rule(rows, similar, percent, prior, cert
     [("learned", decide_by_probability), ("mean-distance", decide_by_distance)],
 )
 def test_from_images_follows_the_rule(rule, decide_by):
-    result, verdict = decide(rule), decide_by(image_table(rule), RULES[rule])
-    for name in ("decision", "relevant", "share", "interval", "probability"):
+    target = ["almonds"] if rule == "learned" else []
+    result, verdict = decide(rule), decide_by(image_table(rule), RULES[rule], *target)
+    for name in ("decision", "relevant", "share", "interval", "probability", "offered", "reason"):
         assert getattr(result, name) == getattr(verdict, name)
     pd.testing.assert_frame_equal(result.images, verdict.images[SCORE_COLUMNS])
 
 
-@pytest.mark.parametrize("missing", ["certainty", "prior_share"])
+@pytest.mark.parametrize("missing", ["certainty", "prior", "prior_share"])
 def test_learned_rule_needs_its_settings(missing):
-    with pytest.raises(InputError, match="needs prior_share and certainty"):
+    with pytest.raises(InputError, match="needs certainty, prior and prior_share"):
         decide("learned", **{missing: None})
 
 
@@ -167,7 +210,8 @@ def test_to_row_counts_statuses(result):
     row = result.to_row()
     assert list(row) == DECISION_COLUMNS and result.n_scored == 12 and result.n_matches == 4
     expected = {"n_matches": 4, "n_scored": 12, "n_repeated": 3, "n_left_out": 2, "n_skipped": 1}
-    expected |= {"similarity_threshold": 0.5, "relevance_threshold": 0.25, "reason": ""}
+    expected |= {"similarity_threshold": 0.5, "relevance_threshold": 0.25, "evidence": True}
+    expected |= {"reason": result.reason, "criterion": "share", "n_matches_with_words": 4}
     assert {name: row[name] for name in expected} == expected
     assert (row["share_low"], row["share_high"]) == result.interval
     for name in ("site", "target", "decision", "relevant", "probability", "share"):
@@ -176,7 +220,7 @@ def test_to_row_counts_statuses(result):
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(
-    "changes", [{}, {"similarity_threshold": 0.25}, {"relevance_threshold": 0.75}]
+    "changes", [{}, {"similarity_threshold": 0.25}, {"relevance_threshold": 0.75}, {"prior": 0.5}]
 )
 def test_rethreshold_decides_as_with_these_thresholds(rule, changes):
     actual, expected = decide(rule).rethreshold(**changes), decide(rule, **changes)
@@ -194,14 +238,100 @@ def test_ranked_and_nearest_misses_are_sorted_by_score(result):
     assert result.nearest_misses().index.tolist() == misses[:5]
 
 
-def test_deciding_sorts_by_influence():
-    learned, original = decide("learned"), decide("mean-distance")
-    influence = learned.images["influence"].abs().dropna()
-    most = sorted(influence.index, key=lambda row: -influence[row])
-    assert learned.deciding(99).index.tolist() == most and len(most) == 12
-    assert learned.deciding().index.tolist() == most[:5]
-    assert set(influence[most[:5]].index) != set(learned.ranked().head(5).index)
-    assert original.deciding().index.tolist() == original.ranked().index.tolist()[:5]
+def test_deciding_are_the_best_images(result):
+    assert result.deciding().index.tolist() == result.ranked().index.tolist()[:5]
+    assert result.deciding(99).index.tolist() == result.ranked().index.tolist()
+
+
+def test_ranked_puts_the_largest_margin_first_by_the_offer():
+    result = decide_on([0.1, 0.3, -0.2, 0.2])
+    assert result.ranked().index.tolist() == [1, 3, 0, 2]
+
+
+def test_ranked_counts_words():
+    kinds = ["", "other", "", "target"]
+    result = decide_on([0.1, 0.2, -0.2, 0.05], kinds=kinds)
+    assert result.ranked().index.tolist() == [3, 0, 1, 2]
+    assert result.without_words().ranked().index.tolist() == [1, 0, 3, 2]
+
+
+def test_matches_with_words_are_reported_apart():
+    result = decide_on([0.0, 0.3, 0.3], kinds=["target", "other", ""])
+    assert result.images["is_match"].tolist() == [False, True, True]
+    assert result.images["is_match_with_words"].tolist() == [True, True, True]
+    assert (result.n_matches, result.n_matches_with_words, result.n_named) == (2, 3, 1)
+
+
+def test_words_add_to_the_images():
+    silent, named = (decide_on([-0.1] * 9, kinds=[kind] * 9) for kind in ("", "target"))
+    alone = decide_on([-0.1] * 9)
+    assert silent.offered == alone.offered and alone.word_evidence == 0
+    assert named.offered > alone.offered and named.word_evidence > 3
+    assert named.without_words().offered == pytest.approx(alone.offered)
+    others = decide_on([-0.1] * 9, kinds=["other"] * 9)
+    assert others.offered < alone.offered and others.word_evidence < -1
+
+
+@pytest.mark.parametrize(
+    ("margins", "kinds", "changes", "reason"),
+    [
+        ([-0.3], None, {}, "1 image seen"),
+        ([-0.3, -0.2], None, {}, "2 images seen"),
+        ([-0.05, -0.1, 0.0], None, {}, "no image is a clear match"),
+        ([-0.3] * 4, ["target", "", "", ""], {"prior": 0.1}, "words name it, images do not"),
+        ([0.25] * 4, ["other"] * 4, {}, "an image looks like it, but no text names it"),
+    ],
+)
+def test_unsure_decision_has_a_reason(margins, kinds, changes, reason):
+    result = decide_on(margins, kinds=kinds, **changes)
+    assert result.decision == "unsure" and result.reason.startswith(reason)
+    assert result.summary().startswith("unsure whether shop sells almonds")
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({"separability": 0.6}, "not learned"),
+        ({"n_products": 3}, "learned from only 3 other products"),
+        ({"n_products": 0}, "learned from only no other products"),
+        ({"n_references": 1}, "learned from only 1 reference image"),
+    ],
+)
+@pytest.mark.parametrize("margin", [0.5, -0.5])
+def test_weak_footing_makes_images_unsure(known, reason, margin):
+    calibration = replace(CALIBRATION, **known)
+    result = decide_on([margin] * 20, calibration=calibration)
+    assert result.decision == "unsure" and reason in result.reason
+    named = decide_on([margin] * 20, kinds=["target"] * 20, calibration=calibration)
+    assert reason not in named.reason  # words decide all the same
+
+
+def test_site_of_a_logo_gives_no_evidence():
+    logo = decide_on([-0.3])
+    assert not logo.evidence and logo.offered == pytest.approx(0.25, abs=0.06)
+    assert decide_on([0.4]).evidence and decide_on([-0.3], kinds=["target"]).evidence
+
+
+def test_marks_decide():
+    result = decide_on([-0.4, 0.3, -0.3, -0.2])
+    assert with_marks(result, {0: True}).offered > 0.999
+    no = with_marks(result, {1: False})
+    assert no.offered < result.offered and no.ranked().index[-1] == 1
+
+
+def test_rethreshold_with_another_prior_shifts_the_odds():
+    result = decide_on([0.1] * 5)
+    other = result.rethreshold(prior=0.5)
+    shift = logit(other.offered) - logit(result.offered)
+    assert shift == pytest.approx(logit(0.5) - logit(0.25))
+    assert other.settings.prior == 0.5 and other.image_evidence == result.image_evidence
+
+
+def test_summary_is_a_sentence():
+    sells = decide_on([0.4, 0.3, -0.1, -0.2], kinds=["target", "", "other", ""])
+    assert sells.summary().startswith("shop sells almonds (P = ")
+    assert sells.summary().endswith("2 of 4 images match, and the texts of 1 names almonds")
+    assert "shop does not sell almonds" in decide_on([-0.5] * 30).summary()
 
 
 def test_summary_gives_the_share_and_its_interval():
@@ -264,10 +394,12 @@ def test_decisions_table_lists_failures(result):
     failure = SiteFailure("gone", "almonds", "no such folder")
     table = decisions_table([failure, result])
     assert list(table.columns) == DECISION_COLUMNS and table["site"].tolist() == ["gone", "shop"]
-    assert table["reason"].tolist() == ["no such folder", ""] and pd.isna(table["decision"][0])
+    assert table["reason"].tolist() == ["no such folder", result.reason]
+    assert pd.isna(table["decision"][0]) and table["evidence"].tolist() == [False, True]
     assert table["n_scored"].dtype == "Int64" and table["n_scored"].tolist() == [pd.NA, 12]
     assert table["relevant"].dtype == "boolean" and table["relevant"][1] == result.relevant
-    assert failure.to_dict() == {"site": "gone", "target": "almonds", "reason": "no such folder"}
+    expected = {"site": "gone", "target": "almonds", "evidence": False, "reason": "no such folder"}
+    assert failure.to_dict() == expected
 
 
 def test_expected_accuracy_is_the_mean_of_the_probabilities():
@@ -311,97 +443,5 @@ def test_rank_results_sorts_by_target_then_evidence():
     assert rank_results(results, ["dates", "almonds"])[0] is dates
     low = replace(original, site="low", share=0.1)
     assert rank_results([low, original]) == [original, low]
-
-
-@pytest.mark.parametrize(("n_shown", "total"), [(1, 3), (40, 120), (0, 10), (10, 10)])
-def test_posterior_of_certain_images_is_beta(n_shown, total):
-    """Oracle: under equal shares the posterior of sure images is Beta(k + 1, n − k + 1)."""
-    posterior = SharePosterior.of([60.0] * n_shown + [-60.0] * (total - n_shown))
-    exact = beta(n_shown + 1, total - n_shown + 1)
-    assert posterior.share == pytest.approx(n_shown / total, abs=0.001)
-    for share in (0.1, 0.25, 0.5, 0.9):
-        assert posterior.at_least(share) == pytest.approx(exact.sf(share), abs=1e-4)
-
-
-def test_interval_of_few_images_is_wide():
-    few, many = SharePosterior.of([9, -9, -9]), SharePosterior.of([9] * 40 + [-9] * 80)
-    assert few.share == pytest.approx(many.share, abs=0.02)
-    width = [high - low for low, high in (few.interval(), many.interval())]
-    assert width[0] > 3 * width[1]
-    assert few.interval()[0] < 0.25 < many.interval()[0] + 0.02
-    assert few.at_least(0.25) < many.at_least(0.25)
-
-
-@given(RATIOS, st.randoms(use_true_random=False))
-def test_posterior_ignores_order_and_stays_in_range(values, random):
-    posterior = SharePosterior.of(values)
-    low, high = posterior.interval()
-    assert 0 <= low <= posterior.share <= high <= 1
-    chances = [posterior.at_least(share) for share in (0, 0.1, 0.25, 0.8, 1)]
-    assert chances == sorted(chances, reverse=True) and max(chances) <= 1
-    assert chances[0] == pytest.approx(1) and chances[-1] == 0
-    shuffled = random.sample(values, len(values))
-    assert SharePosterior.of(shuffled).at_least(0.25) == pytest.approx(chances[2], abs=1e-9)
-
-
-@given(RATIOS, st.integers(0, 29), st.floats(0.1, 10))
-def test_posterior_is_monotonic_in_each_image(values, index, more):
-    before = SharePosterior.of(values).at_least(0.25)
-    values[index % len(values)] += more
-    assert SharePosterior.of(values).at_least(0.25) >= before - 1e-9
-
-
-def test_influences_are_differences_of_log_odds():
-    values = [3.0, -2.0, 0.0, 8.0]
-
-    def log_odds(ratios):
-        chance = SharePosterior.of(ratios).at_least(0.25)
-        return np.log(chance / (1 - chance))
-
-    brute = [log_odds(values) - log_odds(values[:i] + values[i + 1 :]) for i in range(4)]
-    np.testing.assert_allclose(influences(values, 0.25), brute, atol=1e-6)
-    assert abs(brute[2]) < 1e-6  # a log likelihood ratio of 0 has no influence
-
-
-def test_infinite_log_ratios_stay_finite():
-    certain = SharePosterior.of([np.inf, -np.inf, 5000.0, -5000.0])
-    assert certain.share == pytest.approx(0.5, abs=0.001)
-    assert np.isfinite(influences([np.inf, -np.inf], 0.25)).all()
-
-
-@pytest.mark.parametrize("index", [0, 255, 256, 599])
-def test_influences_of_many_images_equal_leave_one_out(index):
-    """Oracle: posteriors with and without the image, across the blocks of the computation."""
-    values = np.random.default_rng(0).normal(0, 0.3, 600)
-
-    def log_odds(values):
-        above = SharePosterior.of(values).at_least(0.5)
-        return np.log(above / (1 - above))
-
-    expected = log_odds(values) - log_odds(np.delete(values, index))
-    assert influences(values, 0.5)[index] == pytest.approx(expected, abs=1e-6)
-
-
-def test_posterior_without_images_is_uniform():
-    assert SharePosterior.of([]).at_least(0.25) == pytest.approx(0.75)
-    assert influences([], 0.25).shape == (0,)
-
-
-def test_share_is_exact_at_0_and_1():
-    assert SharePosterior.of([-9.0, -9.0]).share == 0 and SharePosterior.of([9.0, 9.0]).share == 1
-    sure = SharePosterior.of([60.0] * 200)  # far beyond what exp can hold
-    low, high = sure.interval()
-    assert np.isfinite(sure.weights).all() and low > 0.98 and high == 1
-    for share in (0.0, 1.0):  # certain without images, so they have no influence
-        np.testing.assert_allclose(influences([3.0, -2.0], share), 0, atol=1e-9)
-
-
-@given(RATIOS, st.sampled_from([0.5, 0.8, 0.95]))
-def test_interval_is_the_shortest(values, confidence):
-    """Oracle: every window of the thousand shares."""
-    posterior = SharePosterior.of(values)
-    low, high = (round(1000 * end) for end in posterior.interval(confidence))
-    reached = np.concatenate([[0], np.cumsum(posterior.weights)])
-    assert reached[high] - reached[low] >= confidence - 1e-9
-    shorter = reached[high - low - 1 :] - reached[: len(reached) - (high - low - 1)]
-    assert shorter.max() < confidence + 1e-9
+    silent = replace(learned, site="silent", probability=0.99, evidence=False)
+    assert rank_results([silent, failure, learned]) == [learned, silent, failure]
