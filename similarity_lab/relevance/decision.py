@@ -374,7 +374,7 @@ class SiteRelevance:
         rows = images.where(images.notna(), None).to_dict("records")
         return {
             **self.to_row(),
-            "settings": asdict(self.settings),
+            "settings": asdict(self.settings, dict_factory=_plain),
             "images": [{**row, "path": describe(row["path"])} for row in rows],
             "skipped": [{name: str(row[name]) for name in row} for row in skipped],
         }
@@ -421,6 +421,11 @@ class SiteRelevance:
     def _repr_html_(self) -> str | None:
         """Return the notebook view, which `similarity_lab.report` registers."""
         return html_view(self)
+
+
+def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return fields as JSON reads them back: lists instead of tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
 
 
 def _of_images(n_matches: int, n_scored: int) -> str:

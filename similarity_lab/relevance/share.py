@@ -106,16 +106,17 @@ class SharePosterior:
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the shortest interval that contains the share with this probability.
 
-        It starts at 0 if a look-alike is not improbable enough.
+        It starts at 0 if a look-alike is not improbable enough, and always contains `share`.
         """
-        count = len(_SHARES)
+        count, peak = len(_SHARES), int(self.weights.argmax())
         cumulative = np.concatenate([[0.0], np.cumsum(self.weights)])
         if self.look_alike > 1 - confidence:
             rest = (confidence - self.look_alike) / (1 - self.look_alike)
             high = int(np.searchsorted(cumulative, rest)) if rest > 0 else 0
+            if self.share > 0:
+                high = max(high, peak + 1)
             return 0.0, min(high, count) / count
         inside = confidence / (1 - self.look_alike)
-        peak = int(self.weights.argmax())
         lows = np.arange(peak + 1)  # the interval contains the only peak
         highs = np.searchsorted(cumulative, cumulative[lows] + inside)
         lengths = np.where(highs <= count, np.maximum(highs, peak + 1) - lows, count)

@@ -68,6 +68,16 @@ def test_probable_look_alike_leaves_no_share():
     assert posterior.share == 0 and posterior.interval()[0] == 0
 
 
+@given(RATIOS, st.lists(st.floats(-8, 8), max_size=12), st.integers(1, 60))
+def test_interval_contains_the_share_beside_look_alikes(ratios, look_alikes, n_references):
+    posterior = SharePosterior.of(ratios, look_alikes, n_references=n_references)
+    low, high = posterior.interval()
+    assert 0 <= low <= posterior.share <= high <= 1
+    is_inside = np.arange(1000) < round(1000 * high)
+    mass = (1 - posterior.look_alike) * posterior.weights[is_inside].sum()
+    assert low > 0 or mass + posterior.look_alike >= 0.95 - 1e-9
+
+
 def test_interval_of_few_images_is_wide():
     few, many = SharePosterior.of([9, -9, -9]), SharePosterior.of([9] * 40 + [-9] * 80)
     assert few.share == pytest.approx(many.share, abs=0.02)
