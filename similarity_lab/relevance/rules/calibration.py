@@ -221,7 +221,7 @@ class HeldOut:
     def top_of(self, values: Floats) -> float:
         """Return the upper end of the others' values, shape (m,).
 
-        Of few products, one may look like the target: it lies above the upper end.
+        5 % lie above it; of few products more, since one product in k + 1 may look like the target.
         """
         above = max(_TOP, 1 / (self.n_products + 1))
         return _quantile(values, self.weights, 1 - above)

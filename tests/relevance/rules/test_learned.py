@@ -1,18 +1,19 @@
 """The learned rule on vectors that the tests wrote themselves, against its parts put together."""
 
+import json
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from similarity_lab import load_embedder
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.rules import background, learned
-from similarity_lab.relevance.rules.calibration import LikelihoodRatio, cross_fit, probability
-from similarity_lab.relevance.rules.learned import LearnedRule
+from similarity_lab.relevance.rules import background
+from similarity_lab.relevance.rules.calibration import Calibration, cross_fit, probability
+from similarity_lab.relevance.rules.learned import FittedLearnedRule, LearnedRule
 from similarity_lab.relevance.rules.prototypes import Prototypes, Scatter, Whitening, unit
 
 DIMENSION = 24
@@ -61,12 +62,13 @@ def test_columns_equal_the_parts_put_together():
     prototypes = Prototypes.fit(
         references, others, codes, Whitening.from_scatter(Scatter.of(vectors, labels))
     )
-    line = LikelihoodRatio.fit(
-        held_out.references, held_out.others, held_out.weights, is_generated=False
-    )
+    known = Calibration.of(held_out)
     site = vectors_of(np.arange(5), seed=9)
-    columns, expected = scored(rule, site), line(prototypes.scores(unit(site)))
-    np.testing.assert_allclose(columns["score"], expected, atol=1e-3)
+    columns, expected = scored(rule, site), prototypes.compare(unit(site))
+    np.testing.assert_allclose(columns["score"], known.line(expected.scores), atol=1e-3)
+    margins = expected.margins - known.margin_anchor
+    np.testing.assert_allclose(columns["margin"], margins, atol=1e-4)
+    assert columns["margin"].argmax() == 1  # the image of the target
     np.testing.assert_allclose(columns["probability"], probability(columns["score"], 0.3))
     assert rule.others == ("dates", "figs", "oats")
     assert [columns["confusable"][index] for index in (0, 3, 4)] == ["dates", "figs", "oats"]
@@ -77,6 +79,7 @@ def test_fit_uses_the_similarity_threshold():
     some = library(dates=3, almonds=3, figs=3)
     assert fit(some, similarity_threshold=0.7).similarity_threshold == 0.7
     assert fit(some).similarity_threshold == 0.5  # more likely than not
+    assert LearnedRule().prior_share == 0.1
 
 
 @pytest.mark.parametrize("products", [[], ["figs"], ["dates", "oats"]])
@@ -99,9 +102,23 @@ def test_single_reference_warns():
         fit(library(dates=3, almonds=2, figs=3))
 
 
-@pytest.mark.parametrize("quality", ["standard", "best"])
-def test_background_vectors_of_every_quality_are_packaged(monkeypatch, quality):
-    monkeypatch.setattr(background, "background_images", None)  # none is embedded
-    name, size = learned.QUALITIES[quality]
-    vectors = background.background_vectors(load_embedder(name, input_size=size))
-    assert len(vectors) == len(background.background_labels())
+def test_target_that_looks_like_other_products_warns():
+    some = library(dates=6, almonds=12, figs=6, oats=6)
+    vectors = np.random.default_rng(0).normal(0, 1, some.vectors.shape).astype(np.float32)
+    is_target = some.is_target("almonds")[:, None]
+    with pytest.warns(UserWarning, match="'almonds' was not learned: .* Split the class"):
+        rule = fit(replace(some, vectors=np.where(is_target, vectors, some.vectors)))
+    assert not rule.calibration.is_learned and rule.calibration.separability < 0.75
+    assert fit(some).calibration.is_learned
+
+
+def test_saved_rule_scores_alike():
+    some = library(dates=6, almonds=5, figs=4, oats=7)
+    rule, site = fit(some), vectors_of(np.arange(5), seed=9)
+    content, arrays = rule.to_saved()
+    again = FittedLearnedRule.from_saved(json.loads(json.dumps(content)), arrays)
+    assert again.calibration == rule.calibration and again.others == rule.others
+    before, after = scored(rule, site), scored(again, site)
+    assert before.keys() == after.keys()
+    for name in ("score", "margin", "probability"):
+        np.testing.assert_array_equal(before[name], after[name])

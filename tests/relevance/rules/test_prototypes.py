@@ -39,18 +39,22 @@ def test_whitening_is_the_shrunk_mahalanobis_geometry(vectors):
     np.testing.assert_allclose(white @ white.T, inner / np.outer(lengths, lengths), atol=1e-4)
 
 
-def test_scores_are_log_odds_of_a_softmax(vectors):
+def test_comparison_equals_cosines_to_the_prototypes(vectors):
+    """Oracle: image by image, product by product."""
     points, labels = vectors
     space = Whitening.from_scatter(Scatter.of(points, labels))
     is_target = labels == 0
     prototypes = Prototypes.fit(points[is_target], points[~is_target], labels[~is_target], space)
-    for vector, score in zip(points, prototypes.scores(points), strict=True):
-        white = space(vector[None])[0]
-        to_others = [8 * float(white @ other) for other in prototypes.others]
-        expected = 8 * float(white @ prototypes.target) - logsumexp([*to_others, 8 * 0.4])
-        assert score == pytest.approx(expected, abs=1e-4)
-    nearest = prototypes.most_confusable(points[~is_target])
-    assert (nearest == labels[~is_target] - 1).mean() > 0.9
+    comparison = prototypes.compare(points)
+    means = [unit(space(points[labels == label]).mean(0)[None])[0] for label in range(5)]
+    for index, point in enumerate(points):
+        own, *others = (float(space(point[None])[0] @ mean) for mean in means)
+        score = 8 * own - logsumexp([*(8 * cosine for cosine in others), 8 * 0.4])
+        assert comparison.scores[index] == pytest.approx(score, abs=1e-4)
+        assert comparison.margins[index] == pytest.approx(own - max(others), abs=1e-5)
+        assert others[comparison.nearest[index]] == pytest.approx(max(others), abs=1e-5)
+    assert comparison.margins[is_target].min() > comparison.margins[~is_target].max()
+    assert (comparison.nearest[~is_target] == labels[~is_target] - 1).mean() > 0.9
 
 
 def test_whitening_without_variation_is_centring():
