@@ -46,8 +46,9 @@ SCORE_COLUMNS = [
 ]
 """Columns of `SiteRelevance.images`, one row per file of a site."""
 
-_FEWEST_PRODUCTS = 5  # fewer do not tell what else looks like the target
-_FEW_PRODUCTS, _FEW_REFERENCES = 10, 5  # fewer are named as the reason of an unsure decision
+FEW_PRODUCTS, FEW_REFERENCES = 10, 5
+"""Fewer other products or references are named as the reason of an unsure decision."""
+_FEWEST_PRODUCTS, _FEWEST_REFERENCES = 5, 2  # fewer do not tell what else looks like the target
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ class SiteRelevance:
         """
         check_thresholds(settings.similarity_threshold, settings.relevance_threshold)
         if settings.rule == "learned":
-            verdict = decide_by_probability(images, settings, target)
+            verdict = decide_by_probability(images, settings)
         else:
             verdict = decide_by_distance(images, settings)
         return cls(
@@ -383,23 +384,26 @@ class SiteRelevance:
         """Return the decision as one sentence."""
         if self.probability is None or self.criterion == "share":
             return self._share_summary()
-        chance = f"(P = {self.probability:.1%})"
-        evidence = f"{_of_images(self.n_matches, self.n_scored)}{self._words_summary()}"
+        chance = format_probability(self.probability)
+        seen = f"{_of_images(self.n_matches, self.n_scored)}{self._words_summary()}"
         if self.decision == "unsure":
             return (
-                f"unsure whether {self.site} sells {self.target} {chance}: {self.reason}; "
-                f"{evidence}"
+                f"{self.site}: unsure whether it sells {self.target} (probability {chance}); "
+                f"{self.reason}; {seen}"
             )
-        verb = "sells" if self.decision == "relevant" else "does not sell"
-        return f"{self.site} {verb} {self.target} {chance}: {evidence}"
+        if self.decision == "relevant":
+            return f"{self.site} sells {self.target} (probability {chance}): {seen}"
+        return (
+            f"{self.site} does not sell {self.target} (probability that it does: {chance}): {seen}"
+        )
 
     def _words_summary(self) -> str:
         if not self.settings.words:
             return ""
-        count = self.n_named
-        if not count:
+        if not self.n_named:
             return f", and no text names {self.target}"
-        return f", and the texts of {count} name{'s' if count == 1 else ''} {self.target}"
+        texts = "the text of 1 names" if self.n_named == 1 else f"the texts of {self.n_named} name"
+        return f", and {texts} {self.target}"
 
     def _share_summary(self) -> str:
         low, high = self.interval
@@ -407,7 +411,9 @@ class SiteRelevance:
         if self.probability is None:
             criterion = f"relevance threshold {threshold:.0%}"
         else:
-            criterion = f"P(share ≥ {threshold:.0%}) = {self.probability:.1%}"
+            chance = format_probability(self.probability)
+            equals = "" if chance[0] in "<>" else "= "
+            criterion = f"P(share ≥ {threshold:.0%}) {equals}{chance}"
         reason = f"; {self.reason}" if self.reason else ""
         return (
             f"{self.site}: {self.decision} for {self.target}: {self.n_matches} of {self.n_scored} "
@@ -469,7 +475,7 @@ def decide_by_distance(images: pd.DataFrame, settings: DecisionSettings) -> Verd
     )
 
 
-def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings, target: str) -> Verdict:
+def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> Verdict:
     """Decide by the learned rule, given the scores, margins and words of images.
 
     The similarity threshold only labels matches; the probabilities do not depend on it.
@@ -494,7 +500,7 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings, targ
     evidence = len(seen) >= FEW_IMAGES or bool(
         (seen["is_match"] | (seen["word_kind"] == "target")).any()
     )
-    reason = _reason_to_doubt(seen, settings, target)
+    reason = _reason_to_doubt(seen, settings)
     if not evidence:
         reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
@@ -536,19 +542,19 @@ def _with_words(images: pd.DataFrame, prior_share: float) -> Floats:
     return probability(images["score"] + word_ratios(images["word_kind"]), prior_share)
 
 
-def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, target: str) -> str:
+def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings) -> str:
     """Return why the images cannot decide; empty if they can, or words or marks decide anyway."""
     known = settings.calibration
     if known is None or np.isinf(seen["margin"]).any():
         return ""
     if settings.criterion == "offered" and (seen["word_kind"] == "target").any():
         return ""
-    if known.n_products < _FEWEST_PRODUCTS or known.n_references < 2:
+    if has_too_few(known):
         return _footing(known)
     if not known.is_learned:
         return (
-            f"not learned: held-out references of {target} look like other products "
-            f"({known.separability:.2f}, where 0.5 is chance); split the class, or add references"
+            f"not learned (separability {known.separability:.2f}, where 0.5 is chance): split the "
+            "class, or add references"
         )
     return ""
 
@@ -559,7 +565,7 @@ def _what_came_closest(
     """Return why the evidence is too weak for a decision."""
     known = settings.calibration
     if known is not None and (
-        known.n_products < _FEW_PRODUCTS or known.n_references < _FEW_REFERENCES
+        known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES
     ):
         return _footing(known)
     if offered.words > 0 > offered.images:
@@ -571,15 +577,36 @@ def _what_came_closest(
     return "few images match, and none clearly enough"
 
 
+def has_too_few(known: Calibration) -> bool:
+    """Return whether so little was learned from that images alone decide nothing."""
+    return known.n_products < _FEWEST_PRODUCTS or known.n_references < _FEWEST_REFERENCES
+
+
 def _footing(known: Calibration) -> str:
     """Return on how few references and other products a decision stands, with advice."""
+    n_references, n_products = known.n_references, known.n_products
     few = []
-    if known.n_references < _FEW_REFERENCES:
-        few.append(f"{known.n_references} reference image{'s' if known.n_references > 1 else ''}")
-    if known.n_products < _FEW_PRODUCTS:
-        products = "other product" if known.n_products == 1 else "other products"
-        few.append(f"{known.n_products or 'no'} {products}")
-    return f"learned from only {' and '.join(few)}; add more to the library"
+    if n_references < FEW_REFERENCES:
+        few.append(f"{n_references} reference image{'s' if n_references > 1 else ''}")
+    if 0 < n_products < FEW_PRODUCTS:
+        few.append(f"{n_products} other product{'s' if n_products > 1 else ''}")
+    text = f"learned from only {' and '.join(few)}" if few else "learned"
+    return f"{text}{'' if n_products else ' without other products'}; add more to the library"
+
+
+def format_probability(value: float) -> str:
+    """Return a probability as a percentage; one that is not certain never becomes 0% or 100%.
+
+    Examples
+    --------
+    >>> format_probability(0.4149), format_probability(0.99996), format_probability(1.0)
+    ('41.5%', '>99.9%', '100.0%')
+    """
+    if 0.9995 <= value < 1:
+        return ">99.9%"
+    if 0 < value < 0.0005:
+        return "<0.1%"
+    return f"{value:.1%}"
 
 
 def format_evidence(images: pd.DataFrame) -> list[str]:
@@ -588,8 +615,9 @@ def format_evidence(images: pd.DataFrame) -> list[str]:
     The infinite distance of an image marked by hand becomes an empty text.
     """
     has_probability = images["probability"].notna().all()
-    column, form = ("probability", "{:.1%}") if has_probability else ("distance", "{:.3f}")
-    return [form.format(value) if np.isfinite(value) else "" for value in images[column]]
+    column = "probability" if has_probability else "distance"
+    form = format_probability if has_probability else "{:.3f}".format
+    return [form(value) if np.isfinite(value) else "" for value in images[column]]
 
 
 def check_thresholds(similarity: float, relevance: float) -> None:

@@ -143,7 +143,7 @@ class RelevanceScorer(BaseEstimator):
     --------
     >>> scorer = RelevanceScorer("almonds").fit("library/")        # doctest: +SKIP
     >>> scorer.decide("sites/greenfield-foods")                    # doctest: +SKIP
-    <greenfield-foods sells almonds (P = 96.5%): 14 of 27 images match>
+    <greenfield-foods sells almonds (probability 96.5%): 14 of 27 images match>
     """
 
     def __init__(

@@ -13,11 +13,18 @@ from tqdm.auto import tqdm
 
 from similarity_lab.errors import InputTypeError
 from similarity_lab.files import atomic_write
-from similarity_lab.relevance import SiteFailure, SiteRelevance
+from similarity_lab.relevance import SiteFailure, SiteRelevance, rank_results
 from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report.text import page_filename
 from similarity_lab.report.thumbnails import Thumbnails, source_key, write_thumbnails
-from similarity_lab.report.views import SYMBOLS, environment, page_sources, site_view
+from similarity_lab.report.views import (
+    SYMBOLS,
+    Row,
+    environment,
+    index_sections,
+    page_sources,
+    site_view,
+)
 
 _PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
 _ASSETS = ("style.css", "report.js")
@@ -35,15 +42,16 @@ def write_report(
 ) -> Path:
     """Write decisions and their evidence as HTML pages that open from disk, without a network.
 
-    ``index.html`` lists the decisions in the order given; ``sites/`` has a page per decision with
-    its most influential images, the other images, and what was left out; ``thumbs/`` has each
-    image once. Untrusted text (names, alt texts, URLs) is escaped, file names are generated, and a
-    content security policy keeps the pages from loading anything but their own files.
+    ``index.html`` lists the decisions by target, in the order of `rank_results`; ``sites/`` has a
+    page per decision with its evidence, the images that decided, the other images, and what was
+    left out; ``thumbs/`` has each image once. Untrusted text (names, alt texts, URLs) is escaped,
+    file names are generated, and a content security policy keeps the pages from loading anything
+    but their own files.
 
     Parameters
     ----------
     results : sequence of SiteRelevance or SiteFailure
-        A failure becomes a row with its reason. `rank_results` sorts them.
+        In any order; a failure becomes a row with its reason.
     folder : path
         Created if missing. An earlier report is overwritten: thumbnails that are still valid are
         reused, so an interrupted report resumes; pages and thumbnails of other results are removed.
@@ -57,7 +65,7 @@ def write_report(
 
     Examples
     --------
-    >>> results = rank_results(scorer.decide_each(sites))             # doctest: +SKIP
+    >>> results = list(scorer.decide_each(sites))                    # doctest: +SKIP
     >>> write_report(results, "report", title="Who sells almonds?")  # doctest: +SKIP
     PosixPath('report/index.html')
     """
@@ -65,6 +73,7 @@ def write_report(
         raise InputTypeError("expected a sequence of results, got one; pass [result]")
     folder = Path(folder)
     (folder / "sites").mkdir(parents=True, exist_ok=True)
+    results = rank_results(results)
     rows = _with_page_names(results)
     pages = [(result, name) for result, name in rows if isinstance(result, SiteRelevance)]
     thumbnails = write_thumbnails(
@@ -88,8 +97,7 @@ def write_report(
         .get_template("index.html")
         .render(
             title=title,
-            rows=rows,
-            targets=sorted({result.target for result in results}),
+            sections=index_sections(rows),
             counts=_decision_counts(results),
             settings=_distinct_settings([result for result, _ in pages]),
             written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
@@ -100,10 +108,10 @@ def write_report(
     return index
 
 
-def _with_page_names(results: Sequence[SiteResult]) -> list[tuple[SiteResult, str]]:
-    """Return each result with the file name of its page; failures have none (empty)."""
+def _with_page_names(results: Sequence[SiteResult]) -> list[Row]:
+    """Return each result with the file name of its page."""
     occurrences: Counter[tuple[str, str]] = Counter()
-    rows: list[tuple[SiteResult, str]] = []
+    rows: list[Row] = []
     for result in results:
         pair = (result.site, result.target)
         if isinstance(result, SiteRelevance):

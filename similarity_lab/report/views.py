@@ -1,9 +1,9 @@
 """Render decisions: plain values for the templates, and the Jinja environment that escapes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from math import exp
+from functools import cache, cached_property
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from similarity_lab.errors import ImageError
-from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import format_evidence
+from similarity_lab.relevance import DecisionSettings, SiteFailure, SiteRelevance
+from similarity_lab.relevance.decision import format_evidence, format_probability
+from similarity_lab.relevance.tables import SiteResult
+from similarity_lab.report.evidence import advice, basis, evidence_steps, short_evidence
 from similarity_lab.report.text import display_names, escape_invisible, safe_url, shorten
 from similarity_lab.report.thumbnails import Thumbnail
 
 SYMBOLS = {"relevant": "✓", "irrelevant": "✕", "unsure": "?", "no decision": "–"}
-_MAX_ODDS_FACTOR = 1000  # larger factors are shown as "over 1000"
+WORD_SYMBOLS = {
+    "target": "✓", "target and other": "?", "ambiguous": "?", "other form": "✕", "other": "✕", "": "",
+}  # fmt: skip
+"""Of the kinds of `WordEvidence`."""
+
+Row = tuple[SiteResult, str]
+"""A result and the file name of its page; failures have none (empty)."""
 
 ThumbnailOf = Callable[[object], Thumbnail | ImageError]
 """Returns the thumbnail of an image or of a reference, or the error that explains its absence."""
@@ -36,10 +44,14 @@ class ImageView:
     evidence : str
         Formatted probability or distance; empty for an image that is not scored.
     is_match : bool
-    influence : float or None
-        Change in the log-odds of "relevant" due to this image.
+        By the image alone.
+    is_match_with_words : bool
+    words, word_kind : str
+        What the texts of the image name; empty if nothing, or if a person marked the image.
     confusable : str
         The closest other product of the library, if known.
+    margin : str
+        With which the target is closer than that product, if the decision stands on it.
     reference : str
         Name of the nearest reference image; empty if there is none.
     reference_thumbnail : Thumbnail, ImageError or None
@@ -54,8 +66,11 @@ class ImageView:
     reason: str
     evidence: str
     is_match: bool
-    influence: float | None
+    is_match_with_words: bool
+    words: str
+    word_kind: str
     confusable: str
+    margin: str
     reference: str
     reference_thumbnail: Thumbnail | ImageError | None
     reference_distance: float
@@ -69,9 +84,9 @@ class SiteView:
     Attributes
     ----------
     deciding : list of ImageView
-        The images that influenced the decision most.
+        The images that decided: the best matches, or what came closest.
     others : list of ImageView
-        The other scored images, most probable first.
+        The other scored images, best evidence first.
     not_counted : list of ImageView
         Repeated images and images left out as clutter.
     skipped : list of (name, reason)
@@ -82,6 +97,82 @@ class SiteView:
     others: list[ImageView]
     not_counted: list[ImageView]
     skipped: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The results for one target, as the first page shows them.
+
+    Attributes
+    ----------
+    target : str
+    groups : dict of str to list of Row
+        By the name of the group, without empty groups.
+    """
+
+    target: str
+    groups: dict[str, list[Row]]
+
+    @cached_property
+    def decisions(self) -> list[SiteRelevance]:
+        """The results that are no failures."""
+        rows = chain.from_iterable(self.groups.values())
+        return [result for result, _ in rows if isinstance(result, SiteRelevance)]
+
+    @property
+    def share_threshold(self) -> str:
+        """The relevance threshold if a decision is about the share; empty otherwise."""
+        thresholds = {
+            result.settings.relevance_threshold
+            for result in self.decisions
+            if result.criterion == "share"
+        }
+        return " or ".join(map(_percent, sorted(thresholds)))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that the decisions can fill; what was decided comes first."""
+        has_probability = any(result.probability is not None for result in self.decisions)
+        has_words = any(result.settings.words for result in self.decisions)
+        sells = ["P(sells)"] if has_probability else []
+        matches = ["Matches", "Named by text"] if has_words else ["Matches"]
+        share = ["Share", "95% CI"]
+        if not self.share_threshold:
+            return ["Decision", *sells, *matches, *share, *(["Evidence"] if sells else [])]
+        if has_probability:
+            share.append(f"P(share ≥ {self.share_threshold})")
+        return ["Decision", *share, *sells, *matches]
+
+    @property
+    def extra_columns(self) -> list[str]:
+        """The columns that narrow screens leave out: all but the decision and two figures."""
+        figures = [name for name in self.columns if name not in ("Decision", "95% CI")]
+        return ["95% CI", *figures[2:]]
+
+    @property
+    def notices(self) -> list[str]:
+        """What to do about a target that was not learned."""
+        texts = (advice(result.settings, result.target) for result in self.decisions)
+        return list(dict.fromkeys(filter(None, texts)))
+
+    @property
+    def bases(self) -> list[str]:
+        """What the decisions stand on."""
+        texts = (basis(result.settings, result.target) for result in self.decisions)
+        return list(dict.fromkeys(filter(None, texts)))
+
+
+def index_sections(rows: Sequence[Row]) -> list[Section]:
+    """Return the rows by target and group; within a group they keep their order."""
+    sections: dict[str, Section] = {}
+    for result, page in rows:
+        section = sections.setdefault(result.target, Section(result.target, {}))
+        if isinstance(result, SiteFailure):
+            group = "no decision"
+        else:
+            group = "decided" if result.evidence else "too little seen to say anything"
+        section.groups.setdefault(group, []).append((result, page))
+    return list(sections.values())
 
 
 def page_sources(result: SiteRelevance) -> list[object]:
@@ -131,12 +222,13 @@ def _image_views(
     evidence_texts = dict(
         zip(rows.index[scored].tolist(), format_evidence(rows[scored]), strict=True)
     )
-    influences, reference_distances = (
-        rows[name].astype(float).tolist() for name in ("influence", "nearest_distance")
+    reference_distances, margins = (
+        rows[name].astype(float).tolist() for name in ("nearest_distance", "margin")
     )
+    has_margin = result.criterion == "offered"
     views = []
-    for index, row, influence, reference_distance in zip(
-        rows.index.tolist(), rows.itertuples(), influences, reference_distances, strict=True
+    for index, row, reference_distance, margin in zip(
+        rows.index.tolist(), rows.itertuples(), reference_distances, margins, strict=True
     ):
         reference = row.nearest_reference if isinstance(row.nearest_reference, str) else ""
         views.append(
@@ -147,8 +239,11 @@ def _image_views(
                 reason=str(row.reason),
                 evidence=evidence_texts.get(index, ""),
                 is_match=bool(row.is_match),
-                influence=None if np.isnan(influence) else influence,
+                is_match_with_words=bool(row.is_match_with_words),
+                words=str(row.words) if row.word_kind else "",
+                word_kind=str(row.word_kind),
                 confusable=row.confusable if isinstance(row.confusable, str) else "",
+                margin=f"{margin:+.2f}" if has_margin and np.isfinite(margin) else "",
                 reference="/".join(reference.replace("\\", "/").split("/")[-2:]),
                 reference_thumbnail=thumbnail_of(reference) if reference else None,
                 reference_distance=reference_distance,
@@ -170,29 +265,37 @@ def _known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
 
 
 def settings_table(settings: DecisionSettings) -> dict[str, str]:
-    """Return the settings that apply to the rule of a decision: label → formatted value.
+    """Return the settings that apply to a decision: label → formatted value.
 
     Examples
     --------
-    >>> settings = DecisionSettings("learned", "lite0", 0.5, 0.25, certainty=0.9, prior_share=0.2)
+    >>> settings = DecisionSettings("learned", "lite0", 0.5, 0.25, certainty=0.9, prior=0.2)
     >>> settings_table(settings)["relevance threshold"], settings_table(settings)["certainty"]
     ('share at least 25%', 'at least 0.9')
     """
-    draw = settings.reference_draw
+    draw, known = settings.reference_draw, settings.calibration
     kind = "probability at least" if settings.rule == "learned" else "distance at most"
     values = {
         "rule": settings.rule,
+        "criterion": settings.criterion,
         "embedder": settings.embedder,
         "similarity threshold": f"{kind} {settings.similarity_threshold:.3g}",
-        "relevance threshold": f"share at least {settings.relevance_threshold:.0%}",
-        "reference images": f"{settings.n_references}",
     }
+    if settings.criterion == "share":
+        values["relevance threshold"] = f"share at least {settings.relevance_threshold:.0%}"
     if settings.certainty is not None:
         values["certainty"] = f"at least {settings.certainty:g}"
+    if settings.prior is not None:
+        values["prior that a site sells it"] = f"{settings.prior:g}"
     if settings.prior_share is not None:
-        values["prior share"] = f"{settings.prior_share:g}"
+        values["prior that an image shows it"] = f"{settings.prior_share:g}"
+    values["reference images"] = f"{settings.n_references}"
     if settings.other_products is not None:
         values["other products"] = f"{settings.other_products}"
+        values["names looked for"] = ", ".join(dict.fromkeys(settings.words)) or "none"
+    if known is not None:
+        values["separability"] = f"{known.separability:.3f}"
+        values["reliability"] = f"{known.reliability:.2f}"
     if draw is not None:
         drawn = "all" if draw.draw == "all" else f"{draw.n} {draw.draw.replace('-', ' ')}"
         nearest = f"mean of the {draw.n_nearest} nearest"
@@ -216,9 +319,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters.update(percent=_percent, interval=_interval, odds=odds)
-    jinja.filters.update(shorten=shorten, safe_url=safe_url, settings_table=settings_table)
-    jinja.globals["symbols"] = SYMBOLS
+    jinja.filters.update(
+        probability=format_probability, percent=_percent, interval=_interval, shorten=shorten,
+        safe_url=safe_url, settings_table=settings_table, short_evidence=short_evidence,
+    )  # fmt: skip
+    jinja.globals.update(
+        symbols=SYMBOLS, word_symbols=WORD_SYMBOLS, advice=advice,
+        basis=basis, evidence_steps=evidence_steps,
+    )  # fmt: skip
     return jinja
 
 
@@ -227,33 +335,10 @@ def _finalize(value: object) -> object:
     return escape_invisible(str(value)) if is_text else value
 
 
-def _percent(value: float, digits: int = 0) -> str:
-    return f"{value:.{digits}%}"
+def _percent(value: float) -> str:
+    return f"{value:.0%}"
 
 
 def _interval(interval: tuple[float, float]) -> str:
     low, high = interval
     return f"{100 * low:.0f}–{high:.0%}"
-
-
-def odds(influence: float) -> str:
-    """Return a sentence fragment for the factor by which an image changes the odds of "relevant".
-
-    Parameters
-    ----------
-    influence : float
-        Change of the log-odds (natural logarithm).
-
-    Examples
-    --------
-    >>> odds(1.9), odds(-0.7), odds(0.0)
-    ('for: odds × 6.7', 'against: odds ÷ 2.0', 'no effect on the odds')
-    """
-    factor = exp(min(abs(influence), 50))
-    if factor < 1.05:
-        return "no effect on the odds"
-    if factor > _MAX_ODDS_FACTOR:
-        text = f"over {_MAX_ODDS_FACTOR}"
-    else:
-        text = f"{factor:.0f}" if factor > 20 else f"{factor:.1f}"
-    return f"for: odds × {text}" if influence > 0 else f"against: odds ÷ {text}"

@@ -1,0 +1,166 @@
+"""The evidence of a decision in words that a buyer understands."""
+
+from dataclasses import dataclass
+from math import exp
+
+from scipy.special import expit, logit
+
+from similarity_lab.relevance import DecisionSettings, SiteRelevance
+from similarity_lab.relevance.decision import FEW_PRODUCTS, FEW_REFERENCES
+
+_MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
+
+
+@dataclass(frozen=True)
+class EvidenceStep:
+    """One step from the prior to P(sells).
+
+    Attributes
+    ----------
+    name : str
+    says : str
+        What was seen, and what it makes of it.
+    probability : float or None
+        P(the site sells the target) after this step; None if the step was left out.
+    """
+
+    name: str
+    says: str
+    probability: float | None
+
+
+def evidence_steps(result: SiteRelevance) -> list[EvidenceStep]:
+    """Return how prior, images and words lead to P(sells); empty for a rule that gives none."""
+    prior, settings = result.settings.prior, result.settings
+    if prior is None or result.image_evidence is None or result.word_evidence is None:
+        return []
+    target, known = result.target, settings.calibration
+    seen = f"{result.n_matches} of {result.n_scored} images match"
+    if known is not None and not known.is_learned and not result.image_evidence:
+        images = f"{seen}, but they do not count: {target} was not learned"
+    else:
+        images = f"{seen}; this is {likelihood(result.image_evidence, target)}"
+    steps = [
+        EvidenceStep("Before looking", f"prior: part of the sites expected to sell {target}", prior),
+        EvidenceStep("Images", images, float(expit(logit(prior) + result.image_evidence))),
+    ]
+    if settings.words:
+        says = f"{_texts(result)}; this is {likelihood(result.word_evidence, target)}"
+        return [*steps, EvidenceStep("Words", says, result.offered)]
+    has_none = result.origins is None
+    says = "not read: the images came without texts" if has_none else "not read: switched off"
+    return [*steps, EvidenceStep("Words", says, None)]
+
+
+def _texts(result: SiteRelevance) -> str:
+    """Return how many texts of the scored images name the target, and other products."""
+    kinds = result.images["word_kind"][result.images["status"] == "scored"]
+    n_target = int((kinds == "target").sum())
+    n_unclear = int(kinds.isin(["target and other", "ambiguous"]).sum())
+    n_other = int(kinds.isin(["other", "other form"]).sum())
+    numbers = {0: "no text names", 1: "1 text names"}
+    text = f"{numbers.get(n_target, f'{n_target} texts name')} {result.target}"
+    text += f", {n_unclear} may" if n_unclear else ""
+    return text + (f", {n_other} name{'s' * (n_other == 1)} another product" if n_other else "")
+
+
+def likelihood(log_ratio: float, target: str) -> str:
+    """Return evidence as a phrase.
+
+    Parameters
+    ----------
+    log_ratio : float
+        Log likelihood ratio; 0 = no evidence, higher = in favour.
+    target : str
+
+    Examples
+    --------
+    >>> likelihood(2.5, "almonds")
+    '12 times as likely if the site sells almonds'
+    >>> likelihood(-0.9, "almonds")
+    '2.5 times as likely if the site does not sell almonds'
+    >>> likelihood(0.0, "almonds")
+    'as likely if the site sells almonds as if it does not'
+    """
+    factor = format_factor(log_ratio)
+    if not factor:
+        return f"as likely if the site sells {target} as if it does not"
+    verb = "sells" if log_ratio > 0 else "does not sell"
+    return f"{factor} times as likely if the site {verb} {target}"
+
+
+def short_evidence(result: SiteRelevance) -> str:
+    """Return the evidence of images and words in the fewest words, for a table.
+
+    Under a rule that gives no evidence the text is empty.
+    """
+    if result.image_evidence is None or result.word_evidence is None:
+        return ""
+    parts = [f"images {_sign(result.image_evidence)}"]
+    if result.settings.words:
+        parts.append(f"words {_sign(result.word_evidence)}")
+    return ", ".join(parts)
+
+
+def _sign(log_ratio: float) -> str:
+    factor = format_factor(log_ratio)
+    return f"{'×' if log_ratio > 0 else '÷'} {factor}" if factor else "–"
+
+
+def format_factor(log_ratio: float) -> str:
+    """Return the factor of a log likelihood ratio, at least 1, to two digits; empty if about 1.
+
+    Examples
+    --------
+    >>> format_factor(2.5), format_factor(-4.9), format_factor(27.0), format_factor(0.01)
+    ('12', '130', 'over 1000', '')
+    """
+    factor = exp(min(abs(log_ratio), 50))
+    if factor < 1.05:
+        return ""
+    if factor > _MAX_FACTOR:
+        return f"over {_MAX_FACTOR}"
+    return f"{float(f'{factor:.2g}'):g}"
+
+
+def basis(settings: DecisionSettings, target: str) -> str:
+    """Return what the learned rule knows about a target, as a sentence; empty for other rules.
+
+    Examples
+    --------
+    >>> basis(DecisionSettings("mean-distance", "lite0", 0.65, 0.25), "almonds")
+    ''
+    """
+    known = settings.calibration
+    if known is None:
+        return ""
+    references = f"{known.n_references} reference image{'s' * (known.n_references != 1)}"
+    products = f"{known.n_products} other product{'s' * (known.n_products != 1)}"
+    if not known.n_products:
+        products = "generated images, for want of other products"
+    text = f"Learned from {references} of {target} and {products}."
+    if known.n_references > 1:
+        text += (
+            " A reference image that was held out scores above an image of another product with "
+            f"probability {known.separability:.2f} (0.5 is chance)."
+        )
+    wanted = []
+    if known.n_references < FEW_REFERENCES:
+        wanted.append(f"{FEW_REFERENCES} reference images")
+    if known.n_products < FEW_PRODUCTS:
+        wanted.append(f"{FEW_PRODUCTS} other products")
+    if wanted:
+        text += f" With {' and '.join(wanted)} or more, fewer decisions are unsure."
+    return text
+
+
+def advice(settings: DecisionSettings, target: str) -> str:
+    """Return what to do about a target that was not learned; empty if it was learned."""
+    known = settings.calibration
+    if known is None or known.is_learned:
+        return ""
+    return (
+        f"{target} was not learned: its reference images, when held out, look like other products. "
+        "Images alone therefore decide nothing. Split the class into products that look alike, or "
+        "add reference images."
+    )
