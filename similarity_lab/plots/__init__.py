@@ -17,6 +17,7 @@ from similarity_lab.plots.charts import (
     distance_histogram,
     embedding_map,
     lines,
+    reliability_curves,
     roc_curves,
     training_curves,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "lines",
     "neighbour_sheet",
     "reference_neighbours",
+    "reliability_curves",
     "roc_curves",
     "site_sheet",
     "trade_off",

@@ -1,4 +1,4 @@
-"""Charts: distance histograms, curves, training history, ROC curves and embedding maps."""
+"""Charts: distance histograms, training history, ROC and reliability curves, embedding maps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -140,6 +140,33 @@ def roc_curves(pairs: Mapping[str, PairDistances]) -> Figure:
     axis.set_ylabel("same pairs accepted")
     axis.set_aspect("equal")
     axis.legend(frameon=False, fontsize=8, loc="lower right")
+    _simplify(axis)
+    return figure
+
+
+def reliability_curves(curves: Mapping[str, pd.DataFrame]) -> Figure:
+    """Return reliability curves: how often what has a probability is true, against the probability.
+
+    On the diagonal probabilities are calibrated; below it they are too high.
+
+    Parameters
+    ----------
+    curves : mapping of str to DataFrame
+        As `similarity_lab.evaluation.reliability_curve` returns them; at most eight.
+    """
+    figure = Figure(figsize=(5.2, 4.6), layout="constrained", dpi=100)
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":", label="calibrated")
+    for (name, curve), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+        label = f"{name} ({int(curve['n'].sum()):,})"
+        axis.plot(
+            curve["predicted"], curve["observed"], color=colour, marker="o", markersize=4,
+            label=label,
+        )  # fmt: skip
+    axis.set_xlabel("predicted probability")
+    axis.set_ylabel("observed frequency")
+    axis.set_aspect("equal")
+    axis.legend(frameon=False, fontsize=8, loc="upper left")
     _simplify(axis)
     return figure
 

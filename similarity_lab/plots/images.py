@@ -17,6 +17,14 @@ from similarity_lab.relevance import SiteRelevance
 from similarity_lab.relevance.decision import format_evidence
 
 _THUMBNAIL = 112  # pixels
+_NAMED = {
+    "target": "named",
+    "target and other": "named with others",
+    "ambiguous": "may be named",
+    "other form": "other named",
+    "other": "other named",
+}
+_LABEL_BOX = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
 
 
 def contact_sheet(dataset: ImageDataset, *, per_class: int = 8, seed: int = 0) -> Figure:
@@ -48,7 +56,10 @@ def contact_sheet(dataset: ImageDataset, *, per_class: int = 8, seed: int = 0) -
 
 
 def site_sheet(result: SiteRelevance, *, columns: int = 8, n_images: int = 40) -> Figure:
-    """Return a sheet of a site's scored images with their evidence, most probable first.
+    """Return a sheet of a site's scored images with their evidence, best first.
+
+    Frames and labels say whether an image is a match; where the site has words, together with what
+    its texts name, which is written into the image.
 
     Parameters
     ----------
@@ -63,10 +74,15 @@ def site_sheet(result: SiteRelevance, *, columns: int = 8, n_images: int = 40) -
     for axis, row, text in zip(
         axes.ravel(), ranked.itertuples(), format_evidence(ranked), strict=False
     ):
-        colour = MATCH if row.is_match else NO_MATCH
+        colour = _match_colour(row)
         _show(axis, row.path, colour)
-        label = "match" if row.is_match else "no match"
+        label = "match" if row.is_match_with_words else "no match"
         axis.set_title(f"{text} {label}".lstrip(), fontsize=8, color=colour, pad=3)
+        if row.word_kind:
+            axis.text(
+                0.5, 0.04, _NAMED[str(row.word_kind)], transform=axis.transAxes, ha="center",
+                va="bottom", fontsize=7, color=INK, bbox=_LABEL_BOX,
+            )  # fmt: skip
     is_complete = len(ranked) == result.n_scored
     note = "" if is_complete else f"; first {n_images} of {result.n_scored} images"
     figure.suptitle(_wrapped(result.summary() + note, columns), fontsize=9, color=INK)
@@ -80,14 +96,14 @@ def reference_neighbours(result: SiteRelevance, *, n_images: int = 6) -> Figure:
     ----------
     result : SiteRelevance
     n_images : int
-        Maximum number of images, spread evenly from the most to the least probable.
+        Maximum number of images, spread evenly from the best to the worst.
     """
     ranked = result.ranked()
     rows = np.unique(np.linspace(0, len(ranked) - 1, n_images).round().astype(int))
     sample = ranked.iloc[rows]
     figure, axes = _grid(2, len(sample), left=1.0, top=0.35)
     for column, row in enumerate(sample.itertuples()):
-        colour = MATCH if row.is_match else NO_MATCH
+        colour = _match_colour(row)
         _show(axes[0, column], row.path, colour)
         _show(axes[1, column], row.nearest_reference)
         axes[0, column].set_title(f"{row.nearest_distance:.3f}", fontsize=9, color=colour, pad=3)
@@ -173,6 +189,10 @@ def _thumbnail(source: Source) -> Pixels:
     top, left = (_THUMBNAIL - height) // 2, (_THUMBNAIL - width) // 2
     square[top : top + height, left : left + width] = read_image(pixels, size=(height, width))
     return square
+
+
+def _match_colour(row: Any) -> str:  # noqa: ANN401
+    return MATCH if row.is_match_with_words else NO_MATCH
 
 
 def _wrapped(text: str, columns: int) -> str:

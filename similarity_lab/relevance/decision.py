@@ -385,7 +385,7 @@ class SiteRelevance:
         if self.probability is None or self.criterion == "share":
             return self._share_summary()
         chance = format_probability(self.probability)
-        seen = f"{_of_images(self.n_matches, self.n_scored)}{self._words_summary()}"
+        seen = f"{describe_matches(self)}{self._words_summary()}"
         if self.decision == "unsure":
             return (
                 f"{self.site}: unsure whether it sells {self.target} (probability {chance}); "
@@ -434,12 +434,16 @@ def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
 
 
-def _of_images(n_matches: int, n_scored: int) -> str:
+def describe_matches(result: SiteRelevance) -> str:
+    """Return how many images match by themselves, as a clause."""
+    n_matches, n_scored = result.n_matches, result.n_scored
     if n_scored == 1:
         return f"the only image {'matches' if n_matches else 'does not match'}"
-    if not n_matches:
-        return f"none of {n_scored} images matches"
-    return f"{n_matches} of {n_scored} images match{'es' if n_matches == 1 else ''}"
+    if n_matches:
+        return f"{n_matches} of {n_scored} images match{'es' if n_matches == 1 else ''}"
+    if (result.image_evidence or 0) > 0:
+        return f"none of {n_scored} images is a clear match, but some come close"
+    return f"none of {n_scored} images matches"
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,12 @@ from math import exp
 from scipy.special import expit, logit
 
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import FEW_PRODUCTS, FEW_REFERENCES
+from similarity_lab.relevance.decision import (
+    FEW_PRODUCTS,
+    FEW_REFERENCES,
+    describe_matches,
+    has_too_few,
+)
 
 _MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
 
@@ -35,13 +40,15 @@ def evidence_steps(result: SiteRelevance) -> list[EvidenceStep]:
     if prior is None or result.image_evidence is None or result.word_evidence is None:
         return []
     target, known = result.target, settings.calibration
-    seen = f"{result.n_matches} of {result.n_scored} images match"
-    if known is not None and not known.is_learned and not result.image_evidence:
-        images = f"{seen}, but they do not count: {target} was not learned"
+    seen = describe_matches(result)
+    if known is not None and not known.is_learned:
+        images = f"{seen}; {target} was not learned"
     else:
         images = f"{seen}; this is {likelihood(result.image_evidence, target)}"
     steps = [
-        EvidenceStep("Before looking", f"prior: part of the sites expected to sell {target}", prior),
+        EvidenceStep(
+            "Before looking", f"prior: part of the sites expected to sell {target}", prior
+        ),
         EvidenceStep("Images", images, float(expit(logit(prior) + result.image_evidence))),
     ]
     if settings.words:
@@ -136,13 +143,14 @@ def basis(settings: DecisionSettings, target: str) -> str:
         return ""
     references = f"{known.n_references} reference image{'s' * (known.n_references != 1)}"
     products = f"{known.n_products} other product{'s' * (known.n_products != 1)}"
+    other = "an image of another product"
     if not known.n_products:
-        products = "generated images, for want of other products"
+        products, other = "generated images, for want of other products", "a generated image"
     text = f"Learned from {references} of {target} and {products}."
     if known.n_references > 1:
         text += (
-            " A reference image that was held out scores above an image of another product with "
-            f"probability {known.separability:.2f} (0.5 is chance)."
+            f" A reference image that was held out scores above {other} with probability "
+            f"{known.separability:.2f} (0.5 is chance)."
         )
     wanted = []
     if known.n_references < FEW_REFERENCES:
@@ -155,9 +163,16 @@ def basis(settings: DecisionSettings, target: str) -> str:
 
 
 def advice(settings: DecisionSettings, target: str) -> str:
-    """Return what to do about a target that was not learned; empty if it was learned."""
+    """Return what to do about a target of which too little was learned; empty if it is enough."""
     known = settings.calibration
-    if known is None or known.is_learned:
+    if known is None:
+        return ""
+    if has_too_few(known):
+        return (
+            f"Too little is known of {target}: images alone decide nothing. Add images to the "
+            f"library: at least {FEW_REFERENCES} reference images and {FEW_PRODUCTS} other products."
+        )
+    if known.is_learned:
         return ""
     return (
         f"{target} was not learned: its reference images, when held out, look like other products. "

@@ -10,6 +10,7 @@ from typing import cast
 from similarity_lab.errors import ImageError, InputError, MissingExtraError
 from similarity_lab.images.sources import Source
 from similarity_lab.relevance import SiteRelevance
+from similarity_lab.relevance.decision import format_evidence
 from similarity_lab.relevance.marks import Marks
 from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report.text import display_names, escape_invisible, shorten
@@ -168,16 +169,20 @@ class Labelling:
         unmarked = self._unmarked[self._site.value]
         first = (self._page.value - 1) * self._per_page
         rows = unmarked.ranked().iloc[first : first + self._per_page]
+        captions = [
+            ", ".join(filter(None, texts))
+            for texts in zip(format_evidence(rows), rows["words"], strict=True)
+        ]
         names = dict(
             zip(unmarked.images.index, display_names(unmarked.images["path"]), strict=True)
         )
         self._grid.children = tuple(
-            self._image(_ipywidgets(), row, source, names[row], unmarked.target)
-            for row, source in rows["path"].items()
+            self._image(_ipywidgets(), row, source, names[row], caption, unmarked.target)
+            for (row, source), caption in zip(rows["path"].items(), captions, strict=True)
         )
 
     def _image(
-        self, widgets: ModuleType, row: int, source: object, name: str, target: str
+        self, widgets: ModuleType, row: int, source: object, name: str, caption: str, target: str
     ) -> object:
         try:
             thumbnail = encode_thumbnail(cast(Source, source), _SIDE)
@@ -192,8 +197,8 @@ class Labelling:
             options=_CHOICES, value=shows, style={"button_width": "4.6rem"}
         )
         buttons.observe(lambda change: self.mark(row, change["new"]), "value")
-        caption = widgets.Label(escape_invisible(shorten(name, 40)))
-        return widgets.VBox([image, caption, buttons], layout={"width": "16.5rem", "margin": "4px"})
+        labels = [widgets.Label(escape_invisible(shorten(text, 40))) for text in (name, caption)]
+        return widgets.VBox([image, *labels, buttons], layout={"width": "16.5rem", "margin": "4px"})
 
 
 def _ipywidgets() -> ModuleType:

@@ -20,8 +20,12 @@ from similarity_lab.report.thumbnails import Thumbnail
 
 SYMBOLS = {"relevant": "✓", "irrelevant": "✕", "unsure": "?", "no decision": "–"}
 WORD_SYMBOLS = {
-    "target": "✓", "target and other": "?", "ambiguous": "?", "other form": "✕", "other": "✕", "": "",
-}  # fmt: skip
+    "target": "✓",
+    "target and other": "?",
+    "ambiguous": "?",
+    "other form": "✕",
+    "other": "✕",
+}
 """Of the kinds of `WordEvidence`."""
 
 Row = tuple[SiteResult, str]
@@ -132,6 +136,8 @@ class Section:
     @property
     def columns(self) -> list[str]:
         """Names of the columns that the decisions can fill; what was decided comes first."""
+        if not self.decisions:
+            return ["Decision"]
         has_probability = any(result.probability is not None for result in self.decisions)
         has_words = any(result.settings.words for result in self.decisions)
         sells = ["P(sells)"] if has_probability else []
@@ -168,9 +174,9 @@ def index_sections(rows: Sequence[Row]) -> list[Section]:
     for result, page in rows:
         section = sections.setdefault(result.target, Section(result.target, {}))
         if isinstance(result, SiteFailure):
-            group = "no decision"
+            group = "No decision"
         else:
-            group = "decided" if result.evidence else "too little seen to say anything"
+            group = "Decided" if result.evidence else "Too little seen to say anything"
         section.groups.setdefault(group, []).append((result, page))
     return list(sections.values())
 
@@ -243,7 +249,7 @@ def _image_views(
                 words=str(row.words) if row.word_kind else "",
                 word_kind=str(row.word_kind),
                 confusable=row.confusable if isinstance(row.confusable, str) else "",
-                margin=f"{margin:+.2f}" if has_margin and np.isfinite(margin) else "",
+                margin=_signed(margin) if has_margin and np.isfinite(margin) else "",
                 reference="/".join(reference.replace("\\", "/").split("/")[-2:]),
                 reference_thumbnail=thumbnail_of(reference) if reference else None,
                 reference_distance=reference_distance,
@@ -333,6 +339,10 @@ def environment() -> Environment:
 def _finalize(value: object) -> object:
     is_text = isinstance(value, str) and not isinstance(value, Markup)
     return escape_invisible(str(value)) if is_text else value
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _percent(value: float) -> str:

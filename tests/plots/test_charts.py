@@ -4,7 +4,7 @@ import pytest
 
 from similarity_lab import plots
 from similarity_lab.errors import InputError
-from similarity_lab.evaluation import pair_distances
+from similarity_lab.evaluation import pair_distances, reliability_curve
 
 LABELS = np.repeat([0, 1, 2], [12, 12, 5])
 CLASSES = ("almonds", "dates", "oats")
@@ -59,6 +59,17 @@ def test_roc_curves_are_labelled_with_their_auc(texts, assert_drawn):
     for line, distances in zip(figure.axes[0].lines, pairs.values(), strict=False):
         area = np.trapezoid(line.get_ydata(), line.get_xdata())
         assert area == pytest.approx(distances.auc, abs=0.01)
+
+
+def test_reliability_curves_are_drawn_beside_the_diagonal(texts, assert_drawn):
+    probability = np.repeat([0.1, 0.9], 10)
+    truth = np.arange(20) % 10 < np.repeat([1, 7], 10)
+    figure = plots.reliability_curves({"images": reliability_curve(probability, truth, bins=2)})
+    assert_drawn(figure)
+    assert "images (20)" in texts(figure)
+    diagonal, curve = figure.axes[0].lines
+    np.testing.assert_allclose(diagonal.get_xdata(), diagonal.get_ydata())
+    np.testing.assert_allclose(curve.get_xydata(), [[0.1, 0.1], [0.9, 0.7]])
 
 
 def test_embedding_map_shows_the_largest_classes(texts, assert_drawn):

@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from similarity_lab import ImageDataset, RelevanceScorer, load_dataset, plots
+from similarity_lab import ImageDataset, RelevanceScorer, Site, load_dataset, plots
+from similarity_lab.sites import ORIGIN_COLUMNS
 
 
 @pytest.fixture
@@ -46,6 +48,23 @@ def test_site_sheet_shows_probabilities_of_the_learned_rule(library, sites, stub
     scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
     figure = plots.site_sheet(scorer.decide(sites / "nut-shop"), columns=4, n_images=2)
     assert all("%" in axis.get_title() for axis in image_axes(figure))
+
+
+def test_site_sheet_shows_what_texts_name(library, sites, stub, texts):
+    site = Site.from_folder(sites / "nut-shop")
+    alts = ["Almonds", "Dates", *[""] * 8]
+    origins = pd.DataFrame(
+        [[path, "", "", alt, None, ""] for path, alt in zip(site.paths, alts, strict=True)],
+        columns=ORIGIN_COLUMNS,
+    )
+    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    result = scorer.decide(Site(site.name, site.paths, site.skipped, site.root, origins))
+    figure = plots.site_sheet(result, columns=5)
+    labels = [[text.get_text() for text in axis.texts] for axis in image_axes(figure)]
+    assert labels[0] == ["named"] and labels.count(["other named"]) == 1
+    assert sum(map(len, labels)) == 2
+    matches = [axis.get_title().endswith("% match") for axis in image_axes(figure)]
+    assert sum(matches) == result.n_matches_with_words
 
 
 def test_reference_neighbours_pairs_each_image_with_a_reference(result, texts, assert_drawn):

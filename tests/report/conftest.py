@@ -44,6 +44,20 @@ def results(scorer, sites, tmp_path):
 
 
 @pytest.fixture
+def with_texts(sites):
+    """Return a function from a site's folder and the alternative texts of its images to a site."""
+
+    def make(name, texts):
+        site = Site.from_folder(sites / name)
+        alts = [*texts, *[""] * (len(site.paths) - len(texts))]
+        rows = [[path, "", "", alt, None, ""] for path, alt in zip(site.paths, alts, strict=True)]
+        origins = pd.DataFrame(rows, columns=ORIGIN_COLUMNS)
+        return Site(site.name, site.paths, site.skipped, site.root, origins)
+
+    return make
+
+
+@pytest.fixture
 def hostile(scorer, make_image, tmp_path):
     """A decision and a failure in which every untrusted string is an attack."""
     folder = tmp_path / "hostile"

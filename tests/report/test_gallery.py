@@ -5,13 +5,20 @@ import numpy as np
 from similarity_lab.report.gallery import MAX_BYTES, render_gallery
 
 
-def test_gallery_shows_the_most_influential_images_without_files(results):
+def test_gallery_shows_the_deciding_images_without_files(results):
     result = results[0]
     page = result._repr_html_()
     assert page == render_gallery(result)
-    assert result.decision in page and "data:image/jpeg;base64," in page
+    assert result.summary() in page and "data:image/jpeg;base64," in page
     assert page.count("<li class=") == min(8, result.n_scored)
     assert 'src="data:' in page and "http" not in page and "<script" not in page
+
+
+def test_gallery_shows_evidence_of_images_and_words(scorer, with_texts):
+    page = render_gallery(scorer.decide(with_texts("nut-shop", ["Almonds", "Dates"])))
+    assert "1 text names almonds, 1 names another product; this is" in page
+    assert "✓</span> names almonds (alt)" in page and "names dates, not almonds (alt)" in page
+    assert "Estimated share of the catalogue" in page and "Learned from 6 reference images" in page
 
 
 def test_gallery_size_is_limited(scorer, make_image, tmp_path):

@@ -3,6 +3,7 @@ import pytest
 from similarity_lab import RelevanceScorer
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import MeanDistanceRule, SiteFailure
+from similarity_lab.relevance.decision import format_evidence
 from similarity_lab.relevance.marks import Marks
 from similarity_lab.report import label
 
@@ -31,7 +32,7 @@ def boxes(labelling):
 
 
 def buttons(labelling):
-    return [box.children[2] for box in boxes(labelling)]
+    return [box.children[-1] for box in boxes(labelling)]
 
 
 def test_click_updates_the_decision_and_is_saved(results, tmp_path):
@@ -63,6 +64,14 @@ def test_sites_and_pages_are_navigated(results):
     assert page.value == 1 and labelling.result.site == "date-shop"
     buttons(labelling)[0].value = True
     assert labelling.results[1].n_matches == 1
+
+
+def test_captions_have_probability_and_words(library, with_texts, stub):
+    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    result = scorer.decide(with_texts("nut-shop", ["Almonds"]))
+    captions = [box.children[2].value for box in boxes(label(result))]
+    evidence = format_evidence(result.ranked())
+    assert captions == [f"{evidence[0]}, names almonds (alt)", *evidence[1:]]
 
 
 def test_untrusted_text_is_escaped_and_missing_image_is_reported(results, library, sites):

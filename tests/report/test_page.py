@@ -8,11 +8,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from similarity_lab import RelevanceScorer
+from similarity_lab import RelevanceScorer, Site
 from similarity_lab.errors import InputTypeError
+from similarity_lab.relevance import SiteFailure
 from similarity_lab.report import thumbnails as thumbnails_module
 from similarity_lab.report import write_report
+from similarity_lab.report.views import SYMBOLS
 from similarity_lab.sites import ORIGIN_COLUMNS
+
+from .conftest import ByColour
 
 
 class Page(HTMLParser):
@@ -54,17 +58,75 @@ def index(results, tmp_path):
     return write_report(results, tmp_path / "report", title="Who sells it?", progress=False)
 
 
-def test_index_keeps_the_order_of_the_results(index, results):
+def test_index_ranks_the_results_of_each_target(index, results):
     page = Page(index)
-    rows = index.read_text("utf-8").split("<tr ")[1:]
-    assert len(rows) == 5
-    probabilities = [float(row.split('data-value="')[2].split('"')[0]) for row in rows[:4]]
-    assert probabilities == [result.probability for result in results[:4]]
-    assert "broken.example" in rows[4] and "no answer within 30 s" in rows[4]
+    assert page.tags.count("section") == 2 and page.tags.count("table") == 2
+    _, almonds, dates = index.read_text("utf-8").split("<section ")
+    for section, target in ((almonds, "almonds"), (dates, "dates")):
+        offered = [float(re.search(r'class="number" data-value="(.*?)"', row)[1])
+                   for row in rows_of(section) if "sites/" in row]  # fmt: skip
+        expected = [r.offered for r in results[:4] if r.target == target]
+        assert offered == sorted(expected, reverse=True)
+    assert "broken.example" in rows_of(almonds)[-1] and len(rows_of(almonds)) == 3
+    assert "no answer within 30 s" in rows_of(almonds)[-1]
     matches = {f"{r.n_matches} of {r.n_scored}" for r in results[:4]}
-    for text in ("Who sells it?", "nut-shop", "✓ relevant", "– no decision", *matches):
+    decisions = {f"{SYMBOLS[r.decision]} {r.decision}" for r in results[:4]}
+    for text in ("Who sells it?", "nut-shop", "– no decision", *decisions, *matches):
         assert text in page.text
+    for text in (
+        "P(sells)",
+        "Evidence",
+        "images × ",
+        "images ÷ ",
+        "Learned from 6 reference images",
+    ):
+        assert text in page.text
+    assert "Named by text" not in page.text  # these images have no texts
     assert page.images == []  # a table of a thousand sites must not load their images
+
+
+def rows_of(section):
+    return section.split("<tr data-")[1:]
+
+
+def test_index_separates_sites_without_evidence_and_failures(scorer, sites, make_image, tmp_path):
+    make_image((10, 200, 240), 1).save(tmp_path / "logo.png")
+    lone = scorer.decide(Site.from_paths([tmp_path / "logo.png"], name="one-logo"))
+    failure = SiteFailure("broken.example", "almonds", "no answer within 30 s")
+    shops = [scorer.decide(sites / name) for name in ("date-shop", "nut-shop")]
+    html = write_report([failure, lone, *shops], tmp_path / "report", progress=False).read_text()
+    order = ["nut-shop", "date-shop", "Too little seen to say anything", "one-logo", "1 image seen",
+             "No decision</th>", "broken.example", "no answer within 30 s"]  # fmt: skip
+    positions = [html.index(text, html.index("<tbody>")) for text in order]
+    assert positions == sorted(positions)
+
+
+def test_index_has_the_share_first_if_it_is_the_criterion(library, sites, tmp_path):
+    scorer = RelevanceScorer(
+        "almonds", criterion="share", relevance_threshold=0.4, embedder=ByColour(), progress=False
+    ).fit(library)
+    result = scorer.decide(sites / "nut-shop")
+    index, site = pages(write_report([result], tmp_path / "report", progress=False))
+    heads = ["Decision", "Share", "95% CI", "P(share ≥ 40%)", "P(sells)", "Matches"]
+    positions = [index.text.index(f" {head} ") for head in heads]
+    assert positions == sorted(positions) and "the dashed line" in index.text
+    summary, sells = (site.text.index(text) for text in (result.summary(), "Does it sell "))
+    assert summary < sells < site.text.index("Before looking")
+
+
+def test_index_says_which_target_was_not_learned(library, sites, tmp_path):
+    for number in range(6):  # "snacks" is what the other classes are
+        name = ("dates", "oats")[number % 2]
+        (library / "snacks").mkdir(exist_ok=True)
+        (library / name / f"{number}.png").rename(library / "snacks" / f"{number}.png")
+    scorer = RelevanceScorer("snacks", embedder=ByColour(), progress=False)
+    with pytest.warns(UserWarning, match="was not learned"):
+        scorer.fit(library)
+    results = [scorer.decide(sites / "nut-shop")]
+    index, site = pages(write_report(results, tmp_path / "report", progress=False))
+    for page in (index, site):
+        assert "snacks was not learned" in page.text and "Split the class" in page.text
+    assert "not learned (separability" in index.text and "? unsure" in index.text
 
 
 def test_site_page_shows_every_image_and_why_others_are_not_counted(index, results):
@@ -79,13 +141,36 @@ def test_site_page_shows_every_image_and_why_others_are_not_counted(index, resul
     for text in (
         "again.jpg", "repeated: same image as another one",
         "index.html", "unreadable: unsupported image format (content looks like an HTML page)",
+        result.summary(), "Before looking prior: part of the sites expected to sell almonds 25.0%",
+        "not read: the images came without texts",
         f"{result.share:.0%} (95% CI {100 * result.interval[0]:.0f}–{result.interval[1]:.0%})",
-        f"P(share ≥ 25%) = {result.probability:.1%}", "closest other product:", "distance 0.",
-        "prior share 0.25", "embedder directions of colours",
-        f"numpy {np.__version__}", "for: odds ×",
+        "closest other product:", "margin", "distance 0.", "Images that decided",
+        "prior that a site sells it 0.25", "embedder directions of colours",
+        f"numpy {np.__version__}", "6 reference images of almonds and 2 other products",
     ):  # fmt: skip
         assert text in page.text
     assert str(index.parents[1]) not in path.read_text("utf-8")  # no path of this machine
+
+
+def test_site_page_has_the_evidence_of_images_and_words(scorer, with_texts, tmp_path):
+    result = scorer.decide(with_texts("nut-shop", ["Almonds", "Almonds", "Almond oil", "Dates"]))
+    index, page = pages(write_report([result], tmp_path / "report", progress=False))
+    assert "Named by text" in index.text and ", words ×" in index.text
+    for text in (
+        "2 texts name almonds, 2 name another product; this is ", "✓ names almonds (alt)",
+        "✕ names almond oil, not almonds (alt)", "✕ names dates, not almonds (alt)",
+        "names looked for almonds",
+    ):  # fmt: skip
+        assert text in page.text
+    assert page.text.index("✓ names almonds") < page.text.index("✕ names dates")
+
+
+def test_site_page_says_that_words_are_switched_off(library, with_texts, tmp_path):
+    scorer = RelevanceScorer("almonds", words=(), embedder=ByColour(), progress=False).fit(library)
+    result = scorer.decide(with_texts("nut-shop", ["Almonds"]))
+    index, page = pages(write_report([result], tmp_path / "report", progress=False))
+    assert "not read: switched off" in page.text and "names looked for none" in page.text
+    assert "names almonds" not in page.text and "Named by text" not in index.text
 
 
 def test_pages_load_only_their_own_files(index):
@@ -176,11 +261,13 @@ def test_origins_are_shown_and_only_web_urls_are_links(results, tmp_path):
         assert link["referrerpolicy"] == "no-referrer"
 
 
-def test_mean_distance_rule_shows_distances_and_no_odds(library, sites, stub, tmp_path):
+def test_mean_distance_rule_shows_distances_and_no_evidence(library, sites, stub, tmp_path):
     scorer = RelevanceScorer("almonds", rule="mean-distance", embedder=stub, progress=False)
     results = [scorer.fit(library).decide(sites / "nut-shop")]
-    page = pages(write_report(results, tmp_path / "report", progress=False))[1]
-    assert "distance at most" in page.text and "odds" not in page.text.lower()
+    index, page = pages(write_report(results, tmp_path / "report", progress=False))
+    assert "distance at most" in page.text and "Nearest images" in page.text
+    for each in (index, page):
+        assert "P(sells)" not in each.text and "Evidence" not in each.text
 
 
 def test_untrusted_text_is_escaped(hostile, tmp_path):
@@ -207,9 +294,9 @@ def test_report_of_one_result_outside_a_list_is_refused(results, tmp_path):
         write_report(results[0], tmp_path / "report", progress=False)
 
 
-def test_report_without_results_is_an_empty_table(tmp_path):
+def test_report_without_results_says_so(tmp_path):
     index = write_report([], tmp_path / "report", title="Nothing yet", progress=False)
     page = Page(index)
-    assert page.tags.count("table") == 1 and page.tags.count("tr") == 1  # the header row
+    assert "No sites." in page.text
     assert "Nothing yet" in page.text and "Settings" not in page.text
     assert page.images == [] and list((index.parent / "sites").iterdir()) == []

@@ -3,28 +3,42 @@ from dataclasses import replace
 import pytest
 
 from similarity_lab.relevance import DecisionSettings, ReferenceDraw
+from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
 from similarity_lab.report.views import settings_table
 
+CALIBRATION = Calibration(LikelihoodRatio(1.0, 0.0), 0.1, 0.9876, 0.75, (), (), 5, 4)
 LEARNED = DecisionSettings(
-    "learned", "written", 0.5, 0.25, certainty=0.9, prior_share=0.3, n_references=5
-)
+    "learned", "written", 0.5, 0.25, criterion="offered", certainty=0.9, prior=0.25,
+    prior_share=0.1, n_references=5,
+)  # fmt: skip
 MEAN_DISTANCE = DecisionSettings(
     "mean-distance", "written", 0.5, 0.25, n_references=5, reference_draw=ReferenceDraw()
 )
 
 
 def test_settings_table_of_the_learned_rule():
-    assert settings_table(replace(LEARNED, n_marked=2, other_products=4)) == {
+    words = ("almonds", "mandel")
+    settings = replace(LEARNED, n_marked=2, other_products=4, words=words, calibration=CALIBRATION)
+    assert settings_table(settings) == {
         "rule": "learned",
+        "criterion": "offered",
         "embedder": "written",
         "similarity threshold": "probability at least 0.5",
-        "relevance threshold": "share at least 25%",
-        "reference images": "5",
         "certainty": "at least 0.9",
-        "prior share": "0.3",
+        "prior that a site sells it": "0.25",
+        "prior that an image shows it": "0.1",
+        "reference images": "5",
         "other products": "4",
+        "names looked for": "almonds, mandel",
+        "separability": "0.988",
+        "reliability": "0.75",
         "marked by hand": "2 images",
     }
+
+
+def test_settings_table_has_the_relevance_threshold_by_the_criterion_share():
+    table = settings_table(replace(LEARNED, criterion="share"))
+    assert table["relevance threshold"] == "share at least 25%"
 
 
 @pytest.mark.parametrize(
@@ -43,4 +57,5 @@ def test_settings_table_of_the_mean_distance_rule(draw, references, aggregate):
     table = settings_table(replace(MEAN_DISTANCE, reference_draw=draw))
     assert table["similarity threshold"] == "distance at most 0.5"
     assert (table["references per image"], table["aggregate"]) == (references, aggregate)
-    assert "certainty" not in table and "prior share" not in table
+    assert table["relevance threshold"] == "share at least 25%"
+    assert not {"certainty", "names looked for", "prior that a site sells it"} & set(table)

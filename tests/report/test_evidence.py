@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from similarity_lab.relevance import DecisionSettings
+from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
+from similarity_lab.report.evidence import (
+    advice,
+    basis,
+    evidence_steps,
+    format_factor,
+    likelihood,
+    short_evidence,
+)
+
+
+def settings(n_references, n_products, separability=0.95):
+    line = LikelihoodRatio(1.0, 0.0)
+    known = Calibration(line, 0.1, separability, 0.5, (), (), n_references, n_products)
+    return DecisionSettings("learned", "written", 0.5, 0.25, calibration=known)
+
+
+@pytest.mark.parametrize("prior", [0.25, 0.6])
+def test_evidence_leads_from_the_prior_to_the_probability(scorer, with_texts, prior):
+    scorer.set_params(prior=prior)
+    result = scorer.decide(with_texts("nut-shop", ["Almonds", "Dates"]))
+    steps = evidence_steps(result)
+    assert [step.name for step in steps] == ["Before looking", "Images", "Words"]
+    assert steps[0].probability == prior
+    odds = prior / (1 - prior)
+    for step, ratio in zip(steps[1:], (result.image_evidence, result.word_evidence), strict=True):
+        odds *= np.exp(ratio)  # Bayes' rule
+        assert step.probability == pytest.approx(odds / (1 + odds))
+    assert steps[-1].probability == result.offered
+
+
+def test_evidence_of_images_alone_ends_at_the_probability(results):
+    *_, images, words = evidence_steps(results[0])
+    assert images.probability == pytest.approx(results[0].offered)
+    assert words.probability is None and "without texts" in words.says
+
+
+def test_evidence_of_texts_counts_what_they_name(scorer, with_texts):
+    texts = ["Almond and date bar", "Almond oil", "Dates", "Our shop"]
+    words = evidence_steps(scorer.decide(with_texts("nut-shop", texts)))[-1]
+    assert words.says.startswith("no text names almonds, 1 may, 2 name another product; this is ")
+
+
+def test_evidence_says_that_a_target_was_not_learned(results):
+    known = replace(results[0].settings.calibration, separability=0.5)
+    not_learned = replace(results[0], settings=replace(results[0].settings, calibration=known))
+    assert evidence_steps(not_learned)[1].says.endswith("; almonds was not learned")
+    assert "not learned" not in evidence_steps(results[0])[1].says
+
+
+def test_short_evidence_has_the_sign_of_each_witness(results, scorer, with_texts):
+    result = scorer.decide(with_texts("nut-shop", ["Almonds"]))
+    unclear = replace(result, image_evidence=-1.0, word_evidence=0.0)
+    assert short_evidence(replace(result, image_evidence=1.0)).startswith("images × 2.7, words × ")
+    assert short_evidence(unclear) == "images ÷ 2.7, words –"
+    assert short_evidence(replace(results[0], image_evidence=1.0)) == "images × 2.7"
+
+
+@pytest.mark.parametrize(
+    ("log_ratio", "expected"),
+    [
+        (np.log(1.04), ""), (np.log(0.5), "2"), (np.log(9.96), "10"), (np.log(123), "120"),
+        (np.log(999), "1000"), (np.log(1001), "over 1000"), (-1e6, "over 1000"),
+    ],
+)  # fmt: skip
+def test_factors_have_two_digits(log_ratio, expected):
+    assert format_factor(log_ratio) == expected
+
+
+def test_likelihood_names_the_direction():
+    assert likelihood(1.0, "rice") == "2.7 times as likely if the site sells rice"
+    assert likelihood(-1.0, "rice") == "2.7 times as likely if the site does not sell rice"
+    assert likelihood(0.0, "rice") == "as likely if the site sells rice as if it does not"
+
+
+@pytest.mark.parametrize(
+    ("n_references", "n_products", "start", "end"),
+    [
+        (20, 12, "Learned from 20 reference images of rice and 12 other products.", "chance)."),
+        (1, 12, "Learned from 1 reference image of rice and 12 other products.",
+         "With 5 reference images or more, fewer decisions are unsure."),
+        (9, 0, "Learned from 9 reference images of rice and generated images",
+         "With 10 other products or more, fewer decisions are unsure."),
+        (2, 1, "Learned from 2 reference images of rice and 1 other product.",
+         "With 5 reference images and 10 other products or more, fewer decisions are unsure."),
+    ],
+)  # fmt: skip
+def test_basis_says_what_was_learned_from(n_references, n_products, start, end):
+    text = basis(settings(n_references, n_products), "rice")
+    assert text.startswith(start) and text.endswith(end)
+    assert ("0.95 (0.5 is chance)" in text) == (n_references > 1)
+
+
+def test_advice_is_given_only_if_the_target_was_not_learned():
+    assert advice(settings(20, 12), "spices") == ""
+    text = advice(settings(20, 12, separability=0.55), "spices")
+    assert text.startswith("spices was not learned") and "Split the class" in text
