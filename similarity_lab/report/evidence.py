@@ -12,6 +12,7 @@ from similarity_lab.relevance.decision import (
     describe_matches,
     has_too_few,
 )
+from similarity_lab.relevance.rules.calibration import Calibration
 
 _MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
 
@@ -152,13 +153,8 @@ def basis(settings: DecisionSettings, target: str) -> str:
             f" A reference image that was held out scores above {other} with probability "
             f"{known.separability:.2f} (0.5 is chance)."
         )
-    wanted = []
-    if known.n_references < FEW_REFERENCES:
-        wanted.append(f"{FEW_REFERENCES} reference images")
-    if known.n_products < FEW_PRODUCTS:
-        wanted.append(f"{FEW_PRODUCTS} other products")
-    if wanted:
-        text += f" With {' and '.join(wanted)} or more, fewer decisions are unsure."
+    if _lack(known) and not has_too_few(known):
+        text += f" With at least {_lack(known)}, fewer decisions are unsure."
     return text
 
 
@@ -169,8 +165,8 @@ def advice(settings: DecisionSettings, target: str) -> str:
         return ""
     if has_too_few(known):
         return (
-            f"Too little is known of {target}: images alone decide nothing. Add images to the "
-            f"library: at least {FEW_REFERENCES} reference images and {FEW_PRODUCTS} other products."
+            f"Too little is known about {target}, so images alone decide nothing. Extend the "
+            f"library to at least {_lack(known)}."
         )
     if known.is_learned:
         return ""
@@ -179,3 +175,13 @@ def advice(settings: DecisionSettings, target: str) -> str:
         "Images alone therefore decide nothing. Split the class into products that look alike, or "
         "add reference images."
     )
+
+
+def _lack(known: Calibration) -> str:
+    """Return how much a library should have of what it has too little of."""
+    lacks = []
+    if known.n_references < FEW_REFERENCES:
+        lacks.append(f"{FEW_REFERENCES} reference images")
+    if known.n_products < FEW_PRODUCTS:
+        lacks.append(f"{FEW_PRODUCTS} other products")
+    return " and ".join(lacks)

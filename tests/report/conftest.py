@@ -7,11 +7,23 @@ import pytest
 from similarity_lab import RelevanceScorer, Site, read_image
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import SiteFailure
+from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
 from similarity_lab.sites import ORIGIN_COLUMNS
 
 from ..conftest import PerImage
 
 RUN_ME = "document.title = 'ran'"
+CALIBRATION = Calibration(
+    line=LikelihoodRatio(1.0, 0.0),
+    margin_anchor=0.1,
+    separability=0.9876,
+    reliability=0.75,
+    look_alike_ratios=(),
+    look_alike_margins=(),
+    reference_margins=(),
+    n_references=20,
+    n_products=12,
+)
 ATTACK = f'"><script>{RUN_ME}</script><img src=x onerror="{RUN_ME}">'
 
 

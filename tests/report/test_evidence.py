@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from similarity_lab.relevance import DecisionSettings
-from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
 from similarity_lab.report.evidence import (
     advice,
     basis,
@@ -14,10 +13,13 @@ from similarity_lab.report.evidence import (
     short_evidence,
 )
 
+from .conftest import CALIBRATION
+
 
 def settings(n_references, n_products, separability=0.95):
-    line = LikelihoodRatio(1.0, 0.0)
-    known = Calibration(line, 0.1, separability, 0.5, (), (), n_references, n_products)
+    known = replace(
+        CALIBRATION, n_references=n_references, n_products=n_products, separability=separability
+    )
     return DecisionSettings("learned", "written", 0.5, 0.25, calibration=known)
 
 
@@ -83,12 +85,12 @@ def test_likelihood_names_the_direction():
     ("n_references", "n_products", "start", "end"),
     [
         (20, 12, "Learned from 20 reference images of rice and 12 other products.", "chance)."),
-        (1, 12, "Learned from 1 reference image of rice and 12 other products.",
-         "With 5 reference images or more, fewer decisions are unsure."),
-        (9, 0, "Learned from 9 reference images of rice and generated images",
-         "With 10 other products or more, fewer decisions are unsure."),
-        (2, 1, "Learned from 2 reference images of rice and 1 other product.",
-         "With 5 reference images and 10 other products or more, fewer decisions are unsure."),
+        (1, 12, "Learned from 1 reference image of rice and 12 other products.", "products."),
+        (4, 12, "Learned from 4 reference images of rice and 12 other products.",
+         "With at least 5 reference images, fewer decisions are unsure."),
+        (4, 9, "Learned from 4 reference images of rice and 9 other products.",
+         "With at least 5 reference images and 10 other products, fewer decisions are unsure."),
+        (9, 0, "Learned from 9 reference images of rice and generated images", "chance)."),
     ],
 )  # fmt: skip
 def test_basis_says_what_was_learned_from(n_references, n_products, start, end):
@@ -97,7 +99,20 @@ def test_basis_says_what_was_learned_from(n_references, n_products, start, end):
     assert ("0.95 (0.5 is chance)" in text) == (n_references > 1)
 
 
-def test_advice_is_given_only_if_the_target_was_not_learned():
+def test_advice_is_given_if_the_target_was_not_learned():
     assert advice(settings(20, 12), "spices") == ""
     text = advice(settings(20, 12, separability=0.55), "spices")
     assert text.startswith("spices was not learned") and "Split the class" in text
+
+
+@pytest.mark.parametrize(
+    ("n_references", "n_products", "end"),
+    [
+        (1, 12, "at least 5 reference images."),
+        (9, 2, "at least 10 other products."),
+        (1, 0, "at least 5 reference images and 10 other products."),
+    ],
+)
+def test_advice_is_given_if_there_is_too_little_to_learn_from(n_references, n_products, end):
+    text = advice(settings(n_references, n_products), "rice")
+    assert text.startswith("Too little is known about rice") and text.endswith(end)

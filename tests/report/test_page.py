@@ -16,7 +16,7 @@ from similarity_lab.report import write_report
 from similarity_lab.report.views import SYMBOLS
 from similarity_lab.sites import ORIGIN_COLUMNS
 
-from .conftest import ByColour
+from .conftest import CALIBRATION, ByColour
 
 
 class Page(HTMLParser):
@@ -114,19 +114,19 @@ def test_index_has_the_share_first_if_it_is_the_criterion(library, sites, tmp_pa
     assert summary < sells < site.text.index("Before looking")
 
 
-def test_index_says_which_target_was_not_learned(library, sites, tmp_path):
-    for number in range(6):  # "snacks" is what the other classes are
-        name = ("dates", "oats")[number % 2]
-        (library / "snacks").mkdir(exist_ok=True)
-        (library / name / f"{number}.png").rename(library / "snacks" / f"{number}.png")
-    scorer = RelevanceScorer("snacks", embedder=ByColour(), progress=False)
-    with pytest.warns(UserWarning, match="was not learned"):
-        scorer.fit(library)
-    results = [scorer.decide(sites / "nut-shop")]
-    index, site = pages(write_report(results, tmp_path / "report", progress=False))
-    for page in (index, site):
-        assert "snacks was not learned" in page.text and "Split the class" in page.text
-    assert "not learned (separability" in index.text and "? unsure" in index.text
+@pytest.mark.parametrize(
+    ("changes", "texts"),
+    [
+        ({"separability": 0.6}, ["almonds was not learned", "Split the class", "not learned (sep"]),
+        ({"n_products": 2}, ["Too little is known about almonds", "at least 10 other products"]),
+    ],
+)
+def test_pages_say_if_too_little_was_learned(results, changes, texts, tmp_path):
+    result = next(r for r in results if (r.site, r.target) == ("nut-shop", "almonds"))
+    settings = replace(result.settings, calibration=replace(CALIBRATION, **changes))
+    result = replace(result, settings=settings).rethreshold(prior=0.25)
+    for page in pages(write_report([result], tmp_path / "report", progress=False)):
+        assert "? unsure" in page.text and all(text in page.text for text in texts)
 
 
 def test_site_page_shows_every_image_and_why_others_are_not_counted(index, results):

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 
 from similarity_lab.relevance import DecisionSettings, ReferenceDraw
-from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
 from similarity_lab.report.views import settings_table
 
-CALIBRATION = Calibration(LikelihoodRatio(1.0, 0.0), 0.1, 0.9876, 0.75, (), (), 5, 4)
+from .conftest import CALIBRATION
+
 LEARNED = DecisionSettings(
     "learned", "written", 0.5, 0.25, criterion="offered", certainty=0.9, prior=0.25,
     prior_share=0.1, n_references=5,
