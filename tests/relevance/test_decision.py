@@ -161,7 +161,7 @@ def test_decide_by_probability_decides_by_the_share(rows, similar, percent, prio
         LEARNED, similarity_threshold=similar, relevance_threshold=relevant, certainty=certainty,
         prior_share=prior,
     )  # fmt: skip
-    verdict = decide_by_probability(images, settings, "almonds")
+    verdict = decide_by_probability(images, settings)
     seen = images[images["status"] == "scored"]
     posterior = SharePosterior.of(seen["score"], CALIBRATION.look_alike_ratios, n_references=5)
     chance = verdict.probability
@@ -180,7 +180,7 @@ def test_decide_by_probability_decides_by_the_share(rows, similar, percent, prio
 def test_decide_by_probability_decides_by_the_offer(rows, prior, prior_share):
     images = learned_table(rows, prior_share)
     settings = replace(LEARNED, criterion="offered", prior=prior, prior_share=prior_share)
-    verdict = decide_by_probability(images, settings, "almonds")
+    verdict = decide_by_probability(images, settings)
     margins = images["margin"][images["status"] == "scored"]
     expected = offered_evidence(margins, None, CALIBRATION)
     assert verdict.image_evidence == expected.images and verdict.word_evidence == 0
@@ -193,8 +193,7 @@ def test_decide_by_probability_decides_by_the_offer(rows, prior, prior_share):
     [("learned", decide_by_probability), ("mean-distance", decide_by_distance)],
 )
 def test_from_images_follows_the_rule(rule, decide_by):
-    target = ["almonds"] if rule == "learned" else []
-    result, verdict = decide(rule), decide_by(image_table(rule), RULES[rule], *target)
+    result, verdict = decide(rule), decide_by(image_table(rule), RULES[rule])
     for name in ("decision", "relevant", "share", "interval", "probability", "offered", "reason"):
         assert getattr(result, name) == getattr(verdict, name)
     pd.testing.assert_frame_equal(result.images, verdict.images[SCORE_COLUMNS])
