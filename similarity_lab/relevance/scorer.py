@@ -1,6 +1,6 @@
 """The estimator: fit on a library of labelled images, decide on sites."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, Self, cast
 
@@ -59,6 +59,8 @@ from similarity_lab.sites import Site, SiteSource, site_list, site_name
 from similarity_lab.store import StoreSource, VectorStore
 
 RuleName = Literal["learned", "mean-distance"]
+Words = Sequence[str] | Mapping[str, Sequence[str]]
+"""Names of a target, or a mapping of targets to their names; ``()``: no texts are read."""
 
 _RULES: dict[str, type[Rule]] = {"learned": LearnedRule, "mean-distance": MeanDistanceRule}
 _FITTED_RULES: dict[str, type[FittedRule]] = {
@@ -67,7 +69,7 @@ _FITTED_RULES: dict[str, type[FittedRule]] = {
 }
 DEFAULT_RELEVANCE_THRESHOLD = 0.25
 DEFAULT_PRIOR = 0.25
-_DEFAULT_CERTAINTY = 0.9
+DEFAULT_CERTAINTY = 0.9
 _KIND, _ARRAYS = "scorer", "scorer.npz"
 _SHARED = ("embedder", "store")  # parameters that `fit` does not change: clones share them
 
@@ -102,10 +104,11 @@ class RelevanceScorer(BaseEstimator):
     prior : float
         P(a site sells the target) before looking at it, above 0, below 1: about the part of the
         sites that you expect to sell it. Only with the learned rule.
-    words : sequence of str, optional
+    words : sequence of str, or mapping of target to sequence of str, optional
         More names of the target, looked for in the texts of collected images: alternative text,
         product name and url. Default: the name of the class, and the built-in names of that food in
-        many languages. ``()`` reads no texts. Only with the learned rule.
+        many languages. A mapping has the names of several targets of `decide_many`; a target that
+        is not in it has the default. ``()`` reads no texts. Only with the learned rule.
     leave_out : sequence of {"icons", "banners", "graphics"}
         Kinds of images to exclude from the count, see `clutter_kind`.
     embedder : embedder, comparator, name or Keras model, optional
@@ -153,9 +156,9 @@ class RelevanceScorer(BaseEstimator):
         rule: RuleName | Rule = "learned",
         criterion: Criterion | None = None,
         relevance_threshold: float = DEFAULT_RELEVANCE_THRESHOLD,
-        certainty: float = _DEFAULT_CERTAINTY,
+        certainty: float = DEFAULT_CERTAINTY,
         prior: float = DEFAULT_PRIOR,
-        words: Sequence[str] | None = None,
+        words: Words | None = None,
         leave_out: Sequence[Clutter] = (),
         embedder: ComparatorSource | None = None,
         quality: Literal["fast", "standard", "best"] | None = None,
@@ -244,13 +247,18 @@ class RelevanceScorer(BaseEstimator):
         return self._learn(rule, embedded, comparator)
 
     def for_target(self, target: str) -> "RelevanceScorer":
-        """Return a scorer for another product of the same library; nothing is embedded again."""
+        """Return a scorer for another product of the same library; nothing is embedded again.
+
+        It has the same parameters, but a list of `words` belongs to this scorer's target.
+        """
         check_is_fitted(self)
         if self.library_ is None:
             raise InputError(
                 "A loaded scorer knows only its own target; fit one on the library instead"
             )
         scorer = clone(self).set_params(target=target)
+        if self.words and not isinstance(self.words, Mapping):
+            scorer.set_params(words=None)  # a list has the names of this scorer's target only
         return scorer._learn(_as_rule(self.rule), self.library_, self.comparator_)
 
     def _learn(
@@ -259,7 +267,10 @@ class RelevanceScorer(BaseEstimator):
         is_target = library.is_target(self.target)
         if not is_target.any():
             raise NoReferencesError(self.target)
-        self.words_ = TargetWords.of(self.target, self.words)
+        if isinstance(self.words, Mapping):
+            for target in self.words:
+                library.dataset.class_index(target)  # raises for an unknown one
+        self.words_ = self._target_words()
         self.rule_: FittedRule = rule.learn(library, self.target, comparator, seed=self.seed)
         self.comparator_ = comparator
         self.library_: EmbeddedLibrary | None = library
@@ -275,6 +286,9 @@ class RelevanceScorer(BaseEstimator):
         rule = _as_rule(self.rule)
         rule.check()
         self._check_decision_params(rule)
+        words = self.words if isinstance(self.words, Mapping) else {self.target: self.words}
+        for target, names in words.items():
+            TargetWords.of(target, names)  # raises; before anything is embedded
         if self.quality is not None and self.embedder is not None:
             raise InputError(
                 f"quality={self.quality!r} chooses an embedder; pass quality or embedder, not both"
@@ -299,7 +313,7 @@ class RelevanceScorer(BaseEstimator):
                 "use the learned rule"
             )
         is_default = {
-            "certainty": self.certainty == _DEFAULT_CERTAINTY,
+            "certainty": self.certainty == DEFAULT_CERTAINTY,
             "prior": self.prior == DEFAULT_PRIOR,
             "words": self.words is None,
         }
@@ -326,6 +340,12 @@ class RelevanceScorer(BaseEstimator):
                     f"{did_you_mean(kind, CLUTTER_KINDS)} "
                     f"Expected some of: {', '.join(CLUTTER_KINDS)}"
                 )
+
+    def _target_words(self) -> TargetWords:
+        words = self.words
+        if isinstance(words, Mapping):
+            words = words.get(self.target)
+        return TargetWords.of(self.target, words)
 
     def _criterion(self, rule: Rule | FittedRule) -> Criterion:
         return cast(Criterion, self.criterion or rule.criteria[0])
@@ -422,7 +442,8 @@ class RelevanceScorer(BaseEstimator):
         """
         check_is_fitted(self)
         names = [targets] if isinstance(targets, str) else targets
-        scorers = [self] if names is None else [self.for_target(name) for name in names]
+        names = [self.target] if names is None else names
+        scorers = [self if name == self.target else self.for_target(name) for name in names]
         sites = site_list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
@@ -531,7 +552,7 @@ class RelevanceScorer(BaseEstimator):
         saved = {
             **{name: value for name, value in params.items() if name not in (*_SHARED, "rule")},
             "leave_out": list(self.leave_out),
-            "words": None if self.words is None else list(self.words),
+            "words": _plain_words(self.words),
             "embedder": self.embedder if is_named else None,
         }
         content = {
@@ -579,7 +600,6 @@ class RelevanceScorer(BaseEstimator):
             rule_class = _RULES[content["rule"]["name"]]
             params = {**content["params"], "rule": rule_class(**content["rule"]["params"])}
             params["leave_out"] = tuple(params["leave_out"])
-            params["words"] = None if params["words"] is None else tuple(params["words"])
             scorer = cls(**{**params, "store": store})
             if embedder is not None:
                 scorer.set_params(embedder=embedder, quality=None)
@@ -589,7 +609,7 @@ class RelevanceScorer(BaseEstimator):
                     f"{content['embedder']!r}; pass it again: load(folder, embedder=...)"
                 )
             rule = scorer._check_params()
-            scorer.words_ = TargetWords.of(scorer.target, scorer.words)
+            scorer.words_ = scorer._target_words()
             scorer.rule_ = _FITTED_RULES[rule.name].from_saved(content["fitted_rule"], arrays)
             scorer.reference_names_ = [str(name) for name in content["references"]]
             scorer.reference_vectors_ = arrays["references"]
@@ -637,6 +657,13 @@ def _as_rule(rule: object) -> Rule:
         f"expected the name of a rule, a LearnedRule or a MeanDistanceRule, "
         f"got {type(rule).__name__}"
     )
+
+
+def _plain_words(words: Words | None) -> list[str] | dict[str, list[str]] | None:
+    """Return words as JSON writes them."""
+    if isinstance(words, Mapping):
+        return {target: list(names) for target, names in words.items()}
+    return None if words is None else list(words)
 
 
 def _check_same_space(embedded: EmbeddedLibrary | EmbeddedSite, embedder: str) -> None:

@@ -165,6 +165,8 @@ class TargetWords:
         ------
         InputTypeError
             `words` is a string, or contains something else than strings.
+        InputError
+            An element of `words` contains no word.
         """
         table = table or FoodNames.builtin()
         if isinstance(words, str):
@@ -176,6 +178,8 @@ class TargetWords:
         for word in words or ():
             if not isinstance(word, str):
                 raise InputTypeError(f"expected words as strings, got {type(word).__name__}")
+            if not any(tokens(word)):
+                raise InputError(f"expected names of {target!r} in words, got {word!r}")
             found, phrases = _find_products(tokens(word), table, is_clear=True)
             products += found
             names += phrases
