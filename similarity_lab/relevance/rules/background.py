@@ -2,13 +2,8 @@
 
 A library without other products says what the target looks like, but not how similar other things
 look. Generated images are used instead: ten each of nine products and five other things that shops
-show. Their vectors for the default embedders ship with the package (``tools/make_background.py``
-makes them); for any other embedder the images of the sample are embedded when needed.
+show. They are images of the sample and are embedded when needed.
 """
-
-import re
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +12,6 @@ from similarity_lab.embedders import Embedder, embed_all
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.samples import IMAGES_PER_KIND, OTHERS, PRODUCTS, background_images
 
-FILE = Path(__file__).with_name("background.npz")
 KINDS = (*PRODUCTS, *OTHERS)
 _MIN_KINDS = 5
 _SLACK = 0.05  # of cosine: a kind must be clearly less similar to the references
@@ -29,14 +23,7 @@ def background_labels() -> npt.NDArray[np.int64]:
 
 
 def background_vectors(embedder: Embedder) -> Vectors:
-    """Return the vectors of the background images, ``(n, dimension)`` float32.
-
-    The packaged vectors serve every precision of their embedder: rounding moves a vector far less
-    than the distance between an image of the target and one of something else.
-    """
-    packaged = _packaged().get(_without_precision(embedder.name))
-    if packaged is not None:
-        return packaged.astype(np.float32)
+    """Return the vectors of the background images, ``(n, dimension)`` float32."""
     return embed_all(embedder, background_images(), progress=False)
 
 
@@ -72,14 +59,3 @@ def counter_examples(
         kinds = np.sort(np.argsort(similarity)[:_MIN_KINDS])
     is_kept = np.isin(labels, kinds)
     return vectors[is_kept], np.searchsorted(kinds, labels[is_kept]), [KINDS[k] for k in kinds]
-
-
-@cache
-def _packaged() -> dict[str, npt.NDArray[np.float16]]:
-    with np.load(FILE, allow_pickle=False) as file:
-        names = [_without_precision(str(name)) for name in file["embedders"]]
-        return {name: file[f"vectors_{index}"] for index, name in enumerate(names)}
-
-
-def _without_precision(name: str) -> str:
-    return re.sub(r" (?:bicubic|scaled) (?:keras|openvino) (?:float32|int8)$", "", name)
