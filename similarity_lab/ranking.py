@@ -10,9 +10,17 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets import load_dataset
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.files import atomic_write
+from similarity_lab.images.sources import printable
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, rank_results
+from similarity_lab.relevance.decision import SCORE_COLUMNS, Criterion
+from similarity_lab.relevance.scorer import (
+    DEFAULT_CERTAINTY,
+    DEFAULT_PRIOR,
+    DEFAULT_RELEVANCE_THRESHOLD,
+    Words,
+)
 from similarity_lab.relevance.tables import DECISION_COLUMNS, SiteResult, decisions_table
 from similarity_lab.report import write_csv, write_report
 from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS
@@ -28,12 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Ranking", "rank"]
 
-_CRAWL_COLUMNS = ["crawl_status", "n_pages", "n_images", "n_found"]
-_SCORING_COLUMNS = [
-    "status", "score", "distance", "probability", "nearest_reference", "is_match", "reason",
-]  # fmt: skip
+_COUNTS = ["n_pages", "n_images", "n_found"]
+_SCORING_COLUMNS = SCORE_COLUMNS[1:]  # without the path
+_NUMBERS = ["score", "distance", "probability", "margin", "nearest_distance"]
+_FLAGS = ["is_match", "is_match_with_words"]
 
-RANKING_COLUMNS = ["rank", "site", "url", *DECISION_COLUMNS[1:], "evidence", *_CRAWL_COLUMNS]
+RANKING_COLUMNS = [
+    "rank", "site", "url", *DECISION_COLUMNS[1:-1], "crawl_status", "reason", *_COUNTS
+]  # fmt: skip
 """Columns of `Ranking.sites`."""
 
 RANKED_IMAGE_COLUMNS = ["site", "target", *ORIGIN_COLUMNS, "crawl_status", *_SCORING_COLUMNS]
@@ -48,13 +58,14 @@ class Ranking:
     ----------
     sites : DataFrame
         `RANKING_COLUMNS`: one row per target and site, by target in the order given; then sites
-        with evidence by probability (by share under a rule that gives none), sites without
-        evidence (no usable image), and sites that could not be collected. ``crawl_status`` is that
-        of `collect`; rows without a decision have a reason. Counts are nullable integers.
+        with evidence by probability (by share under a rule that gives none), sites that show too
+        little to say anything, and sites that could not be collected. ``crawl_status`` is that of
+        `collect`; ``reason`` is why there is no decision, why it is "unsure", and what `collect`
+        says of the site. Counts are nullable integers.
     images : DataFrame
-        `RANKED_IMAGE_COLUMNS`: one row per image and target, with its origin and its score. Images
-        that were not kept by the crawl have one row, without target and ``status``. Paths are
-        relative to `folder`.
+        `RANKED_IMAGE_COLUMNS`: one row per image and target, with its origin and the columns of
+        `SiteRelevance.images`. Images that were not kept by the crawl have one row, without target
+        and ``status``. Paths are relative to `folder`.
     results : tuple of SiteRelevance or SiteFailure
         In the order of `sites`.
     folder : Path
@@ -82,10 +93,13 @@ def rank(
     out_dir: str | PathLike[str],
     *,
     rule: "RuleName | Rule" = "learned",
-    quality: Literal["standard", "best"] | None = None,
+    criterion: Criterion | None = None,
+    quality: Literal["fast", "standard", "best"] | None = None,
     embedder: "ComparatorSource | None" = None,
-    certainty: float = 0.9,
-    relevance_threshold: float = 0.25,
+    words: Words | None = None,
+    certainty: float = DEFAULT_CERTAINTY,
+    relevance_threshold: float = DEFAULT_RELEVANCE_THRESHOLD,
+    prior: float = DEFAULT_PRIOR,
     leave_out: "Sequence[Clutter]" = (),
     store: "StoreSource | None" = None,
     seed: int = 0,
@@ -107,7 +121,12 @@ def rank(
         Classes of the library.
     out_dir : path
         Gets the sites' folders in ``sites/``, and the results.
-    rule, quality, embedder, certainty, relevance_threshold, leave_out, store, seed
+    rule, criterion, quality, embedder
+        As in `RelevanceScorer`.
+    words : sequence of str, or mapping of target to sequence of str, optional
+        More names of the target, or of several targets, as in `RelevanceScorer`. ``()`` reads no
+        texts for any target.
+    certainty, relevance_threshold, prior, leave_out, store, seed
         As in `RelevanceScorer`.
     collecting : mapping, optional
         Options of `similarity_lab.web.collect`: ``limits``, ``parallel``, ``render`` and so on.
@@ -123,8 +142,8 @@ def rank(
     UnknownClassError
         A target that is not in the library; raised before anything is collected.
     InputError
-        No sites or targets, or an invalid parameter. A site that fails does not raise: its row has
-        the reason.
+        No sites or targets, an invalid parameter, or one list of words for several targets. A site
+        that fails does not raise: its row has the reason.
     MissingExtraError
         The extra ``web`` is not installed.
     """
@@ -133,6 +152,7 @@ def rank(
     names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
     if not names:
         raise InputError("No targets; pass at least one class of the library")
+    _check_words(words, names)
     folder = Path(out_dir)
     dataset = load_dataset(library, progress=progress)
     for name in names:
@@ -140,8 +160,11 @@ def rank(
     scorer = RelevanceScorer(
         names[0],
         rule=rule,
+        criterion=criterion,
         relevance_threshold=relevance_threshold,
         certainty=certainty,
+        prior=prior,
+        words=words,
         leave_out=leave_out,
         embedder=embedder,
         quality=quality,
@@ -162,6 +185,22 @@ def rank(
     title = f"Who sells {', '.join(names)}?"
     write_report(results, folder / "report", title=title, progress=progress)
     return Ranking(site_table, image_table, tuple(results), folder)
+
+
+def _check_words(words: Words | None, targets: list[str]) -> None:
+    """Raise `InputError` unless it is clear which target the words name."""
+    if isinstance(words, Mapping):
+        for name in words:
+            if name not in targets:
+                raise InputError(
+                    f"words has names of {name!r}, which is not a target."
+                    f"{did_you_mean(name, targets)} Targets: {', '.join(targets)}"
+                )
+    elif words and not isinstance(words, str) and len(targets) > 1:
+        raise InputError(
+            f"words is one list, but there are {len(targets)} targets; "
+            f"pass a mapping: words={{{targets[0]!r}: {[*words][:3]}}}"
+        )
 
 
 def _decisions(
@@ -187,12 +226,13 @@ def _decisions(
 def _site_table(results: list[SiteResult], crawl: pd.DataFrame) -> pd.DataFrame:
     """Return the table of sites; `crawl` has the row of the collection for each result."""
     table = decisions_table(results)
-    counts = ["n_pages", "n_images", "n_found"]
     table["url"] = crawl["url"]
-    table["reason"] = table["reason"].where(table["reason"] != "", crawl["reason"])
-    table["evidence"] = table["n_scored"].fillna(0) > 0
+    table["reason"] = [
+        "; ".join(dict.fromkeys(filter(None, reasons)))  # the same one once
+        for reasons in zip(table["reason"], crawl["reason"], strict=True)
+    ]
     table["crawl_status"] = crawl["crawl_status"]
-    table[counts] = crawl[counts].astype("Int64")
+    table[_COUNTS] = crawl[_COUNTS].astype("Int64")
     table["rank"] = table.groupby("target", sort=False).cumcount() + 1
     return table[RANKING_COLUMNS]
 
@@ -202,8 +242,14 @@ def _image_table(results: list[SiteResult], collection: "Collection", folder: Pa
     tables = [table for table in [*scored, _images_not_kept(collection)] if len(table)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     table = table.reindex(columns=RANKED_IMAGE_COLUMNS)
-    numbers = ["score", "distance", "probability"]
-    dtypes = {**dict.fromkeys(numbers, "float64"), **ORIGIN_NUMBERS, "is_match": "boolean"}
+    dtypes = {
+        **dict.fromkeys(_NUMBERS, "float64"),
+        **ORIGIN_NUMBERS,
+        **dict.fromkeys(_FLAGS, "boolean"),
+    }
+    texts = table.columns.difference([*dtypes])
+    # parquet takes valid Unicode only, which names of files need not be
+    table[texts] = table[texts].astype(object).fillna("").map(printable)
     return table.astype(dtypes)
 
 
@@ -227,7 +273,7 @@ def _images_not_kept(collection: "Collection") -> pd.DataFrame:
     origins = [name for name in ORIGIN_COLUMNS if name not in ("path", "sha256")]
     columns = ["site", *origins, "crawl_status", "reason"]
     not_kept = images.loc[images["crawl_status"] != "kept", columns]
-    return not_kept.assign(path="", sha256="", target="", status="", nearest_reference="")
+    return not_kept.assign(path="", target="")
 
 
 def _relative_path(path: object, folder: Path) -> str:

@@ -1,6 +1,9 @@
 """Ranking websites, in Python and from the command line."""
 
 import json
+import os
+import shutil
+import warnings
 from contextlib import ExitStack
 
 import numpy as np
@@ -8,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from similarity_lab.errors import InputError, MissingExtraError, UnknownClassError
+from similarity_lab.errors import InputError, InputTypeError, MissingExtraError, UnknownClassError
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
@@ -100,6 +103,7 @@ def test_sites_are_sorted_by_evidence(ranking):
 
 def test_sites_have_counts_and_reasons(ranking):
     table = ranking.sites.set_index(["target", "site"])
+    assert table.index.is_unique and list(dict.fromkeys(RANKING_COLUMNS)) == RANKING_COLUMNS
     counts = [name for name in RANKING_COLUMNS if name.startswith("n_")]
     assert (table[counts].dtypes == "Int64").all()
     assert table.loc[("almonds", "nuts"), "n_images"] == 5
@@ -107,6 +111,70 @@ def test_sites_have_counts_and_reasons(ranking):
     assert refused["reason"] == "10.0.0.1 is not on the public internet"
     assert refused[counts].isna().sum() >= 5 and pd.isna(refused["decision"])
     assert (table.loc[~table["evidence"], "reason"] != "").all()
+
+
+@pytest.fixture(scope="module")
+def offers(library, shops, tmp_path_factory):
+    """The shops ranked by whether they offer almonds or clothing; one shows a single image."""
+    lamp = make_shop("Lamps", ["scene"], start=4, size=(80, 80))
+    with serve(lamp) as server:
+        sites = {"lamp": server.url, "nuts": shops[0].url, "coats": shops[1].url}
+        sites |= {"empty": shops[2].url, "private": "http://10.0.0.1/"}
+        options = collecting([*shops, server])
+        options["limits"] = Limits(seconds=30, images=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # mean colours hardly tell products apart
+            yield rank(
+                sites,
+                library,
+                ["clothing", "almonds"],
+                tmp_path_factory.mktemp("offers"),
+                embedder=MeanColor(),
+                words={"clothing": ["zzz"]},
+                prior=0.4,
+                certainty=0.8,
+                collecting=options,
+                progress=False,
+            )
+
+
+def test_sites_are_ranked_by_what_they_offer(offers):
+    table = offers.sites
+    assert table["target"].tolist() == ["clothing"] * 5 + ["almonds"] * 5
+    almonds = table[table["target"] == "almonds"].set_index("site")
+    assert almonds.index[0] == "nuts" and almonds.index[-2:].tolist() == ["empty", "private"]
+    decided = almonds[almonds["decision"].notna()]
+    assert (decided["probability"] == decided["offered"]).all()
+    assert set(decided["criterion"]) == {"offered"} and set(decided["prior"]) == {0.4}
+    assert almonds.loc["nuts", "n_named"] >= 2 and almonds.loc["nuts", "word_evidence"] > 0
+    for _, rows in table.groupby("target"):
+        assert rows["evidence"].is_monotonic_decreasing
+        chances = rows["probability"][rows["evidence"]]
+        assert chances.is_monotonic_decreasing
+
+
+def test_reasons_of_decision_and_crawl_are_both_given(offers):
+    table = offers.sites.set_index(["target", "site"])
+    results = {(result.target, result.site): result for result in offers.results}
+    nuts = ("almonds", "nuts")
+    assert table.loc[nuts, "reason"].endswith("Limit of 4 images reached")
+    for key, result in results.items():
+        assert result.reason in table.loc[key, "reason"]
+    assert table.loc[("almonds", "private"), "reason"].count("10.0.0.1") == 1
+
+
+def test_images_have_words(offers):
+    images = offers.images
+    kept = images[(images["crawl_status"] == "kept") & (images["site"] == "nuts")]
+    almonds = kept[kept["target"] == "almonds"]
+    assert "names almonds (alt)" in set(almonds["words"])
+    named = almonds["word_kind"] == "target"
+    assert almonds["is_match_with_words"].sum() >= almonds["is_match"].sum()
+    assert (
+        named.sum()
+        == offers.sites.set_index(["target", "site"]).loc[("almonds", "nuts"), "n_named"]
+    )
+    assert kept["margin"].notna().all() and kept["confusable"].ne("").all()
 
 
 def test_report_has_the_order_of_the_table(ranking):
@@ -171,6 +239,35 @@ def test_no_targets(library, tmp_path):
         rank(["http://shop.invalid"], library, [], tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Mandeln"], r"2 targets; pass a mapping: words=\{'almonds': \['Mandeln'\]\}"),
+        ({"almond": ["Mandeln"]}, "'almond', which is not a target. Did you mean 'almonds'"),
+        ({"dates": ["Datteln"]}, "Targets: almonds, clothing"),
+        ({"clothing": "Kleidung"}, "expected a list of words"),
+    ],
+)
+def test_words_without_a_clear_target(library, tmp_path, words, message):
+    with pytest.raises((InputError, InputTypeError), match=message):
+        rank(["http://shop.invalid"], library, TARGETS, tmp_path / "out", words=words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_library_with_undecodable_names(library, shops, tmp_path):
+    """Names of references are in the table of images, which holds valid Unicode."""
+    for name in TARGETS:
+        copy = tmp_path / "library" / name
+        copy.mkdir(parents=True)
+        for path in (library / name).iterdir():
+            shutil.copy(path, os.fsencode(copy / path.name) + b"-\xe9.png")
+    ranking = rank(
+        shops[0].url, tmp_path / "library", "almonds", tmp_path / "out",
+        collecting=collecting(shops), **SCORING,
+    )  # fmt: skip
+    assert ranking.images["nearest_reference"].str.contains(r"\\udce9.png").any()
+
+
 def test_unknown_parameter(library, tmp_path):
     with pytest.raises(TypeError, match="n_references"):
         rank(["http://shop.invalid"], library, "almonds", tmp_path, n_references=3)
@@ -196,6 +293,7 @@ def test_rank_command(shops, library, collect_options, tmp_path, capsys):
     options = ["--csv", files[0], "--images-csv", files[1], "--report", files[2], "--json"]
     options += ["--target", "almonds", "--target", "clothing", "--rule", "mean-distance"]
     options += ["--similarity-threshold", "from-library", "--relevance-threshold", "0.5"]
+    options += ["--criterion", "share"]
     command = ["rank", *collect_options, "--library", library, "--no-store", *options]
     assert main([str(word) for word in [*command, shops[0].url, shops[1].url]]) == 0
     sites = json.loads(capsys.readouterr().out)["sites"]
@@ -205,8 +303,21 @@ def test_rank_command(shops, library, collect_options, tmp_path, capsys):
     assert {site["settings"]["relevance_threshold"] for site in sites} == {0.5}
     assert {site["crawl_status"] for site in sites} == {"collected"}
     assert all(path.exists() for path in files)
+    assert all(site["summary"] for site in sites)
     written = pd.read_csv(files[0])
     assert written["site"].tolist() == [site["site"] for site in sites]
+
+
+def test_rank_command_for_what_is_offered(shops, library, collect_options, capsys):
+    command = ["rank", *collect_options, "--library", library, "--no-store", "--quality", "fast"]
+    command += ["--target", "almonds", "--target", "clothing", "--prior", "0.5", "--json"]
+    command += ["--word", "almonds=Mandel", "--word", "almonds=badam", shops[0].url]
+    assert main([str(word) for word in command]) == 0
+    almonds, clothing = json.loads(capsys.readouterr().out)["sites"]
+    assert almonds["criterion"] == "offered" and almonds["prior"] == 0.5
+    assert almonds["offered"] == almonds["probability"] and almonds["word_evidence"] > 0
+    assert "almonds" in almonds["summary"] and almonds["crawl_status"] == "collected"
+    assert "almonds" not in clothing["settings"]["words"]
 
 
 def test_collect_command(shops, collect_options, tmp_path, capsys):

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from similarity_lab._version import versions
 from similarity_lab.cli import options as shared
+from similarity_lab.cli.tables import format_sites
 from similarity_lab.errors import InputError, SimilarityLabError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from similarity_lab.relevance import RelevanceScorer
     from similarity_lab.sites import Site
 
@@ -75,7 +74,9 @@ def _run(options: argparse.Namespace) -> None:
         decided = [result.to_dict() for result in results]
         print(json.dumps({"versions": versions(), "sites": decided}, indent=1))
     else:
-        print(_format_decisions(table).to_string(index=False))
+        if len(options.sites) == 1:
+            print(*(result.summary() for result in results), "", sep="\n")
+        print(format_sites(table))
     if not decisions:
         raise InputError("no decision on any site; the reasons are in the table")
 
@@ -105,10 +106,10 @@ def _load_scorer(options: argparse.Namespace) -> "RelevanceScorer":
         raise InputError(f"{flags[0]} does not apply to a saved scorer; leave it or --scorer out")
     store = None if options.no_store else shared.make_store(options)
     scorer = RelevanceScorer.load(options.scorer, library=options.library, store=store)
-    if options.certainty is not None and not scorer.rule_.gives_probability:
-        raise InputError(f"--certainty does not apply to a scorer of the {scorer.rule_.name} rule")
-    names = ("certainty", "relevance_threshold")
-    params = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    rule = scorer.rule_
+    if not rule.gives_probability and (flags := shared.learned_flags(options)):
+        raise InputError(f"{flags[0]} does not apply to a scorer of the {rule.name} rule")
+    params = shared.deciding_params(options, scorer.criterion or rule.criteria[0])
     return scorer.set_params(progress=not options.quiet, **params)
 
 
@@ -128,32 +129,3 @@ def _fit_scorer(options: argparse.Namespace) -> "RelevanceScorer":
     if options.save_scorer:
         scorer.save(options.save_scorer)
     return scorer
-
-
-def _format_decisions(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the table of sites as it is printed: fewer columns, shares as percentages."""
-    has_decision = table["share"].notna()
-    output = table[["site", "target", "decision"]].copy()
-    if len(table["target"].unique()) == 1:
-        del output["target"]
-    output["decision"] = output["decision"].where(has_decision, "none")
-    if table["probability"].notna().any():
-        probability = table["probability"].astype(float)
-        output["probability"] = probability.map("{:.1%}".format).where(has_decision, "")
-    share, low, high = (
-        table[name].astype(float).mul(100).map("{:.0f}".format)
-        for name in ("share", "share_low", "share_high")
-    )
-    output["share"] = (share + "%").where(has_decision, "")
-    output["95% CI"] = (low + "–" + high + "%").where(has_decision, "")
-    for name, column in (
-        ("matches", "n_matches"),
-        ("images", "n_scored"),
-        ("repeated", "n_repeated"),
-        ("left out", "n_left_out"),
-        ("unreadable", "n_skipped"),
-    ):
-        output[name] = table[column].astype(str).where(has_decision, "")
-    if not has_decision.all():
-        output["reason"] = table["reason"]
-    return output

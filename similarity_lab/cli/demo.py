@@ -30,7 +30,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(options: argparse.Namespace) -> None:
-    from similarity_lab.cli.rank import format_sites
+    from similarity_lab.cli.tables import format_sites
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.serving import serve
@@ -55,11 +55,11 @@ def _run(options: argparse.Namespace) -> None:
             },
             progress=not options.quiet,
         )
-    print(format_sites(ranking.sites).to_string(index=False))
-    truth = samples.truth.set_index("site")["relevant"]
-    n_correct = sum(
-        getattr(result, "relevant", None) == truth[result.site] for result in ranking.results
-    )
+    print(format_sites(ranking.sites), "", sep="\n")
+    print(*(result.summary() for result in ranking.results), sep="\n")
+    offered = samples.truth.set_index("site")["offered"]
+    expected = offered.map({True: "relevant", False: "irrelevant"})
+    n_correct = (ranking.sites["decision"] == ranking.sites["site"].map(expected)).sum()
     print(
         f"\n{n_correct} of {len(_SITES)} shops decided correctly.\n"
         f"The report with the evidence: {ranking.page}\n"

@@ -13,14 +13,25 @@ if TYPE_CHECKING:
 
     from similarity_lab.embedders import Embedder
     from similarity_lab.relevance.rules import Rule
+    from similarity_lab.relevance.scorer import Words
     from similarity_lab.relevance.tables import SiteResult
     from similarity_lab.store import VectorStore
 
 _COLORS = ("rgb", "gray")
 _TABLE_SUFFIXES = ("", ".csv", ".tsv", ".txt")
-_DEFAULT_EMBEDDER = "efficientnet-lite0"
+_QUALITIES = ("fast", "standard", "best")
 
-# Options that say how a scorer is fitted: destination and flag
+# Options that say how a scorer decides: destination and flag
+_DECIDING = {
+    "criterion": "--criterion",
+    "certainty": "--certainty",
+    "prior": "--prior",
+    "relevance_threshold": "--relevance-threshold",
+}
+# Options that only the learned rule has
+_LEARNED = ("certainty", "prior", "word", "no_words")
+
+# Options that say how a scorer is fitted
 _FITTING = {
     "library": "--library",
     "target": "--target",
@@ -28,6 +39,8 @@ _FITTING = {
     "embedder": "--embedder",
     "color": "--color",
     "quality": "--quality",
+    "word": "--word",
+    "no_words": "--no-words",
     "similarity_threshold": "--similarity-threshold",
     "prior_share": "--prior-share",
     "n_references": "--n-references",
@@ -49,31 +62,44 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
         "(default learned)",
     )
     group.add_argument(
-        "--embedder",
+        "--criterion",
+        choices=["offered", "share"],
+        help="what is decided; offered: does the site sell the product at all; share: does at "
+        "least --relevance-threshold of its catalogue show it (default: offered; share with "
+        "--rule mean-distance, which knows no other)",
+    )
+    add_embedder_options(group)
+    group.add_argument(
+        "--word",
+        action="append",
         metavar="NAME",
-        help="name of an embedder, TF-Hub URL or model file (default: the rule's own)",
+        help="one more name of the product, in any language, to look for in the texts of collected "
+        "images; repeatable; with several targets: --word TARGET=NAME (default: the target's name "
+        "and, for foods, its built-in names in several languages)",
     )
     group.add_argument(
-        "--color", choices=_COLORS, help="color mode of the input of --embedder (default rgb)"
+        "--no-words", action="store_true", default=None, help="read images only, no texts"
     )
     group.add_argument(
-        "--quality",
-        choices=["standard", "best"],
-        help="embedder of the learned rule: EfficientNet-Lite0 (standard), or Lite2 at a higher "
-        "resolution (best), which is several times slower (default standard)",
+        "--prior",
+        type=float,
+        metavar="P",
+        help="learned rule: fraction of the sites that you expect to sell the product, between 0 "
+        "and 1 (default 0.25)",
     )
     group.add_argument(
         "--certainty",
         type=float,
         metavar="P",
-        help="minimum probability for a decision; below it the answer is 'unsure' (default 0.9)",
+        help="learned rule: minimum probability for a decision; below it the answer is 'unsure' "
+        "(default 0.9)",
     )
     group.add_argument(
         "--relevance-threshold",
         type=float,
         metavar="SHARE",
-        help="minimum share of a relevant site's images that show the product, 0 to 1 "
-        "(default 0.25)",
+        help="criterion share: minimum share of a relevant site's catalogue that shows the "
+        "product, 0 to 1 (default 0.25)",
     )
     group.add_argument(
         "--similarity-threshold",
@@ -87,7 +113,8 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
         "--prior-share",
         type=float,
         metavar="SHARE",
-        help="learned rule: prior probability that an image shows the product (default 0.25)",
+        help="learned rule: probability that an image shows the product before it is seen; "
+        "affects which images are called matches, not the decision (default 0.1)",
     )
     group.add_argument(
         "--n-references",
@@ -151,19 +178,23 @@ def add_store_option(parser: "argparse._ActionsContainer") -> None:
     )
 
 
-def add_embedder_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--embedder`` and ``--color`` of commands that only embed."""
+def add_embedder_options(parser: "argparse._ActionsContainer") -> None:
+    """Add ``--quality``, ``--embedder`` and ``--color``."""
     parser.add_argument(
-        "--embedder",
-        default=_DEFAULT_EMBEDDER,
-        metavar="NAME",
-        help="name of an embedder, TF-Hub URL or model file (default %(default)s)",
+        "--quality",
+        choices=_QUALITIES,
+        help="EfficientNet-Lite0 on whole images (fast); on whole images and their centres "
+        "(standard), which takes about twice as long; joined with Lite2 at a higher resolution "
+        "(best), which is several times slower (default standard)",
     )
     parser.add_argument(
-        "--color",
-        choices=_COLORS,
-        default="rgb",
-        help="color mode of the embedder's input (default %(default)s)",
+        "--embedder",
+        metavar="NAME",
+        help="instead of --quality: name of an embedder, TF-Hub URL or model file (default: that "
+        "of --quality, or the mean-distance rule's own)",
+    )
+    parser.add_argument(
+        "--color", choices=_COLORS, help="color mode of the input of --embedder (default rgb)"
     )
 
 
@@ -187,42 +218,91 @@ def make_rule(options: argparse.Namespace) -> "Rule":
 
     classes: dict[str, type[Rule]] = {"learned": LearnedRule, "mean-distance": MeanDistanceRule}
     rule = classes[options.rule or "learned"]()
-    names = ("similarity_threshold", "prior_share", "n_references")
-    params = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    params = _given(options, "similarity_threshold", "prior_share", "n_references")
     for name in params:
         if name not in rule.get_params():
             raise InputError(f"{_FITTING[name]} does not apply to --rule {rule.name}")
-    if options.certainty is not None and not rule.gives_probability:
-        raise InputError(f"--certainty does not apply to --rule {rule.name}")
+    if not rule.gives_probability:
+        for flag in learned_flags(options):
+            raise InputError(f"{flag} does not apply to --rule {rule.name}")
     return rule.set_params(**params)
 
 
 def scorer_params(options: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters of `RelevanceScorer` that the options give; `rank` takes them too."""
-    names = ("certainty", "relevance_threshold", "quality", "leave_out", "seed")
-    params = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    rule = make_rule(options)
     return {
-        "rule": make_rule(options),
-        "embedder": _make_embedder(options),
+        "rule": rule,
+        **deciding_params(options, rule.criteria[0]),
+        **_given(options, "quality", "leave_out", "seed"),
+        "words": _make_words(options),
+        "embedder": make_embedder(options),
         "store": None if options.no_store else make_store(options),
         "progress": not options.quiet,
-        **params,
     }
 
 
-def _make_embedder(options: argparse.Namespace) -> "Embedder | None":
+def deciding_params(options: argparse.Namespace, criterion: str) -> dict[str, Any]:
+    """Return the parameters that a fitted scorer can change.
+
+    Parameters
+    ----------
+    options : Namespace
+    criterion : {"offered", "share"}
+        What is decided unless the options say otherwise.
+    """
+    params = _given(options, *_DECIDING)
+    if "relevance_threshold" in params and params.get("criterion", criterion) == "offered":
+        raise InputError("--relevance-threshold applies to --criterion share; pass both")
+    return params
+
+
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the options on the command line among these."""
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _make_words(options: argparse.Namespace) -> "Words | None":
+    """Return the names of ``--word``: of the only target, or of each target."""
+    if options.no_words:
+        if options.word:
+            raise InputError("--word and --no-words exclude each other; pass one of them")
+        return ()
+    targets, words = list(dict.fromkeys(options.target)), dict[str, list[str]]()
+    for word in options.word or ():
+        # the longest: the name of a target may contain "="
+        named = max((t for t in targets if word.startswith(f"{t}=")), key=len, default=None)
+        if named is None and len(targets) > 1:
+            raise InputError(
+                f"--word {word}: it is not clear of which target; pass --word TARGET=NAME, for "
+                f"instance --word '{targets[0]}={word}'"
+            )
+        name = word if named is None else word.removeprefix(f"{named}=")
+        words.setdefault(named or targets[0], []).append(name)
+    return words or None
+
+
+def make_embedder(options: argparse.Namespace) -> "Embedder | None":
+    """Return the embedder of ``--embedder``; None: that of ``--quality``."""
     from similarity_lab.embedders import load_embedder
 
     if options.embedder is None:
         if options.color is not None:
             raise InputError("--color applies to --embedder; pass both")
         return None
+    if options.quality is not None:
+        raise InputError("--quality chooses an embedder; pass --quality or --embedder, not both")
     return load_embedder(options.embedder, color=options.color or "rgb")
 
 
 def fitting_flags(options: argparse.Namespace) -> list[str]:
     """Return the flags on the command line that affect how a scorer is fitted."""
-    return [flag for name, flag in _FITTING.items() if getattr(options, name) is not None]
+    return [_FITTING[name] for name in _given(options, *_FITTING)]
+
+
+def learned_flags(options: argparse.Namespace) -> list[str]:
+    """Return the flags on the command line that only the learned rule has."""
+    return [{**_DECIDING, **_FITTING}[name] for name in _given(options, *_LEARNED)]
 
 
 def check_outputs(options: argparse.Namespace) -> None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from similarity_lab._version import versions
 from similarity_lab.cli import collect
 from similarity_lab.cli import options as shared
+from similarity_lab.cli.tables import format_sites
 from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from similarity_lab.ranking import Ranking
 
 
@@ -54,36 +53,15 @@ def _run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"versions": versions(), "sites": _json_sites(ranking)}, indent=1))
     else:
-        print(format_sites(ranking.sites).to_string(index=False))
+        print(format_sites(ranking.sites))
     print(f"report: {ranking.page}", file=sys.stderr)
-    if not ranking.sites["evidence"].any():
+    if ranking.sites["decision"].isna().all():
         raise InputError("no decision on any site; the reasons are in the table")
 
 
 def _json_sites(ranking: "Ranking") -> list[dict[str, Any]]:
     """Return each decision with what the crawl adds to it."""
-    columns = [
-        "rank",
-        "url",
-        "evidence",
-        "crawl_status",
-        "reason",
-        "n_pages",
-        "n_images",
-        "n_found",
-    ]
+    columns = ["rank", "url", "crawl_status", "reason", "n_pages", "n_images", "n_found"]
     table = ranking.sites[columns].astype(object)
     rows: list[dict[Any, Any]] = table.where(table.notna(), None).to_dict("records")
     return [{**result.to_dict(), **row} for result, row in zip(ranking.results, rows, strict=True)]
-
-
-def format_sites(sites: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the ranked table as it is printed: fewer columns, shares as percentages."""
-    columns = ["rank", "site", "target", "decision", "probability", "share", "n_matches"]
-    table = sites[[*columns, "n_scored", "reason"]].astype(object)
-    for name in ("probability", "share"):
-        table[name] = table[name].map("{:.1%}".format, na_action="ignore")
-    if not table["reason"].any():
-        table = table.drop(columns="reason")
-    table = table.where(table.notna(), "")
-    return table.rename(columns={"n_matches": "matches", "n_scored": "images"})

@@ -27,10 +27,10 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(options: argparse.Namespace) -> None:
-    from similarity_lab.embedders import load_embedder
+    from similarity_lab.relevance.rules.learned import quality_embedder
     from similarity_lab.store import nearest
 
-    embedder = load_embedder(options.embedder, color=options.color)
+    embedder = shared.make_embedder(options) or quality_embedder(options.quality)
     embedded = embedder.embed(options.images, progress=not options.quiet)
     for row in embedded.skipped.itertuples():
         print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)

@@ -353,6 +353,7 @@ class SiteRelevance:
             "share_high": self.interval[1],
             "n_matches": self.n_matches,
             "n_matches_with_words": self.n_matches_with_words,
+            "n_named": self.n_named,
             "n_scored": self.n_scored,
             "n_repeated": self._count("repeated"),
             "n_left_out": self._count("left out"),
@@ -375,6 +376,7 @@ class SiteRelevance:
         rows = images.where(images.notna(), None).to_dict("records")
         return {
             **self.to_row(),
+            "summary": self.summary(),
             "settings": asdict(self.settings, dict_factory=_plain),
             "images": [{**row, "path": describe(row["path"])} for row in rows],
             "skipped": [{name: str(row[name]) for name in row} for row in skipped],

@@ -24,6 +24,7 @@ DECISION_COLUMNS = [
     "share_high",
     "n_matches",
     "n_matches_with_words",
+    "n_named",
     "n_scored",
     "n_repeated",
     "n_left_out",
@@ -66,7 +67,11 @@ class SiteFailure:
 
     def to_dict(self) -> dict[str, object]:
         """Return the failure as plain values, for JSON."""
-        return self.to_row()
+        return {**self.to_row(), "summary": self.summary()}
+
+    def summary(self) -> str:
+        """Return the failure as one sentence."""
+        return f"no decision on whether {self.site} sells {self.target}: {self.reason}"
 
 
 SiteResult = SiteRelevance | SiteFailure

@@ -16,9 +16,25 @@ def test_embed_writes_vectors(run, library, tmp_path, capsys):
     assert "7 vectors of 1280 numbers" in output.out and "bad.jpg" in output.err
     with np.load(out, allow_pickle=False) as file:
         assert file["paths"][-1] == str(photo)
-        expected = load_embedder().embed([photo], progress=False).vectors
+        embedder = load_embedder(crops=(0.5,))  # that of the quality "standard"
+        expected = embedder.embed([photo], progress=False).vectors
         np.testing.assert_allclose(file["vectors"][-1:], expected, atol=1e-4)
-        assert "efficientnet-lite0" in str(file["embedder"])
+        assert str(file["embedder"]) == embedder.name
+
+
+def test_embed_with_another_embedder(run, library, tmp_path, capsys):
+    out, photo = tmp_path / "vectors.npz", library / "dates" / "0.png"
+    names = []
+    for options in (["--quality", "fast"], ["--embedder", "efficientnet-lite0"]):
+        assert run("embed", photo, "--out", out, "--quiet", *options) == 0
+        with np.load(out, allow_pickle=False) as file:
+            names.append(str(file["embedder"]))
+    assert names == [load_embedder().name] * 2
+    both = ["--quality", "fast", "--embedder", "efficientnet-lite0"]
+    assert run("embed", photo, "--out", out, *both) == 2
+    assert "not both" in capsys.readouterr().err
+    assert run("embed", photo, "--out", out, "--color", "gray") == 2
+    assert "--color applies to --embedder" in capsys.readouterr().err
 
 
 def test_embed_without_a_readable_image(run, tmp_path, capsys):
@@ -42,9 +58,22 @@ def test_demo(run, tmp_path, capsys):
     pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
     assert run("demo", "--out", tmp_path / "demo") == 0
     out = capsys.readouterr().out
+    assert "greenfield-foods sells almonds" in out and "and the texts of" in out
+    assert "marble-mill does not sell almonds" in out
     assert "2 of 2 shops decided correctly" in out
     assert (tmp_path / "demo" / "results" / "report" / "index.html").is_file()
     assert "similarity-lab rank --library" in out and "similarity-lab decide --library" in out
+
+
+def test_search_finds_what_decide_stored(run, library, sites, tmp_path, capsys):
+    store, shop = ("--store", tmp_path / "store"), sites / "nut-shop"
+    decide = ["decide", "--library", library, "--target", "almonds", "--quiet", *store, shop]
+    assert run(*decide) == 0
+    capsys.readouterr()
+    assert run("search", shop / "00.jpg", "-k", "1", *store) == 0
+    assert "nut-shop/00.jpg" in capsys.readouterr().out
+    assert run("search", shop / "00.jpg", "--quality", "fast", *store) == 2
+    assert "No vectors of" in capsys.readouterr().err
 
 
 def test_search_without_a_readable_image(run, tmp_path, capsys):

@@ -27,10 +27,31 @@ def shops(sites):
 def test_decide_prints_a_table(decide, shops, capsys):
     assert decide(*shops) == 0
     head, *rows = capsys.readouterr().out.splitlines()
-    words = "site decision probability share 95% CI matches images repeated left out unreadable"
-    assert head.split() == words.split()
+    head = head.removesuffix("reason").split()
+    assert head == ["site", "decision", "probability", "matches", "images", "share", "95%", "CI"]
     assert [row.split()[0] for row in rows] == ["nut-shop", "date-shop"]
     assert "%" in rows[0] and "–" in rows[0]
+
+
+def test_decide_on_one_site_prints_a_sentence(decide, shops, capsys):
+    assert decide(shops[0]) == 0
+    sentence, empty, head, row = capsys.readouterr().out.splitlines()
+    assert "nut-shop" in sentence and "almonds" in sentence and "of 10 images" in sentence
+    assert not empty and "decision" in head and row.split()[0] == "nut-shop"
+
+
+def test_decide_by_share_prints_both_probabilities(decide, shops, capsys):
+    assert decide("--criterion", "share", "--relevance-threshold", "0.5", *shops) == 0
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert head[:4] == ["site", "decision", "probability", "offered"]
+
+
+def test_columns_of_counts_are_printed_if_there_are_any(decide, shops, capsys):
+    (shops[0] / "bad.jpg").write_text("no")
+    shutil.copy(shops[0] / "00.jpg", shops[0] / "again.jpg")
+    assert decide(*shops) == 0
+    head = capsys.readouterr().out.splitlines()[0]
+    assert "repeated" in head and "unreadable" in head and "left out" not in head
 
 
 def test_decide_writes_files(decide, shops, tmp_path, capsys):
@@ -86,10 +107,53 @@ def test_options_reach_the_scorer(decide, shops, capsys):
 
 def test_learned_options_reach_the_scorer(decide, shops, capsys):
     options = ["--certainty", "0.6", "--prior-share", "0.4", "--similarity-threshold", "0.7"]
-    assert decide(*options, shops[0], "--json") == 0
+    options += ["--criterion", "share", "--relevance-threshold", "0.3", "--prior", "0.1"]
+    assert decide(*options, "--quality", "fast", shops[0], "--json") == 0
     settings = json.loads(capsys.readouterr().out)["sites"][0]["settings"]
     assert (settings["certainty"], settings["prior_share"]) == (0.6, 0.4)
-    assert settings["similarity_threshold"] == 0.7
+    assert (settings["criterion"], settings["prior"]) == ("share", 0.1)
+    assert settings["relevance_threshold"] == 0.3 and settings["similarity_threshold"] == 0.7
+    assert "crop" not in settings["embedder"]
+
+
+@pytest.fixture
+def collected(shops, tmp_path):
+    """The nut shop as `collect` leaves it: its texts name made-up products."""
+    folder = tmp_path / "collected"
+    shutil.copytree(shops[0], folder / "images")
+    names = sorted(path.name for path in shops[0].iterdir())
+    alts = ["Krubel"] * 4 + ["Zorfen"] * 6
+    columns = {"path": [f"images/{name}" for name in names], "alt": alts, "sha256": "", "time": ""}
+    table = pd.DataFrame(columns).assign(url="", page="", crawl_status="kept", reason="")
+    table.to_parquet(folder / "images.parquet")
+    (folder / "site.json").write_text(
+        json.dumps({"format": 2, "url": "http://shop.example", "crawl_status": "collected"})
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "n_named"),
+    [
+        (["--word", "Krubel"], 4),
+        (["--word", "Krubel", "--word", "almonds=Zorfen"], 10),
+        (["--no-words"], 0),
+    ],
+)
+def test_words_reach_the_scorer(decide, collected, options, n_named, capsys):
+    assert decide(*options, collected, "--json") == 0
+    (site,) = json.loads(capsys.readouterr().out)["sites"]
+    assert site["n_named"] == n_named
+
+
+def test_words_of_several_targets(decide, collected, capsys):
+    targets = ("--target", "almonds", "--target", "dates")
+    words = ["--word", "almonds=Krubel", "--word", "dates=Zorfen"]
+    assert decide(*words, collected, "--json", target=targets) == 0
+    almonds, dates = json.loads(capsys.readouterr().out)["sites"]
+    assert (almonds["n_named"], dates["n_named"]) == (4, 6)
+    assert decide("--word", "Krubel", collected, target=targets) == 2
+    assert "--word 'almonds=Krubel'" in capsys.readouterr().err
 
 
 def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, capsys):
@@ -104,7 +168,14 @@ def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, ca
     ("arguments", "message"),
     [
         (["absent"], "no decision on any site"),
-        (["--relevance-threshold", "25", "SITE"], "share from 0 to 1"),
+        (["--criterion", "share", "--relevance-threshold", "25", "SITE"], "share from 0 to 1"),
+        (["--relevance-threshold", "0.25", "SITE"], "applies to --criterion share"),
+        (["--prior", "1", "SITE"], "prior is a probability above 0 and below 1"),
+        (["--word", "a", "--no-words", "SITE"], "pass one of them"),
+        (["--word", "", "SITE"], "expected names of 'almonds'"),
+        (["--rule", "mean-distance", "--criterion", "offered", "SITE"], "only knows the share"),
+        (["--rule", "mean-distance", "--prior", "0.25", "SITE"], "--prior does not apply"),
+        (["--rule", "mean-distance", "--no-words", "SITE"], "--no-words does not apply"),
         (["--embedder", "nothing", "SITE"], "nothing"),
         (["--color", "gray", "SITE"], "--color applies to --embedder"),
         (["--n-references", "3", "SITE"], "--n-references does not apply to --rule learned"),
@@ -145,6 +216,11 @@ def test_saved_scorer_decides_alike(decide, run, library, shops, tmp_path, capsy
     assert run(*loaded, "--certainty", "1", *shops) == 0
     sites = json.loads(capsys.readouterr().out)["sites"]
     assert {site["settings"]["certainty"] for site in sites} == {1.0}
+    options = ["--criterion", "share", "--relevance-threshold", "0.1", "--prior", "0.5"]
+    assert run(*loaded, *options, *shops) == 0
+    settings = json.loads(capsys.readouterr().out)["sites"][0]["settings"]
+    assert (settings["criterion"], settings["relevance_threshold"]) == ("share", 0.1)
+    assert settings["prior"] == 0.5
     assert RelevanceScorer.load(scorer).target == "almonds"
 
 
@@ -166,7 +242,9 @@ def save_scorer(decide, shops, tmp_path, capsys):
         (["--rule", "learned"], "--rule does not apply to a saved scorer"),
         (["--seed", "0"], "--seed does not apply to a saved scorer"),
         (["--save-scorer", "x"], "--save-scorer does not apply to a saved scorer"),
-        (["--relevance-threshold", "25"], "share from 0 to 1"),
+        (["--word", "x"], "--word does not apply to a saved scorer"),
+        (["--relevance-threshold", "0.5"], "applies to --criterion share"),
+        (["--criterion", "share", "--relevance-threshold", "25"], "share from 0 to 1"),
         (["--certainty", "7"], "certainty is a probability"),
     ],
 )

@@ -54,8 +54,9 @@ def test_decide_and_rank_have_the_same_scoring_options():
         return {flag for action in subparsers()[command]._actions for flag in action.option_strings}
 
     scoring = {
-        "--rule", "--embedder", "--color", "--quality", "--certainty", "--relevance-threshold",
-        "--similarity-threshold", "--prior-share", "--n-references", "--leave-out", "--seed",
+        "--rule", "--criterion", "--quality", "--embedder", "--color", "--word", "--no-words",
+        "--prior", "--certainty", "--relevance-threshold", "--similarity-threshold",
+        "--prior-share", "--n-references", "--leave-out", "--seed",
         "--store", "--no-store", "--json", "--csv", "--images-csv", "--report", "--quiet",
         "--library", "--target",
     }  # fmt: skip
@@ -67,7 +68,8 @@ def test_decide_and_rank_have_the_same_scoring_options():
     "arguments",
     [
         [], ["decide"], ["unknown"], ["score", "x"], ["fetch", "everything"],
-        ["decide", "--rule", "magic", "x"], ["decide", "--leave-out", "people", "x"],
+        ["decide", "--rule", "magic", "x"], ["decide", "--criterion", "sold", "x"],
+        ["decide", "--leave-out", "people", "x"], ["decide", "--prior", "low", "x"],
         ["decide", "--similarity-threshold", "half", "x"], ["search", "x", "--no-store"],
         ["rank", "--library", "x", "y"],
     ],

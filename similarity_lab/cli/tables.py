@@ -1,0 +1,47 @@
+"""The table of sites as commands print it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def format_sites(table: "pd.DataFrame") -> str:
+    """Return the table of sites as text: fewer columns, probabilities and shares as percentages.
+
+    Columns that would be the same in all rows, or empty, are left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `DECISION_COLUMNS`; that of a ranking also has ranks.
+    """
+    has_decision = table["decision"].notna()
+
+    def text(name: str, form: str = "{}") -> "pd.Series":
+        return table[name].map(form.format, na_action="ignore").astype(object).fillna("")
+
+    output = table[["rank", "site"] if "rank" in table else ["site"]].copy()
+    if len(table["target"].unique()) > 1:
+        output["target"] = table["target"]
+    output["decision"] = table["decision"].where(has_decision, "none")
+    output["probability"] = text("probability", "{:.1%}")
+    if (table["criterion"] == "share").any():
+        output["offered"] = text("offered", "{:.1%}")
+    output["matches"] = text("n_matches")
+    if table["n_named"].gt(0).any():
+        output["named"] = text("n_named")
+    output["images"] = text("n_scored")
+    output["share"] = text("share", "{:.0%}")
+    low = table["share_low"].astype(float).mul(100).map("{:.0f}".format)
+    output["95% CI"] = (low + "–" + text("share_high", "{:.0%}")).where(has_decision, "")
+    for name, column in {
+        "repeated": "n_repeated",
+        "left out": "n_left_out",
+        "unreadable": "n_skipped",
+    }.items():
+        if table[column].gt(0).any():
+            output[name] = text(column)
+    output["reason"] = table["reason"]
+    is_empty = (output == "").all()
+    return output.loc[:, ~is_empty].to_string(index=False)
