@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from similarity_lab import RelevanceScorer
+from similarity_lab.sites import ORIGIN_COLUMNS
 
 
 @pytest.fixture
@@ -123,9 +124,11 @@ def collected(shops, tmp_path):
     shutil.copytree(shops[0], folder / "images")
     names = sorted(path.name for path in shops[0].iterdir())
     alts = ["Krubel"] * 4 + ["Zorfen"] * 6
-    columns = {"path": [f"images/{name}" for name in names], "alt": alts, "sha256": "", "time": ""}
-    table = pd.DataFrame(columns).assign(url="", page="", crawl_status="kept", reason="")
-    table.to_parquet(folder / "images.parquet")
+    table = pd.DataFrame({"path": [f"images/{name}" for name in names], "alt": alts})
+    table = table.reindex(columns=[*ORIGIN_COLUMNS, "crawl_status", "reason"]).astype(object)
+    table.where(table.notna(), None).assign(crawl_status="kept").to_parquet(
+        folder / "images.parquet"
+    )
     (folder / "site.json").write_text(
         json.dumps({"format": 2, "url": "http://shop.example", "crawl_status": "collected"})
     )
