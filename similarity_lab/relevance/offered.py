@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from similarity_lab.relevance.rules.calibration import Calibration
     from similarity_lab.relevance.rules.prototypes import Floats
 
-# Images. Fitted on 25 real shops and eleven targets, sites left out in turn; see
-# docs/benchmarks.md. `python -m benchmarks.offered_choice` fits them again.
-_SLOPE = 20.0  # log likelihood ratio per unit of margin
+# Images. Fitted on 25 real shops and eleven targets, sites left out in turn, and flattened so that
+# composite sites are not decided too surely; see docs/benchmarks.md. `python -m
+# benchmarks.rule_constants` fits them again.
+_SLOPE = 16.0  # log likelihood ratio per unit of margin
+_OFFSET = -0.3  # log likelihood ratio of the margin 0
 _COVERAGE = 4.0  # images after which two thirds of the sellers would have shown the target
 _CROWD = 0.25  # weight of the log of the number of images: many distractors, one looks alike
 _USUAL = 20  # images of a shop, at which the crowd counts nothing
@@ -30,9 +32,9 @@ _IMAGE = {
     "target and other": 1.5,
     "ambiguous": 0.5,
     "other form": -1.0,
-    "other": -2.5,
-    "": 0.0,
+    "other": -3.0,
 }
+_UNNAMED = -1.0  # log likelihood ratio of an image without a name, where images have names
 FEW_IMAGES = 3
 """A site that shows fewer images than this, none of them a match, says nothing."""
 
@@ -41,7 +43,9 @@ _FAR = 1.0  # margins below do not count further against the target
 
 
 def word_ratios(kinds: Iterable[str]) -> "Floats":
-    """Return the log likelihood ratio of what the texts of single images name.
+    """Return the log likelihood ratio of what the texts of a site's images name.
+
+    An image without a name counts against the target only if three images of the site have names.
 
     Parameters
     ----------
@@ -56,9 +60,13 @@ def word_ratios(kinds: Iterable[str]) -> "Floats":
     Examples
     --------
     >>> word_ratios(["target", "", "other"])
-    array([ 6. ,  0. , -2.5])
+    array([ 6.,  0., -3.])
+    >>> word_ratios(["target", "", "other", "other"])
+    array([ 6., -1., -3., -3.])
     """
-    return np.array([_IMAGE[kind] for kind in kinds], np.float64)
+    kinds = list(kinds)
+    unnamed = _UNNAMED if sum(kind != "" for kind in kinds) >= _NAMING else 0.0
+    return np.array([_IMAGE.get(kind, unnamed) for kind in kinds], np.float64)
 
 
 @dataclass(frozen=True)
@@ -117,10 +125,10 @@ def offered_evidence(
     Examples
     --------
     >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], None).probability(0.25), 2)
-    0.95
+    0.86
     >>> kinds = ["other", "other", "target", "other", "other"]
     >>> round(offered_evidence([-0.3, 0.2, -0.2, -0.4, -0.2], kinds).probability(0.25), 2)
-    0.99
+    0.96
     >>> round(offered_evidence([-0.3], None).probability(0.25), 2)  # a single logo
     0.21
     """
@@ -154,7 +162,7 @@ def _of_margins(margins: "Floats", calibration: "Calibration | None") -> float:
     if np.isposinf(best):
         return _CERTAIN
     best = max(best, -_FAR)  # all images were marked as something else
-    ratio = float(_SLOPE * best - _CROWD * np.log(count / _USUAL))
+    ratio = float(_SLOPE * best + _OFFSET - _CROWD * np.log(count / _USUAL))
     if calibration is not None:
         high, own = calibration.look_alike_margins, calibration.reference_margins
         unseen = _UNSEEN * (1 + sum(margin >= best for margin in high)) / (len(high) + 1)

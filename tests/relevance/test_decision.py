@@ -405,7 +405,9 @@ def test_decisions_table_lists_failures(result):
     assert table["n_scored"].dtype == "Int64" and table["n_scored"].tolist() == [pd.NA, 12]
     assert table["relevant"].dtype == "boolean" and table["relevant"][1] == result.relevant
     expected = {"site": "gone", "target": "almonds", "evidence": False, "reason": "no such folder"}
-    assert failure.to_dict() == expected
+    assert failure.to_dict() == {
+        **expected, "summary": "no decision on whether gone sells almonds: no such folder"
+    }  # fmt: skip
 
 
 def test_expected_accuracy_is_the_mean_of_the_probabilities():

@@ -21,7 +21,7 @@ _RIDGE = 1e-4  # on the slope: keeps it finite for separable scores
 _MIN_SLOPE = 1e-3  # a higher score never counts against the target
 
 # Fitted once for all embedders on the images of grocery sites, shop composites and real shops, see
-# docs/benchmarks.md; `python -m benchmarks.calibration_choice` fits them again.
+# docs/benchmarks.md; `python -m benchmarks.rule_constants` fits them again.
 _SLOPE = 2.6  # log likelihood ratio per unit of score
 _OFFSET = 1.85  # log likelihood ratio at the anchor
 _TOP = 0.05  # part of the other images that lies above the anchor; at most one product's
