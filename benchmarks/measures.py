@@ -142,23 +142,19 @@ def ranking_figures(value: np.ndarray, truth: np.ndarray, groups: pd.Series) -> 
     )
 
 
-def image_figures(
-    images: pd.DataFrame, *, mean_over: str, resample: str, match: str = "is_match"
-) -> dict[str, object]:
+def image_figures(images: pd.DataFrame, *, mean_over: str, resample: str) -> dict[str, object]:
     """Return ranking, calibration and matches of images.
 
     Parameters
     ----------
     images : DataFrame
-        target, shows (whether an image truly shows it), score, probability, the column `match`
-        and the columns named here.
+        target, shows (whether an image truly shows it), score, probability, is_match, and the
+        columns named here.
     mean_over : str
         ROC-AUC and average precision are means over these groups, one scorer each; their intervals
         resample targets.
     resample : str
         What the intervals of the calibration resample.
-    match : str
-        The column of matches.
     """
     targets = images.groupby(mean_over)["target"].first()
     figures: dict[str, object] = {}
@@ -169,7 +165,7 @@ def image_figures(
     return (
         figures
         | calibration_figures(probability, shows, images[resample])
-        | match_figures(images[match].to_numpy(bool), shows)
+        | match_figures(images["is_match"].to_numpy(bool), shows)
     )
 
 

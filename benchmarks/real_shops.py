@@ -1,6 +1,6 @@
 """Decisions on 25 real small shops: who sells the target at all, judged by what a person saw.
 
-    python -m benchmarks.real_shops [--images catalogue|crawled] [--quality standard|best]
+    python -m benchmarks.real_shops [--images catalogue|crawled] [--quality fast|standard|best]
 
 Needs the rebuilt shops, see `benchmarks.shops`. Two settings: *catalogue*, every image in the list
 of a shop with its file name and the alternative text of the pages, which is what an ideal crawl
@@ -8,8 +8,9 @@ would bring; and *crawled*, what `collect` brings from the website served on thi
 libraries: the photos of all other repositories, and those without any of the 25 shops; classes with
 three or more photos.
 
-A pair of shop and target counts as selling if a person saw the target as the main subject of an
-image; pairs where it is only seen among other products count neither way. A shop without a
+Figures are given of images alone (the same sites without texts), of what words add, alone, and of
+both. A pair of shop and target counts as selling if a person saw the target as the main subject of
+an image; pairs where it is only seen among other products count neither way. A shop without a
 collected image stays in, without evidence: unsure, the prior as probability, last in the ranking.
 Intervals resample shops, those of means over targets resample targets. Nothing is chosen here.
 Writes benchmarks/results/real_shops_IMAGES.json; figures only, no images.
@@ -27,6 +28,8 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
+from similarity_lab.relevance.offered import word_ratios
 from tqdm import tqdm
 
 from benchmarks.common import CACHE, make_parser, origin, require_clean_tree, write_results
@@ -52,12 +55,11 @@ from benchmarks.shops import (
 )
 from similarity_lab import RelevanceScorer, Site
 from similarity_lab.relevance import SiteRelevance
+from similarity_lab.relevance.scorer import DEFAULT_PRIOR
 from similarity_lab.web import collect
 
 TARGET_SETS = {"7 targets": CORE_TARGETS, "11 targets": TARGETS}
-# The match column and the evidence of the figures; images alone until names are read as well
-EVIDENCE = {"images alone": "is_match"}
-PRIOR = 0.23  # of selling, where nothing was collected
+EVIDENCE = ("images alone", "words alone", "images and words")
 FIRST = 5  # places of a ranking that a buyer looks at
 
 
@@ -109,7 +111,7 @@ def score_pairs(
     truth: pd.DataFrame,
     quality: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Decide on every shop for every target.
+    """Decide on every shop for every target, with and without the texts of its images.
 
     Parameters
     ----------
@@ -125,50 +127,66 @@ def score_pairs(
     -------
     pairs : DataFrame
         repo, target, sells (None: only seen among others), is_missing (nothing was collected),
-        best (highest image score), and for each kind of `EVIDENCE`, prefixed with it: decision,
-        probability.
+        has_evidence, best (highest image score), and for each kind of `EVIDENCE`, prefixed with it:
+        decision, probability.
     images : DataFrame
-        repo, target, shows, among, score, probability, and the match columns, of every scored image
-        that is listed.
+        repo, target, shows, among and for each kind of `EVIDENCE`, prefixed with it: score,
+        probability, is_match; of every scored image that is listed.
     """
     pairs, images = [], []
     for repos in tqdm(groups, desc="libraries", unit="library"):
         library = library_without(photos, repos)
         targets = [name for name in TARGETS if name in library.classes]
         scorer = RelevanceScorer(targets[0], quality=quality, store=CACHE, progress=False)
-        present = [repo for repo in repos if sites[repo] is not None]
-        results = scorer.fit(library).decide_each([sites[repo] for repo in present], targets)
-        decided = dict(zip(product(present, targets), results, strict=True))
+        present = {repo: site for repo in repos if (site := sites[repo]) is not None}
+        silent = [Site.from_paths(site.paths, name=repo) for repo, site in present.items()]
+        results = scorer.fit(library).decide_each([*present.values(), *silent], targets)
+        decided = dict(zip(product((True, False), present, targets), results, strict=True))
         for repo, target in product(repos, targets):
             seen = truth[truth["repo"] == repo].set_index("sha256")
             shows = any(target in each for each in seen["shows"])
             among = any(target in each for each in seen["among"])
             pair = {"repo": repo, "target": target, "sells": None if among > shows else shows}
-            result = decided.get((repo, target))
-            if isinstance(result, SiteRelevance):
-                pairs.append(pair | evidence_of(result))
-                images.append(listed_images(result, seen).assign(repo=repo, target=target))
+            together, alone = (
+                decided.get((has_texts, repo, target)) for has_texts in (True, False)
+            )
+            if isinstance(together, SiteRelevance) and isinstance(alone, SiteRelevance):
+                pairs.append(pair | evidence_of(together, alone))
+                images.append(listed_images(together, seen).assign(repo=repo, target=target))
             else:
                 pairs.append(pair | no_evidence())
     return pd.DataFrame(pairs), pd.concat(images, ignore_index=True)
 
 
-def evidence_of(result: SiteRelevance) -> dict[str, object]:
-    """Return what a decision says by each kind of evidence."""
-    scored = result.images[result.images["status"] == "scored"]
+def evidence_of(together: SiteRelevance, alone: SiteRelevance) -> dict[str, object]:
+    """Return what the decisions with and without texts say, and what the texts add."""
+    settings, scored = together.settings, alone.images["status"] == "scored"
+    words = float(expit(logit(settings.prior) + together.word_evidence))
     return {
         "is_missing": False,
-        "best": scored["score"].max(),
-        "images alone decision": result.decision,
-        "images alone probability": result.probability,
+        "has_evidence": together.evidence,
+        "best": alone.images["score"][scored].max(),
+        "images alone decision": alone.decision,
+        "images alone probability": alone.offered,
+        "words alone decision": decision_of(words, settings.certainty),
+        "words alone probability": words,
+        "images and words decision": together.decision,
+        "images and words probability": together.offered,
     }
+
+
+def decision_of(probability: float, certainty: float) -> str:
+    """Return the decision by a probability alone."""
+    if max(probability, 1 - probability) < certainty:
+        return "unsure"
+    return "relevant" if probability >= 0.5 else "irrelevant"
 
 
 def no_evidence() -> dict[str, object]:
     """Return what is said of a shop of which nothing was collected."""
     answers = {f"{kind} decision": "unsure" for kind in EVIDENCE}
-    probabilities = {f"{kind} probability": PRIOR for kind in EVIDENCE}
-    return {"is_missing": True, "best": -np.inf} | answers | probabilities
+    probabilities = {f"{kind} probability": DEFAULT_PRIOR for kind in EVIDENCE}
+    return {"is_missing": True, "has_evidence": False, "best": -np.inf} | answers | probabilities
 
 
 def listed_images(result: SiteRelevance, seen: pd.DataFrame) -> pd.DataFrame:
@@ -177,17 +195,32 @@ def listed_images(result: SiteRelevance, seen: pd.DataFrame) -> pd.DataFrame:
     digests = pd.Series([file_digest(path) for path in scored["path"]], index=scored.index)
     listed = scored[digests.isin(seen.index)]
     rows = seen.loc[digests[listed.index]]
-    return listed[["score", "probability", *EVIDENCE.values()]].assign(
-        shows=[result.target in each for each in rows["shows"]],
-        among=[result.target in each for each in rows["among"]],
+    kinds = listed["word_kind"].tolist()
+    words, prior = word_ratios(kinds), logit(result.settings.prior_share)
+    images = logit(listed["probability"].to_numpy(float)) - prior
+    table = pd.DataFrame(
+        {
+            "shows": [result.target in each for each in rows["shows"]],
+            "among": [result.target in each for each in rows["among"]],
+        }
     )
+    matches = {
+        "images alone": (images, listed["is_match"]),
+        "words alone": (words, np.array(kinds) == "target"),
+        "images and words": (images + words, listed["is_match_with_words"]),
+    }
+    for kind, (ratio, is_match) in matches.items():
+        table[f"{kind} score"] = ratio
+        table[f"{kind} probability"] = expit(prior + ratio)
+        table[f"{kind} is_match"] = np.asarray(is_match, bool)
+    return table
 
 
 def pair_figures(pairs: pd.DataFrame, kind: str) -> dict[str, object]:
     """Return ranking, decisions and calibration by one kind of evidence, all pairs pooled."""
     clear = pairs[pairs["sells"].notna()].reset_index(drop=True)
     sells, probability = clear["sells"].to_numpy(bool), clear[f"{kind} probability"].to_numpy(float)
-    value = np.where(clear["is_missing"], -np.inf, probability)
+    value = np.where(clear["has_evidence"], probability, -np.inf)
     found, possible = sellers_first(clear, value)
     decision = clear[f"{kind} decision"].to_numpy(str)
     return (
@@ -225,12 +258,18 @@ def figures_of(pairs: pd.DataFrame, images: pd.DataFrame) -> dict[str, object]:
             kind: {
                 "sites": pair_figures(pairs, kind),
                 "images": image_figures(
-                    clear_images, mean_over="target", resample="repo", match=match
+                    by_evidence(clear_images, kind), mean_over="target", resample="repo"
                 ),
             }
-            for kind, match in EVIDENCE.items()
+            for kind in EVIDENCE
         },
     }
+
+
+def by_evidence(images: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Return the images with score, probability and is_match by one kind of evidence."""
+    columns = {name: images[f"{kind} {name}"] for name in ("score", "probability", "is_match")}
+    return images[["repo", "target", "shows"]].assign(**columns)
 
 
 def collected_figures(sites: dict[str, Site | None], truth: pd.DataFrame) -> dict[str, int]:
@@ -257,7 +296,7 @@ def main() -> None:
     """Decide on all shops and print the figures."""
     parser = make_parser(__doc__)
     parser.add_argument("--images", choices=["catalogue", "crawled"], default="catalogue")
-    parser.add_argument("--quality", choices=["standard", "best"], default="standard")
+    parser.add_argument("--quality", choices=["fast", "standard", "best"], default="standard")
     parser.add_argument("--shops", type=int, help="use the first N shops only; writes nothing")
     options = parser.parse_args()
     shops, lists = shops_folders()
@@ -294,7 +333,9 @@ def main() -> None:
     command += "" if options.quality == "standard" else f" --quality {options.quality}"
     configuration = {"seed": SEED, "quality": options.quality, "first": FIRST}
     results = {"origin": origin(command, **configuration), "rows": rows}
-    name = f"real_shops_{options.images}" + ("_best" if options.quality == "best" else "")
+    name = f"real_shops_{options.images}" + (
+        "" if options.quality == "standard" else f"_{options.quality}"
+    )
     print(f"written to {write_results(name, results)}")
 
 

@@ -1,6 +1,6 @@
 """Decisions on composite websites of shop photos: 35 tasks × (14 + 14) sites.
 
-    python -m benchmarks.shop_sites [--quality standard|best] [--tasks N]
+    python -m benchmarks.shop_sites [--quality fast|standard|best] [--tasks N]
 
 The repositories of the shop photos are halved in four ways; one half gives references and library,
 the other one the photos of the sites, so that no shop is on both sides. Sites of *share* ask
@@ -13,6 +13,7 @@ targets. Writes benchmarks/results/shop_sites.json.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,12 +31,19 @@ from benchmarks.measures import (
 )
 from benchmarks.shops import FEWEST_PHOTOS, TARGETS, read_library, shops_folders
 from similarity_lab import RelevanceScorer, Site, load_dataset
+from similarity_lab.relevance import LearnedRule
 
 SEEDS = range(4)  # each halves the repositories in another way
 FEWEST_OF_TARGET = 5  # photos in both halves
 SITES = 14  # of each kind per task
 RELEVANCE_THRESHOLD = 0.25
-CRITERIA = {"share": "relevant"}  # the kinds of sites decided on, and what they ask
+# What each kind of sites asks, and the parameters of its scorers; the priors are about the parts of
+# images and sites that are true
+TRUTH = {"share": "relevant", "sparse": "sells"}
+SCORERS: dict[str, dict[str, Any]] = {
+    "share": {"criterion": "share", "rule": LearnedRule(prior_share=0.25)},
+    "sparse": {"criterion": "offered", "prior": 0.5},
+}
 
 
 @dataclass(frozen=True)
@@ -163,17 +171,19 @@ def decide_task(task: ShopTask, quality: str) -> tuple[pd.DataFrame, pd.DataFram
     Returns
     -------
     sites : DataFrame
-        task, target, kind, relevant, sells, decision, probability (of what the kind asks).
+        task, target, kind, relevant, sells, decision, probability (by the criterion of the kind).
     images : DataFrame
         task, target, kind, shows, score, probability, is_match of every scored image.
     """
     library = load_dataset({**task.library, task.target: task.references}, progress=False)
-    scorer = RelevanceScorer(task.target, quality=quality, store=CACHE, progress=False).fit(library)
+    parameters = {"quality": quality, "store": CACHE, "progress": False}
+    scorers = {
+        kind: RelevanceScorer(task.target, **parameters, **options).fit(library)
+        for kind, options in SCORERS.items()
+    }
     sites, images = [], []
     for site in task.sites:
-        if site.kind not in CRITERIA:
-            continue
-        result = scorer.decide(Site.from_paths(site.images, name=site.name))
+        result = scorers[site.kind].decide(Site.from_paths(site.images, name=site.name))
         key = {"task": f"{task.target} {task.seed}", "target": task.target, "kind": site.kind}
         truth = {"relevant": site.relevant, "sells": site.sells}
         sites.append(key | truth | {"decision": result.decision, "probability": result.probability})
@@ -216,7 +226,7 @@ def target_figures(sites: pd.DataFrame, images: pd.DataFrame, truth: str) -> dic
 def main() -> None:
     """Decide on all sites, print and write the figures."""
     parser = make_parser(__doc__)
-    parser.add_argument("--quality", choices=["standard", "best"], default="standard")
+    parser.add_argument("--quality", choices=["fast", "standard", "best"], default="standard")
     parser.add_argument("--tasks", type=int, help="use the first N tasks only; writes nothing")
     options = parser.parse_args()
     shops, lists = shops_folders()
@@ -227,7 +237,7 @@ def main() -> None:
     tables = [decide_task(task, options.quality) for task in tqdm(tasks, desc="tasks", unit="task")]
     sites, images = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     rows: dict[str, object] = {"photos": len(photos), "repositories": photos["repo"].nunique()}
-    for kind, truth in CRITERIA.items():
+    for kind, truth in TRUTH.items():
         sites_of_kind = sites[sites["kind"] == kind]
         images_of_kind = images[images["kind"] == kind]
         rows[kind] = {
@@ -240,7 +250,7 @@ def main() -> None:
         return
     command = "python -m benchmarks.shop_sites"
     command += "" if options.quality == "standard" else f" --quality {options.quality}"
-    name = "shop_sites" + ("_best" if options.quality == "best" else "")
+    name = "shop_sites" + ("" if options.quality == "standard" else f"_{options.quality}")
     configuration = {"seeds": len(SEEDS), "tasks": len(tasks), "quality": options.quality}
     results = {"origin": origin(command, **configuration), "rows": rows}
     print(f"written to {write_results(name, results)}")

@@ -268,6 +268,7 @@ def pairs():
     )
     table["sells"] = [True, False, None, False, True, True, False, False, True, False, True, False]
     table["is_missing"] = table["repo"] == "shop 5"
+    table["has_evidence"] = ~table["is_missing"]
     table["best"] = np.where(table["is_missing"], -np.inf, rng.normal(size=12))
     for kind in EVIDENCE:
         probability = np.where(table["is_missing"], 0.23, rng.random(12))
@@ -286,8 +287,7 @@ def images():
     table["shows"] = np.arange(12) % 3 == 0
     table["among"] = np.arange(12) == 4
     table["score"], table["probability"] = rng.normal(size=12), rng.random(12)
-    for match in {"is_match", *EVIDENCE.values()}:
-        table[match] = table["probability"] > 0.5
+    table["is_match"] = table["probability"] > 0.5
     return table
 
 
@@ -301,8 +301,16 @@ def test_sellers_first_counts_those_that_are_possible(pairs):
     assert sellers_first(worst, -worst["sells"].to_numpy(float)) == (0, 4)
 
 
+def of_all_evidence(images):
+    """Return a table with the same columns for each kind of evidence."""
+    columns = {name: images[name] for name in ("score", "probability", "is_match")}
+    return images[["repo", "target", "shows", "among"]].assign(
+        **{f"{kind} {name}": column for kind in EVIDENCE for name, column in columns.items()}
+    )
+
+
 def test_pairs_without_images_stay_in_and_rank_last(pairs, images):
-    figures = figures_of(pairs, images)
+    figures = figures_of(pairs, of_all_evidence(images))
     assert (figures["pairs"], figures["selling"], figures["without_images"]) == (11, 5, 2)
     for kind in EVIDENCE:
         sites = figures["evidence"][kind]["sites"]
@@ -362,7 +370,7 @@ def test_sections_are_skipped_without_results(results):
 
 
 def test_sections_of_results(results, pairs, images):
-    targets = dict.fromkeys(shop_tables.TARGET_SETS, figures_of(pairs, images))
+    targets = dict.fromkeys(shop_tables.TARGET_SETS, figures_of(pairs, of_all_evidence(images)))
     collected = dict.fromkeys(
         ("listed", "listed_found", "seller_images", "seller_images_found"), 834
     )
