@@ -17,9 +17,11 @@ from similarity_lab.embedders import (
     Embedded,
     Embedder,
     embed_all,
+    join_embedders,
     load_embedder,
 )
 from similarity_lab.images.sources import describe
+from similarity_lab.relevance.rules.learned import QUALITIES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -68,16 +70,38 @@ class KnownVectors:
 
 
 class StoredEmbedder(KnownVectors):
-    """Looks vectors up by path; those of new paths are embedded once and cached on disk."""
+    """Looks vectors up by path; those of new paths are embedded once and cached on disk.
+
+    Generated images, which have no path, are embedded.
+    """
 
     def __init__(self, embedder: Embedder, paths: list[Path]) -> None:
         unique = sorted(set(paths))
         super().__init__(embedder, unique, embed_all(CachedEmbedder(embedder, CACHE), unique))
+        self._embedder = embedder
+
+    def embed(
+        self,
+        images: Sequence[Path | np.ndarray],
+        *,
+        batch_size: int | None = None,
+        progress: bool = True,
+    ) -> Embedded:
+        """Return the known vectors of paths, or the vectors of generated images."""
+        if any(isinstance(image, np.ndarray) for image in images):
+            return self._embedder.embed(images, batch_size=batch_size, progress=progress)
+        return super().embed(images, batch_size=batch_size, progress=progress)
 
 
 def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
     """Return a packaged embedder whose vectors of `paths` are cached between runs."""
     return StoredEmbedder(load_embedder(name, color=color, runtime="keras"), paths)
+
+
+def stored_quality(quality: str, paths: list[Path]) -> StoredEmbedder:
+    """Return the float32 embedder of a quality, whose vectors of `paths` are cached."""
+    networks = (load_embedder(**settings, runtime="keras") for settings in QUALITIES[quality])
+    return StoredEmbedder(join_embedders(*networks), paths)
 
 
 def origin(command: str, **configuration: object) -> dict[str, object]:

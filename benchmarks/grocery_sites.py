@@ -26,6 +26,7 @@ from benchmarks.common import (
     photos_folder,
     require_clean_tree,
     stored,
+    stored_quality,
     write_results,
 )
 from benchmarks.grocery_changes import Change, Task, fewer, references_only, with_background, wrong
@@ -34,15 +35,18 @@ from benchmarks.metric_learning_runs import FEATURES
 from benchmarks.metric_learning_runs import trained as trained_learner
 from benchmarks.siamese_runs import STRONG
 from benchmarks.siamese_runs import trained as trained_network
-from similarity_lab import RelevanceScorer, Site, load_dataset, load_embedder
+from similarity_lab import RelevanceScorer, Site, load_dataset
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.evaluation import expected_calibration_error
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
-from similarity_lab.relevance import MeanDistanceRule
+from similarity_lab.relevance import LearnedRule, MeanDistanceRule
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.site import Clutter, EmbeddedSite
 
 SEED = 0
+# About the parts that are true: of images that show the target, and of sites that show it at all
+PRIOR_SHARE, PRIOR = 0.25, 0.65
+LEARNED = {"rule": LearnedRule(prior_share=PRIOR_SHARE), "prior": PRIOR}
 
 
 def load_tasks(folder: Path, limit: int | None = None) -> list[Task]:
@@ -99,12 +103,17 @@ class Photos:
                 task.target,
                 embedder=self.comparator,
                 leave_out=self.leave_out,
-                **{"seed": SEED, "progress": False} | parameters,
+                criterion="share",
+                **{"seed": SEED, "progress": False} | (parameters or LEARNED),
             ).fit(change(number, library) if change else library)
             results = [scorer.decide(site) for site in self.sites[number]]
             images = pd.concat([result.images for result in results])
             is_counted = (images["status"] != "left out").to_numpy()
-            probabilities = {"chance": images["probability"].to_numpy(float)}
+            probabilities = {
+                "chance": images["probability"].to_numpy(float),
+                "offered": np.array([result.offered for result in results]),
+                "sells": np.array([shows.any() for shows in task.is_target]),
+            }
             is_target = np.concatenate(task.is_target).astype(bool)
             runs.append(
                 {
@@ -164,8 +173,9 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
             "site_ece": expected_calibration_error(score, relevant),
             "site_log_loss": mean_log_loss(score, relevant),
             "site_reliability": reliability(score, relevant),
-            "prior_share": 0.25,
+            "prior_share": PRIOR_SHARE,
             "true_share": float(truth.mean()),
+            **offered_figures(runs),
             "coverage": float(is_sure.mean()),
             "accuracy_when_sure": float(is_correct[is_sure].mean()),
             "accuracy_when_sure_interval": wilson_interval(
@@ -173,6 +183,18 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
             ),
         }
     return figures
+
+
+def offered_figures(runs: list[dict[str, object]]) -> dict[str, object]:
+    """Return the figures of the probability that a site shows the target at all."""
+    offered, sells = (np.concatenate([run[name] for run in runs]) for name in ("offered", "sells"))
+    return {
+        "offered_auc": roc_auc(offered, sells),
+        "offered_ece": expected_calibration_error(offered, sells),
+        "offered_log_loss": mean_log_loss(offered, sells),
+        "offered_reliability": reliability(offered, sells),
+        "offered_prior": PRIOR,
+    }
 
 
 def best_afterwards(runs: list[dict[str, object]]) -> dict[str, object]:
@@ -254,23 +276,26 @@ def main() -> None:
     add("mean of 3 nearest, colour lite0, threshold from the library", color.decide(**nearest))
     if not short:
         add_trained(add, tasks, paths, mean_distance)
-    add("learned", color.decide())
-    add("learned, generated background as a class", color.decide(with_background(color.comparator)))
+    add("learned, quality fast", color.decide())
+    standard = Photos(tasks, EmbeddingComparator(stored_quality("standard", paths)))
+    comparator = standard.comparator
+    add("learned", standard.decide())
+    add("learned, generated background as a class", standard.decide(with_background(comparator)))
     if not short:
-        tidy = Photos(tasks, color.comparator, get_args(Clutter))
+        tidy = Photos(tasks, comparator, get_args(Clutter))
         add("learned, icons, banners and graphics left out", tidy.decide())
     for count in (15, 10, 5):
-        add(f"learned, {count} references", color.decide(fewer(tasks, count)))
-    add("learned, references only", color.decide(references_only(tasks)))
+        add(f"learned, {count} references", standard.decide(fewer(tasks, count)))
+    add("learned, references only", standard.decide(references_only(tasks)))
     for share in () if short else (0.1, 0.2):
         several = [
-            summary(color.decide(wrong(tasks, color.libraries, share, seed))) for seed in range(5)
+            summary(standard.decide(wrong(tasks, standard.libraries, share, seed)))
+            for seed in range(5)
         ]
         rows[f"learned, {share:.0%} wrong references (mean of 5 seeds)"] = mean_of(several)
-    best = load_embedder("efficientnet-lite2", input_size=380, runtime="keras")
-    best_photos = Photos(tasks, EmbeddingComparator(StoredEmbedder(best, paths)))
-    add("learned, quality best", best_photos.decide())
-    add("learned, quality best, references only", best_photos.decide(references_only(tasks)))
+    best = Photos(tasks, EmbeddingComparator(stored_quality("best", paths)))
+    add("learned, quality best", best.decide())
+    add("learned, quality best, references only", best.decide(references_only(tasks)))
     command = "python -m benchmarks.grocery_sites" + (" --short" if short else "")
     results = {"origin": origin(command, seed=SEED, targets=len(tasks)), "rows": rows}
     columns = ["image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure"]

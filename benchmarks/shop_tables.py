@@ -50,6 +50,8 @@ Predicted probability / observed frequency, from the lowest to the highest fifth
 SETTINGS = ("catalogue", "crawled")
 TARGET_SETS = ("7 targets", "11 targets")
 DECISIONS = ("relevant", "irrelevant", "unsure")
+KINDS = ("share", "sparse")  # of composite sites
+FIFTHS = ["lowest", "second", "third", "fourth", "highest"]
 IMAGE_HEAD = ["AUC", "average precision", "precision", "recall", "ECE", "log loss"]
 
 
@@ -128,15 +130,13 @@ def settings(results: dict[str, dict], library: str) -> Iterator[tuple[str, dict
 
 def composites() -> list[str]:
     """Return the section on composite sites of shop photos."""
-    results = existing("shop_sites", "shop_sites_best")
+    results = existing("shop_sites", "shop_sites_fast", "shop_sites_best")
     if not results:
         return []
     rows, images = [], []
     for result in results.values():
         figures, configuration = result["rows"], result["origin"]["configuration"]
-        for kind in ("share", "sparse"):
-            if kind not in figures:
-                continue
+        for kind in KINDS:
             name = f"{kind}, quality {configuration['quality']}"
             sites = figures[kind]["sites"]
             rows.append(
@@ -172,8 +172,7 @@ def targets_table(figures: dict) -> str:
             str(row["wrong_when_sure"]),
             plain(row, "image_auc"),
         ]
-        for kind in ("share", "sparse")
-        if kind in figures
+        for kind in KINDS
         for target, row in figures[kind]["targets"].items()
     ]
     return table(head, rows)
@@ -181,30 +180,35 @@ def targets_table(figures: dict) -> str:
 
 def reliability() -> str:
     """Return the section on calibration."""
-    curves = dict(reliability_curves())
-    head = ["probabilities", "cases", "lowest", "second", "third", "fourth", "highest"]
+    head = ["probabilities", "cases", "ECE", "log loss", *FIFTHS]
     rows = [
-        [name, f"{sum(count for _, _, count in curve):,.0f}", *map(str, fifths(curve))]
-        for name, curve in curves.items()
+        [
+            name,
+            f"{sum(count for _, _, count in figures['reliability']):,.0f}",
+            plain(figures, "ece"),
+            plain(figures, "log_loss"),
+            *fifths(figures["reliability"]),
+        ]
+        for name, figures in calibrations()
     ]
     return "\n".join([RELIABILITY, table(head, rows)]) if rows else ""
 
 
-def reliability_curves() -> Iterator[tuple[str, list[list[float]]]]:
-    """Yield name and curve of all probabilities whose curve is known."""
+def calibrations() -> Iterator[tuple[str, dict]]:
+    """Yield name, ECE, log loss and curve of all probabilities whose curve is known."""
     for result in existing("grocery_sites").values():
         figures = result["rows"]["learned"]
-        for name in ("image", "site"):
-            if f"{name}_reliability" in figures:
-                yield f"grocery {name}s", figures[f"{name}_reliability"]
+        for key, name in (("image", "images"), ("site", "share"), ("offered", "offered")):
+            if f"{key}_reliability" in figures:
+                names = ("ece", "log_loss", "reliability")
+                yield f"grocery, {name}", {each: figures[f"{key}_{each}"] for each in names}
     for result in existing("shop_sites").values():
-        for kind in ("share", "sparse"):
-            for name, figures in result["rows"].get(kind, {}).items():
-                if "reliability" in figures:
-                    yield f"composite {kind}, {name}", figures["reliability"]
+        for kind in KINDS:
+            for name in ("images", "sites"):
+                yield f"composite {kind}, {name}", result["rows"][kind][name]
     for name, _, evidence in settings(existing("real_shops_catalogue"), "without the shop"):
         for part in ("images", "sites"):
-            yield f"real shops, {name}, {part}", evidence[part]["reliability"]
+            yield f"real shops, {name}, {part}", evidence[part]
 
 
 def fifths(curve: list[list[float]]) -> list[str]:

@@ -384,7 +384,7 @@ def test_sections_of_results(results, pairs, images):
         "images": image_figures(images, mean_over="task", resample="target"),
         "targets": target_figures(sites, images, "sells"),
     }
-    results("shop_sites", {"photos": 670, "repositories": 60, "share": figures})
+    results("shop_sites", {"photos": 670, "repositories": 60, "share": figures, "sparse": figures})
     real_shops, composites = shop_tables.shop_sections()
     assert "| crawled, 7 targets, images alone | 5 of 11 |" in real_shops
     assert "crawled 834 of 834 (834 of 834 that show a target)" in real_shops
