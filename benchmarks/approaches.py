@@ -8,17 +8,16 @@ because the memory of approaches without it is measured too.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from benchmarks.common import quality_embedder
 from similarity_lab import RelevanceScorer, Site, load_embedder
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
-from similarity_lab.embedders import join_embedders
 from similarity_lab.relevance import MeanDistanceRule
-from similarity_lab.relevance.rules.learned import QUALITIES
 
 TRAIN_PHOTOS = 2640  # of the Grocery Store's train split, 43 coarse classes
 
-LEARNED = {"rule": "learned", "criterion": "share"}  # the question of the other approaches
 PUBLISHED = {"rule": "mean-distance"}  # 0.65 and 0.25
 CHOSEN = {"rule": MeanDistanceRule("from-library")}
+LEARNED = {"rule": "learned", "criterion": "share"}  # the question of the other approaches
 
 
 @dataclass(frozen=True)
@@ -47,21 +46,23 @@ class Approach:
     is_loop: bool = False
 
 
-def packaged(
-    distance: str = "cosine", *, quality: str = "fast", color: str = "rgb", **settings: object
-) -> Approach:
-    """Return an approach on the vectors of packaged networks."""
-    networks = QUALITIES[quality]
+def packaged(distance: str = "cosine", *, color: str = "rgb", **settings: object) -> Approach:
+    """Return an approach on the vectors of Lite0."""
 
     def make_with(runtime: str) -> Callable[[], Comparator]:
-        def make() -> Comparator:
-            parts = (load_embedder(**each, color=color, runtime=runtime) for each in networks)
-            return EmbeddingComparator(join_embedders(*parts), distance)
-
-        return make
+        return lambda: EmbeddingComparator(load_embedder(color=color, runtime=runtime), distance)
 
     runtime = "openvino" if color == "gray" else "openvino-int8"  # the default of each
     return Approach(make_with("keras"), make_with(runtime), **settings)
+
+
+def learned(quality: str) -> Approach:
+    """Return the learned rule on the vectors of a quality."""
+
+    def make_with(runtime: str) -> Callable[[], Comparator]:
+        return lambda: EmbeddingComparator(quality_embedder(quality, runtime))
+
+    return Approach(make_with("keras"), make_with("openvino-int8"), scoring=LEARNED)
 
 
 def siamese(name: str, *, faulty: bool = False, photos: int = TRAIN_PHOTOS) -> Approach:
@@ -108,8 +109,9 @@ APPROACHES: dict[str, Approach] = {
     "Siamese 2, fault-free": siamese("architecture 2"),
     "strong Siamese": siamese("strong"),
     "metric learning": metric_learning(),
-    "learned": packaged(quality="standard", scoring=LEARNED),
-    "learned, best": packaged(quality="best", scoring=LEARNED),
+    "learned, fast": learned("fast"),
+    "learned": learned("standard"),
+    "learned, best": learned("best"),
 }
 
 # The study's question: more data, and no restriction to one product

@@ -98,10 +98,15 @@ def stored(name: str, color: str, paths: list[Path]) -> StoredEmbedder:
     return StoredEmbedder(load_embedder(name, color=color, runtime="keras"), paths)
 
 
+def quality_embedder(quality: str, runtime: str) -> Embedder:
+    """Return the embedder of a quality of the learned rule."""
+    networks = (load_embedder(**settings, runtime=runtime) for settings in QUALITIES[quality])
+    return join_embedders(*networks)
+
+
 def stored_quality(quality: str, paths: list[Path]) -> StoredEmbedder:
     """Return the float32 embedder of a quality, whose vectors of `paths` are cached."""
-    networks = (load_embedder(**settings, runtime="keras") for settings in QUALITIES[quality])
-    return StoredEmbedder(join_embedders(*networks), paths)
+    return StoredEmbedder(quality_embedder(quality, "keras"), paths)
 
 
 def origin(command: str, **configuration: object) -> dict[str, object]:

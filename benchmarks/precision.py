@@ -16,6 +16,7 @@ from benchmarks.common import (
     make_parser,
     origin,
     photos_folder,
+    quality_embedder,
     require_clean_tree,
     write_results,
 )
@@ -42,25 +43,27 @@ def main() -> None:
     require_clean_tree()
     tasks = load_tasks(photos_folder())
     paths = all_paths(tasks)
-    lite0, lite2 = "efficientnet-lite0", "efficientnet-lite2"
     no_others, original = references_only(tasks), {"rule": "mean-distance"}
     rules = {
-        "learned": ("learned", lite0, 224, "rgb", None, {}),
-        "references": ("learned, references only", lite0, 224, "rgb", no_others, {}),
-        "original": ("original", lite0, 224, "gray", None, original),
-        "best": ("learned, best", lite2, 380, "rgb", None, {}),
+        "learned": ("learned", "standard", None, {}),
+        "references": ("learned, references only", "standard", no_others, {}),
+        "original": ("original", None, None, original),
+        "best": ("learned, best", "best", None, {}),
     }
     rows: dict[str, dict[str, float]] = {}
 
     @cache
-    def photos_of(name: str, size: int, color: str, runtime: str) -> Photos:
-        embedder = load_embedder(name, input_size=size, color=color, runtime=runtime)
+    def photos_of(quality: str | None, runtime: str) -> Photos:
+        if quality is None:  # the study's
+            embedder = load_embedder(color="gray", runtime=runtime)
+        else:
+            embedder = quality_embedder(quality, runtime)
         return Photos(tasks, EmbeddingComparator(StoredEmbedder(embedder, paths)))
 
-    for rule, name, size, color, change, parameters in (rules[key] for key in selected):
+    for rule, quality, change, parameters in (rules[key] for key in selected):
         decisions_by_precision = {}
         for precision, runtime in RUNTIMES.items():
-            runs = photos_of(name, size, color, runtime).decide(change, **parameters)
+            runs = photos_of(quality, runtime).decide(change, **parameters)
             decisions_by_precision[precision] = decisions(runs)
             figures = summary(runs)
             rows[f"{rule}, {precision}"] = {key: figures[key] for key in FIGURES if key in figures}
