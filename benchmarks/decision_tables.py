@@ -2,6 +2,7 @@
 
 from statistics import mean
 
+from benchmarks.common import RESULTS
 from benchmarks.result_tables import load, origin_line, plain, table, with_interval
 
 SITES = """## Decisions on composite grocery sites
@@ -18,13 +19,20 @@ training photos, sites show test photos. Wrong references are photos of products
 library. Vectors are float32, by Keras; the effect of the default int8 is reported below.
 """
 
-CHOICE = """### How much the calibration constants owe to these sites
+CONSTANTS = """## Constants of the learned rule
 
-Two constants of the learned rule's calibration are 0.1 quantiles: the quantile of the other
-products' scores from which a photo counts as hard, and the quantile of the references' scores that
-is mirrored at their median to bound the scores of photos from elsewhere. They were chosen on these
-sites, for both qualities at once. Here they are chosen again for each product on the other
-thirteen, by log loss, from a grid of {count}, and evaluated on the product that was left out.
+Fitted once for all libraries, on the photos that the decisions above are reported on; so these
+tables show how far they depend on them. Images: slope and offset of the log likelihood ratio of a
+score above the anchor. Sites: slope and offset of the best margin, log likelihood ratio of a name,
+and log-odds that no text names a product that is sold; decisions on the real shops, eleven
+targets. "Sure": probability at least 0.9 or at most 0.1.
+"""
+
+FEW = """## Few references, few other products
+
+Composite sites of groceries and of shop photos (first halves), references and other products drawn
+by seed. *Share*: is it at least a quarter; *offered*: is the target shown at all. With no other
+product, generated images are the counter-examples.
 """
 
 ADAPTING = """### An embedder adapted to the library
@@ -88,17 +96,48 @@ def draws() -> str:
     return "\n".join([DRAWS, table(names, rows), origin_line(results)])
 
 
-def choice() -> str:
-    """Return the section on how the constants of the calibration were chosen."""
-    results = load("calibration_choice")
+def constants() -> str:
+    """Return the section on the constants of the learned rule; empty without results."""
+    if not (RESULTS / "rule_constants.json").is_file():
+        return ""
+    results = load("rule_constants")
+    rows = [[name, str(value)] for name, value in results["rows"]["images"].items()]
+    parts = [CONSTANTS, table(["images: fitted on", "slope, offset"], rows)]
+    rows = []
+    for name, row in results["rows"]["sites"].items():
+        if isinstance(row, list):
+            rows.append([name, str(row), *[""] * 6])
+            continue
+        cells = [name, str(row["constants"])]
+        for kind in ("images alone", "with words"):
+            yes, no = row[kind]["sure yes"], row[kind]["sure no"]
+            cells.append(f"{row[kind]['auc']:.3f}")
+            cells += [f"{sell} of {count}" for count, sell in (yes, no)]
+        rows.append(cells)
+    head = [
+        "sites: fitted on", "constants", "AUC, images alone", "sure yes: sell", "sure no: sell",
+        "AUC, with words", "sure yes: sell", "sure no: sell",
+    ]  # fmt: skip
+    return "\n".join([*parts, table(head, rows), origin_line(results)])
+
+
+def few_photos() -> str:
+    """Return the section on small libraries; empty without results."""
+    if not (RESULTS / "few_photos.json").is_file():
+        return ""
+    results = load("few_photos")
     rows = [
-        [quality, name, with_interval(row, "accuracy", 3), plain(row, "log_loss")]
-        for quality in ("standard", "best")
-        for name, row in results[quality]["chosen"].items()
+        [
+            name,
+            with_interval(row, "accuracy", 3),
+            plain(row, "right_when_sure"),
+            plain(row, "unsure"),
+            plain(row, "log_loss"),
+        ]
+        for name, row in results["rows"].items()
     ]
-    head = ["quality", "constants", "site accuracy", "log loss"]
-    text = CHOICE.format(count=len(results["standard"]["grid"]))
-    return "\n".join([text, table(head, rows), origin_line(results)])
+    head = ["sites", "accuracy", "right when sure", "unsure", "log loss"]
+    return "\n".join([FEW, table(head, rows), origin_line(results)])
 
 
 def adapting() -> str:

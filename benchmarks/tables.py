@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import make_parser
-from benchmarks.decision_tables import adapting, choice, draws, sites
+from benchmarks.decision_tables import adapting, constants, draws, few_photos, sites
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
 from benchmarks.shop_tables import reliability, shop_sections
 from benchmarks.speed_tables import speed_sections
@@ -162,7 +162,8 @@ def main() -> None:
     PAGE.parent.mkdir(exist_ok=True)
     sections = [
         sites(),
-        choice(),
+        constants(),
+        few_photos(),
         adapting(),
         draws(),
         *shop_sections(),
@@ -175,7 +176,7 @@ def main() -> None:
         figures("collect", COLLECT),
         figures("report_page", REPORT),
     ]
-    PAGE.write_text("\n".join([HEAD, *sections]))
+    PAGE.write_text("\n".join([HEAD, *filter(None, sections)]))
     print(f"written to {PAGE}")
 
 
