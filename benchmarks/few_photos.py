@@ -83,7 +83,9 @@ def shop_tasks(comparator: EmbeddingComparator) -> list[EmbeddedTask]:
     return embedded
 
 
-def limited(library: EmbeddedLibrary, target: str, n_references: int, n_products: int, seed: int):
+def limited(
+    library: EmbeddedLibrary, target: str, n_references: int, n_products: int, seed: int
+) -> EmbeddedLibrary:
     """Return a library with some of the references and of the other products."""
     rng = np.random.default_rng(seed)
     labels, own = library.dataset.labels, library.dataset.class_index(target)
@@ -94,7 +96,9 @@ def limited(library: EmbeddedLibrary, target: str, n_references: int, n_products
     return library.subset(np.flatnonzero(is_kept))
 
 
-def decisions(tasks: list[EmbeddedTask], n_references: int, n_products: int, prior: float):
+def decisions(
+    tasks: list[EmbeddedTask], n_references: int, n_products: int, prior: float
+) -> pd.DataFrame:
     """Return a row per site and criterion: target, criterion, decision, probability, truth."""
     rows = []
     for number, task in enumerate(tasks):

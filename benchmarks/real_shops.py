@@ -29,7 +29,6 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from similarity_lab.relevance.offered import word_ratios
 from tqdm import tqdm
 
 from benchmarks.common import CACHE, make_parser, origin, require_clean_tree, write_results
@@ -55,6 +54,7 @@ from benchmarks.shops import (
 )
 from similarity_lab import RelevanceScorer, Site
 from similarity_lab.relevance import SiteRelevance
+from similarity_lab.relevance.offered import word_ratios
 from similarity_lab.relevance.scorer import DEFAULT_PRIOR
 from similarity_lab.web import collect
 

@@ -137,17 +137,18 @@ def probabilities(results: list[SiteRelevance], constants: np.ndarray) -> tuple[
         names it although it is sold".
     """
     slope, offset, named, silent = constants
-    old = offered._SLOPE, offered._NAMED, offered._SILENT
-    offered._SLOPE, offered._NAMED, offered._SILENT = slope, named, expit(silent)
+    values = {"_SLOPE": slope, "_OFFSET": offset, "_NAMED": named, "_SILENT": expit(silent)}
+    old = {name: getattr(offered, name) for name in values}
+    vars(offered).update(values)
     try:
         evidence = []
         for result in results:
             seen = result.images[result.images["status"] == "scored"]
-            margins = seen["margin"].to_numpy(float) + offset / slope
+            margins = seen["margin"].to_numpy(float)
             kinds = seen["word_kind"].tolist()
             evidence.append(offered.offered_evidence(margins, kinds, result.settings.calibration))
     finally:
-        offered._SLOPE, offered._NAMED, offered._SILENT = old
+        vars(offered).update(old)
     images = np.array([each.images for each in evidence])
     words = np.array([each.words for each in evidence])
     return expit(logit(PRIOR) + images), expit(logit(PRIOR) + images + words)
@@ -168,7 +169,7 @@ def fit_sites(results: list[SiteRelevance], sells: np.ndarray) -> np.ndarray:
 
 def in_use() -> np.ndarray:
     """Return the constants in use, in the order of `probabilities`."""
-    return np.array([offered._SLOPE, 0.0, offered._NAMED, logit(offered._SILENT)])
+    return np.array([offered._SLOPE, offered._OFFSET, offered._NAMED, logit(offered._SILENT)])
 
 
 def site_figures(alone: np.ndarray, both: np.ndarray, sells: np.ndarray) -> dict[str, object]:
