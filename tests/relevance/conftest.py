@@ -50,12 +50,15 @@ def embedder():
     return Written()
 
 
-OTHERS = ("dates", "figs", "hazelnuts", "oats", "plums", "raisins")
+OTHERS = (
+    "barley", "beans", "corn", "dates", "figs", "hazelnuts", "lentils", "oats", "peas", "plums",
+    "raisins", "seeds",
+)  # fmt: skip
 
 
 @pytest.fixture
 def shelf(written):
-    """A library: 12 images of almonds, 8 of each of six other products."""
+    """A library: 12 images of almonds, 5 of each of twelve other products."""
     return {"almonds": written("library", "almonds", 12)} | {
-        name: written("library", name, 8) for name in OTHERS
+        name: written("library", name, 5) for name in OTHERS
     }

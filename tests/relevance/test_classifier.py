@@ -26,10 +26,11 @@ def library(shelf, embedder):
 
 @pytest.fixture
 def make_classifier(library, embedder):
-    def make(rule="learned", **parameters):
+    def make(rule="learned", criterion="share", **parameters):
         scorer = RelevanceScorer(
-            "almonds", rule=rule, embedder=embedder, progress=False, **parameters
-        )
+            "almonds", rule=rule, criterion=criterion, embedder=embedder, progress=False,
+            **parameters,
+        )  # fmt: skip
         return SiteClassifier(scorer, library)
 
     return make
@@ -41,7 +42,7 @@ def sites(written):
     return [
         Site.from_paths(
             written(f"site {count}", "almonds", count, seed=count)
-            + written(f"site {count}", "soap", 10 - count, seed=count),
+            + written(f"site {count}", "tea", 10 - count, seed=count),
             name=f"site {count}",
         )
         for count in range(8)
@@ -59,7 +60,7 @@ def test_fit_finds_the_threshold_of_the_labels(make_classifier, sites, labels, r
     classifier = make_classifier(rule)
     assert classifier.fit(sites, labels) is classifier
     assert classifier.predict(sites).tolist() == labels.tolist()
-    assert 0.4 < classifier.relevance_threshold_ <= 0.5 or rule == "mean-distance"
+    assert 0.4 < classifier.relevance_threshold_ < 0.6 or rule == "mean-distance"
     assert classifier.score(sites, labels) == 1
     default = classifier.scorer.set_params(progress=False).fit(classifier.library)
     assert default.predict(sites).tolist() != labels.tolist()
@@ -93,6 +94,44 @@ def test_fit_keeps_a_similarity_threshold(make_classifier, sites, labels):
 def test_fit_refuses_a_relevance_threshold(make_classifier, sites, labels):
     with pytest.raises(InputError, match="relevance_threshold=0.4 has no effect"):
         make_classifier(relevance_threshold=0.4).fit(sites, labels)
+
+
+@pytest.fixture
+def sellers(written):
+    """Six sites of ten images, the last three with one or two of almonds."""
+    return [
+        written(f"seller {count}", "almonds", max(0, count - 2) // 2 + (count > 2), seed=count)
+        + written(f"seller {count}", "tea", 9, seed=count)
+        for count in range(6)
+    ]
+
+
+def test_fit_chooses_the_prior_by_the_offer(make_classifier, sellers):
+    """Oracle: every prior, by scikit-learn and by hand."""
+    labels = np.array([0, 0, 1, 1, 1, 1], bool)  # the third sells it, but shows none
+    classifier = make_classifier(criterion="offered").fit(sellers, labels)
+    assert classifier.relevance_threshold_ == 0.25
+
+    def fit_of(prior):
+        results = [classifier.decide(site).rethreshold(prior=prior) for site in sellers]
+        chances = np.array([result.probability for result in results])
+        likelihoods = np.where(labels, chances, 1 - chances)
+        return balanced_accuracy_score(labels, chances >= 0.5), np.log(likelihoods).mean()
+
+    best = max(fit_of(prior) for prior in np.arange(1, 100) / 100)
+    assert fit_of(classifier.prior_) == pytest.approx(best)
+    assert classifier.decide(sellers[0]).settings.prior == classifier.prior_ != 0.25
+    predicted = classifier.predict_proba(sellers)[:, 1] >= 0.5
+    assert predicted.tolist() == classifier.predict(sellers).tolist()
+
+
+def test_fit_keeps_the_prior_by_the_share(make_classifier, sites, labels):
+    assert make_classifier().fit(sites, labels).prior_ == 0.25
+
+
+def test_fit_refuses_a_prior(make_classifier, sellers):
+    with pytest.raises(InputError, match="prior=0.4 has no effect: fit chooses it"):
+        make_classifier(criterion="offered", prior=0.4).fit(sellers, [True, False] * 3)
 
 
 def test_fit_does_not_change_the_scorer(make_classifier, sites, labels):

@@ -65,7 +65,7 @@ def scorer(shelf, embedder):
 @pytest.fixture
 def shops(written):
     """Three sites with almonds, three without."""
-    names = ["almonds", "almonds", "almonds", "soap", "lamps", "rice"]
+    names = ["almonds", "almonds", "almonds", "tea", "phones", "bikes"]
     return [
         written(f"shop {index}", name, 5, seed=index) + written(f"shop {index}", "plums", 3)
         for index, name in enumerate(names)
@@ -117,7 +117,7 @@ def test_fit_returns_the_scorer_and_sets_fitted_attributes(shelf, embedder):
     attributes = {name for name in vars(scorer) if name.endswith("_")}
     assert attributes == {
         "classes_", "comparator_", "fitted_with_", "library_", "reference_names_",
-        "reference_vectors_", "rule_", "skipped_",
+        "reference_vectors_", "rule_", "skipped_", "words_",
     }  # fmt: skip
 
 
@@ -148,8 +148,8 @@ def test_tags_say_what_the_scorer_is(scorer, shops):
 
 
 def test_set_params_reaches_into_the_rule():
-    scorer = RelevanceScorer("almonds").set_params(rule__prior_share=0.1)
-    assert scorer.rule.prior_share == 0.1
+    scorer = RelevanceScorer("almonds").set_params(rule__prior_share=0.3)
+    assert scorer.rule.prior_share == 0.3
     scorer.set_params(rule="mean-distance", rule__n_references=3)
     assert scorer.get_params()["rule__n_references"] == 3
     with pytest.raises(ValueError, match="Invalid parameter 'seeds'"):
@@ -171,7 +171,14 @@ def test_repr_shows_changed_parameters():
         ({"quality": "best", "embedder": "efficientnet-lite0"}, "not both"),
         ({"quality": "best", "rule": "mean-distance"}, "applies to the learned rule"),
         ({"certainty": 0.8, "rule": "mean-distance"}, "certainty=0.8 has no effect"),
+        ({"prior": 0.5, "rule": "mean-distance"}, "prior=0.5 has no effect"),
+        ({"words": ["Mandeln"], "rule": "mean-distance"}, "reads no words"),
+        ({"words": (), "rule": "mean-distance"}, "reads no words"),
+        ({"criterion": "offered", "rule": "mean-distance"}, "only knows the share"),
+        ({"criterion": "shares"}, "Unknown criterion 'shares'. Did you mean 'share'?"),
+        ({"relevance_threshold": 0.1}, r"relevance_threshold=0.1 has no effect .* criterion="),
         ({"relevance_threshold": 25}, "share from 0 to 1"),
+        ({"prior": 1}, "prior is a probability above 0 and below 1"),
     ],
 )
 def test_fit_refuses_parameters_without_effect(shelf, parameters, message):
@@ -183,7 +190,10 @@ def test_fit_refuses_parameters_without_effect(shelf, parameters, message):
     ("parameters", "message"),
     [
         ({"relevance_threshold": 25}, "share from 0 to 1"),
+        ({"relevance_threshold": 0.1}, "has no effect"),
         ({"certainty": 0.2}, "certainty is a probability"),
+        ({"prior": 0.0}, "prior is a probability"),
+        ({"criterion": "shares"}, "Unknown criterion"),
         ({"leave_out": ["icon"]}, "Did you mean 'icons'?"),
     ],
 )
@@ -191,6 +201,15 @@ def test_decide_checks_parameters_that_were_set_after_fit(scorer, shops, paramet
     scorer.set_params(**parameters)
     with pytest.raises(InputError, match=message):
         scorer.decide(shops[0])
+
+
+def test_decide_uses_criterion_and_prior_that_were_set_after_fit(scorer, shops):
+    offered = scorer.decide(shops[0])
+    by_share = scorer.set_params(criterion="share", relevance_threshold=0.9).decide(shops[0])
+    assert (offered.criterion, by_share.criterion) == ("offered", "share")
+    assert by_share.offered == offered.offered == offered.probability > by_share.probability
+    scorer.set_params(criterion=None, relevance_threshold=0.25, prior=0.01)
+    assert scorer.decide(shops[0]).probability < offered.probability
 
 
 def test_decide_refuses_a_site_embedded_with_other_clutter(scorer, shops):

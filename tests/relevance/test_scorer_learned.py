@@ -10,7 +10,9 @@ from PIL import Image
 from similarity_lab import RelevanceScorer
 from similarity_lab.errors import InputError, SiteError
 from similarity_lab.relevance import LearnedRule
-from similarity_lab.relevance.decision import SCORE_COLUMNS, SharePosterior
+from similarity_lab.relevance.decision import SCORE_COLUMNS
+from similarity_lab.relevance.offered import offered_evidence
+from similarity_lab.relevance.share import SharePosterior
 from similarity_lab.relevance.tables import DECISION_COLUMNS
 
 
@@ -23,26 +25,29 @@ def fitted(shelf, embedder):
 def shop(written):
     """20 images, 8 of them almonds; what else it shows is not in the library."""
     almonds = written("shop", "almonds", 8, seed=1)
-    return almonds + [p for name in ("soap", "lamps", "rice") for p in written("shop", name, 4)]
+    return almonds + [p for name in ("tea", "phones", "bikes") for p in written("shop", name, 4)]
 
 
 @pytest.fixture
 def elsewhere(written):
-    return [p for name in ("soap", "lamps", "rice") for p in written("elsewhere", name, 7)]
+    return [p for name in ("tea", "phones", "bikes") for p in written("elsewhere", name, 7)]
 
 
-def test_decide_gives_probabilities(fitted, shop, elsewhere):
+def test_decide_gives_probabilities(fitted, shop, elsewhere, shelf):
     result = fitted.decide(shop)
     assert (result.decision, result.relevant, result.settings.rule) == ("relevant", True, "learned")
-    assert result.probability > 0.9 and result.interval[0] < 0.4 < result.interval[1]
-    assert result.share == pytest.approx(0.4, abs=0.1)
+    assert result.criterion == "offered" and result.probability == result.offered > 0.9
+    assert result.interval[0] < 0.4 < result.interval[1]
+    assert result.share == pytest.approx(0.45, abs=0.15)
     images = result.images
     assert list(images.columns) == SCORE_COLUMNS and images["path"].tolist() == shop
     assert images["is_match"].tolist() == [True] * 8 + [False] * 12
     assert images["score"].notna().all() and images["probability"].between(0, 1).all()
     assert (images["score"].rank() == images["probability"].rank()).all()
-    assert images["influence"][:8].min() > 0 > images["influence"][8:].median()
-    assert set(images["confusable"]) <= {"dates", "figs", "hazelnuts", "oats", "plums", "raisins"}
+    assert images["margin"][:8].min() > 0 > images["margin"][8:].median()
+    assert set(images["confusable"]) <= set(shelf) - {"almonds"}
+    assert (images["words"] == "").all() and (images["word_kind"] == "").all()
+    assert result.settings.words == () and result.word_evidence == 0  # no pages, no texts
     other = fitted.decide(elsewhere)
     assert (other.decision, other.relevant) == ("irrelevant", False)
     assert other.probability < 0.1 and other.share < 0.05
@@ -50,18 +55,33 @@ def test_decide_gives_probabilities(fitted, shop, elsewhere):
 
 
 def test_decision_follows_from_the_table_of_images(fitted, shop):
-    """Oracle: the posterior by hand from the column of scores."""
-    result = fitted.decide(shop)
-    posterior = SharePosterior.of(result.images["score"])
-    assert result.probability == pytest.approx(posterior.at_least(0.25), abs=1e-9)
+    """Oracle: the evidence and the posterior by hand from the columns."""
+    result, known = fitted.decide(shop), fitted.rule_.calibration
+    evidence = offered_evidence(result.images["margin"], None, known)
+    assert result.image_evidence == pytest.approx(evidence.images)
+    assert result.probability == pytest.approx(evidence.probability(0.25), abs=1e-9)
+    scores, alike = result.images["score"], known.look_alike_ratios
+    posterior = SharePosterior.of(scores, alike, n_references=12)
     assert result.share == posterior.share and result.interval == posterior.interval()
+    fitted.set_params(criterion="share", relevance_threshold=0.2)
+    by_share = fitted.decide(shop)
+    assert by_share.probability == pytest.approx(posterior.at_least(0.2), abs=1e-9)
+    assert by_share.offered == result.offered
 
 
 def test_decision_on_few_images_is_unsure(fitted, written):
-    three = written("three", "almonds", 1, seed=5) + written("three", "soap", 2)
-    result = fitted.decide(three)
+    two = written("two", "almonds", 1, seed=5) + written("two", "tea", 1)
+    fitted.set_params(criterion="share")
+    result = fitted.decide(two)
     assert result.decision == "unsure" and result.relevant == (result.probability >= 0.5)
     assert result.interval[1] - result.interval[0] > 0.5
+
+
+def test_site_of_a_logo_is_unsure(fitted, written):
+    result = fitted.decide(written("logo", "tea", 1))
+    assert (result.decision, result.reason) == ("unsure", "1 image seen")
+    assert not result.evidence and result.probability == pytest.approx(0.25, abs=0.1)
+    assert fitted.set_params(prior=0.6).decide(result.images["path"].tolist()).offered > 0.4
 
 
 def test_decision_ignores_order_names_and_repeats(fitted, shop, tmp_path):
@@ -99,7 +119,7 @@ def test_score_ignores_the_scale_of_vectors(shelf, shop, embedder, fitted):
 
 
 def test_rethreshold_embeds_nothing(fitted, shop, embedder):
-    result = fitted.decide(shop)
+    result = fitted.set_params(criterion="share").decide(shop)
     embedder.embed = None
     assert result.rethreshold(relevance_threshold=0.9).decision == "irrelevant"
     chances = [
@@ -110,10 +130,11 @@ def test_rethreshold_embeds_nothing(fitted, shop, embedder):
     assert strict.n_matches == 0 and strict.probability == result.probability
 
 
-def test_deciding_has_the_largest_influences(fitted, shop):
+def test_deciding_are_the_best_matches(fitted, shop):
     result = fitted.decide(shop)
-    deciding = result.deciding(3)
-    assert deciding["influence"].abs().min() >= result.images["influence"].abs().nlargest(3).min()
+    margins = result.images["margin"]
+    assert result.deciding(3).index.tolist() == margins.nlargest(3).index.tolist()
+    assert result.deciding(3)["is_match"].all()
 
 
 def test_decide_many_embeds_once_for_all_targets(fitted, shop, elsewhere, embedder, tmp_path):
@@ -130,7 +151,7 @@ def test_decide_many_embeds_once_for_all_targets(fitted, shop, elsewhere, embedd
     assert calls == [20, 21], "each site's images are embedded once however many targets"
     alone = fitted.for_target("figs").decide(shop)
     row = table[(table["target"] == "figs")].iloc[0]
-    assert row["probability"] == alone.probability and row["decision"] == "irrelevant"
+    assert row["probability"] == alone.probability and not row["relevant"]
     assert table["reason"][6:].str.contains("no files").all()
     pd.testing.assert_frame_equal(
         fitted.decide_many([shop]), table.iloc[[0]], check_dtype=False, check_exact=False
@@ -152,7 +173,7 @@ def test_embedded_site_serves_several_scorers(fitted, shop, shelf, stub):
 
 
 def test_leave_out_removes_clutter_from_the_count(fitted, shelf, embedder, written, make_image):
-    shop = written("shop", "almonds", 3, seed=1) + written("shop", "soap", 3)
+    shop = written("shop", "almonds", 3, seed=1) + written("shop", "tea", 3)
     for path in shop[4:]:  # icons
         end = path.read_bytes()[-192:]
         make_image((9, 9, 9), size=(30, 20)).save(path)
@@ -191,6 +212,9 @@ def test_image_whose_icon_is_left_out_still_counts(shelf, embedder, written, mak
         ({"rule": LearnedRule("from-library")}, "minimum probability of a match"),
         ({"rule": LearnedRule(prior_share=0)}, "prior_share"),
         ({"certainty": 0.2}, "certainty is a probability"),
+        ({"prior": 0}, "prior is a probability above 0"),
+        ({"criterion": "ofered"}, "Unknown criterion 'ofered'. Did you mean 'offered'"),
+        ({"relevance_threshold": 0.3}, 'relevance_threshold=0.3 has no effect.*criterion="share"'),
         ({"quality": "bets", "embedder": None}, "Unknown quality 'bets'. Did you mean 'best'"),
         ({"quality": "best"}, "not both"),
         ({"leave_out": "icons"}, r"pass \['icons'\]"),
@@ -209,10 +233,41 @@ def test_single_reference_warns_and_decides(shelf, embedder, shop):
         scorer.fit({**shelf, "almonds": shelf["almonds"][:1]})
     result = scorer.decide(shop)
     assert np.isfinite(result.probability) and result.images["score"].notna().all()
+    assert result.decision == "unsure"
+    assert result.reason.startswith("learned from only 1 reference image")
+
+
+@pytest.mark.parametrize("n_products", [2, 4])
+def test_few_other_products_make_images_unsure(shelf, embedder, shop, n_products):
+    few = dict(list(shelf.items())[: 1 + n_products])
+    scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
+    result = scorer.fit(few).decide(shop)
+    assert result.decision == "unsure" and "other product" in result.reason
+    assert result.settings.n_references == 12
+
+
+def test_target_that_was_not_learned_is_unsure(shelf, embedder, shop, elsewhere, written):
+    names = [f"thing {number}" for number in range(12)]  # twelve things that have nothing in common
+    mixed = [path for name in names for path in written("mixed", name, 1)]
+    scorer = RelevanceScorer("spices", embedder=embedder, progress=False)
+    with pytest.warns(UserWarning, match="'spices' was not learned"):
+        scorer.fit({**shelf, "spices": mixed})
+    for site in (shop, elsewhere, mixed):
+        result = scorer.decide(site)
+        assert result.decision == "unsure" and result.reason.startswith("not learned")
+
+
+def test_several_looks_of_one_product_are_learned(shelf, embedder, written, shop, elsewhere):
+    looks = shelf["almonds"] + written("looks", "almonds in shell", 12)
+    scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
+    scorer.fit({**shelf, "almonds": looks})
+    packed = written("packed", "almonds in shell", 3, seed=4)
+    assert scorer.decide(shop).relevant and scorer.decide(elsewhere + packed).relevant
+    assert scorer.decide(elsewhere).decision == "irrelevant"
 
 
 def test_mislabelled_references_do_little_harm(shelf, embedder, shop, elsewhere, written):
-    mixed = shelf["almonds"][:9] + written("wrong", "chairs", 3)
+    mixed = shelf["almonds"][:9] + written("wrong", "cups", 3)
     scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
     scorer.fit({**shelf, "almonds": mixed})
     assert scorer.decide(shop).relevant and not scorer.decide(elsewhere).relevant

@@ -33,7 +33,7 @@ def pool(written):
     return (
         written("pool", "almonds", 6, seed=1)
         + written("pool", "almonds", 6, seed=2, noise=1.6)
-        + written("pool", "soap", 6)
+        + written("pool", "tea", 6)
         + written("pool", "dates", 6, noise=1.6)
     )
 

@@ -19,7 +19,7 @@ def fitted(shelf, embedder):
 
 @pytest.fixture
 def shop(written):
-    return written("shop", "almonds", 4, seed=1) + written("shop", "soap", 4)
+    return written("shop", "almonds", 4, seed=1) + written("shop", "tea", 4)
 
 
 @pytest.fixture
