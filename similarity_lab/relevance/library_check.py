@@ -1,10 +1,12 @@
-"""Check a library: doubtful images, duplicates, small classes and classes that look alike."""
+"""Check a library: doubtful images, duplicates, classes that are small, alike or not learned."""
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from tqdm.auto import tqdm
 
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
@@ -13,13 +15,16 @@ from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError
 from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary
-from similarity_lab.relevance.rules.prototypes import Scatter, Whitening
+from similarity_lab.relevance.rules.calibration import Calibration, cross_fit
+from similarity_lab.relevance.rules.prototypes import Scatter, Whitening, one_thread
 from similarity_lab.relevance.site import close_pairs
 from similarity_lab.store import unit
 
 _FOLDS = 8
 _SMALL = 5  # fewer images than this show too little of a product
-_TWINS = 0.8  # separability below which two classes look alike
+_TWINS = 0.8  # accuracy below which two classes look alike
+_NAMES = 5  # shown in the summary
+_QUICK_FOLDS = 4  # of cross-fitting each class: half of what a scorer takes its time for
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +41,11 @@ class LibraryReport:
         Pairs of files with the same image; if the labels differ, one of them is wrong.
     classes : DataFrame
         One row per class, in order: label, n_images, small, doubtful (share of its images),
-        nearest_class, separability (accuracy of telling its images from those of the nearest
-        class, 0.5 = chance, 1 = perfect), twin (low separability).
+        nearest_class, nearest_accuracy (of telling its images from those of the nearest class,
+        0.5 = chance, 1 = perfect), twin (low accuracy); separability (P(a held-out image of the
+        class scores above an image of another product under the learned rule), 0.5 = chance,
+        1 = perfect; NaN for a class of one image, or beside fewer than two others) and learned
+        (high separability). If a class is not learned, decisions on it are unsure.
     skipped : DataFrame with columns path, reason
     """
 
@@ -57,12 +65,24 @@ class LibraryReport:
             f"{len(self.doubtful)} doubtful, {len(self.duplicates)} pairs of duplicates, "
             f"{int(self.classes['small'].sum())} classes with fewer than {_SMALL} images, "
             f"{int(self.classes['twin'].sum())} hard to tell from another, "
-            f"{len(self.skipped)} files unreadable>"
+            f"{self._learning()}{len(self.skipped)} files unreadable>"
+        )
+
+    def _learning(self) -> str:
+        """Return which classes were not learned, with advice."""
+        is_known = self.classes["separability"].notna()
+        names = self.classes["label"][is_known & ~self.classes["learned"]].tolist()
+        if not names:
+            return ""
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        return (
+            f"{len(names)} not learned ({', '.join(names[:_NAMES])}{more}: split them into products "
+            "that look alike, or add images), "
         )
 
     def _repr_html_(self) -> str:
         """Return the summary and the first rows of each table as HTML, for notebooks."""
-        parts = [f"<p>{repr(self)[1:-1]}</p>"]
+        parts = [f"<p>{escape(repr(self)[1:-1])}</p>"]
         for name, table in (
             ("Doubtful images", self.doubtful),
             ("Duplicates", self.duplicates),
@@ -79,11 +99,12 @@ def library_report(
     embedder: ComparatorSource | None = None,
     progress: bool = True,
 ) -> LibraryReport:
-    """Find images that may be mislabelled, duplicates, and classes that are small or look alike.
+    """Find mislabelled images, duplicates, and classes that are small, alike or not learned.
 
     Each image is compared with the mean directions of all classes, in the space of the learned
     rule, fitted without it and an eighth of the others, so that a mislabelled image does not vouch
-    for itself. In a library of one class, outliers are doubtful.
+    for itself. In a library of one class, outliers are doubtful. Each class is also scored by the learned
+    rule as a target, with images and other products held out.
 
     Parameters
     ----------
@@ -126,7 +147,7 @@ def library_report(
     return LibraryReport(
         table.sort_values("margin", kind="stable").reset_index(drop=True),
         _duplicates(vectors, codes, names, paths),
-        _classes(table, likeness, codes, names),
+        _classes(table, likeness, codes, names).assign(**_learned(vectors, codes, progress)),
         embedded.skipped,
     )
 
@@ -205,21 +226,39 @@ def _classes(
     doubtful = images.groupby("label")["doubtful"].mean()
     table["doubtful"] = doubtful.reindex(names).to_numpy()
     if len(names) == 1:
-        return table.assign(nearest_class="", separability=np.nan, twin=False)
+        return table.assign(nearest_class="", nearest_accuracy=np.nan, twin=False)
     known = np.nan_to_num(likeness, nan=-1.0)
     between = np.array([known[codes == code].mean(0) for code in range(len(names))])
     between += between.T
     np.fill_diagonal(between, -np.inf)
     nearest = between.argmax(1)
-    separability = np.array([_separability(known, codes, a, b) for a, b in enumerate(nearest)])
+    accuracy = np.array([_accuracy(known, codes, a, b) for a, b in enumerate(nearest)])
     return table.assign(
         nearest_class=[names[code] for code in nearest],
-        separability=separability,
-        twin=separability < _TWINS,
+        nearest_accuracy=accuracy,
+        twin=accuracy < _TWINS,
     )
 
 
-def _separability(
+@one_thread
+def _learned(
+    vectors: Vectors, codes: npt.NDArray[np.intp], progress: bool
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Return how well the learned rule tells each class from the other products."""
+    counts = np.bincount(codes)
+    separability, learned = np.full(len(counts), np.nan), np.zeros(len(counts), bool)
+    if len(counts) > 2:
+        for code in tqdm(np.flatnonzero(counts > 1), desc="classes", disable=not progress):
+            is_own = codes == code
+            held_out = cross_fit(
+                vectors[is_own], vectors[~is_own], codes[~is_own], 0, n_folds=_QUICK_FOLDS
+            )
+            known = Calibration.of(held_out)
+            separability[code], learned[code] = known.separability, known.is_learned
+    return {"separability": separability, "learned": learned}
+
+
+def _accuracy(
     likeness: npt.NDArray[np.float64], codes: npt.NDArray[np.intp], a: int, b: int
 ) -> float:
     """Return the share of two classes' images that are nearer to their own class, 0…1."""

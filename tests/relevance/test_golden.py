@@ -33,10 +33,14 @@ def decisions(samples, rule):
 
 
 def is_close_call(row):
-    """Return whether rounding on another processor may change the decision."""
+    """Return whether rounding on another processor may change the decision.
+
+    Near 0.9, the probability hardly moves: products that look like the target bound it.
+    """
     if row["probability"] is None:
         return abs(row["share"] - 0.25) < 0.05
-    return any(abs(row["probability"] - limit) < 0.03 for limit in (0.1, 0.5, 0.9))
+    limits = {0.1: 0.03, 0.5: 0.1, 0.9: 0.015}
+    return any(abs(row["probability"] - limit) < width for limit, width in limits.items())
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -58,7 +62,8 @@ def test_decisions_on_the_sample(samples, rule):
 def test_golden_decisions_are_mostly_correct(samples, rule):
     """The sample is neither trivial nor hopeless: what the golden file says of it."""
     golden = json.loads(FILE.read_text("utf-8"))[rule]
-    correct = [golden[row.site]["relevant"] == row.relevant for row in samples.truth.itertuples()]
+    truth = samples.truth.set_index("site")["offered" if rule == "learned" else "relevant"]
+    correct = [golden[site]["relevant"] == answer for site, answer in truth.items()]
     assert sum(correct) >= len(correct) - 1
     if rule == "learned":
         assert "unsure" in {row["decision"] for row in golden.values()}

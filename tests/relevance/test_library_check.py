@@ -3,7 +3,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from similarity_lab import load_dataset
+from similarity_lab import RelevanceScorer, load_dataset
 from similarity_lab.distances.comparators import as_comparator
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import library_report
@@ -41,6 +41,7 @@ def test_report_finds_planted_errors(shelf, written, embedder, tmp_path):
     assert classes["small"].to_dict()["cashews"] and not classes["small"].drop("cashews").any()
     assert classes.loc[["figs", "green figs"], "twin"].all() and not classes.loc["oats", "twin"]
     assert classes.loc["figs", "nearest_class"] == "green figs"
+    assert classes.loc[["almonds", "oats"], "learned"].all()
     assert len(report.skipped) == 1 and "doubtful" in repr(report)
     assert "<table" in report._repr_html_()
 
@@ -50,9 +51,37 @@ def test_report_on_a_library_of_one_class(written, embedder):
     report = library_report({"almonds": images}, embedder=embedder, progress=False)
     assert report.doubtful["path"].tolist() == [str(images[-1])]
     assert report.classes["nearest_class"].tolist() == [""]
+    assert report.classes["separability"].isna().all() and "not learned" not in repr(report)
 
 
 def test_report_on_an_unreadable_library(tmp_path, embedder):
     (tmp_path / "a.png").write_text("no")
     with pytest.raises(InputError, match="no readable image among 1 files"):
         library_report({"almonds": [tmp_path / "a.png"]}, embedder=embedder, progress=False)
+
+
+def test_report_names_classes_that_are_not_learned(shelf, written, embedder):
+    """A scorer says the same of the same class."""
+    mixed = [path for number in range(12) for path in written("mixed", f"<thing {number}>", 1)]
+    library = {**shelf, "spices & more": mixed, "one": written("library", "cashews", 1)}
+    report = library_report(library, embedder=embedder, progress=False)
+    classes = report.classes.set_index("label")
+    assert set(classes.index[~classes["learned"]]) == {"spices & more", "one"}
+    assert classes.loc["spices & more", "separability"] < 0.75 < classes["separability"].max()
+    assert classes["separability"].isna().to_dict()["one"]  # one image cannot be held out
+    assert "1 not learned (spices & more: split them" in repr(report)
+    assert "spices &amp; more: split" in report._repr_html_()
+    scorer = RelevanceScorer("spices & more", embedder=embedder, progress=False)
+    with pytest.warns(UserWarning, match="was not learned"):
+        known = scorer.fit(library).rule_.calibration
+    expected = classes.loc["spices & more", "separability"]
+    assert known.separability == pytest.approx(expected, abs=0.15)
+    almonds = RelevanceScorer("almonds", embedder=embedder, progress=False).fit(library)
+    assert almonds.rule_.calibration.is_learned
+
+
+@pytest.mark.parametrize("n_classes", [1, 2])
+def test_report_without_two_other_products_says_nothing_of_learning(shelf, embedder, n_classes):
+    few = dict(list(shelf.items())[:n_classes])
+    classes = library_report(few, embedder=embedder, progress=False).classes
+    assert classes["separability"].isna().all() and not classes["learned"].any()

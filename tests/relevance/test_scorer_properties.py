@@ -18,7 +18,11 @@ fewer = settings(max_examples=settings().max_examples // 3)  # a site takes its 
 RULES = ["learned", "mean-distance"]
 both_rules = pytest.mark.parametrize("rule", RULES)
 OF_RULE = {
-    "learned": {"rule__prior_share": st.floats(0.01, 0.99), "certainty": st.floats(0.5, 1)},
+    "learned": {
+        "rule__prior_share": st.floats(0.01, 0.99),
+        "certainty": st.floats(0.5, 1),
+        "prior": st.floats(0.01, 0.99),
+    },
     "mean-distance": {"rule__n_references": st.integers(1, 20)},
 }
 INDICES = st.lists(st.integers(0, 23), min_size=1, max_size=10, unique=True)
@@ -225,7 +229,9 @@ def test_decision_follows_from_its_evidence(rule, fit, pool):
         if rule == "learned":
             chance = result.probability
             assert 0 <= chance <= 1 and result.relevant == (chance >= 0.5)
-            assert (result.decision == "unsure") == (max(chance, 1 - chance) < certainty)
+            is_sure = result.evidence and max(chance, 1 - chance) >= certainty
+            assert (result.decision == "unsure") == (not is_sure) == bool(result.reason)
+            assert (chance == result.offered) == (result.criterion == "offered")
             assert images["probability"].between(0, 1).all()
             expected = images["probability"] >= result.settings.similarity_threshold
         else:
@@ -247,6 +253,7 @@ def test_loaded_scorer_decides_alike(rule, fit, pool, embedder, tmp_path):
         st.fixed_dictionaries(
             {
                 "rule__similarity_threshold": st.floats(0.1, 0.9),
+                "criterion": st.just("share"),
                 "relevance_threshold": SHARES,
                 "seed": st.integers(0, 2**31),
                 **OF_RULE[rule],

@@ -325,7 +325,12 @@ class Calibration:
 
 
 def cross_fit(
-    references: Vectors, others: Vectors, labels: npt.NDArray[np.integer], seed: int
+    references: Vectors,
+    others: Vectors,
+    labels: npt.NDArray[np.integer],
+    seed: int,
+    *,
+    n_folds: int = _FOLDS,
 ) -> HeldOut:
     """Score every image of a library by prototypes fitted without it and without its product.
 
@@ -339,6 +344,8 @@ def cross_fit(
         Products of `others`, at least two.
     seed : int
         Of the folds.
+    n_folds : int
+        Maximum number of folds; fewer are faster, and leave more images out at a time.
 
     Raises
     ------
@@ -350,7 +357,7 @@ def cross_fit(
         raise InputError(
             f"cross-fitting leaves products out and needs at least two, got {len(products)}"
         )
-    folds = min(_FOLDS, len(products))
+    folds = min(n_folds, len(products))
     rng = np.random.default_rng(seed)
     fold_of_product = rng.permutation(len(products)) % folds
     fold_of_reference = rng.permutation(len(references)) % folds
