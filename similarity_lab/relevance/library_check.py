@@ -76,8 +76,8 @@ class LibraryReport:
             return ""
         more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
         return (
-            f"{len(names)} not learned ({', '.join(names[:_NAMES])}{more}: split them into products "
-            "that look alike, or add images), "
+            f"{len(names)} not learned ({', '.join(names[:_NAMES])}{more}: split them into "
+            "products that look alike, or add images), "
         )
 
     def _repr_html_(self) -> str:
@@ -103,8 +103,8 @@ def library_report(
 
     Each image is compared with the mean directions of all classes, in the space of the learned
     rule, fitted without it and an eighth of the others, so that a mislabelled image does not vouch
-    for itself. In a library of one class, outliers are doubtful. Each class is also scored by the learned
-    rule as a target, with images and other products held out.
+    for itself. In a library of one class, outliers are doubtful. Each class is also scored by the
+    learned rule as a target, with images and other products held out.
 
     Parameters
     ----------

@@ -169,8 +169,8 @@ def _of_margins(margins: "Floats", calibration: "Calibration | None") -> float:
         missed = (sum(margin <= best for margin in own) + 0.5) / (len(own) + 1)
         ratio = -float(np.logaddexp(-calibration.reliability * ratio, np.log(unseen)))
         ratio = max(ratio, float(np.log(missed)))
-    covered = -np.expm1(-count / _COVERAGE)
-    return float(np.logaddexp(np.log(covered) + ratio, np.log1p(-covered)))
+    missing = -count / _COVERAGE  # log P(no image seen shows it | it is sold)
+    return float(np.logaddexp(np.log(-np.expm1(missing)) + ratio, missing))
 
 
 def _of_words(kinds: list[str]) -> float:
