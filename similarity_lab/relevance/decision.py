@@ -597,7 +597,7 @@ def _footing(known: Calibration) -> str:
     if 0 < n_products < FEW_PRODUCTS:
         few.append(f"{n_products} other product{'s' if n_products > 1 else ''}")
     text = f"learned from only {' and '.join(few)}" if few else "learned"
-    return f"{text}{'' if n_products else ' without other products'}; add more to the library"
+    return f"{text}{'' if n_products else ' without other products'}; extend the library"
 
 
 def format_probability(value: float) -> str:

@@ -15,6 +15,7 @@ from similarity_lab.relevance.decision import (
 from similarity_lab.relevance.rules.calibration import Calibration
 
 _MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
+_ANY_SHARE = 0.9  # length of an interval that says nothing
 
 
 @dataclass(frozen=True)
@@ -100,19 +101,20 @@ def likelihood(log_ratio: float, target: str) -> str:
 def short_evidence(result: SiteRelevance) -> str:
     """Return the evidence of images and words in the fewest words, for a table.
 
-    Under a rule that gives no evidence the text is empty.
+    Lines break between images and words only. Under a rule that gives no evidence the text is
+    empty.
     """
     if result.image_evidence is None or result.word_evidence is None:
         return ""
-    parts = [f"images {_sign(result.image_evidence)}"]
+    parts = [f"images\u00a0{_sign(result.image_evidence)}"]
     if result.settings.words:
-        parts.append(f"words {_sign(result.word_evidence)}")
+        parts.append(f"words\u00a0{_sign(result.word_evidence)}")
     return ", ".join(parts)
 
 
 def _sign(log_ratio: float) -> str:
     factor = format_factor(log_ratio)
-    return f"{'×' if log_ratio > 0 else '÷'} {factor}" if factor else "–"
+    return f"{'×' if log_ratio > 0 else '÷'}\u00a0{factor}" if factor else "–"
 
 
 def format_factor(log_ratio: float) -> str:
@@ -129,6 +131,15 @@ def format_factor(log_ratio: float) -> str:
     if factor > _MAX_FACTOR:
         return f"over {_MAX_FACTOR}"
     return f"{float(f'{factor:.2g}'):g}"
+
+
+def has_share(result: SiteRelevance) -> bool:
+    """Return whether the images say anything of the share: its interval is not nearly all of 0…1.
+
+    Otherwise the most probable share is an accident.
+    """
+    low, high = result.interval
+    return high - low < _ANY_SHARE
 
 
 def basis(settings: DecisionSettings, target: str) -> str:

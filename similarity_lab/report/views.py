@@ -14,7 +14,13 @@ from similarity_lab.errors import ImageError
 from similarity_lab.relevance import DecisionSettings, SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import format_evidence, format_probability
 from similarity_lab.relevance.tables import SiteResult
-from similarity_lab.report.evidence import advice, basis, evidence_steps, short_evidence
+from similarity_lab.report.evidence import (
+    advice,
+    basis,
+    evidence_steps,
+    has_share,
+    short_evidence,
+)
 from similarity_lab.report.text import display_names, escape_invisible, safe_url, shorten
 from similarity_lab.report.thumbnails import Thumbnail
 
@@ -331,7 +337,7 @@ def environment() -> Environment:
     )  # fmt: skip
     jinja.globals.update(
         symbols=SYMBOLS, word_symbols=WORD_SYMBOLS, advice=advice,
-        basis=basis, evidence_steps=evidence_steps,
+        basis=basis, evidence_steps=evidence_steps, has_share=has_share,
     )  # fmt: skip
     return jinja
 

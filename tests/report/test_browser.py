@@ -156,7 +156,7 @@ def test_pages_are_readable_at_every_width(index, open_page, scheme):
     for path in (index, site):
         page = open_page(path, color_scheme=scheme)
         assert page.evaluate(CONTRASTS) == []
-        for width in (390, 1280):
+        for width in (390, 860, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")

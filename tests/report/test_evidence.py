@@ -9,6 +9,7 @@ from similarity_lab.report.evidence import (
     basis,
     evidence_steps,
     format_factor,
+    has_share,
     likelihood,
     short_evidence,
 )
@@ -58,10 +59,21 @@ def test_evidence_says_that_a_target_was_not_learned(results):
 
 def test_short_evidence_has_the_sign_of_each_witness(results, scorer, with_texts):
     result = scorer.decide(with_texts("nut-shop", ["Almonds"]))
-    unclear = replace(result, image_evidence=-1.0, word_evidence=0.0)
-    assert short_evidence(replace(result, image_evidence=1.0)).startswith("images × 2.7, words × ")
-    assert short_evidence(unclear) == "images ÷ 2.7, words –"
-    assert short_evidence(replace(results[0], image_evidence=1.0)) == "images × 2.7"
+    for images, words, expected in (
+        (1.0, 2.0, "images × 2.7, words × 7.4"),
+        (-1.0, 0.0, "images ÷ 2.7, words –"),
+    ):
+        given = replace(result, image_evidence=images, word_evidence=words)
+        assert short_evidence(given).replace("\xa0", " ") == expected
+    given = replace(results[0], image_evidence=1.0)  # without words
+    assert short_evidence(given).replace("\xa0", " ") == "images × 2.7"
+
+
+@pytest.mark.parametrize(
+    ("interval", "known"), [((0.0, 0.93), False), ((0.05, 0.3), True), ((0.6, 1.0), True)]
+)
+def test_share_is_unknown_if_it_may_be_anything(results, interval, known):
+    assert has_share(replace(results[0], interval=interval)) == known
 
 
 @pytest.mark.parametrize(

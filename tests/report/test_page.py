@@ -165,6 +165,13 @@ def test_site_page_has_the_evidence_of_images_and_words(scorer, with_texts, tmp_
     assert page.text.index("✓ names almonds") < page.text.index("✕ names dates")
 
 
+def test_pages_show_no_share_that_may_be_anything(results, tmp_path):
+    result = replace(results[0], share=1.0, interval=(0.0, 0.98))
+    index, page = pages(write_report([result], tmp_path / "report", progress=False))
+    assert "share of the catalogue: unknown (95% CI 0–98%)" in page.text
+    assert "0–98%" in index.text and "100%" not in index.text
+
+
 def test_site_page_says_that_words_are_switched_off(library, with_texts, tmp_path):
     scorer = RelevanceScorer("almonds", words=(), embedder=ByColour(), progress=False).fit(library)
     result = scorer.decide(with_texts("nut-shop", ["Almonds"]))
