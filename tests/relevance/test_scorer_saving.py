@@ -43,6 +43,21 @@ def test_load_decides_alike(rule, shelf, embedder, shop, tmp_path):
         loaded.for_target("figs")
 
 
+def test_load_keeps_criterion_prior_and_calibration(shelf, embedder, shop, tmp_path):
+    scorer = RelevanceScorer(
+        "almonds", criterion="share", relevance_threshold=0.1, prior=0.4, words=["Krubel"],
+        embedder=embedder, progress=False,
+    )  # fmt: skip
+    scorer.fit(shelf).save(tmp_path / "scorer")
+    loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=embedder)
+    assert (loaded.criterion, loaded.prior, list(loaded.words)) == ("share", 0.4, ["Krubel"])
+    assert loaded.rule_.calibration == scorer.rule_.calibration
+    assert loaded.words_.names == scorer.words_.names != ()
+    result = loaded.decide(shop)
+    assert result.criterion == "share" and result.settings.prior == 0.4
+    assert result.to_row() == scorer.decide(shop).to_row()
+
+
 def test_save_writes_no_pickle(folder):
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     assert names == ["manifest.json", "scorer.npz"]

@@ -45,6 +45,18 @@ def test_texts_of_a_collected_site_are_a_second_witness(scorer, paths):
     assert named.without_words().offered == pytest.approx(silent.offered)
 
 
+def test_texts_belong_to_their_images(scorer, paths, tmp_path):
+    """Of an unreadable image and of a repeated one, the text does not count."""
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no")
+    site = collected([bad, paths[0], paths[0], *paths[1:]], ["Almonds", "", "", "Black tea"])
+    result = scorer.decide(site)
+    statuses = result.images["status"].tolist()
+    assert statuses[0] == "skipped" and statuses.count("repeated") == 1
+    assert result.images["word_kind"].tolist()[:5] == ["target", "", "", "other", ""]
+    assert result.n_named == 0 and result.word_evidence < 0
+
+
 def test_url_of_an_image_is_read(scorer, paths):
     site = collected(paths)
     urls = ["https://shop.example/media/raw-almonds-1kg.jpg"] + [""] * 9
