@@ -21,7 +21,6 @@ from similarity_lab.relevance.offered import (
 )
 from similarity_lab.relevance.rules.calibration import Calibration, probability
 from similarity_lab.relevance.rules.mean_distance import ReferenceDraw
-from similarity_lab.relevance.rules.prototypes import Floats
 from similarity_lab.relevance.share import SharePosterior
 
 Decision = Literal["relevant", "irrelevant", "unsure"]
@@ -489,10 +488,10 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
     if settings.certainty is None or settings.prior is None or settings.prior_share is None:
         raise InputError("The learned rule needs certainty, prior and prior_share in its settings")
     scored = images["status"] == "scored"
+    with_words = _with_words(images[scored], settings.prior_share).reindex(images.index)
     images = images.assign(
         is_match=scored & (images["probability"] >= settings.similarity_threshold),
-        is_match_with_words=scored
-        & (_with_words(images, settings.prior_share) >= settings.similarity_threshold),
+        is_match_with_words=with_words >= settings.similarity_threshold,
     )
     seen = images[scored]
     posterior = share_posterior(images, settings)
@@ -543,15 +542,17 @@ def _offered(seen: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
     return offered_evidence(seen["margin"].to_numpy(np.float64), kinds, settings.calibration)
 
 
-def _with_words(images: pd.DataFrame, prior_share: float) -> Floats:
-    """Return P(shows the target) given image and words; NaN where an image was not scored."""
-    return probability(images["score"] + word_ratios(images["word_kind"]), prior_share)
+def _with_words(seen: pd.DataFrame, prior_share: float) -> pd.Series:
+    """Return P(shows the target) of the scored images, given image and words."""
+    ratios = seen["score"] + word_ratios(seen["word_kind"])
+    return pd.Series(probability(ratios, prior_share), seen.index)
 
 
 def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings) -> str:
     """Return why the images cannot decide; empty if they can, or words or marks decide anyway."""
     known = settings.calibration
-    if known is None or np.isinf(seen["margin"]).any():
+    is_marked = np.isinf(seen["margin"])
+    if known is None or is_marked.all() or (is_marked & (seen["margin"] > 0)).any():
         return ""
     if settings.criterion == "offered" and (seen["word_kind"] == "target").any():
         return ""

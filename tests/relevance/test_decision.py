@@ -320,6 +320,14 @@ def test_marks_decide():
     assert no.offered < result.offered and no.ranked().index[-1] == 1
 
 
+def test_image_marked_as_something_else_leaves_the_doubt():
+    calibration = replace(CALIBRATION, separability=0.6)
+    result = decide_on([0.5, 0.4, -0.3], calibration=calibration)
+    assert with_marks(result, {2: False}).decision == "unsure"
+    assert with_marks(result, {0: True}).decision == "relevant"
+    assert with_marks(result, dict.fromkeys(range(3), False)).decision != "relevant"
+
+
 def test_rethreshold_with_another_prior_shifts_the_odds():
     result = decide_on([0.1] * 5)
     other = result.rethreshold(prior=0.5)
