@@ -21,6 +21,7 @@ from similarity_lab.embedders import (
     load_embedder,
 )
 from similarity_lab.images.sources import describe
+from similarity_lab.relevance.rules import learned
 from similarity_lab.relevance.rules.learned import QUALITIES
 
 HERE = Path(__file__).parent
@@ -105,8 +106,8 @@ def quality_embedder(quality: str, runtime: str) -> Embedder:
 
 
 def stored_quality(quality: str, paths: list[Path]) -> StoredEmbedder:
-    """Return the float32 embedder of a quality, whose vectors of `paths` are cached."""
-    return StoredEmbedder(quality_embedder(quality, "keras"), paths)
+    """Return the embedder that the package has for a quality; vectors of `paths` are cached."""
+    return StoredEmbedder(learned.quality_embedder(quality), paths)
 
 
 def origin(command: str, **configuration: object) -> dict[str, object]:

@@ -276,7 +276,8 @@ def main() -> None:
     add("mean of 3 nearest, colour lite0, threshold from the library", color.decide(**nearest))
     if not short:
         add_trained(add, tasks, paths, mean_distance)
-    add("learned, quality fast", color.decide())
+    fast = Photos(tasks, EmbeddingComparator(stored_quality("fast", paths)))
+    add("learned, quality fast", fast.decide())
     standard = Photos(tasks, EmbeddingComparator(stored_quality("standard", paths)))
     comparator = standard.comparator
     add("learned", standard.decide())
