@@ -252,9 +252,8 @@ class SiteRelevance:
 
     @property
     def n_named(self) -> int:
-        """Number of images whose texts name the target and no other product."""
-        is_named = self.images["word_kind"] == "target"
-        return int((is_named & (self.images["status"] == "scored")).sum())
+        """Number of images whose texts name the target and no other product, copies included."""
+        return int(_is_named(self.images).sum())
 
     def _count(self, status: str) -> int:
         return int((self.images["status"] == status).sum())
@@ -495,17 +494,16 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
     )
     seen = images[scored]
     posterior = share_posterior(images, settings)
-    offered = _offered(seen, settings)
+    offered = _offered(images, settings)
     is_offered = settings.criterion == "offered"
     chance = (
         offered.probability(settings.prior)
         if is_offered
         else posterior.at_least(settings.relevance_threshold)
     )
-    evidence = len(seen) >= FEW_IMAGES or bool(
-        (seen["is_match"] | (seen["word_kind"] == "target")).any()
-    )
-    reason = _reason_to_doubt(seen, settings)
+    is_named = _is_named(images).any()
+    evidence = len(seen) >= FEW_IMAGES or bool(seen["is_match"].any() or is_named)
+    reason = _reason_to_doubt(seen, settings, is_named=bool(is_named))
     if not evidence:
         reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
@@ -537,9 +535,14 @@ def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePo
     return SharePosterior.of(scores, known.look_alike_ratios, n_references=known.n_references)
 
 
-def _offered(seen: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
-    kinds = seen["word_kind"].tolist() if settings.words else None
-    return offered_evidence(seen["margin"].to_numpy(np.float64), kinds, settings.calibration)
+def _offered(images: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
+    seen, repeated = (images[images["status"] == status] for status in ("scored", "repeated"))
+    return offered_evidence(
+        seen["margin"].to_numpy(np.float64),
+        seen["word_kind"].tolist() if settings.words else None,
+        settings.calibration,
+        repeated_kinds=repeated["word_kind"],
+    )
 
 
 def _with_words(seen: pd.DataFrame, prior_share: float) -> pd.Series:
@@ -548,13 +551,18 @@ def _with_words(seen: pd.DataFrame, prior_share: float) -> pd.Series:
     return pd.Series(probability(ratios, prior_share), seen.index)
 
 
-def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings) -> str:
+def _is_named(images: pd.DataFrame) -> pd.Series:
+    """Return which images have a text that names the target and no other product."""
+    return (images["word_kind"] == "target") & images["status"].isin(["scored", "repeated"])
+
+
+def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, *, is_named: bool) -> str:
     """Return why the images cannot decide; empty if they can, or words or marks decide anyway."""
     known = settings.calibration
     is_marked = np.isinf(seen["margin"])
     if known is None or is_marked.all() or (is_marked & (seen["margin"] > 0)).any():
         return ""
-    if settings.criterion == "offered" and (seen["word_kind"] == "target").any():
+    if settings.criterion == "offered" and is_named:
         return ""
     if has_too_few(known):
         return _footing(known)

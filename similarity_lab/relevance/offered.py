@@ -99,6 +99,8 @@ def offered_evidence(
     margins: npt.ArrayLike,
     kinds: Iterable[str] | None,
     calibration: "Calibration | None" = None,
+    *,
+    repeated_kinds: Iterable[str] = (),
 ) -> OfferedEvidence:
     """Return the evidence of a site's images and words.
 
@@ -121,6 +123,8 @@ def offered_evidence(
         What the text of each image names, see `WordEvidence.kind`; None without words.
     calibration : Calibration, optional
         What the library tells about the target; None: margins are trusted as they are.
+    repeated_kinds : iterable of str
+        What the texts of images name that repeat another one: a second text of the same image.
 
     Examples
     --------
@@ -139,7 +143,7 @@ def offered_evidence(
     kinds = list(kinds)
     is_other = np.array([kind == "other" for kind in kinds], bool)
     discounted = margins + np.where(is_other, _IMAGE["other"] / _SLOPE, 0.0)
-    together = _of_margins(discounted, calibration) + _of_words(kinds)
+    together = _of_margins(discounted, calibration) + _of_words([*kinds, *repeated_kinds])
     return OfferedEvidence(alone, together - alone)
 
 

@@ -271,6 +271,14 @@ def test_words_add_to_the_images():
     assert others.offered < alone.offered and others.word_evidence < -1
 
 
+def test_text_of_a_copy_names_the_target():
+    result = decide_on([-0.2] * 9, kinds=["other"] * 8 + ["target"])
+    images = result.images.assign(status=["scored"] * 8 + ["repeated"])
+    copy = result.with_images(images, {})
+    assert copy.n_named == 1 and copy.word_evidence > 2
+    assert copy.word_evidence == pytest.approx(result.word_evidence, abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("margins", "kinds", "changes", "reason"),
     [
