@@ -15,7 +15,8 @@ main subject; pairs of shop and product where it is only seen among others count
 *Catalogue* is every image that was listed, what an ideal crawl would bring; *crawled* is what
 `collect` brings. The library of a shop holds the product photos of all other repositories
 ({photos} in all). Listed images that were found: {found}. In the first five shops of each product,
-at most five sellers are possible. Intervals resample shops. Nothing was chosen on these shops.
+at most five sellers are possible. Intervals resample shops. The constants of the rule were chosen
+on these shops among others, with shops and products left out in turn.
 """
 
 FOREIGN = """### With no photo of these shops
