@@ -94,6 +94,14 @@ class Site:
     root: Path | None = None
     origins: pd.DataFrame | None = None
 
+    def __post_init__(self) -> None:
+        """Raise `InputError` unless `origins` has a row for each path."""
+        if self.origins is not None and len(self.origins) != len(self.paths):
+            raise InputError(
+                f"origins of {self.name} has {len(self.origins)} rows for {len(self.paths)} "
+                "paths; pass one row per path, in order"
+            )
+
     def __repr__(self) -> str:
         return f"Site({self.name!r}, {len(self.paths)} files)"
 

@@ -82,3 +82,8 @@ def test_one_site_instead_of_a_list_is_refused(one):
 
 def test_list_of_sites_from_an_iterator():
     assert site_list(iter(["a", "b"])) == ["a", "b"]
+
+
+def test_origins_need_a_row_per_path():
+    with pytest.raises(InputError, match="origins of shop has 1 rows for 2 paths"):
+        Site("shop", ("a.jpg", "b.jpg"), origins=pd.DataFrame({"alt": ["almonds"]}))
