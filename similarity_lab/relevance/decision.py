@@ -14,6 +14,7 @@ from similarity_lab.images.sources import describe
 from similarity_lab.images.thumbnails import EncodedThumbnail
 from similarity_lab.relevance.offered import (
     FEW_IMAGES,
+    UNCLEAR_KINDS,
     OfferedEvidence,
     offered_evidence,
     offered_order,
@@ -79,7 +80,7 @@ class DecisionSettings:
     n_references : int
         Reference images of the target.
     other_products : int or None
-        Other products that the target competes with; learned rule only.
+        Other products that the target competes with, 0 if they were generated; learned rule only.
     calibration : Calibration or None
         What the library tells about recognising the target; learned rule only.
     reference_draw : ReferenceDraw or None
@@ -267,8 +268,18 @@ class SiteRelevance:
     ) -> "SiteRelevance":
         """Return the decision under other thresholds, or another prior; nothing is embedded again.
 
-        The prior is that of the learned rule.
+        Raises
+        ------
+        InputError
+            For a value out of range, or a prior under the mean-distance rule, which has none.
         """
+        if prior is not None:
+            check_prior(prior)
+            if self.settings.prior is None:
+                raise InputError(
+                    f"prior={prior} has no effect: the mean-distance rule gives no probability; "
+                    "leave it out"
+                )
         changes = {
             "similarity_threshold": similarity_threshold,
             "relevance_threshold": relevance_threshold,
@@ -401,7 +412,9 @@ class SiteRelevance:
         if not self.settings.words:
             return ""
         if not self.n_named:
-            return f", and no text names {self.target}"
+            is_scored = self.images["status"] == "scored"
+            has_unclear = self.images["word_kind"][is_scored].isin(UNCLEAR_KINDS).any()
+            return f", and no text {'clearly ' if has_unclear else ''}names {self.target}"
         texts = "the text of 1 names" if self.n_named == 1 else f"the texts of {self.n_named} name"
         return f", and {texts} {self.target}"
 
@@ -559,10 +572,10 @@ def _is_named(images: pd.DataFrame) -> pd.Series:
 def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, *, is_named: bool) -> str:
     """Return why the images cannot decide; empty if they can, or words or marks decide anyway."""
     known = settings.calibration
-    is_marked = np.isinf(seen["margin"])
-    if known is None or is_marked.all() or (is_marked & (seen["margin"] > 0)).any():
+    if known is None or np.isinf(seen["margin"]).all():  # a person has seen every image
         return ""
-    if settings.criterion == "offered" and is_named:
+    is_offered = settings.criterion == "offered"
+    if is_offered and (np.isposinf(seen["margin"]).any() or is_named):
         return ""
     if has_too_few(known):
         return _footing(known)
@@ -583,13 +596,16 @@ def _what_came_closest(
         known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES
     ):
         return _footing(known)
+    if settings.criterion == "share":
+        return f"the share may be below or above {settings.relevance_threshold:.0%}"
     if offered.words > 0 > offered.images:
         return "words name it, images do not show it"
     if offered.words < 0 < offered.images:
-        return "an image looks like it, but no text names it"
-    if not seen["is_match_with_words"].any():
-        return "no image is a clear match"
-    return "few images match, and none clearly enough"
+        clearly = "clearly " if seen["word_kind"].isin(UNCLEAR_KINDS).any() else ""
+        return f"an image looks like it, but no text {clearly}names it"
+    n_matches = int(seen["is_match_with_words"].sum())
+    few = {0: "no image is a clear match", 1: "an image matches, but not clearly enough"}
+    return few.get(n_matches, "images match, but none clearly enough")
 
 
 def has_too_few(known: Calibration) -> bool:
@@ -606,7 +622,9 @@ def _footing(known: Calibration) -> str:
     if 0 < n_products < FEW_PRODUCTS:
         few.append(f"{n_products} other product{'s' if n_products > 1 else ''}")
     text = f"learned from only {' and '.join(few)}" if few else "learned"
-    return f"{text}{'' if n_products else ' without other products'}; extend the library"
+    if not n_products:  # one would be too few to count
+        text += f"{',' if few else ''} without at least two other products"
+    return f"{text}; extend the library"
 
 
 def format_probability(value: float) -> str:
@@ -633,6 +651,12 @@ def format_evidence(images: pd.DataFrame) -> list[str]:
     column = "probability" if has_probability else "distance"
     form = format_probability if has_probability else "{:.3f}".format
     return [form(value) if np.isfinite(value) else "" for value in images[column]]
+
+
+def check_prior(prior: float) -> None:
+    """Raise `InputError` unless the prior is a probability above 0 and below 1."""
+    if not 0 < prior < 1:
+        raise InputError(f"prior is a probability above 0 and below 1, got {prior}")
 
 
 def check_thresholds(similarity: float, relevance: float) -> None:

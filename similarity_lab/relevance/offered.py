@@ -38,6 +38,9 @@ _UNNAMED = -1.0  # log likelihood ratio of an image without a name, where images
 FEW_IMAGES = 3
 """A site that shows fewer images than this, none of them a match, says nothing."""
 
+UNCLEAR_KINDS = frozenset({"target and other", "ambiguous"})
+"""Kinds of texts that may name the target, and are weak evidence for it."""
+
 _CERTAIN = 27.0  # log likelihood ratio of what a person has marked
 _FAR = 1.0  # margins below do not count further against the target
 
@@ -181,7 +184,7 @@ def _of_words(kinds: list[str]) -> float:
     named = set(kinds)
     if "target" in named:
         return _NAMED
-    if named & {"target and other", "ambiguous"}:
+    if named & UNCLEAR_KINDS:
         return _MAYBE_NAMED
     naming = sum(kind != "" for kind in kinds)
     return float(np.log1p(-(1 - _SILENT) * -np.expm1(-naming / _NAMING)))

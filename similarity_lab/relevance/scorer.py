@@ -40,6 +40,7 @@ from similarity_lab.relevance.decision import (
     Criterion,
     DecisionSettings,
     SiteRelevance,
+    check_prior,
     check_thresholds,
 )
 from similarity_lab.relevance.library import EmbeddedLibrary, library_digest
@@ -300,8 +301,7 @@ class RelevanceScorer(BaseEstimator):
         check_thresholds(0.0, self.relevance_threshold)
         if not 0.5 <= self.certainty <= 1:
             raise InputError(f"certainty is a probability from 0.5 to 1, got {self.certainty}")
-        if not 0 < self.prior < 1:
-            raise InputError(f"prior is a probability above 0 and below 1, got {self.prior}")
+        check_prior(self.prior)
         if self.criterion is not None and self.criterion not in CRITERIA:
             raise InputError(
                 f"Unknown criterion {self.criterion!r}.{did_you_mean(self.criterion, CRITERIA)} "

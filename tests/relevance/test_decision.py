@@ -24,7 +24,7 @@ from similarity_lab.relevance.decision import (
     format_evidence,
 )
 from similarity_lab.relevance.offered import offered_evidence
-from similarity_lab.relevance.rules import ReferenceDraw
+from similarity_lab.relevance.rules import FittedLearnedRule, ReferenceDraw
 from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
 from similarity_lab.relevance.share import SharePosterior
 from similarity_lab.relevance.tables import (
@@ -222,6 +222,8 @@ def test_to_row_counts_statuses(result):
     "changes", [{}, {"similarity_threshold": 0.25}, {"relevance_threshold": 0.75}, {"prior": 0.5}]
 )
 def test_rethreshold_decides_as_with_these_thresholds(rule, changes):
+    if rule == "mean-distance" and "prior" in changes:
+        pytest.skip("has no prior")
     actual, expected = decide(rule).rethreshold(**changes), decide(rule, **changes)
     assert actual.to_row() == expected.to_row() and actual.settings == expected.settings
     pd.testing.assert_frame_equal(actual.images, expected.images)
@@ -287,6 +289,14 @@ def test_text_of_a_copy_names_the_target():
         ([-0.05, -0.1, 0.0], None, {}, "no image is a clear match"),
         ([-0.3] * 4, ["target", "", "", ""], {"prior": 0.1}, "words name it, images do not"),
         ([0.25] * 4, ["other"] * 4, {}, "an image looks like it, but no text names it"),
+        (
+            [0.25, 0.25, 0.25, -0.4],
+            ["other", "other", "other", "ambiguous"],
+            {},
+            "an image looks like it, but no text clearly names it",
+        ),
+        ([0.12, -0.3, -0.3], None, {}, "an image matches, but not clearly enough"),
+        ([0.12] * 9, None, {}, "images match, but none clearly enough"),
     ],
 )
 def test_unsure_decision_has_a_reason(margins, kinds, changes, reason):
@@ -300,7 +310,8 @@ def test_unsure_decision_has_a_reason(margins, kinds, changes, reason):
     [
         ({"separability": 0.6}, "not learned"),
         ({"n_products": 3}, "learned from only 3 other products"),
-        ({"n_products": 0}, "other products"),
+        ({"n_products": 0}, "learned without at least two other products; extend"),
+        ({"n_products": 0, "n_references": 2}, "2 reference images, without at least two other"),
         ({"n_references": 1}, "learned from only 1 reference image"),
     ],
 )
@@ -313,6 +324,12 @@ def test_weak_footing_makes_images_unsure(known, reason, margin):
     assert named.offered > result.offered and "not learned" not in named.reason
     is_sure = named.probability >= 0.9  # then words decide, whatever the images stand on
     assert named.decision == ("relevant" if is_sure else "unsure") and (is_sure or margin < 0)
+
+
+def test_generated_products_do_not_count():
+    calibration = replace(CALIBRATION, n_products=0)
+    rule = FittedLearnedRule(None, ("generated noise", "generated blur"), calibration, 0.5, 0.1)
+    assert rule.other_products == 0
 
 
 def test_site_of_a_logo_gives_no_evidence():
@@ -342,6 +359,43 @@ def test_rethreshold_with_another_prior_shifts_the_odds():
     shift = logit(other.offered) - logit(result.offered)
     assert shift == pytest.approx(logit(0.5) - logit(0.25))
     assert other.settings.prior == 0.5 and other.image_evidence == result.image_evidence
+
+
+@pytest.mark.parametrize("prior", [-1, 0, 1, 2, np.nan])
+def test_rethreshold_refuses_an_impossible_prior(prior):
+    with pytest.raises(InputError, match="prior is a probability above 0 and below 1"):
+        decide_on([0.1] * 5).rethreshold(prior=prior)
+
+
+def test_rethreshold_refuses_a_prior_that_has_no_effect():
+    with pytest.raises(InputError, match="prior=0.5 has no effect: the mean-distance rule"):
+        decide("mean-distance").rethreshold(prior=0.5)
+
+
+@pytest.mark.parametrize("known", [{"separability": 0.6}, {"n_references": 1}, {"n_products": 0}])
+def test_mark_of_one_image_leaves_the_others_without_footing(known):
+    calibration = replace(CALIBRATION, **known)
+    for criterion in ("offered", "share"):
+        for margins in ([0.5] * 20, [-0.5] * 20):
+            result = decide_on(margins, calibration=calibration, criterion=criterion)
+            one = with_marks(result, {0: False})
+            assert one.decision == "unsure" and one.reason == result.reason
+        every = with_marks(result, dict.fromkeys(range(20), False))
+        assert every.decision == "irrelevant"  # a person has seen all of them
+        yes = with_marks(result, {0: True})
+        assert yes.decision == ("relevant" if criterion == "offered" else "unsure")
+
+
+def test_unsure_share_names_the_threshold():
+    result = decide_on([0.5] * 5 + [-0.5] * 15, criterion="share")
+    assert result.decision == "unsure"
+    assert result.reason == "the share may be below or above 25%"
+
+
+def test_summary_tells_unclear_texts_from_none():
+    unclear, none = (decide_on([-0.3] * 4, kinds=[kind] * 4) for kind in ("ambiguous", "other"))
+    assert unclear.summary().endswith("and no text clearly names almonds")
+    assert none.summary().endswith("and no text names almonds")
 
 
 def test_summary_is_a_sentence():

@@ -204,8 +204,8 @@ class FittedLearnedRule:
 
     @property
     def other_products(self) -> int:
-        """Number of other products that the target competes with."""
-        return len(self.others)
+        """Number of other products that the target competes with, 0 if they were generated."""
+        return self.calibration.n_products
 
     def columns(
         self, vectors: Vectors, _to_references: npt.NDArray[np.float32], _digests: list[str]
