@@ -50,9 +50,8 @@ def _register_with_notebook() -> None:
     shell = ipython.get_ipython() if ipython else None
     if shell is None:
         return
-    try:
-        shell.display_formatter.formatters["image/png"].lookup_by_type(Figure)
-    except KeyError:
+    formatters = shell.display_formatter.formatters
+    if not any(Figure in formatter.type_printers for formatter in formatters.values()):
         from IPython.core.pylabtools import select_figure_formats
 
         select_figure_formats(shell, {"png"})
