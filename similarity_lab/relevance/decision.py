@@ -48,6 +48,7 @@ SCORE_COLUMNS = [
 
 FEW_PRODUCTS, FEW_REFERENCES = 10, 5
 """Fewer other products or references are named as the reason of an unsure decision."""
+_UNKNOWN = 0.9  # width of the interval from which the share is called unknown
 _FEWEST_PRODUCTS, _FEWEST_REFERENCES = 5, 2  # fewer do not tell what else looks like the target
 
 
@@ -428,10 +429,12 @@ class SiteRelevance:
             equals = "" if chance[0] in "<>" else "= "
             criterion = f"P(share ≥ {threshold:.0%}) {equals}{chance}"
         reason = f"; {self.reason}" if self.reason else ""
+        share = f"estimated share {self.share:.0%} (95% CI {100 * low:.0f}–{high:.0%})"
+        if high - low >= _UNKNOWN:
+            share = "share unknown"
         return (
             f"{self.site}: {self.decision} for {self.target}: {self.n_matches} of {self.n_scored} "
-            f"images match; estimated share {self.share:.0%} (95% CI {100 * low:.0f}–{high:.0%}); "
-            f"{criterion}{reason}"
+            f"images match; {share}; {criterion}{reason}"
         )
 
     def __repr__(self) -> str:
@@ -524,12 +527,15 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
         reason = _what_came_closest(seen, offered, settings)
     relevant = chance >= 0.5
     forced: Decision = "relevant" if relevant else "irrelevant"
+    known = settings.calibration
+    is_unknown = known is not None and has_too_few(known) and np.isfinite(seen["margin"]).any()
+    interval = (0.0, 1.0) if is_unknown else posterior.interval()
     return Verdict(
         images=images,
         decision="unsure" if reason else forced,
         relevant=relevant,
         share=posterior.share,
-        interval=posterior.interval(),
+        interval=interval,
         probability=chance,
         offered=offered.probability(settings.prior),
         image_evidence=offered.images,

@@ -523,3 +523,9 @@ def test_rank_results_sorts_by_target_then_evidence():
     assert rank_results([low, original]) == [original, low]
     silent = replace(learned, site="silent", probability=0.99, evidence=False)
     assert rank_results([silent, failure, learned]) == [learned, silent, failure]
+
+
+def test_share_is_unknown_without_footing():
+    calibration = replace(CALIBRATION, n_products=0)
+    result = decide_on([0.5] * 8, calibration=calibration, criterion="share")
+    assert result.interval == (0, 1) and "share unknown" in result.summary()

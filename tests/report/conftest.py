@@ -62,8 +62,7 @@ def with_texts(sites):
     def make(name, texts):
         site = Site.from_folder(sites / name)
         alts = [*texts, *[""] * (len(site.paths) - len(texts))]
-        rows = [[path, "", "", alt, None, ""] for path, alt in zip(site.paths, alts, strict=True)]
-        origins = pd.DataFrame(rows, columns=ORIGIN_COLUMNS)
+        origins = pd.DataFrame({"path": site.paths, "alt": alts}).reindex(columns=ORIGIN_COLUMNS)
         return Site(site.name, site.paths, site.skipped, site.root, origins)
 
     return make

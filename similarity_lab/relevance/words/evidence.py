@@ -20,6 +20,7 @@ KINDS = ("target", "target and other", "ambiguous", "other form", "other", "")
 
 _MAX_LISTED = 5  # products in a sentence
 _PRIMARY_FIELDS = FIELDS[:3]
+_FEW_TEXTS = 5  # of fewer images, one text may well be about most of them
 # What class names contain beside the product: "almonds_images", "product-photos-rice".
 _GENERIC_WORDS = frozenset(tokens("class classes dataset image images img item items label"))
 _GENERIC_WORDS |= frozenset(tokens("library photo photos picture pictures product products"))
@@ -178,7 +179,7 @@ class TargetWords:
         for word in words or ():
             if not isinstance(word, str):
                 raise InputTypeError(f"expected words as strings, got {type(word).__name__}")
-            if not any(tokens(word)):
+            if not word.strip():
                 raise InputError(f"expected names of {target!r} in words, got {word!r}")
             found, phrases = _find_products(tokens(word), table, is_clear=True)
             products += found
@@ -217,6 +218,9 @@ class TargetWords:
     def read_table(self, origins: pd.DataFrame) -> list[WordEvidence]:
         """Return what is said of every row of a site's origins, in order.
 
+        A text that stands beside most images is about the shop ("The Almond Company") and is not
+        read.
+
         Parameters
         ----------
         origins : DataFrame
@@ -225,7 +229,10 @@ class TargetWords:
         columns = [name for name in ("alt", "product", "url") if name in origins]
         if not columns:
             return [WordEvidence() for _ in range(len(origins))]
-        rows = zip(*(origins[name] for name in columns), strict=True)
+        texts = [
+            origins[name] if name == "url" else _without_slogan(origins[name]) for name in columns
+        ]
+        rows = zip(*texts, strict=True)
         return [self.read(dict(zip(columns, row, strict=True))) for row in rows]
 
     def _reading(self, words: Sequence[str]) -> _Reading:
@@ -278,6 +285,14 @@ class TargetWords:
             tuple(by_field.items()),
             f"{said} ({', '.join(fields)})",
         )
+
+
+def _without_slogan(texts: pd.Series) -> pd.Series:
+    """Return texts with None in the place of one that most of at least five images have."""
+    counts = texts.value_counts()
+    if len(texts) < _FEW_TEXTS or counts.empty or counts.iloc[0] <= len(texts) / 2:
+        return texts
+    return texts.where(texts != counts.index[0], None)
 
 
 def _relation(product: Product, target: Product, table: FoodNames) -> str:

@@ -493,7 +493,7 @@ def test_evidence_of_any_text(text, field):
     assert hash(evidence) == hash(TargetWords.of("almonds").read({field: text}))
 
 
-@given(st.text(max_size=30), st.lists(st.text(max_size=20), max_size=4))
+@given(st.text(max_size=30), st.lists(st.text(max_size=20).filter(str.strip), max_size=4))
 def test_target_of_any_text(target, words):
     TargetWords.of(target, words or None).read({"alt": f"{target} almonds"})
 
@@ -521,3 +521,17 @@ def test_names_are_words_of_the_text():
     evidence = TargetWords.of("almonds").read({"alt": text})
     assert evidence.names == ("mandeln", "badam")
     assert all(re.search(name, text, re.IGNORECASE) for name in evidence.names)
+
+
+@pytest.mark.parametrize("slogan", ["The Cashew Company", "The Almond Company"])
+def test_text_of_most_images_is_about_the_shop(slogan):
+    alts = [slogan] * 6 + ["Raw almonds", "Dates", None]
+    kinds = [
+        each.kind for each in TargetWords.of("almonds").read_table(pd.DataFrame({"alt": alts}))
+    ]
+    assert kinds == [""] * 6 + ["target", "other", ""]
+
+
+def test_text_of_few_images_is_read():
+    alts = pd.DataFrame({"alt": ["Almonds"] * 3})
+    assert [each.kind for each in TargetWords.of("almonds").read_table(alts)] == ["target"] * 3
