@@ -8,15 +8,17 @@ from benchmarks.result_tables import load, origin_line, plain, table, with_inter
 SITES = """## Decisions on composite grocery sites
 
 Fourteen products, each with 40 websites composed of real photos: 30 reference photos and a library
-of about half of the *other* categories. The other images of the sites come from categories that
-are **not** in the library, plus clothing, merchandise and web photos. Relevant sites show the
-product on 25 to 85% of 10 to 60 images, irrelevant ones on 0 to 8%. Image AUC is the mean over
-products (bootstrap over products), site AUC pools all sites (bootstrap over sites), accuracy has a
-Wilson interval. For methods with probabilities: expected calibration errors (15 bins of equal
-mass; prior share of the images 25%, true share 27%), the fraction of sites decided if "unsure"
-below a certainty of 90% is allowed, and the fraction of those decided correctly. References are
-training photos, sites show test photos. Wrong references are photos of products outside the
-library. Vectors are float32, by Keras; the effect of the default int8 is reported below.
+of about half of the *other* categories. The other images of the sites come from categories that are
+**not** in the library, plus clothing, merchandise and web photos. Relevant sites show the product
+on 25 to 85% of 10 to 60 images, irrelevant ones on 0 to 8%; the question is whether the share is at
+least a quarter. The constants of the learned rule were fitted on these sites, too. Image AUC is the
+mean over products (bootstrap over products), site AUC pools all sites (bootstrap over sites),
+accuracy has a Wilson interval. For methods with probabilities: expected calibration errors (15 bins
+of equal mass; prior share of the images 25%, true share 27%), the fraction of sites decided if
+"unsure" below a certainty of 90% is allowed, and the fraction of those decided correctly.
+References are training photos, sites show test photos. Wrong references are photos of products
+outside the library. Vectors are float32, by Keras; the effect of the default int8 is reported
+below.
 """
 
 CONSTANTS = """## Constants of the learned rule

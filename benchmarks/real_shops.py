@@ -12,7 +12,8 @@ Figures are given of images alone (the same sites without texts), of what words 
 both. A pair of shop and target counts as selling if a person saw the target as the main subject of
 an image; pairs where it is only seen among other products count neither way. A shop without a
 collected image stays in, without evidence: unsure, the prior as probability, last in the ranking.
-Intervals resample shops, those of means over targets resample targets.
+Intervals resample shops, those of means over targets resample targets. Nothing is chosen here, but
+the constants of the learned rule were fitted on these shops, see `benchmarks.rule_constants`.
 Writes benchmarks/results/real_shops_IMAGES.json; figures only, no images.
 """
 

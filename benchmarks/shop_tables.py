@@ -15,8 +15,8 @@ main subject; pairs of shop and product where it is only seen among others count
 *Catalogue* is every image that was listed, what an ideal crawl would bring; *crawled* is what
 `collect` brings. The library of a shop holds the product photos of all other repositories
 ({photos} in all). Listed images that were found: {found}. In the first five shops of each product,
-at most five sellers are possible. Intervals resample shops. The constants of the rule were chosen
-on these shops among others, with shops and products left out in turn.
+at most five sellers are possible. Intervals resample shops. The constants of the learned rule were
+fitted on these shops, too; "Constants of the learned rule" shows how much that matters.
 """
 
 FOREIGN = """### With no photo of these shops
@@ -37,7 +37,8 @@ one half gives references and library, the other one the photos of the sites, an
 target if both have five photos of it. Sites of *share* ask whether a quarter of their 10 to 40
 images show the target: half of them show it on 25 to 80%, the others on 0 to 8%. *Sparse* sites ask
 whether the target is sold at all: half of them show it on 1 to 3 of 10 to 80 images, the others
-never. The other images come from all other classes. Intervals resample targets.
+never. The other images come from all other classes. Intervals resample targets. The constants of
+the learned rule were fitted on these sites, too.
 """
 
 TARGETS = """### Composite sites by target
