@@ -249,7 +249,9 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--targets", type=int, help="use the first N targets only")
     parser.add_argument(
-        "--short", action="store_true", help="no trained networks, no wrong references"
+        "--short",
+        action="store_true",
+        help="no trained networks, no wrong references, no quality best",
     )
     options = parser.parse_args()
     limit, short = options.targets, options.short
@@ -294,9 +296,10 @@ def main() -> None:
             for seed in range(5)
         ]
         rows[f"learned, {share:.0%} wrong references (mean of 5 seeds)"] = mean_of(several)
-    best = Photos(tasks, EmbeddingComparator(stored_quality("best", paths)))
-    add("learned, quality best", best.decide())
-    add("learned, quality best, references only", best.decide(references_only(tasks)))
+    if not short:
+        best = Photos(tasks, EmbeddingComparator(stored_quality("best", paths)))
+        add("learned, quality best", best.decide())
+        add("learned, quality best, references only", best.decide(references_only(tasks)))
     command = "python -m benchmarks.grocery_sites" + (" --short" if short else "")
     results = {"origin": origin(command, seed=SEED, targets=len(tasks)), "rows": rows}
     columns = ["image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure"]

@@ -103,7 +103,7 @@ RESULTS = {
         _SITES,
         (
             "original rule*", "mean distance, colour*", "learned", "learned, 5 *",
-            "learned, references only", "learned, quality best",
+            "learned, references only",
         ),
         _DECIDED,
     ),
