@@ -177,11 +177,11 @@ def summary(runs: list[dict[str, object]]) -> dict[str, object]:
             "true_share": float(truth.mean()),
             **offered_figures(runs),
             "coverage": float(is_sure.mean()),
-            "accuracy_when_sure": float(is_correct[is_sure].mean()),
-            "accuracy_when_sure_interval": wilson_interval(
-                int(is_correct[is_sure].sum()), int(is_sure.sum())
-            ),
         }
+        if is_sure.any():
+            right, sure = int(is_correct[is_sure].sum()), int(is_sure.sum())
+            figures["accuracy_when_sure"] = right / sure
+            figures["accuracy_when_sure_interval"] = wilson_interval(right, sure)
     return figures
 
 
