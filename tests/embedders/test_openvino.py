@@ -138,7 +138,7 @@ def test_scoring_with_the_default_embedder_imports_no_network_library(library, s
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     name, heavy = json.loads(run.stdout)
-    assert name.endswith("openvino int8") and heavy == []
+    assert name.endswith("openvino int8 crop50") and heavy == []
     assert run.stderr == ""
 
 

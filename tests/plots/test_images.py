@@ -53,10 +53,7 @@ def test_site_sheet_shows_probabilities_of_the_learned_rule(library, sites, stub
 def test_site_sheet_shows_what_texts_name(library, sites, stub, texts):
     site = Site.from_folder(sites / "nut-shop")
     alts = ["Almonds", "Dates", *[""] * 8]
-    origins = pd.DataFrame(
-        [[path, "", "", alt, None, ""] for path, alt in zip(site.paths, alts, strict=True)],
-        columns=ORIGIN_COLUMNS,
-    )
+    origins = pd.DataFrame({"path": site.paths, "alt": alts}).reindex(columns=ORIGIN_COLUMNS)
     scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
     result = scorer.decide(Site(site.name, site.paths, site.skipped, site.root, origins))
     figure = plots.site_sheet(result, columns=5)

@@ -20,7 +20,8 @@ KINDS = ("target", "target and other", "ambiguous", "other form", "other", "")
 
 _MAX_LISTED = 5  # products in a sentence
 _PRIMARY_FIELDS = FIELDS[:3]
-_FEW_TEXTS = 5  # of fewer images, one text may well be about most of them
+_FEW_TEXTS = 5  # of fewer images, one text may well be about all of them
+_NEARLY_ALL = 0.9  # of the images
 # What class names contain beside the product: "almonds_images", "product-photos-rice".
 _GENERIC_WORDS = frozenset(tokens("class classes dataset image images img item items label"))
 _GENERIC_WORDS |= frozenset(tokens("library photo photos picture pictures product products"))
@@ -218,8 +219,7 @@ class TargetWords:
     def read_table(self, origins: pd.DataFrame) -> list[WordEvidence]:
         """Return what is said of every row of a site's origins, in order.
 
-        A text that stands beside most images is about the shop ("The Almond Company") and is not
-        read.
+        A text beside nearly all images is about the shop ("The Almond Company") and is not read.
 
         Parameters
         ----------
@@ -288,9 +288,9 @@ class TargetWords:
 
 
 def _without_slogan(texts: pd.Series) -> pd.Series:
-    """Return texts with None in the place of one that most of at least five images have."""
+    """Return texts with None instead of one that nearly all of five images or more have."""
     counts = texts.value_counts()
-    if len(texts) < _FEW_TEXTS or counts.empty or counts.iloc[0] <= len(texts) / 2:
+    if len(texts) < _FEW_TEXTS or counts.empty or counts.iloc[0] <= _NEARLY_ALL * len(texts):
         return texts
     return texts.where(texts != counts.index[0], None)
 
