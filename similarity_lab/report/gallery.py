@@ -13,7 +13,7 @@ _SIDE = 132  # pixels
 
 @register_view
 def render_gallery(result: SiteRelevance, *, n_images: int = 8) -> str:
-    """Return a decision and the images that influenced it most as self-contained HTML.
+    """Return a decision and the images that decided as self-contained HTML.
 
     Parameters
     ----------
