@@ -67,9 +67,9 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--render",
         choices=["never", "auto", "always"],
-        default="never",
-        help="render pages in a browser: never, always, or if they look empty (auto) "
-        "(default %(default)s)",
+        default="auto",
+        help="draw pages in a browser (extra browser, and Chromium): never, always, or those whose "
+        "content scripts draw (auto) (default %(default)s)",
     )
     group.add_argument(
         "--user-agent", metavar="TEXT", help="user agent sent to servers; say who you are"

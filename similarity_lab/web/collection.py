@@ -1,13 +1,15 @@
 """Collect the images of many sites: a folder per site, a table of sites, a table of images."""
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Collection as Names
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Literal
 
 import pandas as pd
@@ -22,8 +24,9 @@ from similarity_lab.errors import (
     one_line,
 )
 from similarity_lab.sites import ORIGINS, Site
+from similarity_lab.web.crawler.chromium import MISSING_BROWSER
 from similarity_lab.web.crawler.job import CrawlOptions, Job
-from similarity_lab.web.crawler.process import CrawlerProcess
+from similarity_lab.web.crawler.process import CrawlerProcess, CrawlInterrupted
 from similarity_lab.web.folder import (
     COLLECTED_IMAGE_COLUMNS,
     delete_cache,
@@ -50,10 +53,6 @@ COLLECTION_COLUMNS = [
     "n_left_out", "n_repeated", "n_failed", "folder",
 ]  # fmt: skip
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
-_NEEDS_BROWSER = (
-    "Pages are rendered by scripts and look empty without a browser; collect again with "
-    'render="auto" (pip install "similarity_lab[browser]")'
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +70,14 @@ class Collection:
     """
 
     table: pd.DataFrame
+
+    @classmethod
+    def from_sites(cls, sites: "Iterable[CollectedSite]") -> "Collection":
+        """Return the collection of all sites that `collect_each` yielded, in any order."""
+        rows = [site.row for site in sorted(sites, key=lambda site: site.position)]
+        counts = [name for name in COLLECTION_COLUMNS if name.startswith("n_")]
+        table = pd.DataFrame(rows, columns=COLLECTION_COLUMNS)
+        return cls(table.astype(dict.fromkeys(counts, "Int64")))
 
     @property
     def sites(self) -> list[Site]:
@@ -95,6 +102,29 @@ class Collection:
         return pd.concat(tables, ignore_index=True)[columns]
 
 
+@dataclass(frozen=True)
+class CollectedSite:
+    """One site that `collect_each` is done with.
+
+    Attributes
+    ----------
+    position : int
+        Among the sites given, from 0.
+    row : dict
+        The columns of `Collection.table`.
+    """
+
+    position: int
+    row: dict[str, Any]
+
+    @property
+    def site(self) -> Site | None:
+        """The site; None if it has no images."""
+        if self.row["crawl_status"] != "collected":
+            return None
+        return Site.from_folder(self.row["folder"], name=self.row["name"])
+
+
 def collect(
     sites: UrlSource,
     out_dir: str | PathLike[str],
@@ -103,7 +133,7 @@ def collect(
     parallel: int = 32,
     allow: Names[str] = (),
     throttle: bool = True,
-    render: Literal["never", "auto", "always"] = "never",
+    render: Literal["never", "auto", "always"] = "auto",
     verify: bool = True,
     user_agent: str = USER_AGENT,
     refresh: bool = False,
@@ -135,8 +165,9 @@ def collect(
     throttle : bool
         Adapt the request rate to the server. The crawl delay of robots.txt always applies.
     render : {"never", "auto", "always"}
-        Render pages in a browser: never, those that look empty, or all. Needs the extra
-        ``browser``.
+        Draw pages in a browser: never, those whose content scripts draw, or all. Needs the extra
+        ``browser`` and Chromium, from the system's package manager or Playwright. Without them,
+        "auto" is "never", and the rows of sites with such pages say what is missing.
     verify : bool
         Require trusted certificates.
     user_agent : str
@@ -155,7 +186,7 @@ def collect(
     InputError
         No URLs, or an invalid parameter. A site that fails does not raise: its row has the reason.
     MissingExtraError
-        The extra ``web`` is not installed, or ``browser`` with `render`.
+        The extra ``web`` is not installed, or ``browser`` with ``render="always"``.
     KeyboardInterrupt
         Crawls are stopped; the next call resumes them.
 
@@ -166,43 +197,175 @@ def collect(
     ...     collect(["http://10.0.0.1/"], folder, progress=False).table.loc[0, "reason"]
     '10.0.0.1 is not on the public internet'
     """
-    if parallel < 1:
-        raise InputError(f"parallel must be at least 1, got {parallel}")
-    if render not in ("never", "auto", "always"):
-        raise InputError(f'render must be "never", "auto" or "always", got {render!r}')
-    if render != "never" and find_spec("playwright") is None:
-        raise MissingExtraError(
-            f'render="{render}"',
-            "a browser",
-            "browser",
-            ", then playwright install chromium (or install chromium with the system's package "
-            "manager)",
-        )
-    if not user_agent.strip() or not user_agent.isprintable():
-        raise InputError(f"user_agent must be one line of text, got {user_agent!r}")
-    if isinstance(allow, str):
-        allow = (allow,)
-    rows: list[dict] = [
-        {"reason": "", "folder": "", **site._asdict()} for site in read_sites(sites)
-    ]
-    if not rows:
-        raise InputError("no URLs to collect; pass at least one")
-    out = Path(out_dir)
-    out.mkdir(parents=True, exist_ok=True)
-    options = CrawlOptions(
-        limits or Limits(), tuple(sorted(allow)), throttle, user_agent, render, verify
+    collecting = _Collecting(
+        sites,
+        out_dir,
+        limits=limits,
+        parallel=parallel,
+        allow=allow,
+        throttle=throttle,
+        render=render,
+        verify=verify,
+        user_agent=user_agent,
+        refresh=refresh,
+        progress=progress,
     )
-    # A site's folder is not resolved: nothing is written through a symbolic link
-    jobs = {
-        index: Job(url, out.resolve() / folder_name(url))
-        for index, url in _accepted_urls(rows, allow).items()
-    }
-    outcomes = _run_jobs(jobs, out, options, parallel, refresh=refresh, progress=progress)
-    for index, outcome in outcomes:
-        rows[index] |= outcome
-    counts = [name for name in COLLECTION_COLUMNS if name.startswith("n_")]
-    table = pd.DataFrame(rows, columns=COLLECTION_COLUMNS)
-    return Collection(table.astype(dict.fromkeys(counts, "Int64")))
+    return Collection.from_sites(collecting.sites())
+
+
+def collect_each(
+    sites: UrlSource,
+    out_dir: str | PathLike[str],
+    **options: Any,  # noqa: ANN401
+) -> Iterator[CollectedSite]:
+    """Collect the images of websites, and yield each site as soon as it is finished.
+
+    Other sites are collected meanwhile, so that what is done with a finished site costs no time.
+
+    Parameters
+    ----------
+    sites, out_dir, **options
+        As in `collect`.
+
+    Yields
+    ------
+    CollectedSite
+        In the order in which they finish; `Collection.from_sites` makes one table of all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for site in collect_each(["http://10.0.0.1/"], folder, progress=False):
+    ...         print(site.position, site.row["crawl_status"], site.site)
+    0 refused None
+    """
+    collecting = _Collecting(sites, out_dir, **options)  # raises now, not when iterated
+    return _in_background(collecting)
+
+
+def _in_background(collecting: "_Collecting") -> Iterator[CollectedSite]:
+    """Collect in a thread; stop it when nobody wants further sites."""
+    finished: SimpleQueue[CollectedSite | BaseException | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            for site in collecting.sites():
+                finished.put(site)
+        except CrawlInterrupted:  # nobody waits
+            return
+        except BaseException as error:
+            finished.put(error)  # raised by the thread that waits
+        else:
+            finished.put(None)
+
+    thread = threading.Thread(target=run, name="collect", daemon=True)
+    thread.start()
+    try:
+        while (site := finished.get()) is not None:
+            if isinstance(site, BaseException):
+                raise site
+            yield site
+    finally:  # also on KeyboardInterrupt
+        collecting.stop()
+        thread.join()
+
+
+class _Collecting:
+    """One call of `collect`: its sites and options, checked; and its crawls."""
+
+    def __init__(
+        self,
+        sites: UrlSource,
+        out_dir: str | PathLike[str],
+        *,
+        limits: Limits | None = None,
+        parallel: int = 32,
+        allow: Names[str] = (),
+        throttle: bool = True,
+        render: str = "auto",
+        verify: bool = True,
+        user_agent: str = USER_AGENT,
+        refresh: bool = False,
+        progress: bool = True,
+    ) -> None:
+        if parallel < 1:
+            raise InputError(f"parallel must be at least 1, got {parallel}")
+        if render not in ("never", "auto", "always"):
+            raise InputError(f'render must be "never", "auto" or "always", got {render!r}')
+        if render == "always" and find_spec("playwright") is None:
+            raise MissingExtraError(
+                'render="always"', "a browser", "browser", f", then {MISSING_BROWSER}"
+            )
+        if not user_agent.strip() or not user_agent.isprintable():
+            raise InputError(f"user_agent must be one line of text, got {user_agent!r}")
+        allow = (allow,) if isinstance(allow, str) else tuple(sorted(allow))
+        self.rows: list[dict] = [
+            {"reason": "", "folder": "", **site._asdict()} for site in read_sites(sites)
+        ]
+        if not self.rows:
+            raise InputError("no URLs to collect; pass at least one")
+        # Not resolved below this folder: nothing is written through a symbolic link
+        self.out = Path(out_dir).resolve()
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.options = CrawlOptions(limits or Limits(), allow, throttle, user_agent, render, verify)
+        self.jobs = {
+            index: Job(url, self.out / folder_name(url))
+            for index, url in _accepted_urls(self.rows, allow).items()
+        }
+        self.parallel, self.refresh, self.progress = parallel, refresh, progress
+        self._is_stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End all crawls soon; the next call resumes them."""
+        self._is_stopped.set()
+
+    def sites(self) -> Iterator[CollectedSite]:
+        """Yield each site when it is finished; stop all crawls when interrupted."""
+        for index, row in enumerate(self.rows):
+            if index not in self.jobs:
+                yield CollectedSite(index, row)
+        for index, outcome in self._crawl():
+            yield CollectedSite(index, self.rows[index] | outcome)
+
+    def _crawl(self) -> Iterator[tuple[int, dict]]:
+        """Yield the columns of each job's row when it ends."""
+        counts: dict[Path, tuple[int, int]] = {}
+        running: dict[Path, tuple[int, float]] = {}  # index and time of the start
+        bar = tqdm(total=len(self.jobs), desc="collecting", unit="site", disable=not self.progress)
+
+        def on_progress(job: Job, n_pages: int, n_images: int) -> None:
+            counts[job.folder] = n_pages, n_images
+            pages, images = map(sum, zip(*counts.values(), strict=True))
+            bar.set_postfix(pages=pages, images=images)
+
+        waiting = iter(self.jobs.items())
+        process = CrawlerProcess(
+            self.out,
+            self.options,
+            parallel=self.parallel,
+            on_progress=on_progress,
+            is_stopped=self._is_stopped.is_set,
+        )
+        with bar, process:
+            while True:
+                while process.has_room and (next_job := next(waiting, None)) is not None:
+                    index, job = next_job
+                    outcome = _safely(_prepare, job, self.options, refresh=self.refresh)
+                    if outcome is None:
+                        running[job.folder] = index, time.monotonic()
+                        process.start(job)
+                    else:
+                        bar.update()
+                        yield index, outcome
+                if not running:
+                    return
+                job, failure = process.wait()
+                index, start = running.pop(job.folder)
+                seconds = time.monotonic() - start
+                outcome = _safely(_finish, job, self.options, failure, seconds)
+                bar.update()
+                yield index, outcome or {}
 
 
 def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
@@ -222,46 +385,6 @@ def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
         else:
             row |= {"crawl_status": "repeated", "reason": f"Same site as {first}"}
     return urls
-
-
-def _run_jobs(
-    jobs: dict[int, Job],
-    out: Path,
-    options: CrawlOptions,
-    parallel: int,
-    *,
-    refresh: bool,
-    progress: bool,
-) -> Iterator[tuple[int, dict]]:
-    """Yield the columns of each job's row when it ends; stop all crawls when interrupted."""
-    counts: dict[Path, tuple[int, int]] = {}
-    running: dict[Path, tuple[int, float]] = {}  # index and time of the start
-    bar = tqdm(total=len(jobs), desc="collecting", unit="site", disable=not progress)
-
-    def on_progress(job: Job, n_pages: int, n_images: int) -> None:
-        counts[job.folder] = n_pages, n_images
-        pages, images = map(sum, zip(*counts.values(), strict=True))
-        bar.set_postfix(pages=pages, images=images)
-
-    waiting = iter(jobs.items())
-    process = CrawlerProcess(out.resolve(), options, parallel=parallel, on_progress=on_progress)
-    with bar, process:
-        while True:
-            while process.has_room and (next_job := next(waiting, None)) is not None:
-                index, job = next_job
-                outcome = _safely(_prepare, job, options, refresh=refresh)
-                if outcome is None:
-                    running[job.folder] = index, time.monotonic()
-                    process.start(job)
-                else:
-                    bar.update()
-                    yield index, outcome
-            if not running:
-                return
-            job, failure = process.wait()
-            index, start = running.pop(job.folder)
-            bar.update()
-            yield index, _safely(_finish, job, options, failure, time.monotonic() - start) or {}
 
 
 def _safely(step: Callable[..., dict | None], job: Job, *args: Any, **options: Any) -> dict | None:  # noqa: ANN401
@@ -331,14 +454,24 @@ def _finish(job: Job, options: CrawlOptions, failure: str, seconds: float) -> di
 
 def _verdict(outcome: dict, failure: str, images: pd.DataFrame) -> tuple[str, str]:
     """Return status and reason of a site."""
-    reason = failure or str(outcome.get("reason", ""))
-    if outcome.get("needs_browser"):
-        reason = _NEEDS_BROWSER
+    reason, hint = failure or str(outcome.get("reason", "")), str(outcome.get("hint", ""))
     if (images["crawl_status"] == "kept").any():
-        return "collected", reason
+        return "collected", "; ".join(filter(None, (reason, hint)))
     if not outcome.get("reached"):
         return "failed", reason or "No page could be read"
-    return "empty", reason or "No image is large enough to show a product"
+    is_sample = reason.startswith("Sample")
+    reasons = (reason if not is_sample else "", hint or _commonest_reason(images))
+    return "empty", "; ".join(filter(None, reasons))
+
+
+def _commonest_reason(images: pd.DataFrame) -> str:
+    """Return why most of the images are not kept, none of which is."""
+    if images.empty:
+        return "No page names an image"
+    kinds = images["reason"].str.replace(r"\s*\(.*", "", regex=True)
+    most = kinds.value_counts()
+    n_images = "the only image" if len(images) == 1 else f"{most.iloc[0]} of {len(images)} images"
+    return f"No image could be kept: {most.index[0]} ({n_images})"
 
 
 def _counts(images: pd.DataFrame, pages: pd.DataFrame) -> dict[str, int]:

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -31,10 +30,11 @@ FORMAT = 2  # of a site's folder; version 1 of this package wrote none
 COLLECTED_IMAGE_COLUMNS = [
     *ORIGIN_COLUMNS, "kind", "crawl_status", "reason", "format", "width", "height", "bytes",
 ]  # fmt: skip
-PAGE_COLUMNS = ["url", "kind", "crawl_status", "reason", "depth", "n_images", "bytes"]
+PAGE_COLUMNS = ["url", "kind", "crawl_status", "reason", "depth", "drawn", "n_images", "bytes"]
 _NUMBERS = {
     **ORIGIN_NUMBERS,
     **dict.fromkeys(("width", "height", "bytes", "depth", "n_images", "priority"), "Int64"),
+    "drawn": "boolean",
 }
 _IMAGE_STATUSES = ("kept", "repeated", "left out", "failed", "not fetched")  # best first
 _IMAGE_NAME = re.compile(r"(part-)?[0-9a-f]{32}\.[a-z]{3,4}")
@@ -161,7 +161,7 @@ def forget_left_out(folder: Path) -> None:
 
 def delete_cache(folder: Path) -> None:
     """Delete the HTTP cache, which only an unfinished crawl needs."""
-    shutil.rmtree(folder / "crawl" / "cache", ignore_errors=True)
+    (folder / "crawl" / "responses").unlink(missing_ok=True)
 
 
 def _read_table(log: Path, columns: list[str]) -> pd.DataFrame:

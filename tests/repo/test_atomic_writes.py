@@ -29,6 +29,8 @@ ALLOWED = {
     ("samples/folder.py", "entry.rename(folder / entry.name)"),
     # append-only logs, one row per line; readers ignore a line that was cut off
     ("web/crawler/store.py", "log.open('a', encoding='utf-8', buffering=1)"),
+    # likewise, responses of an unfinished crawl
+    ("web/crawler/cache.py", "path.open('r+b' if path.exists() else 'w+b')"),
     ("web/crawler/spider.py", "path.open('w', encoding='utf-8', buffering=1)"),
     ("hosted.py", "self.path.open('a', encoding='utf-8')"),
     # the null device

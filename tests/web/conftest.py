@@ -19,7 +19,7 @@ from similarity_lab.web.crawler import process
 from . import shops
 
 LIMITS = Limits(
-    pages=60, depth=4, images=40, seconds=60, request_seconds=2.0, page_bytes=2**20,
+    pages=60, depth=4, images=40, seconds=60, request_seconds=4.0, page_bytes=2**20,
     image_bytes=2**20, image_pixels=1_000_000,
 )  # fmt: skip
 PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
@@ -125,5 +125,6 @@ def crawl(ways, tmp_path_factory):
             for name in PROXY_VARIABLES:
                 patch.setenv(name, canary.url)
             options = {"allow": allow, "throttle": False, "progress": False, "parallel": 3}
+            options["render"] = "never"
             collection = collect(urls, out, limits=LIMITS, **options)
         yield Crawl(canary, {**servers, "cdn": cdn}, allow, collection, out)

@@ -82,6 +82,7 @@ def test_finished_site_is_not_requested_again(crawl):
     server = crawl.servers["ways"]
     before = len(server.requests)
     options = {"limits": LIMITS, "throttle": False, "progress": False, "allow": crawl.allow}
+    options["render"] = "never"
     again = collect({"ways": server.url}, crawl.out, **options)
     assert len(server.requests) == before
     assert again.table.iloc[0].to_dict() == crawl.row("ways").to_dict() | {"name": "ways"}
@@ -138,7 +139,7 @@ def test_cache_of_a_complete_crawl_is_deleted(crawl):
     }
     assert set(is_complete.values()) == {True, False}
     for folder, complete in is_complete.items():
-        assert (folder / "crawl" / "cache").exists() != complete
+        assert (folder / "crawl" / "responses").exists() != complete
 
 
 # Hostile shops -------------------------------------------------------------------------------

@@ -1,24 +1,32 @@
-"""Render pages in a browser that can reach the network only through the crawler.
+"""Draw pages in a browser that can reach the network only through the crawler.
 
 Chromium is started so that no host name resolves and every proxy is dead. What a page requests is
 routed to Scrapy's downloader, so SSRF protection, robots.txt, delays and limits apply to scripts as
-they do to pages. Images are not loaded: only their URLs are needed.
+they do to pages. Images are not loaded: only their URLs are needed. A page cannot leave its URL:
+where its scripts send it is a link like any other.
 """
 
 import asyncio
 import os
-import shutil
-from itertools import count
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from scrapy import Request
 from scrapy.crawler import Crawler
 
 from similarity_lab.errors import BrowserError, one_line
+from similarity_lab.web.crawler.chromium import MISSING_BROWSER, installed_browser
+from similarity_lab.web.policy.referrer import referrer
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _RESOURCE_TYPES = frozenset({"script", "xhr", "fetch", "stylesheet"})
+_PARALLEL = 2  # pages drawn at the same time, of all sites
 _MAX_REQUESTS = 200  # per page
+_MAX_SCROLLS, _MAX_CLICKS = 20, 12  # per page
+_QUIET = 0.2  # seconds without a request or a change, after which a page is drawn
+_PATIENCE = 2.0  # seconds that a page without images is given
 _ISOLATION = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--proxy-server=socks5://0.0.0.0:9",
@@ -27,117 +35,294 @@ _ISOLATION = [
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-background-networking",
+    "--js-flags=--max-old-space-size=512",
 ]
 _PIXEL = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\0\0\0!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 
+# Size of what a page shows: changes while it is drawn
+_STATE = """() => [document.getElementsByTagName("*").length, document.images.length,
+  document.documentElement.scrollHeight, document.readyState]"""
+# Scrolls by a screen, and returns whether that was the end
+_SCROLL = """() => { const y = scrollY; scrollBy(0, innerHeight); return scrollY === y }"""
+# Routes within the page: fragments that name no element
+_ROUTES = """() => [...document.querySelectorAll('a[href*="#"]')]
+  .filter(a => a.href.split("#")[0] === location.href.split("#")[0])
+  .map(a => a.hash)
+  .filter(hash => /^#!?\\//.test(hash) || (hash.length > 1
+    && !document.getElementById(decodeURIComponent(hash.slice(1)))
+    && !document.getElementsByName(decodeURIComponent(hash.slice(1))).length))"""
+# Backgrounds of style sheets, which the markup does not name
+_BACKGROUNDS = """() => {
+  const found = new Set();
+  for (const element of [...document.querySelectorAll("body *")].slice(0, 5000))
+    for (const part of [null, "::before", "::after"])
+      for (const match of getComputedStyle(element, part).backgroundImage
+          .matchAll(/url\\("([^"]+)"/g))
+        if (!match[1].startsWith("data:")) found.add(match[1]);
+  return [...found];
+}"""
+# Clicks the next element that may show other products; returns what it is, or "" if there is none
+_CLICK = """([clicked, other, more]) => {
+  const isOther = new RegExp(other, "i"), isMore = new RegExp(more, "i");
+  const places = "nav, header, aside, [role=tablist], [class*=tab], [class*=categor],"
+    + "[class*=filter]";
+  for (const element of document.querySelectorAll(
+      'a, button, [onclick], [role=tab], [role=menuitem], [role=button]')) {
+    const text = (element.innerText || element.getAttribute("aria-label") || "").trim();
+    const href = element.getAttribute("href");
+    const leadsAway = href && !/^(#|javascript:|$)/i.test(href);
+    if (leadsAway || !text || text.length > 40 || isOther.test(text)) continue;
+    if (element.closest("form") || element.disabled || !element.getClientRects().length) continue;
+    const isWanted = isMore.test(text);
+    if (!isWanted && !element.closest(places) && !element.hasAttribute("onclick")) continue;
+    const label = element.tagName + " " + text;
+    if (clicked.filter(one => one === label).length >= (isWanted ? 4 : 1)) continue;
+    element.click();
+    return label;
+  }
+  return "";
+}"""
+_NOT_CLICKED = (
+    "log.?in|log.?out|sign.?(in|up|out)|cart|basket|check.?out|buy|add|wish|delete|remove|submit"
+    "|pay|subscribe|close|cookie|accept|decline|search|share|print|mail|call|whats|dark|theme"
+    "|previous|prev|play|pause|slide|rating|compare"
+)
+_WANTED = r"\bmore\b|mehr|\bplus\b|\ball\b|\bnext\b|weiter|products|shop|catalog|menu"
+
+
+@dataclass
+class DrawnPage:
+    """What a page shows after its scripts ran.
+
+    Attributes
+    ----------
+    documents : list of str
+        Its HTML, at first and after clicks that changed its images.
+    images : list of str
+        URLs of the images that it requested, and of the backgrounds of its elements.
+    links : list of str
+        URLs to which its scripts would have navigated.
+    routes : list of str
+        Fragments (``#/nuts``) that its scripts show as pages of their own.
+    """
+
+    documents: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    routes: list[str] = field(default_factory=list)
+
+
+class BrowserUnavailableError(BrowserError):
+    """There is no browser, or it cannot be started."""
+
 
 class Browser:
-    """A Chromium that is started by the first page that needs it."""
+    """A Chromium for all sites of the process, started by the first page that needs it."""
 
-    def __init__(self, crawler: Crawler, seconds: float, max_characters: int) -> None:
-        self.crawler, self.seconds, self.max_characters = crawler, seconds, max_characters
-        self._lock = asyncio.Lock()
+    def __init__(self) -> None:
+        self._starting = asyncio.Lock()
+        self._pages = asyncio.Semaphore(_PARALLEL)
         self._driver: Any = None
         self._browser: Any = None
         self._failure = ""
 
-    async def render(self, url: str, body: bytes) -> str:
-        """Return a page's HTML after its scripts ran; `body` is what the server sent."""
-        async with self._lock:
-            if self._browser is None:
-                await self._start()
+    @asynccontextmanager
+    async def page(self, user_agent: str) -> AsyncIterator[Any]:
+        """Give a page of its own: nothing is shared with other pages."""
+        async with self._pages:
+            async with self._starting:
+                if self._browser is None or not self._browser.is_connected():
+                    await self._start()
+            # High enough that lazily loaded images are in view
+            context = await self._browser.new_context(
+                user_agent=user_agent,
+                viewport={"width": 1280, "height": 4000},
+                service_workers="block",
+                accept_downloads=False,
+            )
             try:
-                return await asyncio.wait_for(self._render(url, body), 4 * self.seconds)
-            except TimeoutError:
-                raise BrowserError("Rendering took too long") from None
-            except Exception as error:  # hostile pages can make a browser fail in any way
-                raise BrowserError(f"Rendering failed: {one_line(error)}") from error
+                yield await context.new_page()
+            finally:
+                with suppress(Exception):  # it has crashed
+                    await asyncio.wait_for(context.close(), 10)
 
     async def stop(self) -> None:
         """Stop the browser if it was started."""
-        if self._browser is not None:
-            await self._browser.close()
-        if self._driver is not None:
-            await self._driver.stop()
+        with suppress(Exception):  # it may have crashed
+            if self._browser is not None:
+                await self._browser.close()
+            if self._driver is not None:
+                await self._driver.stop()
 
     async def _start(self) -> None:
         if self._failure:
-            raise BrowserError(self._failure)
+            raise BrowserUnavailableError(self._failure)
         try:
             from playwright.async_api import async_playwright
 
-            self._driver = await async_playwright().start()
+            if self._driver is None:
+                self._driver = await async_playwright().start()
             packaged = self._driver.chromium.executable_path
-            path = (
-                packaged
-                if os.path.exists(packaged)
-                else next(filter(None, map(shutil.which, _BROWSERS)))
-            )
+            path = packaged if os.path.exists(packaged) else installed_browser()
+            if path is None:
+                raise BrowserUnavailableError(f"No browser found; {MISSING_BROWSER}")
             # Chromium refuses to sandbox as root, the usual user in containers
             sandbox = hasattr(os, "geteuid") and os.geteuid() != 0
             self._browser = await self._driver.chromium.launch(
                 executable_path=path, args=_ISOLATION, chromium_sandbox=sandbox
             )
-        except StopIteration:
-            self._failure = "No browser found; run: playwright install chromium"
         except Exception as error:  # of any class
             self._failure = f"The browser could not be started: {one_line(error)}"
-        if self._failure:
-            raise BrowserError(self._failure)
+            raise BrowserUnavailableError(self._failure) from error
 
-    async def _render(self, url: str, body: bytes) -> str:
-        # High enough that lazily loaded images are in view
-        context = await self._browser.new_context(
-            user_agent=self.crawler.settings["USER_AGENT"],
-            viewport={"width": 1280, "height": 8000},
-            service_workers="block",
-            accept_downloads=False,
-        )
+
+class Drawing:
+    """One page of a site while it is drawn."""
+
+    def __init__(
+        self, crawler: Crawler, url: str, body: bytes, *, seconds: float, fruitless: set[str]
+    ) -> None:
+        self.crawler, self.url, self.body, self.seconds = crawler, url, body, seconds
+        self.fruitless = fruitless  # what brought nothing on other pages of the site is not clicked
+        self.drawn = DrawnPage()
+        self._images: dict[str, None] = {}
+        self._links: dict[str, None] = {}
+        self._n_requests = self._n_active = 0
+        self._has_begun = False
+        self._change_time = time.monotonic()
+
+    async def draw(self, browser: Browser, max_characters: int) -> DrawnPage:
+        """Return what the page shows after its scripts ran.
+
+        Raises
+        ------
+        BrowserError
+            There is no browser, it failed, or the page took too long.
+        """
         try:
-            numbers = count(1)
+            async with browser.page(self.crawler.settings["USER_AGENT"]) as page:
+                await asyncio.wait_for(self._draw(page, max_characters), 4 * self.seconds)
+        except BrowserError:
+            raise
+        except TimeoutError:
+            if not self.drawn.documents:
+                raise BrowserError("Drawing the page took too long") from None
+        except Exception as error:  # hostile pages can make a browser fail in any way
+            if not self.drawn.documents:
+                raise BrowserError(f"Drawing the page failed: {one_line(error)}") from error
+        self.drawn.images[:] = self._images
+        self.drawn.links[:] = self._links
+        return self.drawn
 
-            async def answer(route: Any) -> None:  # noqa: ANN401
-                await self._answer(route, url, body, next(numbers))
+    async def _draw(self, page: Any, max_characters: int) -> None:  # noqa: ANN401
+        await page.route("**/*", self._answer)
+        await page.route_web_socket("**/*", lambda socket: socket.close())
+        page.on("popup", lambda popup: asyncio.ensure_future(popup.close()))
+        await page.goto(self.url, wait_until="commit", timeout=1000 * self.seconds)
+        self._has_begun = True
+        await self._settle(page, patience=_PATIENCE)
+        await self._scroll(page)
+        await self._take(page, max_characters)
+        self.drawn.routes[:] = dict.fromkeys(await page.evaluate(_ROUTES))
+        await self._click(page, max_characters)
 
-            await context.route("**/*", answer)
-            await context.route_web_socket("**/*", lambda socket: socket.close())
-            page = await context.new_page()
-            milliseconds = 1000 * self.seconds
-            await page.goto(url, wait_until="domcontentloaded", timeout=milliseconds)
-            try:
-                await page.wait_for_load_state("networkidle", timeout=milliseconds)
-            except Exception as error:  # never idle: take what is there
-                if "Timeout" not in type(error).__name__:
-                    raise
-            html: str = await page.content()
-        finally:
-            await context.close()
-        if len(html) > self.max_characters:
-            raise BrowserError(f"Rendered page too large ({len(html):,} characters)")
-        return html
+    async def _settle(self, page: Any, *, patience: float = 0.0) -> None:  # noqa: ANN401
+        """Wait until nothing changes and nothing is loaded; longer while there is no image."""
+        start = self._change_time = time.monotonic()
+        state: list[Any] = []
+        while (now := time.monotonic()) < start + self.seconds:
+            new = await page.evaluate(_STATE)
+            if new != state or self._n_active:
+                state, self._change_time = new, now
+            is_quiet = now - self._change_time > _QUIET and state[3] != "loading"
+            if is_quiet and (state[1] > 1 or now > start + patience):
+                break
+            await asyncio.sleep(0.05)
 
-    async def _answer(self, route: Any, url: str, body: bytes, number: int) -> None:  # noqa: ANN401
+    async def _scroll(self, page: Any) -> None:  # noqa: ANN401
+        """Scroll down, screen by screen, while there is more to see."""
+        for _ in range(_MAX_SCROLLS):
+            is_end = await page.evaluate(_SCROLL)
+            await self._settle(page)
+            if is_end and await page.evaluate(_SCROLL):  # nothing was added
+                return
+
+    async def _click(self, page: Any, max_characters: int) -> None:  # noqa: ANN401
+        """Click on what may show other products, without leaving the page."""
+        clicked = 4 * [*self.fruitless]
+        n_images = len(self._images)
+        for _ in range(_MAX_CLICKS):
+            label = await page.evaluate(_CLICK, [clicked, _NOT_CLICKED, _WANTED])
+            if not label:
+                return
+            clicked.append(label)
+            await asyncio.sleep(0.1)
+            await self._settle(page)
+            if len(self._images) > n_images:
+                n_images = len(self._images)
+                await self._take(page, max_characters)
+            else:
+                self.fruitless.add(label)
+
+    async def _take(self, page: Any, max_characters: int) -> None:  # noqa: ANN401
+        """Take the page's HTML, if it is still a document of the site."""
+        if page.url.split("#")[0].split(":")[0] not in ("http", "https"):
+            raise BrowserError("The page led to an error page of the browser")
+        html: str = await page.content()
+        if len(html) > max_characters:
+            raise BrowserError(f"Drawn page too large ({len(html):,} characters)")
+        self.drawn.documents.append(html)
+        self._images.update(dict.fromkeys(await page.evaluate(_BACKGROUNDS)))
+
+    async def _answer(self, route: Any) -> None:  # noqa: ANN401
         """Answer a request of the page; nothing reaches the browser's own network stack."""
+        self._n_requests += 1
+        self._n_active += 1
+        self._change_time = time.monotonic()
+        try:
+            await self._fulfill(route)
+        except Exception:  # the page is gone
+            return
+        finally:
+            self._n_active -= 1
+
+    async def _fulfill(self, route: Any) -> None:  # noqa: ANN401
         request = route.request
-        if request.url == url and request.is_navigation_request():
-            await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=body)
+        if request.is_navigation_request():
+            is_main = request.frame.parent_frame is None
+            if is_main and not self._has_begun and request.url == self.url.split("#")[0]:
+                content_type = "text/html; charset=utf-8"
+                await route.fulfill(status=200, content_type=content_type, body=self.body)
+                return
+            if is_main:
+                self._links[request.url] = None
+                await route.fulfill(status=204)  # stays where it is
+            else:
+                await route.abort()
         elif request.resource_type == "image":
+            if request.url.startswith("http"):
+                self._images[request.url] = None
             await route.fulfill(status=200, content_type="image/gif", body=_PIXEL)
         elif (
             request.method != "GET"
             or request.resource_type not in _RESOURCE_TYPES
-            or number > _MAX_REQUESTS
+            or self._n_requests > _MAX_REQUESTS
         ):
             await route.abort()
         else:
-            meta = {"kind": "rendering", "handle_httpstatus_all": True}
-            download = Request(request.url, meta=meta, headers={"Accept": "*/*"}, dont_filter=True)
-            try:
-                response = await self.crawler.engine.download_async(download)
-            except Exception:  # refused, forbidden, unreachable: all the same to the page
-                await route.abort()
-                return
-            content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-            # Cross-origin reads are harmless here: there are no cookies and no user data
-            headers = {"Content-Type": content_type, "Access-Control-Allow-Origin": "*"}
-            await route.fulfill(status=response.status, headers=headers, body=response.body)
+            await self._download(route)
+
+    async def _download(self, route: Any) -> None:  # noqa: ANN401
+        url = route.request.url
+        meta = {"kind": "rendering", "handle_httpstatus_all": True, "named_by": self.url}
+        headers = {"Accept": "*/*", "Referer": referrer(self.url, url)}
+        download = Request(url, meta=meta, headers=headers, dont_filter=True)
+        try:
+            response = await self.crawler.engine.download_async(download)
+        except Exception:  # refused, forbidden, unreachable: all the same to the page
+            await route.abort()
+            return
+        content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+        # Cross-origin reads are harmless here: there are no cookies and no user data
+        headers = {"Content-Type": content_type, "Access-Control-Allow-Origin": "*"}
+        await route.fulfill(status=response.status, headers=headers, body=response.body)

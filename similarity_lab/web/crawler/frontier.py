@@ -159,7 +159,7 @@ class PageFrontier:
 
     def is_new(self, url: str) -> bool:
         """Return whether a page is not known yet; it is from now on."""
-        key = canonicalize_url(url)
+        key = canonicalize_url(url, keep_fragments=True)
         if key in self._keys:
             return False
         self._keys.add(key)
@@ -266,6 +266,8 @@ def url_kind(url: str) -> UrlKind:
             is_selection=bool(others),
             is_open=True,
         )
+    if parts.fragment:  # what scripts show as a page of its own
+        return UrlKind(f"{parts.netloc}{parts.path}#", is_open=True)
     folder, _, name = parts.path.rstrip("/").rpartition("/")
     suffix = "." + name.rpartition(".")[2] if "." in name else ""
     folder = re.sub(r"\d+", "#", folder)

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from heapq import heappop, heappush
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import scrapy
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.http import HtmlResponse, Response, TextResponse
 from scrapy.robotstxt import ProtegoRobotParser, RobotParser
+from scrapy.spidermiddlewares.httperror import HttpError
 from scrapy.utils.httpobj import urlparse_cached
 from twisted.python.failure import Failure
 
@@ -23,8 +24,14 @@ from similarity_lab.errors import BrowserError, ImageError, InputError, one_line
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_image
 from similarity_lab.web.crawler.answers import refresh_target
-from similarity_lab.web.crawler.browser import Browser
+from similarity_lab.web.crawler.browser import (
+    Browser,
+    BrowserUnavailableError,
+    Drawing,
+    DrawnPage,
+)
 from similarity_lab.web.crawler.budget import Budget
+from similarity_lab.web.crawler.chromium import missing_browser
 from similarity_lab.web.crawler.frontier import (
     ImageFrontier,
     News,
@@ -37,7 +44,13 @@ from similarity_lab.web.crawler.reasons import explain, is_forbidden_by_robots
 from similarity_lab.web.crawler.resources import Resource, ResourceQueue, in_folder, read_resource
 from similarity_lab.web.crawler.store import Candidate, ImageStore
 from similarity_lab.web.html.catalogues import catalogue_requests, read_catalogue
-from similarity_lab.web.html.images import PRIORITY, FoundImage, page_images, skip_reason
+from similarity_lab.web.html.images import (
+    PRIORITY,
+    FoundImage,
+    merged_images,
+    page_images,
+    skip_reason,
+)
 from similarity_lab.web.html.links import (
     is_page,
     is_shell,
@@ -66,11 +79,11 @@ class SiteSpider(scrapy.Spider):
     """Collects the images of one site and logs the outcome of every page and image."""
 
     name = "site"
-    browser: Browser
 
-    def __init__(self, job: Job, options: CrawlOptions) -> None:
+    def __init__(self, job: Job, options: CrawlOptions, browser: Browser) -> None:
         super().__init__()
         self.job, self.options, self.limits = job, options, options.limits
+        self.browser = browser
         self.site = site_key(job.url)
         self.budget = Budget(self.limits)
         self.robots_failures: dict[str, str] = {}
@@ -84,8 +97,12 @@ class SiteSpider(scrapy.Spider):
         self._n_products = self._n_catalogued = 0  # in catalogues: products and their images
         self._enough = ""  # why no more pages are needed
         self._is_started = False
-        self._n_read = self._n_empty = 0
-        self._failure = ""  # of the first page, or of the browser
+        self._n_read = self._n_shells = 0
+        self._failure = ""  # of the first page
+        self._browser_failure = ""
+        self._shell = ""  # first page, if scripts draw it
+        self._drawn_urls: set[str] = set()
+        self._fruitless_clicks: set[str] = set()
         self._contents: dict[str, str] = {}  # URL by digest
         self._words: set[str] = set()
         self._delays: dict[str, float] = {}  # in seconds, by host
@@ -96,19 +113,17 @@ class SiteSpider(scrapy.Spider):
         self._report_time = 0.0
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler, job: Job, options: CrawlOptions) -> "SiteSpider":
+    def from_crawler(
+        cls, crawler: Crawler, job: Job, options: CrawlOptions, browser: Browser
+    ) -> "SiteSpider":
         """Return a spider that is connected to the crawler's signals."""
-        spider = cls(job, options)
+        spider = cls(job, options, browser)
         spider._set_crawler(crawler)
         crawler.signals.connect(spider.on_robots_txt, signals.robots_parsed)
         crawler.signals.connect(spider.set_delay, signals.request_reached_downloader)
         crawler.signals.connect(spider.on_duplicate, signals.request_dropped)
         crawler.signals.connect(spider.on_error, signals.spider_error)
         crawler.signals.connect(spider.on_close, signals.spider_closed)
-        spider.browser = Browser(
-            crawler, spider.limits.request_seconds, 4 * spider.limits.page_bytes
-        )
-        crawler.signals.connect(spider.browser.stop, signals.engine_stopped)
         return spider
 
     # Politeness -------------------------------------------------------------------------------
@@ -269,8 +284,10 @@ class SiteSpider(scrapy.Spider):
         )
 
     def _next_image(self) -> Request | None:
+        if self.budget.exhausted(after=self._delay):
+            return None
         candidate = self.image_frontier.pop(self._has_room)
-        if candidate is None or self.budget.exhausted(after=self._delay):
+        if candidate is None:
             return None
         meta = {
             "kind": "image", "dont_cache": True, "download_maxsize": self.limits.image_bytes,
@@ -295,31 +312,92 @@ class SiteSpider(scrapy.Spider):
         if not isinstance(response, TextResponse):
             self._take_file(response)
             return
-        page, reason, is_rendered = await self._render(response)
-        images, links = page_images(page, side=self.limits.side), page_links(page)
-        self._n_read += 1
-        if not reason and is_shell(page):
-            reason = "Looks empty without a browser (rendered by scripts)"
-        self._n_empty += bool(reason)
-        if not reason and (n_repaired := repaired_json_ld(page)):
-            reason = f"Repaired {n_repaired} invalid JSON-LD"
-        text = _text(page)
-        if same := self._same_content(text, images, links, response.url):
-            self._learn(response, News(is_equal=True))
-            self._log_page(response.url, "repeated", f"Same content as {same}", response)
-            return
+        page, url = _parsed(response), _shown_url(response)
+        drawn, reason = await self._draw(url, response.text, page)
+        if drawn and response.meta["first"]:
+            self._shell = response.text
         if response.meta["first"]:
             marks = f"{response.headers.to_unicode_dict()}\n{response.text}"
             for request in catalogue_requests(page, marks):
                 self._add_resource(Resource("catalogue", request.url, response.url, request))
-        for kind, url in page_resources(page):
-            if kind != "script" or not is_rendered:  # otherwise the browser has run it
-                self._add_resource(Resource(kind, url, response.url))
-        self._data_images[response.url] = [image for image in images if image.source == "script"]
-        n_images = self.image_frontier.add(images, response.url)
+        self._take_page(response, url, page, drawn, reason=reason)
+
+    def _take_page(
+        self,
+        response: Response,
+        url: str,
+        page: Page,
+        drawn: DrawnPage | None,
+        *,
+        reason: str = "",
+        reason_if_same: str = "",
+    ) -> None:
+        """Take the images of a page, as it came or as it was drawn, and note its links."""
+        pages = [parse_page(html, url) for html in drawn.documents] if drawn else [page]
+        found = [image for each in pages for image in page_images(each, side=self.limits.side)]
+        if drawn:
+            found += [FoundImage(image, "background") for image in drawn.images]
+            self._drawn_urls.add(url)
+        images = merged_images(found)
+        links = [link for each in pages for link in page_links(each)]
+        if drawn:
+            links += [(link, link_priority(link)) for link in drawn.links if is_page(link)]
+            links += [(urljoin(url, route), 1) for route in drawn.routes]
+        self._n_read += 1
+        text = " ".join(map(_text, pages))
+        if same := self._same_content(text, images, [] if drawn else links, url):
+            self._learn(response, News(is_equal=True))
+            reason = reason_if_same or f"Same content as {same}"
+            self._log_page(url, "repeated", reason, response)
+            return
+        if not reason and (n_repaired := repaired_json_ld(page)):
+            reason = f"Repaired {n_repaired} invalid JSON-LD"
+        for kind, resource in page_resources(pages[0]):
+            if not drawn:  # otherwise the browser has applied it
+                self._add_resource(Resource(kind, resource, response.url))
+        self._data_images[url] = [image for image in images if image.source == "script"]
+        n_images = self.image_frontier.add(images, url)
         n_links = self._add_links(links, response)
         self._learn(response, News(n_images, n_links, self._count_new_words(text)))
-        self._log_page(response.url, "read", reason, response, n_images=len(images))
+        self._log_page(url, "read", reason, response, n_images=len(images))
+
+    async def _draw(self, url: str, html: str, page: Page) -> tuple[DrawnPage | None, str]:
+        """Draw a page in the browser if its scripts are to do so; also return why that failed."""
+        is_drawn_by_scripts = is_shell(page)
+        if self.options.render != "always" and not is_drawn_by_scripts:
+            return None, ""
+        failure = "Drawn by scripts, but read without a browser"
+        if self.options.render != "never" and not self._browser_failure:
+            drawing = Drawing(
+                self.crawler,
+                url,
+                html.encode(),
+                seconds=self.limits.request_seconds,
+                fruitless=self._fruitless_clicks,
+            )
+            try:
+                return await drawing.draw(self.browser, 4 * self.limits.page_bytes), ""
+            except BrowserUnavailableError as error:
+                self._browser_failure = str(error)
+            except BrowserError as error:
+                failure = str(error)
+        self._n_shells += is_drawn_by_scripts
+        return None, failure
+
+    async def _draw_route(self, response: Response) -> bool:
+        """Draw a page that the server does not know: the scripts of the first page may.
+
+        Links of such sites work when clicked on, but not when their page is asked for.
+        """
+        named_by = response.meta.get("named_by", "")
+        if response.status != 404 or not self._shell or named_by not in self._drawn_urls:
+            return False
+        page = parse_page(self._shell, response.url)
+        drawn, failure = await self._draw(response.url, self._shell, page)
+        if drawn:
+            reason = f"HTTP status {response.status}"
+            self._take_page(response, response.url, page, drawn, reason_if_same=reason)
+        return not failure
 
     def _take_file(self, response: Response) -> None:
         """Keep an image that was linked like a page; log any other file."""
@@ -338,7 +416,7 @@ class SiteSpider(scrapy.Spider):
         if result.meta["kind"] == "page" and not result.meta["first"]:
             self.page_frontier.learn(result.meta["link"], news)
 
-    def _add_links(self, links: list[tuple[str, int]], response: TextResponse) -> int:
+    def _add_links(self, links: list[tuple[str, int]], response: Response) -> int:
         """Add the links of a page to the frontier; return how many may be new products."""
         refresh = refresh_target(response)[1] if isinstance(response, HtmlResponse) else ""
         if refresh and is_page(refresh):
@@ -374,24 +452,6 @@ class SiteSpider(scrapy.Spider):
         n_before = len(self._words)
         self._words |= words
         return len(self._words) - n_before
-
-    async def _render(self, response: TextResponse) -> tuple[Page, str, bool]:
-        """Return a page, rendered by the browser if the options say so.
-
-        Also return why rendering failed, and whether it succeeded.
-        """
-        render = self.options.render
-        content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-        page = parse_page(response.body, response.url, content_type)
-        if render == "never" or (render == "auto" and not is_shell(page)):
-            return page, "", False
-        try:
-            # Decoded here, where the response header is known
-            html = await self.browser.render(response.url, response.text.encode())
-        except BrowserError as error:
-            self._failure = self._failure or str(error)
-            return page, str(error), False
-        return parse_page(html, response.url), "", True
 
     # Catalogues, style sheets, scripts --------------------------------------------------------
 
@@ -471,9 +531,11 @@ class SiteSpider(scrapy.Spider):
 
     # Failures ---------------------------------------------------------------------------------
 
-    def on_failure(self, failure: Failure) -> None:
+    async def on_failure(self, failure: Failure) -> None:
         """Log why a page could not be read."""
         request = failure.request  # type: ignore[attr-defined]
+        if isinstance(failure.value, HttpError) and await self._draw_route(failure.value.response):
+            return
         reason = self.failure_reason(failure.value, request.url)
         if request.meta["first"]:
             self._failure = reason
@@ -565,6 +627,7 @@ class SiteSpider(scrapy.Spider):
             "crawl_status": crawl_status,
             "reason": reason,
             "depth": response.meta.get("depth", 0) if response else depth,
+            "drawn": url in self._drawn_urls,
             "n_images": n_images,
             "bytes": len(response.body) if response else None,
         }
@@ -592,12 +655,22 @@ class SiteSpider(scrapy.Spider):
             "reason": self._failure or sample,
             "reached": self._n_read > 0,
             "n_pages_found": self.page_frontier.n_known + 1,
-            "needs_browser": self.options.render == "never" and 2 * self._n_empty > self._n_read,
+            "hint": self._browser_hint(),
         }
         with atomic_write(self.job.folder / "crawl" / "outcome.json") as part:
             part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
         self._page_log.close()
         self.images.close()
+
+    def _browser_hint(self) -> str:
+        """Return how to get the images that scripts show, if any are missing."""
+        if not self._n_shells:
+            return ""
+        if self.options.render == "never":
+            steps = ", then ".join(filter(None, (missing_browser(), 'collect with render="auto"')))
+        else:
+            steps = missing_browser() or self._browser_failure or "drawing them failed"
+        return f"Scripts seem to draw {self._n_shells} of {self._n_read} pages: {steps}"
 
     def _log_rest(self, limit: str) -> list[tuple[int, int, str, str]]:
         """Log the pages that were not requested; return how many each limit cut off."""
@@ -611,6 +684,17 @@ class SiteSpider(scrapy.Spider):
 
 def _host(request: Request) -> str:
     return urlparse_cached(request).hostname or ""
+
+
+def _parsed(response: TextResponse) -> Page:
+    content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+    return parse_page(response.body, response.url, content_type)
+
+
+def _shown_url(response: Response) -> str:
+    """Return the URL of a page with the fragment that its scripts show, if it has one."""
+    fragment = urlsplit(response.meta["link"]).fragment
+    return f"{response.url}#{fragment}" if fragment else response.url
 
 
 def _headers(url: str, named_by: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
 
 from similarity_lab.errors import one_line
+from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.job import CrawlOptions, Job, report
 from similarity_lab.web.crawler.memory import resident_bytes
 from similarity_lab.web.crawler.spider import SiteSpider
@@ -79,7 +80,7 @@ def scrapy_settings(options: CrawlOptions) -> dict[str, object]:
         ),
         # An unfinished crawl resumes from here; a redirect may depend on cookies
         "HTTPCACHE_ENABLED": True,
-        "HTTPCACHE_STORAGE": f"{_PACKAGE}.cache.JsonCacheStorage",
+        "HTTPCACHE_STORAGE": f"{_PACKAGE}.cache.ResponseLog",
         "HTTPCACHE_EXPIRATION_SECS": 24 * 3600,
         "HTTPCACHE_IGNORE_HTTP_CODES": [*range(300, 600)],
         # Politeness
@@ -118,6 +119,7 @@ class SiteRunner:
 
     def __init__(self, process: AsyncCrawlerProcess, options: CrawlOptions) -> None:
         self.process, self.options = process, options
+        self.browser = Browser()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, job: Job) -> None:
@@ -132,7 +134,7 @@ class SiteRunner:
         crawler = Crawler(SiteSpider, self.process.settings)
         failure = ""
         try:
-            crawl = self.process.crawl(crawler, job=job, options=self.options)
+            crawl = self.process.crawl(crawler, job=job, options=self.options, browser=self.browser)
             done, _ = await asyncio.wait({crawl}, timeout=seconds + _GRACE)
             if not done:
                 failure = f"Limit of {seconds:g} seconds reached"

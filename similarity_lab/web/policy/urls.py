@@ -8,7 +8,7 @@ checked twice: here as text, with a readable reason, and again when a connection
 import ipaddress
 import re
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -216,6 +216,7 @@ def site_key(url: str) -> str:
     )
 
 
+@lru_cache(maxsize=10_000)
 def registered_domain(host: str) -> str:
     """Return the registered domain of a host; ``""`` for public suffixes and IP addresses.
 

@@ -1,9 +1,9 @@
-"""Pages rendered by scripts, in a real browser that reaches the network only by the crawler."""
+"""Pages that scripts draw, in a real browser that reaches the network only by the crawler."""
 
 import json
-import shutil
 import socket
 
+import pandas as pd
 import pytest
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
@@ -11,9 +11,12 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 from similarity_lab.errors import MissingExtraError
 from similarity_lab.samples.serving import serve
 from similarity_lab.web import Limits, collect
+from similarity_lab.web.crawler import chromium
+from similarity_lab.web.crawler.chromium import missing_browser
 
-from ..shops import HTML, image
+from ..shops import HTML, image, noise
 
+needs_browser = pytest.mark.skipif(bool(missing_browser()), reason=missing_browser())
 SCRIPT = """
 fetch("/api.json").then(r => r.json()).then(images => {
   document.getElementById("root").innerHTML =
@@ -32,23 +35,68 @@ try {
 const frame = document.createElement("iframe");
 frame.src = "http://CANARY/frame";
 document.body.appendChild(frame);
+window.open("http://CANARY/popup");
 document.cookie = "a=b";
 localStorage.setItem("a", "b");
 """
 
 
-def test_missing_browser_is_an_error_before_a_request(tmp_path, monkeypatch):
+def test_missing_browser_is_an_error_before_a_request_if_all_pages_are_to_be_drawn(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("similarity_lab.web.collection.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "similarity_lab\[browser\]"'):
-        collect(["shop.example"], tmp_path, render="auto")
+        collect(["shop.example"], tmp_path, render="always")
 
 
-def test_rendered_images_are_found_and_nothing_else_is_contacted(tmp_path):
-    pytest.importorskip(
-        "playwright", reason='needs the extra: pip install "similarity_lab[browser]"'
-    )
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        pytest.skip("needs a chromium")
+@pytest.mark.parametrize(
+    ("has_package", "has_browser", "missing"),
+    [
+        (True, True, ""),
+        (False, True, chromium.MISSING_PACKAGE),
+        (True, False, chromium.MISSING_BROWSER),
+        (False, False, f"{chromium.MISSING_PACKAGE}, then {chromium.MISSING_BROWSER}"),
+    ],
+)
+def test_missing_browser_is_named(monkeypatch, tmp_path, has_package, has_browser, missing):
+    monkeypatch.setattr(chromium, "find_spec", lambda name: has_package or None)
+    monkeypatch.setattr(chromium.shutil, "which", lambda name: f"/{name}" if has_browser else None)
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    assert missing_browser() == missing
+
+
+def draw(files, folder, *, servers=(), **options):
+    """Collect a site whose pages scripts draw; return its row, its images and its pages."""
+    with serve(files) as server:
+        limits = options.pop("limits", Limits(seconds=90, request_seconds=10))
+        collection = collect(
+            [server.url], folder, throttle=False, progress=False, limits=limits,
+            allow=[server.endpoint], **options,
+        )  # fmt: skip
+        row, images = collection.table.loc[0], collection.images
+        pages = pd.read_parquet(f"{row['folder']}/pages.parquet")
+        for table in (images, pages):
+            table["url"] = table["url"].str.removeprefix(server.url)
+        pages.attrs["requests"] = server.requests
+        return row, images.set_index("url"), pages.set_index("url")
+
+
+def shell(script, body='<div id="root"></div>'):
+    """Return a page whose content a script draws."""
+    return HTML, f"<body>{body}<script>{script}</script></body>".encode()
+
+
+def photos(n):
+    """Return the files of some photos, whose names the scripts put together."""
+    return {f"/photo-{number}.jpg": noise(number) for number in range(n)}
+
+
+def kept(images):
+    return set(images.index[images["crawl_status"] == "kept"])
+
+
+@needs_browser
+def test_drawn_images_are_found_and_nothing_else_is_contacted(tmp_path):
     with serve({}) as canary, serve({}) as server, socket.socket(type=socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
         udp.setblocking(False)
@@ -63,14 +111,122 @@ def test_rendered_images_are_found_and_nothing_else_is_contacted(tmp_path):
             "/b.jpg": image("green"),
         }
         collection = collect(
-            [server.url], tmp_path, render="auto", throttle=False, progress=False,
+            [server.url], tmp_path, throttle=False, progress=False,
             allow=[server.endpoint], limits=Limits(seconds=60, request_seconds=8),
         )  # fmt: skip
         row = collection.table.loc[0]
         assert (row["crawl_status"], row["n_images"], row["n_pages"]) == ("collected", 2, 2)
-        assert set(collection.images["alt"]) == {"rendered"}
+        assert row["reason"] == ""
+        alts = collection.images.query("crawl_status == 'kept'")["alt"]
+        assert set(alts) == {"rendered"}
         assert canary.requests == []
         with pytest.raises(BlockingIOError):
             udp.recv(1)
         assert sorted(server.requests) == sorted({*server.files, "/robots.txt", "/sitemap.xml"})
         assert not any("Cookie" in headers for headers in server.headers)
+
+
+SHOW = """
+const show = numbers => document.getElementById("root").innerHTML =
+  numbers.map(n => `<img src="/photo-${n}.jpg">`).join("");
+"""
+WAYS = {
+    "after a while": f"{SHOW} setTimeout(() => show([0, 1, 2]), 1200)",
+    "when scrolled to": """
+        document.body.style.height = "30000px";
+        const seen = new IntersectionObserver(entries => entries.forEach(entry => {
+          if (entry.isIntersecting) entry.target.src = entry.target.dataset.name + ".jpg" }));
+        for (let n = 0; n < 3; n++) {
+          const image = document.createElement("img");
+          image.style.cssText = `position: absolute; top: ${9000 * (n + 1)}px; height: 9px`;
+          image.dataset.name = "/photo-" + n;
+          document.body.append(image);
+          seen.observe(image);
+        }""",
+    "as backgrounds of rules": """
+        const style = document.createElement("style");
+        for (let n = 0; n < 3; n++) style.textContent += `.p${n} {
+          background: url(/photo-${n}.jpg) }`;
+        document.head.append(style);
+        document.getElementById("root").innerHTML = "<i class=p0></i><i class=p1></i><b class=p2>"
+        """,
+    "on a click": f"""{SHOW} show([0]);
+        document.body.insertAdjacentHTML("afterbegin",
+          "<nav><a href=# id=n>Nuts</a><span onclick='show([2])'>Dates</span></nav>");
+        document.getElementById("n").onclick = () => show([1]);""",
+    "piece by piece": f"""{SHOW} let n = 1; show([0]);
+        document.body.insertAdjacentHTML("beforeend", "<button>Load more</button>");
+        document.querySelector("button").onclick = () => show([0, n++]);""",
+    "in routes": f"""{SHOW}
+        document.body.insertAdjacentHTML("afterbegin",
+          "<a href=#/nuts>Nuts</a> <a href=#dates>Dates</a>");
+        onhashchange = () => show([{{"#/nuts": 1, "#dates": 2}}[location.hash] || 0]);
+        onhashchange();""",
+}
+
+
+@needs_browser
+@pytest.mark.parametrize("way", WAYS)
+def test_image_is_found_that_a_script_shows(tmp_path, way):
+    row, images, pages = draw({"/": shell(WAYS[way]), **photos(4)}, tmp_path)
+    assert kept(images) >= {f"/photo-{n}.jpg" for n in range(3)}, pages["reason"]
+    assert pages["drawn"].any() and row["reason"] == ""
+
+
+@needs_browser
+def test_link_that_only_scripts_follow_is_drawn(tmp_path):
+    """A router of the page knows what the server does not: it answers 404."""
+    script = f"""{SHOW}
+        document.body.insertAdjacentHTML("afterbegin", "<a href=/nuts>N</a><a href=/none>-</a>");
+        show([{{"/nuts": 1, "/": 0}}[location.pathname] ?? 0])"""
+    _, images, pages = draw({"/": shell(script), **photos(2)}, tmp_path)
+    assert kept(images) == {"/photo-0.jpg", "/photo-1.jpg"}
+    assert pages.loc["/nuts", "crawl_status"] == "read"
+    assert pages.loc["/none", "reason"] == "HTTP status 404"
+
+
+@needs_browser
+@pytest.mark.parametrize("target", ["/nuts.html", "/missing.html", "http://elsewhere.example/"])
+def test_page_that_navigates_away_stays_a_document_of_the_site(tmp_path, target):
+    """The browser's own error page has images, too."""
+    script = f'{SHOW} show([0]); if (!window.user) location.href = "{target}"'
+    files = {"/": shell(script), "/nuts.html": (HTML, b'<img src="/photo-1.jpg">'), **photos(2)}
+    _, images, _ = draw(files, tmp_path, render="always")
+    found = {"/photo-0.jpg", "/photo-1.jpg"} if target == "/nuts.html" else {"/photo-0.jpg"}
+    assert set(images.index) == found == kept(images)
+
+
+@needs_browser
+def test_page_whose_scripts_never_end_is_given_up(tmp_path):
+    files = {
+        "/": shell("", '<a href="/loop.html">1</a><a href="/fine.html">2</a>'),
+        "/loop.html": shell(f"{SHOW} show([]); for (;;) ;"),
+        "/fine.html": shell(f"{SHOW} show([0])"),
+        **photos(1),
+    }
+    limits = Limits(seconds=90, request_seconds=2)
+    row, images, pages = draw(files, tmp_path, limits=limits)
+    assert kept(images) == {"/photo-0.jpg"}
+    assert (
+        "1 of 3 pages" in row["reason"] and "Drawing the page" in pages.loc["/loop.html", "reason"]
+    )
+
+
+def test_site_says_what_is_missing_without_a_browser(tmp_path, monkeypatch):
+    """Names that no script contains cannot be read from it."""
+    files = {"/": shell(f'{SHOW} show([0]); import("/app.js")'), **photos(1)}
+    never, *_ = draw(files, tmp_path / "never", render="never")
+    assert never["crawl_status"] == "empty" and 'render="auto"' in never["reason"]
+    assert "1 of 1 pages" in never["reason"]
+    monkeypatch.setenv("PATH", str(tmp_path))  # which the crawler inherits
+    monkeypatch.setenv("HOME", str(tmp_path))
+    auto, *_ = draw(files, tmp_path / "auto")
+    assert auto["crawl_status"] == "empty" and chromium.MISSING_BROWSER in auto["reason"]
+
+
+def test_browser_is_not_started_for_pages_that_need_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    body = '<p>Almonds, hazelnuts and walnuts of our own trees.</p><img src="/photo-0.jpg">'
+    files = {"/": shell("window.count = 1", body), **photos(1)}
+    row, images, _ = draw(files, tmp_path / "out")
+    assert kept(images) == {"/photo-0.jpg"} and row["reason"] == ""

@@ -164,18 +164,18 @@ def test_robots_txt_that_is_never_read_forbids_everything(tmp_path):
 def test_images_get_their_share_of_a_crawl_with_a_long_delay(tmp_path):
     links = [f"/{n}.html" for n in range(6)]
     files = {
-        "/robots.txt": ("text/plain", b"User-agent: *\nCrawl-delay: 0.5\n"),
+        "/robots.txt": ("text/plain", b"User-agent: *\nCrawl-delay: 1\n"),
         "/": page(*(f"/{n}.jpg" for n in range(4)), links=links),
     }
     files |= {link: page(f"/{n}.jpg") for n, link in enumerate(links)}
     files |= {f"/{n}.jpg": noise(n) for n in range(6)}
     with serve(files) as server:
         start = time.monotonic()
-        row, *_ = crawl(server, tmp_path, limits=Limits(seconds=4))
+        row, *_ = crawl(server, tmp_path, limits=Limits(seconds=8))
         seconds = time.monotonic() - start
-    assert row["n_pages"] >= 2 and row["n_images"] >= 2
+    assert row["n_pages"] >= 2 and row["n_images"] >= 1
     assert row["reason"].startswith("Sample: ") and "seconds" in row["reason"]
-    assert seconds < 4 + 5  # the process starts and ends
+    assert seconds < 8 + 12  # the process starts and ends
 
 
 # Redirects -----------------------------------------------------------------------------------

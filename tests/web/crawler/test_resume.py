@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits, collect
+from similarity_lab.web.crawler.browser import Browser
 from similarity_lab.web.crawler.job import CrawlOptions, Job
 from similarity_lab.web.crawler.process import CrawlerProcess, CrawlInterrupted
 from similarity_lab.web.crawler.spider import SiteSpider
@@ -173,7 +174,7 @@ def test_page_on_which_the_spider_fails_is_listed(tmp_path):
     job = Job("http://shop.example/", tmp_path)
     prepare_folder(tmp_path, job.url)
     crawler = get_crawler(SiteSpider, scrapy_settings(CrawlOptions()))
-    spider = SiteSpider.from_crawler(crawler, job, CrawlOptions())
+    spider = SiteSpider.from_crawler(crawler, job, CrawlOptions(), Browser())
     request = Request(job.url, meta={"first": True, "kind": "page"})
     response = Response(job.url, request=request)
     crawler.signals.send_catch_log(
