@@ -68,9 +68,10 @@ chosen on other photos. imagededup's rules are its defaults, on the same vectors
 
 COLLECT = """## Collecting websites
 
-Generated shops served on loopback by the measuring process itself, without throttling, including
-the start of the crawler's process: one shop of 240 product pages, and four of 60 at a time. Real
-sites respond more slowly, and by default the crawler adapts its rate to them.
+Generated shops served on loopback by another process, including the start of the crawler's
+process: small shops of 4 products, and one of 240. Real sites respond more slowly, and by default
+("throttled") the crawler adapts its rate to them. "Before" is the version that started a process
+for each site.
 """
 
 REPORT = """## The report

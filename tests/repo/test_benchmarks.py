@@ -61,7 +61,7 @@ def test_benchmark_explains_its_options(path, monkeypatch, capsys):
 def test_benchmark_starts_as_a_module():
     command = [sys.executable, "-m", "benchmarks.collect", "--help"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "--repeats" in run.stdout
+    assert "--turns" in run.stdout
 
 
 @pytest.fixture
