@@ -23,8 +23,8 @@ from benchmarks.common import ROOT, make_parser, origin, require_clean_tree, wri
 SEED = 0
 SHOPS = {  # number of shops, products of each, whether requests are throttled
     "one page": (1, 0, False),
-    "40 small shops": (40, 4, False),
-    "40 small shops, throttled": (40, 4, True),
+    "100 small shops": (100, 4, False),
+    "100 small shops, throttled": (100, 4, True),
     "one large shop": (1, 240, False),
 }
 

@@ -336,6 +336,13 @@ class SiteSpider(scrapy.Spider):
         pages = [parse_page(html, url) for html in drawn.documents] if drawn else [page]
         found = [image for each in pages for image in page_images(each, side=self.limits.side)]
         if drawn:
+            # What its scripts name is shown by now, under its full address
+            names = {_file_name(image) for image in drawn.images}
+            found = [
+                image
+                for image in found
+                if image.source != "script" or _file_name(image.url) not in names
+            ]
             found += [FoundImage(image, "background") for image in drawn.images]
             self._drawn_urls.add(url)
         images = merged_images(found)
@@ -689,6 +696,10 @@ def _host(request: Request) -> str:
 def _parsed(response: TextResponse) -> Page:
     content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
     return parse_page(response.body, response.url, content_type)
+
+
+def _file_name(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2]
 
 
 def _shown_url(response: Response) -> str:

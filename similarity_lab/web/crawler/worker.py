@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
+from scrapy.utils.misc import load_object
 
 from similarity_lab.errors import one_line
 from similarity_lab.web.crawler.browser import Browser
@@ -167,6 +168,7 @@ def main() -> None:
     process = AsyncCrawlerProcess(scrapy_settings(options))
     from twisted.internet import reactor
 
+    load_object(f"{_PACKAGE}.handler.PatientDownloadHandler")  # now: slower from within a crawl
     restrict_reactor(reactor, options.allow)
     restrict_process(options.allow, Path("connects.jsonl"))
     runner = SiteRunner(process, options)
