@@ -1,6 +1,6 @@
 """Rank websites: collect their images, decide on each site, write tables and a report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -23,7 +23,7 @@ from similarity_lab.relevance.scorer import (
 )
 from similarity_lab.relevance.tables import DECISION_COLUMNS, SiteResult, decisions_table
 from similarity_lab.report import write_csv, write_report
-from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, Site
 
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from similarity_lab.relevance.scorer import RuleName
     from similarity_lab.relevance.site import Clutter
     from similarity_lab.store import StoreSource
-    from similarity_lab.web.collection import Collection, UrlSource
+    from similarity_lab.web.collection import CollectedSite, Collection, UrlSource
 
 __all__ = ["Ranking", "rank"]
 
@@ -108,7 +108,8 @@ def rank(
 ) -> Ranking:
     """Collect websites and decide for each whether it sells the targets.
 
-    A second call with the same `out_dir` resumes: what is collected is not requested again.
+    Sites are decided on as soon as they are collected, while others still are. A second call with
+    the same `out_dir` resumes: what is collected is not requested again.
 
     Parameters
     ----------
@@ -147,7 +148,7 @@ def rank(
     MissingExtraError
         The extra ``web`` is not installed.
     """
-    from similarity_lab.web import collect  # deferred: needs the extra
+    from similarity_lab.web import collect_each  # deferred: needs the extra
 
     names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
     if not names:
@@ -172,8 +173,9 @@ def rank(
         seed=seed,
         progress=progress,
     ).fit(dataset)
-    collection = collect(sites, folder / "sites", progress=progress, **(collecting or {}))
-    decisions = list(_decisions(scorer, collection, names))
+    options = {"progress": progress, **(collecting or {})}
+    with collect_each(sites, folder / "sites", **options) as collected_sites:
+        collection, decisions = _decide(scorer, collected_sites, names)
     position_of = {id(result): position for result, position in decisions}  # equal failures
     results = rank_results((result for result, _ in decisions), names)
     crawl = collection.table.iloc[[position_of[id(result)] for result in results]]
@@ -203,24 +205,39 @@ def _check_words(words: Words | None, targets: list[str]) -> None:
         )
 
 
-def _decisions(
-    scorer: RelevanceScorer, collection: "Collection", targets: list[str]
-) -> Iterator[tuple[SiteResult, int]]:
-    """Yield each result with the position of its site in the table of the collection.
+def _decide(
+    scorer: RelevanceScorer, sites: "Iterable[CollectedSite]", targets: list[str]
+) -> "tuple[Collection, list[tuple[SiteResult, int]]]":
+    """Decide on sites while others are collected.
 
-    Sites with images come first, then empty ones, then sites that could not be collected.
+    Returns
+    -------
+    collection : Collection
+    decisions : list of (result, position)
+        Each result with the position of its site in the table of the collection. Sites with images
+        come first, then empty ones, then sites that could not be collected.
     """
-    table = collection.table
-    status = table["crawl_status"]
-    results = scorer.decide_each(collection.sites, targets, thumbnails=True)
-    for position in np.flatnonzero(status == "collected").tolist():
-        for _ in targets:
-            yield next(results), position
+    from similarity_lab.web import Collection
+
+    collected: list[CollectedSite] = []
+    positions: list[int] = []
+
+    def with_images() -> Iterator[Site]:
+        for site in sites:
+            collected.append(site)
+            if (images := site.site) is not None:
+                positions.extend([site.position] * len(targets))
+                yield images
+
+    results = list(scorer.decide_each(with_images(), targets, thumbnails=True))
+    decisions = sorted(zip(results, positions, strict=True), key=lambda decision: decision[1])
+    collection = Collection.from_sites(collected)
+    status = collection.table["crawl_status"]
     is_empty, is_failed = status == "empty", ~status.isin(["collected", "empty"])
     for position in [*np.flatnonzero(is_empty).tolist(), *np.flatnonzero(is_failed).tolist()]:
-        name, reason = table["name"].iloc[position], table["reason"].iloc[position]
-        for target in targets:
-            yield SiteFailure(name, target, reason), position
+        name, reason = collection.table["name"][position], collection.table["reason"][position]
+        decisions += [(SiteFailure(name, target, reason), position) for target in targets]
+    return collection, decisions
 
 
 def _site_table(results: list[SiteResult], crawl: pd.DataFrame) -> pd.DataFrame:

@@ -275,7 +275,8 @@ def test_unknown_parameter(library, tmp_path):
 
 def test_missing_extra_names_the_pip_line(tmp_path, monkeypatch, library, stub):
     monkeypatch.setattr("similarity_lab.web.find_spec", lambda name: None)
-    monkeypatch.delattr("similarity_lab.web.collect", raising=False)  # imported by another test
+    for name in ("collect", "collect_each"):  # imported by another test
+        monkeypatch.delattr(f"similarity_lab.web.{name}", raising=False)
     with pytest.raises(MissingExtraError, match=r'pip install "similarity_lab\[web\]"'):
         rank(["shop.example"], library, "almonds", tmp_path, embedder=stub)
     assert main(["collect", "shop.example", "--out", str(tmp_path)]) == 2

@@ -429,6 +429,7 @@ class RelevanceScorer(BaseEstimator):
         Parameters
         ----------
         sites : iterable of Site, folder, zip, list of paths, or what `embed_site` returned
+            An iterator is asked for the next site when the one before is decided on.
         targets : str or sequence of str, optional
             Decide for each of these products of the library; images are embedded once. Default:
             the scorer's own target.
@@ -444,7 +445,7 @@ class RelevanceScorer(BaseEstimator):
         names = [targets] if isinstance(targets, str) else targets
         names = [self.target] if names is None else names
         scorers = [self if name == self.target else self.for_target(name) for name in names]
-        sites = site_list(sites)
+        sites = sites if isinstance(sites, Iterator) else site_list(sites)
         for source in tqdm(sites, desc="sites", unit="site", disable=not self.progress):
             try:
                 site = self.embed_site(source, thumbnails=thumbnails)

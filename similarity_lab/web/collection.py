@@ -73,7 +73,7 @@ class Collection:
 
     @classmethod
     def from_sites(cls, sites: "Iterable[CollectedSite]") -> "Collection":
-        """Return the collection of all sites that `collect_each` yielded, in any order."""
+        """Return the collection of all sites that `collect_each` gave, in any order."""
         rows = [site.row for site in sorted(sites, key=lambda site: site.position)]
         counts = [name for name in COLLECTION_COLUMNS if name.startswith("n_")]
         table = pd.DataFrame(rows, columns=COLLECTION_COLUMNS)
@@ -217,58 +217,80 @@ def collect_each(
     sites: UrlSource,
     out_dir: str | PathLike[str],
     **options: Any,  # noqa: ANN401
-) -> Iterator[CollectedSite]:
-    """Collect the images of websites, and yield each site as soon as it is finished.
+) -> "CollectedSites":
+    """Start to collect the images of websites; iterate over the sites as they are finished.
 
-    Other sites are collected meanwhile, so that what is done with a finished site costs no time.
+    What is done with a finished site costs no time: others are collected meanwhile.
 
     Parameters
     ----------
     sites, out_dir, **options
         As in `collect`.
 
-    Yields
+    Returns
+    -------
+    CollectedSites
+
+    Raises
     ------
-    CollectedSite
-        In the order in which they finish; `Collection.from_sites` makes one table of all.
+    InputError, MissingExtraError
+        As in `collect`.
 
     Examples
     --------
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for site in collect_each(["http://10.0.0.1/"], folder, progress=False):
+    >>> with (
+    ...     tempfile.TemporaryDirectory() as folder,
+    ...     collect_each(["http://10.0.0.1/"], folder, progress=False) as sites,
+    ... ):
+    ...     for site in sites:
     ...         print(site.position, site.row["crawl_status"], site.site)
     0 refused None
     """
-    collecting = _Collecting(sites, out_dir, **options)  # raises now, not when iterated
-    return _in_background(collecting)
+    return CollectedSites(_Collecting(sites, out_dir, **options))
 
 
-def _in_background(collecting: "_Collecting") -> Iterator[CollectedSite]:
-    """Collect in a thread; stop it when nobody wants further sites."""
-    finished: SimpleQueue[CollectedSite | BaseException | None] = SimpleQueue()
+class CollectedSites(Iterator[CollectedSite]):
+    """The sites of a call of `collect_each`, in the order in which they are finished.
 
-    def run() -> None:
+    `Collection.from_sites` makes one table of all. Use it as a context manager: leaving the context
+    stops the crawls that are not finished, and the next call resumes them.
+    """
+
+    def __init__(self, collecting: "_Collecting") -> None:
+        self._collecting = collecting
+        self._finished: SimpleQueue[CollectedSite | BaseException] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="collect", daemon=True)
+        self._thread.start()
+
+    def __next__(self) -> CollectedSite:
+        site = self._finished.get()
+        if isinstance(site, BaseException):
+            self._finished.put(site)  # also for the next call
+            raise site
+        return site
+
+    def close(self) -> None:
+        """Stop the crawls that are not finished, and wait for their end."""
+        self._collecting.stop()
+        self._thread.join()
+
+    def __enter__(self) -> "CollectedSites":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
         try:
-            for site in collecting.sites():
-                finished.put(site)
-        except CrawlInterrupted:  # nobody waits
-            return
-        except BaseException as error:
-            finished.put(error)  # raised by the thread that waits
+            for site in self._collecting.sites():
+                self._finished.put(site)
+        except CrawlInterrupted:
+            self._finished.put(StopIteration())
+        except BaseException as error:  # raised where the sites are awaited
+            self._finished.put(error)
         else:
-            finished.put(None)
-
-    thread = threading.Thread(target=run, name="collect", daemon=True)
-    thread.start()
-    try:
-        while (site := finished.get()) is not None:
-            if isinstance(site, BaseException):
-                raise site
-            yield site
-    finally:  # also on KeyboardInterrupt
-        collecting.stop()
-        thread.join()
+            self._finished.put(StopIteration())
 
 
 class _Collecting:

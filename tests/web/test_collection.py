@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+import threading
 from collections import Counter
 
 import numpy as np
@@ -13,11 +14,11 @@ from similarity_lab.errors import InputError, PathNotFoundError
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import IMAGE_MARKUPS, IN_PAGE
 from similarity_lab.sites import ORIGIN_COLUMNS
-from similarity_lab.web import Limits, collect
-from similarity_lab.web.crawler.process import LOGS
+from similarity_lab.web import Collection, Limits, collect, collect_each
+from similarity_lab.web.crawler.process import LOGS, CrawlerProcess
 
 from .conftest import LIMITS
-from .shops import HTML, noise
+from .shops import HTML, image, noise
 
 
 def sha256(data):
@@ -387,3 +388,86 @@ def test_collection_without_images_has_the_columns(tmp_path):
 def test_path_that_is_no_table_is_not_taken_for_a_host(tmp_path, name):
     with pytest.raises((InputError, PathNotFoundError), match="expected"):
         collect(str(tmp_path / name), tmp_path / "out", progress=False)
+
+
+# One by one ----------------------------------------------------------------------------------
+
+
+def test_sites_are_given_as_soon_as_they_are_finished(tmp_path):
+    """The second site answers only when the first is in the hands of the caller."""
+    is_seen = threading.Event()
+
+    def wait(request):
+        is_seen.wait(30)
+        request._send(200, HTML, b'<img src="/b.jpg">')
+
+    with (
+        serve({"/": (HTML, b'<img src="/a.jpg">'), "/a.jpg": noise(1)}) as quick,
+        serve({"/": wait, "/b.jpg": noise(2)}) as slow,
+    ):
+        urls = {"slow": slow.url, "refused": PRIVATE, "quick": quick.url}
+        allow = [quick.endpoint, slow.endpoint]
+        options = {"allow": allow, "throttle": False, "progress": False}
+        with collect_each(urls, tmp_path, limits=Limits(seconds=60), **options) as sites:
+            finished = []
+            for site in sites:
+                finished.append(site)
+                if site.row["name"] == "quick":
+                    assert len(site.site.paths) == 1
+                    is_seen.set()
+    assert [site.row["name"] for site in finished] == ["refused", "quick", "slow"]
+    assert [site.position for site in finished] == [1, 2, 0] and finished[0].site is None
+    table = Collection.from_sites(finished).table
+    assert table["name"].to_list() == list(urls) and table["n_images"].to_list() == [1, pd.NA, 1]
+
+
+def test_crawls_stop_when_nobody_wants_further_sites(tmp_path):
+    release = threading.Event()
+
+    def wait(request):
+        release.wait(30)
+
+    options = {"throttle": False, "progress": False}
+    with serve({"/": wait}) as server:
+        with collect_each([server.url], tmp_path, allow=server.endpoint, **options) as sites:
+            pass
+        release.set()
+        assert list(sites) == []
+        again = collect_each([server.url], tmp_path, **options)
+        assert [site.row["crawl_status"] for site in again] == ["refused"]
+
+
+def test_failure_while_collecting_is_raised_to_the_caller(tmp_path, monkeypatch):
+    monkeypatch.setattr(CrawlerProcess, "start", lambda process, job: 1 / 0)
+    with (
+        collect_each(["shop.example"], tmp_path, progress=False) as sites,
+        pytest.raises(ZeroDivisionError),
+    ):
+        next(sites)
+
+
+def test_invalid_argument_is_refused_before_anything_is_collected(tmp_path):
+    with pytest.raises(InputError, match="no URLs"):
+        collect_each([], tmp_path)
+
+
+# Reasons -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("<p>Soon.</p>", "No page names an image"),
+        (
+            '<img src="/a.jpg"><img src="/b.jpg"><img src="/c.svg">',
+            "No image could be kept: HTTP status 404 (2 of 3 images)",
+        ),
+        ('<img src="/dot.png">', "No image could be kept: Icon (the only image)"),
+    ],
+)
+def test_reason_of_a_site_without_images_is_the_commonest(tmp_path, body, reason):
+    files = {"/": (HTML, body.encode()), "/dot.png": image("red", (9, 9))}
+    with serve(files) as server:
+        options = {"allow": server.endpoint, "throttle": False, "progress": False}
+        row = collect([server.url], tmp_path, **options).table.iloc[0]
+    assert (row["crawl_status"], row["reason"]) == ("empty", reason)
