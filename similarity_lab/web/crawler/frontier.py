@@ -13,6 +13,7 @@ from w3lib.url import canonicalize_url, parse_data_uri
 
 from similarity_lab.web.crawler.store import Candidate, ImageStore, short_url
 from similarity_lab.web.html.images import FoundImage
+from similarity_lab.web.policy.urls import without_session
 
 _MAX_PAGES = 50_000  # known pages; more are not kept
 _FACETS = re.compile(
@@ -24,6 +25,8 @@ _FACETS = re.compile(
 )
 _PAGING = re.compile(r"^(?:p|pg|page|paged|pagenum\w*|start|offset)$", re.IGNORECASE)
 _MAX_BUSY = 100  # images that are passed over in search of one whose server has room
+_REQUESTS_PER_IMAGE = 5
+_LOW_SCORE = 5.0  # of pages that are expected to bring little
 _FEW_WORDS = 5  # new words that any page may have
 _FRUITLESS = 3  # pages of a pattern in a row that bring nothing new
 
@@ -156,10 +159,11 @@ class PageFrontier:
         self._keys: set[str] = set()
         self._patterns: dict[str, _Pattern] = {}
         self._paths: dict[str, _Yield] = {}
+        self._promising: set[str] = set()  # URLs that were requested, outcome unknown
 
     def is_new(self, url: str) -> bool:
         """Return whether a page is not known yet; it is from now on."""
-        key = canonicalize_url(url, keep_fragments=True)
+        key = canonicalize_url(without_session(url), keep_fragments=True)
         if key in self._keys:
             return False
         self._keys.add(key)
@@ -184,9 +188,15 @@ class PageFrontier:
         best = max(patterns, key=_Pattern.score, default=None)
         if best is None or not best.has_room or not has_room(best.queue[0][2].url):
             return None
+        is_promising = best.score() > _LOW_SCORE
+        if self._promising and not is_promising:
+            return None  # pages that are on their way may lead to better ones
         best.own.n_pending += 1
         best.path.n_pending += 1
-        return heappop(best.queue)[2]
+        link = heappop(best.queue)[2]
+        if is_promising:
+            self._promising.add(link.url)
+        return link
 
     def has_pages(self) -> bool:
         """Return whether `pop` would return a page, now or later."""
@@ -194,9 +204,16 @@ class PageFrontier:
 
     def learn(self, url: str, news: News) -> None:
         """Note what a page brought whose URL `pop` returned."""
+        self._promising.discard(url)
         pattern = self._pattern(url)
         pattern.own.learn(news)
         pattern.path.learn(news)
+
+    def expect_nothing(self) -> None:
+        """Note that no page is on its way."""
+        self._promising.clear()
+        for pattern in self._patterns.values():
+            pattern.own.n_pending = pattern.path.n_pending = 0
 
     def rest(self) -> Iterator[tuple[PageLink, str, bool]]:
         """Yield the pages that were not requested.
@@ -286,6 +303,7 @@ class ImageFrontier:
     def __init__(self, store: ImageStore) -> None:
         self.store = store
         self.n_requested = 0  # and not yet settled
+        self._n_requests = 0
         self._candidates: dict[str, Candidate] = {}
         self._queue: list[tuple[int, int, int, str]] = []
         self._numbers = count()
@@ -329,6 +347,7 @@ class ImageFrontier:
             and found is None
             and len(busy) < _MAX_BUSY
             and self.store.n_kept + self.n_requested < self.store.limits.images
+            and not self.limit
         ):
             entry = heappop(self._queue)
             candidate = self._candidates.get(entry[3])
@@ -344,6 +363,7 @@ class ImageFrontier:
                 found = candidate
                 self._done.add(short_url(url))
                 self.n_requested += 1
+                self._n_requests += 1
             else:
                 busy.append(entry)
         for entry in busy:
@@ -380,7 +400,17 @@ class ImageFrontier:
 
     def has_images(self) -> bool:
         """Return whether `pop` may return an image."""
-        return bool(self._queue) and self.store.n_kept < self.store.limits.images
+        return bool(self._queue) and not self.limit
+
+    @property
+    def limit(self) -> str:
+        """The limit that forbids further requests for images, or ``""``."""
+        n_images = self.store.limits.images
+        if self.store.n_kept >= n_images:
+            return f"Limit of {n_images} images reached"
+        if self._n_requests >= _REQUESTS_PER_IMAGE * n_images:  # most of them are not kept
+            return f"Limit of {_REQUESTS_PER_IMAGE * n_images} requests for images reached"
+        return ""
 
     def settle(self) -> None:
         """Note that a requested image arrived or failed."""

@@ -26,7 +26,6 @@ _DISALLOW_ALL = b"User-agent: *\nDisallow: /\n"
 _OF_THE_SITE = ("page", "sitemap", "catalogue", "style sheet", "script")
 _OVERLOADED = (429, 503)
 _MAX_WAITS = 4  # for one request
-_MAX_DELAY = 10.0  # seconds between requests to a server that said it was too much
 _MAX_COOKIES, _MAX_COOKIE_LENGTH = 50, 4_000
 _REDIRECT_SECONDS = 3.0  # a page that is shown for longer than this is one to read
 
@@ -92,7 +91,7 @@ class PatienceMiddleware(CrawlMiddleware):
     async def process_request(self, request: Request) -> None:
         """Hold a request back while its server wants to be left alone."""
         host = urlsplit(request.url).hostname or ""
-        while (seconds := self.spider.pause(host)) > 0:
+        while (seconds := self.spider.politeness.pause(host)) > 0:
             if limit := self.spider.budget.exhausted(after=seconds):
                 raise IgnoreRequest(f"Not requested: the server asks to wait longer ({limit})")
             await asyncio.sleep(seconds)
@@ -100,12 +99,13 @@ class PatienceMiddleware(CrawlMiddleware):
     async def process_response(self, request: Request, response: Response) -> Request | Response:
         """Repeat a request after the time that the server asks for."""
         told = retry_after(response)
+        host = urlsplit(request.url).hostname or ""
         if response.status not in _OVERLOADED or (response.status == 503 and told is None):
+            self.spider.politeness.on_response(host)
             return response
         n_waits = request.meta.get("waits", 0)
         seconds = 2.0**n_waits if told is None else told
-        host = urlsplit(request.url).hostname or ""
-        self.spider.slow_down(host, seconds, _MAX_DELAY)
+        self.spider.politeness.on_overload(host, seconds)
         if n_waits >= _MAX_WAITS or self.spider.budget.exhausted(after=seconds):
             return response
         repeated = request.replace(dont_filter=True)

@@ -40,6 +40,7 @@ from similarity_lab.web.crawler.frontier import (
     url_kind,
 )
 from similarity_lab.web.crawler.job import CrawlOptions, Job, report
+from similarity_lab.web.crawler.politeness import Politeness
 from similarity_lab.web.crawler.reasons import explain, is_forbidden_by_robots
 from similarity_lab.web.crawler.resources import Resource, ResourceQueue, in_folder, read_resource
 from similarity_lab.web.crawler.store import Candidate, ImageStore
@@ -85,7 +86,7 @@ class SiteSpider(scrapy.Spider):
         self.job, self.options, self.limits = job, options, options.limits
         self.browser = browser
         self.site = site_key(job.url)
-        self.budget = Budget(self.limits)
+        self.budget, self.politeness = Budget(self.limits), Politeness()
         self.robots_failures: dict[str, str] = {}
         self.images = ImageStore(job.folder, job.folder / "crawl" / "images.jsonl", self.limits)
         self.image_frontier = ImageFrontier(self.images)
@@ -105,8 +106,6 @@ class SiteSpider(scrapy.Spider):
         self._fruitless_clicks: set[str] = set()
         self._contents: dict[str, str] = {}  # URL by digest
         self._words: set[str] = set()
-        self._delays: dict[str, float] = {}  # in seconds, by host
-        self._pauses: dict[str, float] = {}  # time at which they end, by host
         self._robots_sitemaps: list[str] = []
         path = job.folder / "crawl" / "pages.jsonl"
         self._page_log = path.open("w", encoding="utf-8", buffering=1)
@@ -131,7 +130,7 @@ class SiteSpider(scrapy.Spider):
     def on_robots_txt(self, robotparser: RobotParser, request: Request) -> None:
         """Store the crawl delay and the sitemaps of a robots.txt."""
         if delay := robotparser.crawl_delay("similarity_lab"):
-            self._delays[_host(request)] = delay
+            self.politeness.set_crawl_delay(_host(request), delay)
         if site_key(request.url) == self.site:
             protego = cast(ProtegoRobotParser, robotparser).rp
             self._robots_sitemaps += [*protego.sitemaps]
@@ -139,26 +138,20 @@ class SiteSpider(scrapy.Spider):
     def set_delay(self, request: Request) -> None:
         """Apply the delay of a request's server, with or without throttling."""
         key = request.meta["download_slot"]
-        if delay := self._delays.get(key):
-            slot = self.crawler.engine.downloader.slots[key]
+        downloader = self.crawler.engine.downloader
+        slot = downloader.slots[key]
+        if delay := self.politeness.delay(key):
             slot.delay, slot.concurrency, slot.jitter = delay, 1, 0.0
             request.meta["autothrottle_dont_adjust_delay"] = True
-
-    def pause(self, host: str) -> float:
-        """Return for how many seconds a server wants to be left alone."""
-        return self._pauses.get(host, 0.0) - time.monotonic()
-
-    def slow_down(self, host: str, seconds: float, max_delay: float) -> None:
-        """Leave a server alone for some seconds, and be slower afterwards."""
-        self._pauses[host] = max(self._pauses.get(host, 0.0), time.monotonic() + seconds)
-        delay = self._delays.get(host, 0.0)
-        self._delays[host] = max(delay, min(max_delay, max(2 * delay, 1.0)))
+        elif slot.concurrency < downloader.domain_concurrency:  # no longer
+            slot.concurrency = downloader.domain_concurrency
+            slot.delay = slot.delay if self.options.throttle else 0.0
 
     def _has_room(self, url: str) -> bool:
         """Return whether another request to a server would be sent soon."""
         host = urlsplit(url).hostname or ""
         downloader = self.crawler.engine.downloader
-        if host in self._delays:
+        if self.politeness.delay(host):
             room = 1
         else:
             slot = downloader.slots.get(host)
@@ -201,6 +194,8 @@ class SiteSpider(scrapy.Spider):
                 return None  # it may make pages needless
             if self._has_sources():
                 return self._next_source()
+            if not self._is_waiting("page"):
+                self.page_frontier.expect_nothing()
             if link := self.page_frontier.pop(self._has_room):
                 self.budget.n_pages += 1
                 return self._page_request(link)
@@ -218,7 +213,7 @@ class SiteSpider(scrapy.Spider):
     @property
     def _delay(self) -> float:
         """Seconds between requests to the site."""
-        return self._delays.get(urlsplit(self.job.url).hostname or "", 0.0)
+        return self.politeness.delay(urlsplit(self.job.url).hostname or "")
 
     def _page_limit(self) -> str:
         return self._enough or self.budget.exhausted_for_pages(after=self._delay)
@@ -645,9 +640,7 @@ class SiteSpider(scrapy.Spider):
         """Log what was not requested, and the outcome."""
         early = "" if reason == "finished" else f"Crawl ended early ({reason})"
         page_limit = early or self._page_limit()
-        image_limit = early or self.budget.exhausted(after=self._delay)
-        if self.images.n_kept >= self.limits.images:
-            image_limit = f"Limit of {self.limits.images} images reached"
+        image_limit = self.image_frontier.limit or early or self.budget.exhausted(after=self._delay)
         cuts = [
             f"{n_done} of {n_done + n_left} {name} ({limit[0].lower()}{limit[1:]})"
             for n_done, n_left, name, limit in (

@@ -36,6 +36,13 @@ _TRACKING = re.compile(
 )
 _INDEX_PAGE = re.compile(r"/(index|default|home)\.(html?|php|aspx?|jsp)$", re.IGNORECASE)
 
+_SESSION = re.compile(
+    r"(?:phpsessid|jsessionid|aspsessionid\w*|asp\.net_sessionid|session_?id|sid|oscsid|zenid|osadcid"
+    r"|cfid|cftoken)=",
+    re.IGNORECASE,
+)
+_PATH_SESSION = re.compile(r";(?:jsessionid|sid|phpsessid)=[^/;]*", re.IGNORECASE)
+
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # Reserved networks that `ipaddress` does not list, or not in every version of Python
@@ -197,6 +204,21 @@ def without_tracking(url: str) -> str:
     pieces = parts.query.split("&")
     query = "&".join(piece for piece in pieces if not _TRACKING.match(piece))
     return parts._replace(query=query).geturl() if query != parts.query else url
+
+
+def without_session(url: str) -> str:
+    """Return what identifies a page: its URL without the visitor's session and tracking.
+
+    Examples
+    --------
+    >>> without_session("https://shop.example/p;jsessionid=1A2B?id=3&PHPSESSID=x&gclid=y")
+    'https://shop.example/p?id=3'
+    """
+    parts = urlsplit(without_tracking(url))
+    pieces = parts.query.split("&")
+    query = "&".join(piece for piece in pieces if not _SESSION.match(piece))
+    path = _PATH_SESSION.sub("", parts.path)
+    return parts._replace(path=path, query=query).geturl()
 
 
 def site_key(url: str) -> str:

@@ -76,6 +76,7 @@ def test_facets_are_known_by_their_names(query, n_facets, is_paging):
 def test_page_is_known_once(pages):
     assert pages.add(PageLink(f"{SITE}/a?x=1&y=2"))
     assert not pages.add(PageLink(f"{SITE}/a?y=2&x=1"))
+    assert not pages.add(PageLink(f"{SITE}/a;jsessionid=7F?x=1&y=2&utm_source=mail"))
     assert pages.add(PageLink(f"{SITE}/#/a")) and pages.add(PageLink(f"{SITE}/#/b"))
     assert pages.n_known == 3
 
@@ -119,6 +120,15 @@ def test_few_selections_are_requested_before_it_is_known_what_they_bring(pages):
     assert sum(link is not None for link in links) == 3 and pages.has_pages()
     pages.learn(links[0].url, News(1))
     assert pages.pop(lambda url: True)
+
+
+def test_text_pages_wait_for_listings_that_are_on_their_way(pages):
+    add(pages, "/nuts", priority=1)
+    add(pages, "/about", priority=-1)
+    assert pages.pop(lambda url: True).url == f"{SITE}/nuts"
+    assert pages.pop(lambda url: True) is None and pages.has_pages()
+    pages.expect_nothing()  # it was lost
+    assert pages.pop(lambda url: True).url == f"{SITE}/about"
 
 
 def test_page_waits_for_its_server(pages):
@@ -186,6 +196,17 @@ def test_only_as_many_images_are_requested_as_may_be_kept(images):
     assert sum(images.pop(lambda url: True) is not None for _ in range(20)) == 6
     images.settle()  # one of them failed
     assert images.pop(lambda url: True) and not images.pop(lambda url: True)
+
+
+def test_images_that_are_never_kept_come_to_an_end(images):
+    images.add(found("a", [50] * 40), SITE)
+    n_requests = 0
+    while images.pop(lambda url: True):
+        n_requests += 1
+        images.settle()
+    assert n_requests == 30 and not images.has_images()
+    assert images.close(images.limit) == 10
+    assert images.limit == "Limit of 30 requests for images reached"
 
 
 # Budget --------------------------------------------------------------------------------------
