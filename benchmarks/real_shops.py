@@ -29,6 +29,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy.special import expit, logit
 from tqdm import tqdm
 
@@ -46,6 +47,7 @@ from benchmarks.shops import (
     TARGETS,
     catalogue_site,
     file_digest,
+    files_of,
     library_without,
     read_library,
     read_shops,
@@ -61,6 +63,7 @@ from similarity_lab.web import collect
 
 TARGET_SETS = {"7 targets": CORE_TARGETS, "11 targets": TARGETS}
 EVIDENCE = ("images alone", "words alone", "images and words")
+FEWEST_PIXELS = 100  # of both sides of an image
 FIRST = 5  # places of a ranking that a buyer looks at
 
 
@@ -273,24 +276,51 @@ def by_evidence(images: pd.DataFrame, kind: str) -> pd.DataFrame:
     return images[["repo", "target", "shows"]].assign(**columns)
 
 
-def collected_figures(sites: dict[str, Site | None], truth: pd.DataFrame) -> dict[str, int]:
-    """Return how many of the listed images a site has, and of those that show a target."""
+def collected_figures(
+    shops: Path, listed: pd.DataFrame, sites: dict[str, Site | None], truth: pd.DataFrame
+) -> dict[str, object]:
+    """Return how many of the listed images and of the selling pairs the sites have.
+
+    Images with a side below `FEWEST_PIXELS` are icons. A pair sells if an image shows the target;
+    it is found if such an image was collected.
+    """
     found = {
         (repo, file_digest(path))
         for repo, site in sites.items()
         if site is not None
         for path in site.paths
     }
-    is_found = pd.Series([key in found for key in zip(truth["repo"], truth["sha256"], strict=True)])
-    is_seller = pd.Series([bool(shows & set(TARGETS)) for shows in truth["shows"]])
-    return {
-        "listed": len(truth),
-        "listed_found": int(is_found.sum()),
-        "seller_images": int(is_seller.sum()),
-        "seller_images_found": int((is_found & is_seller).sum()),
-        "sites_without_images": sum(site is None for site in sites.values()),
-        "images": sum(len(site.paths) for site in sites.values() if site is not None),
+    files = {
+        (repo, file_digest(shop_folder(shops, repo) / name)): shop_folder(shops, repo) / name
+        for repo in listed["repo"]
+        for name in files_of(shop_folder(shops, repo))
     }
+    images = truth.merge(listed, on="repo")
+    keys = list(zip(images["repo"], images["sha256"], strict=True))
+    images["is_found"] = [key in found for key in keys]
+    images["is_large"] = [key in files and is_large(files[key]) for key in keys]
+    pairs = images.explode("targets").dropna(subset="targets")
+    is_found = pairs.groupby(["repo", "targets"])["is_found"].any()
+    by_kind = images[images["is_large"]].groupby("kind")["is_found"]
+    return {
+        "images": sum(len(site.paths) for site in sites.values() if site is not None),
+        "sites_without_images": sum(site is None for site in sites.values()),
+        "listed": len(images),
+        "listed_found": int(images["is_found"].sum()),
+        "of_100_pixels": by_kind.size().to_dict(),
+        "of_100_pixels_found": by_kind.sum().to_dict(),
+        "selling_pairs": len(is_found),
+        "selling_pairs_found": int(is_found.sum()),
+    }
+
+
+def is_large(path: Path) -> bool:
+    """Return whether an image is no icon."""
+    try:
+        with Image.open(path) as image:
+            return min(image.size) >= FEWEST_PIXELS
+    except OSError:  # a drawing
+        return False
 
 
 def main() -> None:
@@ -318,7 +348,8 @@ def main() -> None:
             }
         else:
             sites = crawled_sites(shops, listed, Path(out))
-        rows["collected"] = collected_figures(sites, truth)
+        shown = truth.assign(targets=[[*shows & set(TARGETS)] for shows in truth["shows"]])
+        rows["collected"] = collected_figures(shops, listed, sites, shown)
         for name, groups in libraries.items():
             pairs, images = score_pairs(sites, groups, photos, truth, options.quality)
             rows[name] = {

@@ -54,8 +54,10 @@ def shops_folders() -> tuple[Path, Path]:
 
 
 def read_shops(lists: Path) -> pd.DataFrame:
-    """Return a row per shop: repo, start (the path of its first page)."""
-    return pd.read_csv(lists / "sites.csv", dtype=str, keep_default_na=False)[["repo", "start"]]
+    """Return a row per shop: repo, start (the path of its first page), kind (static or drawn)."""
+    table = pd.read_csv(lists / "sites.csv", dtype=str, keep_default_na=False)
+    kind = table["drawn_by_scripts"].map({"True": "drawn", "False": "static"})
+    return table[["repo", "start"]].assign(kind=kind)
 
 
 def read_truth(lists: Path) -> pd.DataFrame:
