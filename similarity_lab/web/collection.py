@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Collection as Names
 from dataclasses import asdict, dataclass
@@ -43,6 +44,7 @@ from similarity_lab.web.policy.limits import Limits
 from similarity_lab.web.policy.urls import (
     check_url,
     normalize_url,
+    site_key,
     spelling_key,
     without_tracking,
 )
@@ -353,7 +355,7 @@ class _Collecting:
     def _crawl(self) -> Iterator[tuple[int, dict]]:
         """Yield the columns of each job's row when it ends."""
         counts: dict[Path, tuple[int, int]] = {}
-        running: dict[Path, tuple[int, float]] = {}  # index and time of the start
+        running: dict[Job, tuple[int, float]] = {}  # index and time of the start
         bar = tqdm(total=len(self.jobs), desc="collecting", unit="site", disable=not self.progress)
 
         def on_progress(job: Job, n_pages: int, n_images: int) -> None:
@@ -361,7 +363,7 @@ class _Collecting:
             pages, images = map(sum, zip(*counts.values(), strict=True))
             bar.set_postfix(pages=pages, images=images)
 
-        waiting = iter(self.jobs.items())
+        waiting = deque(self.jobs.items())
         process = CrawlerProcess(
             self.out,
             self.options,
@@ -371,11 +373,11 @@ class _Collecting:
         )
         with bar, process:
             while True:
-                while process.has_room and (next_job := next(waiting, None)) is not None:
+                while process.has_room and (next_job := _next_job(waiting, running)) is not None:
                     index, job = next_job
                     outcome = _safely(_prepare, job, self.options, refresh=self.refresh)
                     if outcome is None:
-                        running[job.folder] = index, time.monotonic()
+                        running[job] = index, time.monotonic()
                         process.start(job)
                     else:
                         bar.update()
@@ -383,7 +385,7 @@ class _Collecting:
                 if not running:
                     return
                 job, failure = process.wait()
-                index, start = running.pop(job.folder)
+                index, start = running.pop(job)
                 seconds = time.monotonic() - start
                 outcome = _safely(_finish, job, self.options, failure, seconds)
                 bar.update()
@@ -407,6 +409,16 @@ def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
         else:
             row |= {"crawl_status": "repeated", "reason": f"Same site as {first}"}
     return urls
+
+
+def _next_job(waiting: deque[tuple[int, Job]], running: Iterable[Job]) -> tuple[int, Job] | None:
+    """Remove and return the first job for a site that is not being crawled by another one."""
+    busy = {site_key(job.url) for job in running}
+    for position, (index, job) in enumerate(waiting):
+        if site_key(job.url) not in busy:
+            del waiting[position]
+            return index, job
+    return None
 
 
 def _safely(step: Callable[..., dict | None], job: Job, *args: Any, **options: Any) -> dict | None:  # noqa: ANN401

@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import Counter
 
 import numpy as np
@@ -471,3 +472,20 @@ def test_reason_of_a_site_without_images_is_the_commonest(tmp_path, body, reason
         options = {"allow": server.endpoint, "throttle": False, "progress": False}
         row = collect([server.url], tmp_path, **options).table.iloc[0]
     assert (row["crawl_status"], row["reason"]) == ("empty", reason)
+
+
+def test_two_jobs_for_one_site_are_crawled_one_after_the_other(tmp_path):
+    """Each at its own pace would be twice the pace that the site allows."""
+    times = []
+
+    def slow(request):
+        times.append(time.monotonic())
+        time.sleep(0.5)
+        times.append(time.monotonic())
+        request._send(200, HTML, b"<p>Nuts.</p>")
+
+    with serve({"/a": slow, "/b": slow}) as server:
+        options = {"allow": server.endpoint, "throttle": False, "progress": False}
+        urls = [f"{server.url}/a", f"{server.url}/b"]
+        table = collect(urls, tmp_path, **options).table
+    assert set(table["crawl_status"]) == {"empty"} and times == sorted(times)

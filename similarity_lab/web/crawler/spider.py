@@ -325,9 +325,22 @@ class SiteSpider(scrapy.Spider):
         drawn: DrawnPage | None,
         *,
         reason: str = "",
-        reason_if_same: str = "",
+        failure: str = "",
     ) -> None:
-        """Take the images of a page, as it came or as it was drawn, and note its links."""
+        """Take the images of a page, as it came or as it was drawn, and note its links.
+
+        Parameters
+        ----------
+        response : Response
+        url : str
+        page : Page
+            As the response has it.
+        drawn : DrawnPage or None
+        reason : str
+            Why the page is not drawn although it should be.
+        failure : str
+            Why the page has failed if it turns out to have nothing of its own.
+        """
         pages = [parse_page(html, url) for html in drawn.documents] if drawn else [page]
         found = [image for each in pages for image in page_images(each, side=self.limits.side)]
         if drawn:
@@ -349,8 +362,8 @@ class SiteSpider(scrapy.Spider):
         text = " ".join(map(_text, pages))
         if same := self._same_content(text, images, [] if drawn else links, url):
             self._learn(response, News(is_equal=True))
-            reason = reason_if_same or f"Same content as {same}"
-            self._log_page(url, "repeated", reason, response)
+            crawl_status = "failed" if failure else "repeated"
+            self._log_page(url, crawl_status, failure or f"Same content as {same}", response)
             return
         if not reason and (n_repaired := repaired_json_ld(page)):
             reason = f"Repaired {n_repaired} invalid JSON-LD"
@@ -397,8 +410,8 @@ class SiteSpider(scrapy.Spider):
         page = parse_page(self._shell, response.url)
         drawn, failure = await self._draw(response.url, self._shell, page)
         if drawn:
-            reason = f"HTTP status {response.status}"
-            self._take_page(response, response.url, page, drawn, reason_if_same=reason)
+            status = f"HTTP status {response.status}"
+            self._take_page(response, response.url, page, drawn, failure=status)
         return not failure
 
     def _take_file(self, response: Response) -> None:
