@@ -44,11 +44,20 @@ _STATE = """() => [document.getElementsByTagName("*").length, document.images.le
   document.documentElement.scrollHeight, document.readyState]"""
 # Scrolls by a screen, and returns whether that was the end
 _SCROLL = """() => { const y = scrollY; scrollBy(0, innerHeight); return scrollY === y }"""
-# Routes within the page: fragments that name no element
+# Notes whether a script shows fragments as pages
+_WATCH = """(() => {
+  const add = EventTarget.prototype.addEventListener;
+  EventTarget.prototype.addEventListener = function (type, ...rest) {
+    if (type === "hashchange") window.hasFragments = true;
+    return add.call(this, type, ...rest);
+  };
+})()"""
+# Routes within the page: fragments that its scripts show, and that name no element
 _ROUTES = """() => [...document.querySelectorAll('a[href*="#"]')]
   .filter(a => a.href.split("#")[0] === location.href.split("#")[0])
   .map(a => a.hash)
   .filter(hash => /^#!?\\//.test(hash) || (hash.length > 1
+    && (window.hasFragments || window.onhashchange)
     && !document.getElementById(decodeURIComponent(hash.slice(1)))
     && !document.getElementsByName(decodeURIComponent(hash.slice(1))).length))"""
 # Backgrounds of style sheets, which the markup does not name
@@ -70,13 +79,13 @@ _CLICK = """([clicked, other, more]) => {
       'a, button, [onclick], [role=tab], [role=menuitem], [role=button]')) {
     const text = (element.innerText || element.getAttribute("aria-label") || "").trim();
     const href = element.getAttribute("href");
-    const leadsAway = href && !/^(#|javascript:|$)/i.test(href);
+    const leadsAway = href && !/^(#$|javascript:|$)/i.test(href);
     if (leadsAway || !text || text.length > 40 || isOther.test(text)) continue;
     if (element.closest("form") || element.disabled || !element.getClientRects().length) continue;
-    const isWanted = isMore.test(text);
-    if (!isWanted && !element.closest(places) && !element.hasAttribute("onclick")) continue;
+    const repeats = isMore.test(text) ? 4 : 1;
+    if (repeats === 1 && !element.closest(places) && !element.hasAttribute("onclick")) continue;
     const label = element.tagName + " " + text;
-    if (clicked.filter(one => one === label).length >= (isWanted ? 4 : 1)) continue;
+    if (clicked.filter(one => one === label).length >= repeats) continue;
     element.click();
     return label;
   }
@@ -85,9 +94,9 @@ _CLICK = """([clicked, other, more]) => {
 _NOT_CLICKED = (
     "log.?in|log.?out|sign.?(in|up|out)|cart|basket|check.?out|buy|add|wish|delete|remove|submit"
     "|pay|subscribe|close|cookie|accept|decline|search|share|print|mail|call|whats|dark|theme"
-    "|previous|prev|play|pause|slide|rating|compare"
+    "|previous|prev|play|pause|slide|rating|compare|skip|home"
 )
-_WANTED = r"\bmore\b|mehr|\bplus\b|\ball\b|\bnext\b|weiter|products|shop|catalog|menu"
+_MORE = r"\bmore\b|mehr|\bplus\b|\ball\b|\bnext\b|weiter|всё|ещё|更多|もっと"
 
 
 @dataclass
@@ -188,7 +197,7 @@ class Drawing:
         self._images: dict[str, None] = {}
         self._links: dict[str, None] = {}
         self._n_requests = self._n_active = 0
-        self._has_begun = False
+        self._has_begun = self._has_drawn = False
         self._change_time = time.monotonic()
 
     async def draw(self, browser: Browser, max_characters: int) -> DrawnPage:
@@ -217,6 +226,7 @@ class Drawing:
     async def _draw(self, page: Any, max_characters: int) -> None:  # noqa: ANN401
         await page.route("**/*", self._answer)
         await page.route_web_socket("**/*", lambda socket: socket.close())
+        await page.add_init_script(_WATCH)
         page.on("popup", lambda popup: asyncio.ensure_future(popup.close()))
         await page.goto(self.url, wait_until="commit", timeout=1000 * self.seconds)
         self._has_begun = True
@@ -227,7 +237,7 @@ class Drawing:
         await self._click(page, max_characters)
 
     async def _settle(self, page: Any, *, patience: float = 0.0) -> None:  # noqa: ANN401
-        """Wait until nothing changes and nothing is loaded; longer while there is no image."""
+        """Wait until nothing changes and nothing is loaded; longer while no image is drawn."""
         start = self._change_time = time.monotonic()
         state: list[Any] = []
         while (now := time.monotonic()) < start + self.seconds:
@@ -235,29 +245,30 @@ class Drawing:
             if new != state or self._n_active:
                 state, self._change_time = new, now
             is_quiet = now - self._change_time > _QUIET and state[3] != "loading"
-            if is_quiet and (state[1] > 1 or now > start + patience):
+            if is_quiet and (self._has_drawn or now > start + patience):
                 break
             await asyncio.sleep(0.05)
 
     async def _scroll(self, page: Any) -> None:  # noqa: ANN401
         """Scroll down, screen by screen, while there is more to see."""
         for _ in range(_MAX_SCROLLS):
-            is_end = await page.evaluate(_SCROLL)
-            await self._settle(page)
-            if is_end and await page.evaluate(_SCROLL):  # nothing was added
+            if await page.evaluate(_SCROLL) and not self._n_active:
                 return
+            await self._settle(page)
 
     async def _click(self, page: Any, max_characters: int) -> None:  # noqa: ANN401
         """Click on what may show other products, without leaving the page."""
         clicked = 4 * [*self.fruitless]
         n_images = len(self._images)
         for _ in range(_MAX_CLICKS):
-            label = await page.evaluate(_CLICK, [clicked, _NOT_CLICKED, _WANTED])
+            state = await page.evaluate(_STATE)
+            label = await page.evaluate(_CLICK, [clicked, _NOT_CLICKED, _MORE])
             if not label:
                 return
             clicked.append(label)
             await asyncio.sleep(0.1)
-            await self._settle(page)
+            if self._n_active or await page.evaluate(_STATE) != state:
+                await self._settle(page)
             if len(self._images) > n_images:
                 n_images = len(self._images)
                 await self._take(page, max_characters)
@@ -302,6 +313,8 @@ class Drawing:
         elif request.resource_type == "image":
             if request.url.startswith("http"):
                 self._images[request.url] = None
+                name = request.url.rpartition("/")[2].encode()
+                self._has_drawn |= name not in self.body  # the server did not name it
             await route.fulfill(status=200, content_type="image/gif", body=_PIXEL)
         elif (
             request.method != "GET"
