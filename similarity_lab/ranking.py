@@ -185,7 +185,8 @@ def rank(
     with atomic_write(folder / "images.parquet") as part:
         image_table.to_parquet(part, index=False)
     title = f"Who sells {', '.join(names)}?"
-    write_report(results, folder / "report", title=title, progress=progress)
+    notes = dict(zip(collection.table["name"], collection.table["reason"], strict=True))
+    write_report(results, folder / "report", title=title, notes=notes, progress=progress)
     return Ranking(site_table, image_table, tuple(results), folder)
 
 

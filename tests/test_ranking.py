@@ -15,7 +15,7 @@ from similarity_lab.errors import InputError, InputTypeError, MissingExtraError,
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
-from similarity_lab import rank
+from similarity_lab import rank, web
 from similarity_lab.cli import main
 from similarity_lab.ranking import RANKED_IMAGE_COLUMNS, RANKING_COLUMNS
 from similarity_lab.relevance import MeanDistanceRule
@@ -161,6 +161,8 @@ def test_reasons_of_decision_and_crawl_are_both_given(offers):
     for key, result in results.items():
         assert result.reason in table.loc[key, "reason"]
     assert table.loc[("almonds", "private"), "reason"].count("10.0.0.1") == 1
+    page = offers.page.read_text("utf-8")
+    assert "Sample: 4 of" in page and page.count("10.0.0.1 is not on the public internet") == 2
 
 
 def test_images_have_words(offers):
@@ -276,7 +278,7 @@ def test_unknown_parameter(library, tmp_path):
 def test_missing_extra_names_the_pip_line(tmp_path, monkeypatch, library, stub):
     monkeypatch.setattr("similarity_lab.web.find_spec", lambda name: None)
     for name in ("collect", "collect_each"):  # imported by another test
-        monkeypatch.delattr(f"similarity_lab.web.{name}", raising=False)
+        monkeypatch.delitem(vars(web), name, raising=False)
     with pytest.raises(MissingExtraError, match=r'pip install "similarity_lab\[web\]"'):
         rank(["shop.example"], library, "almonds", tmp_path, embedder=stub)
     assert main(["collect", "shop.example", "--out", str(tmp_path)]) == 2

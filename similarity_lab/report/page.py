@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
@@ -38,6 +38,7 @@ def write_report(
     folder: str | PathLike[str],
     *,
     title: str = "Which sites sell it?",
+    notes: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> Path:
     """Write decisions and their evidence as HTML pages that open from disk, without a network.
@@ -56,6 +57,8 @@ def write_report(
         Created if missing. An earlier report is overwritten: thumbnails that are still valid are
         reused, so an interrupted report resumes; pages and thumbnails of other results are removed.
     title : str
+    notes : mapping of site to str, optional
+        Shown below the names of sites that are decided on: which limits their crawls reached.
     progress : bool
 
     Returns
@@ -97,6 +100,7 @@ def write_report(
         .get_template("index.html")
         .render(
             title=title,
+            notes=notes or {},
             sections=index_sections(rows),
             counts=_decision_counts(results),
             settings=_distinct_settings([result for result, _ in pages]),

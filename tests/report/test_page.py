@@ -10,7 +10,7 @@ from PIL import Image
 
 from similarity_lab import RelevanceScorer, Site
 from similarity_lab.errors import InputTypeError
-from similarity_lab.relevance import SiteFailure
+from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.report import thumbnails as thumbnails_module
 from similarity_lab.report import write_report
 from similarity_lab.report.views import SYMBOLS
@@ -294,6 +294,14 @@ def test_untrusted_text_is_escaped(hostile, tmp_path):
     assert all(re.fullmatch(r"[a-z0-9.-]{1,120}", name) for name in names)
     assert all(path.resolve().is_relative_to(index.parent.resolve()) for path in
                index.parent.rglob("*"))  # fmt: skip
+
+
+def test_notes_on_sites_are_shown_and_escaped(results, tmp_path):
+    """As text, only below sites that are decided on."""
+    notes = {result.site: "Sample: 3 of <b>9</b> images" for result in results}
+    page = write_report(results, tmp_path, notes=notes, progress=False).read_text("utf-8")
+    n_decided = sum(isinstance(result, SiteRelevance) for result in results)
+    assert page.count("Sample: 3 of &lt;b&gt;9&lt;/b&gt; images") == n_decided > 0
 
 
 def test_report_of_one_result_outside_a_list_is_refused(results, tmp_path):
