@@ -1,6 +1,7 @@
 """Write the sections of docs/benchmarks.md on shops and on calibration; used by `tables`."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -67,9 +68,8 @@ def real_shops() -> list[str]:
     results = existing(*(f"real_shops_{name}" for name in SETTINGS))
     if not results:
         return []
-    found = ", ".join(
-        "{} {listed_found} of {listed} ({seller_images_found} of {seller_images} that show a "
-        "target)".format(name.removeprefix("real_shops_"), **result["rows"]["collected"])
+    found = "; ".join(
+        f"{name.removeprefix('real_shops_')} {found_images(result['rows']['collected'])}"
         for name, result in results.items()
     )
     first = next(iter(results.values()))["rows"]
@@ -83,6 +83,19 @@ def real_shops() -> list[str]:
         images_table(results),
     ]
     return ["\n".join(parts)]
+
+
+def found_images(collected: dict[str, Any]) -> str:
+    """Return how many of the listed images, and of the selling pairs, were found."""
+    by_kind = " and ".join(
+        f"{collected['of_100_pixels_found'].get(kind, 0)} of {n_images} on {kind} sites"
+        for kind, n_images in collected["of_100_pixels"].items()
+    )
+    return (
+        f"{collected['listed_found']} of {collected['listed']} (of those with 100 pixels a side "
+        f"{by_kind}), which show {collected['selling_pairs_found']} of "
+        f"{collected['selling_pairs']} pairs of shop and target"
+    )
 
 
 def pairs_table(results: dict[str, dict], library: str) -> str:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks import measures, result_tables, shop_tables
@@ -321,25 +322,36 @@ def test_pairs_without_images_stay_in_and_rank_last(pairs, images):
         assert figures["evidence"][kind]["images"]["cases"] == 11  # without the one among others
 
 
-def test_collected_figures_count_seller_images(tmp_path):
-    for name in ("a", "b", "c"):
-        (tmp_path / name).write_bytes(name.encode())
+def test_collected_figures_count_images_and_pairs(tmp_path):
+    sizes = {"one": {"a": 100, "b": 300, "c": 99}, "two": {"d": 200, "e": 200}}
+    digests = {}
+    for shop, files in sizes.items():
+        folder = tmp_path / "sites" / shop
+        folder.mkdir(parents=True)
+        for position, (name, size) in enumerate(files.items()):
+            path = folder / f"{name}.png"
+            Image.new("RGB", (300, size), (position, size % 256, 0)).save(path)
+            digests[name] = file_digest(path)
+    listed = pd.DataFrame({"repo": ["one", "two"], "kind": ["static", "drawn"]})
     truth = pd.DataFrame(
         {
-            "repo": ["one", "one", "two"],
-            "sha256": [file_digest(tmp_path / name) for name in ("a", "b", "c")],
-            "shows": [frozenset(["dates"]), frozenset(), frozenset(["rice", "figs"])],
+            "repo": ["one", "one", "one", "two", "two"],
+            "sha256": [digests[name] for name in "abcde"],
+            "targets": [["dates"], ["dates", "figs"], ["oats"], ["rice"], []],
         },
-        index=[7, 8, 9],
+        index=[7, 8, 9, 10, 11],
     )
-    site = Site.from_paths([tmp_path / "a", tmp_path / "b", tmp_path / "c"], name="one")
-    assert collected_figures({"one": site, "two": None}, truth) == {
-        "listed": 3,
-        "listed_found": 2,
-        "seller_images": 2,
-        "seller_images_found": 1,
+    paths = [tmp_path / "sites" / "one" / f"{name}.png" for name in "ac"]
+    site = Site.from_paths(paths, name="one")
+    assert collected_figures(tmp_path, listed, {"one": site, "two": None}, truth) == {
+        "images": 2,
         "sites_without_images": 1,
-        "images": 3,
+        "listed": 5,
+        "listed_found": 2,
+        "of_100_pixels": {"static": 2, "drawn": 2},
+        "of_100_pixels_found": {"static": 1, "drawn": 0},
+        "selling_pairs": 4,  # dates, figs, oats; rice
+        "selling_pairs_found": 2,
     }
 
 
@@ -371,9 +383,10 @@ def test_sections_are_skipped_without_results(results):
 
 def test_sections_of_results(results, pairs, images):
     targets = dict.fromkeys(shop_tables.TARGET_SETS, figures_of(pairs, of_all_evidence(images)))
-    collected = dict.fromkeys(
-        ("listed", "listed_found", "seller_images", "seller_images_found"), 834
-    )
+    counts = ("listed", "listed_found", "selling_pairs", "selling_pairs_found")
+    large = {"static": 628, "drawn": 200}
+    collected = dict.fromkeys(counts, 834)
+    collected |= {"of_100_pixels": large, "of_100_pixels_found": {"static": 623}}
     rows = {"shops": 6, "photos": 670, "collected": collected}
     rows |= dict.fromkeys(("without the shop", "without all shops"), targets)
     results("real_shops_crawled", rows)
@@ -387,7 +400,8 @@ def test_sections_of_results(results, pairs, images):
     results("shop_sites", {"photos": 670, "repositories": 60, "share": figures, "sparse": figures})
     real_shops, composites = shop_tables.shop_sections()
     assert "| crawled, 7 targets, images alone | 5 of 11 |" in real_shops
-    assert "crawled 834 of 834 (834 of 834 that show a target)" in real_shops
+    assert "623 of 628 on static sites and 0 of 200 on drawn sites" in real_shops
+    assert "show 834 of 834 pairs of shop and target" in real_shops
     assert "| share, quality standard | 5 of 11 |" in composites
     assert "| rice, share | 6 | " in composites
     assert "`python -m benchmarks.shop_sites`" in composites
