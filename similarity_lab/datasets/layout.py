@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from similarity_lab.datasets.annotations import find_annotations
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.images.sources import printable
 
-__all__ = ["ALL_SPLITS", "Layout", "class_name", "find_layout", "near_equal_names"]
+__all__ = ["ALL_SPLITS", "Layout", "class_name", "find_layout", "is_image_name", "near_equal_names"]
 
 ALL_SPLITS = "all"
 
@@ -23,6 +24,11 @@ _IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif",
     ".tiff", ".heic", ".heif", ".jxl", ".jp2", ".mpo",
 })  # fmt: skip
+# Names of folders that say nothing about what the images show
+_GENERIC = re.compile(
+    r"(jpe?g|png)?(image|img|picture|photo)s?|data(set)?|label(s|led)?|annotations?|masks?|xmls?"
+    r"|segmentation(class|object)|raw|all|obj"
+)
 _COPY = re.compile(r"(\s*\(\d+\)|\s*[-–]?\s*(copy|copie|kopie|copia)(\s*\(?\d+\)?)?)$")
 
 _Parts = tuple[str, ...]
@@ -41,12 +47,15 @@ class Layout(NamedTuple):
         The class and the path of each file.
     strays : list of (path, reason)
         Files that belong to no class.
+    annotations : str
+        What says which image shows what, in words, if the folders do not.
     """
 
     root: Path
     splits: tuple[str, ...]
     labelled: list[tuple[str, Path]]
     strays: list[tuple[object, str]]
+    annotations: str = ""
 
 
 def class_name(folder: str) -> str:
@@ -93,8 +102,9 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
     """Find the classes among the files of a folder.
 
     Outer folders are opened as long as there is one way in: a folder with folders, and no more
-    than a few files beside it. Then each folder is a class; without folders, all files are one
-    class. Ready-made splits (train, val, test) may be above the classes or directly below them.
+    than a few files, or folders without images, beside it. Then each folder is a class; without
+    folders, all files are one class. Ready-made splits (train, val, test) may be above the classes
+    or directly below them.
 
     Parameters
     ----------
@@ -132,7 +142,16 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
             strays.append((str(path), "not in a class folder"))
         else:
             labelled.append((class_name(inner[0] if is_nested else name), path))
-    return Layout(folder.joinpath(*root), splits, labelled, strays)
+    of_images = {label for label, path in labelled if is_image_name(path.name)}
+    says_nothing = len(of_images) == 1 or all(map(_is_generic, of_images))
+    annotations = find_annotations(files) if says_nothing else ""
+    return Layout(folder.joinpath(*root), splits, labelled, strays, annotations)
+
+
+def _is_generic(folder: str) -> bool:
+    """Tell whether the name of a folder says nothing about its images: images, train2017."""
+    words = re.findall(r"[^\W\d_]+", folder.casefold())
+    return all(word in _SPLITS or _GENERIC.fullmatch(word) for word in words)
 
 
 def _class_root(parts: list[_Parts]) -> _Parts:
@@ -142,6 +161,10 @@ def _class_root(parts: list[_Parts]) -> _Parts:
         depth = len(root)
         below = [part for part in parts if part[:depth] == root]
         folders = {part[depth] for part in below if len(part) > depth + 1}
+        with_images = {
+            part[depth] for part in below if len(part) > depth + 1 and _may_be_image(part[-1])
+        }
+        folders = with_images or folders  # documents and annotations beside the images
         if len(folders) != 1:
             return root
         inner = (*root, *folders)
@@ -149,17 +172,22 @@ def _class_root(parts: list[_Parts]) -> _Parts:
         nested = [part[depth + 1 :] for part in inside if len(part) > depth + 2]
         is_class = (
             not nested
-            or any(len(part) == depth + 2 and _is_image(part) for part in inside)
+            or any(len(part) == depth + 2 and is_image_name(part[-1]) for part in inside)
             or (bool(_splits(inside, depth + 1)) and max(map(len, nested)) == 2)
         )
-        n_beside = sum(len(part) == depth + 1 and _is_image(part) for part in below)
+        n_beside = sum(len(part) == depth + 1 and is_image_name(part[-1]) for part in below)
         if is_class or 10 * n_beside > len(inside):
             return root
         root = inner
 
 
-def _is_image(part: _Parts) -> bool:
-    return Path(part[-1]).suffix.lower() in _IMAGE_SUFFIXES
+def is_image_name(name: str) -> bool:
+    """Tell whether a file's name ends like that of an image."""
+    return Path(name).suffix.lower() in _IMAGE_SUFFIXES
+
+
+def _may_be_image(name: str) -> bool:
+    return not Path(name).suffix or is_image_name(name)
 
 
 def _splits(parts: list[_Parts], level: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets.dataset import ImageDataset
-from similarity_lab.datasets.layout import class_name, find_layout, near_equal_names
+from similarity_lab.datasets.layout import class_name, find_layout, is_image_name, near_equal_names
 from similarity_lab.errors import InputError, InputTypeError, InputWarning
 from similarity_lab.files import (
     existing_folder,
@@ -211,6 +211,17 @@ def _in_folder(
 ) -> tuple[_LabelledPaths, _Skipped]:
     files, skipped = list_files(folder)
     layout = find_layout(folder, files, name, split)
+    if layout.annotations:
+        labels = {name for name, path in layout.labelled if is_image_name(path.name)}
+        warnings.warn(
+            f"{source}: what the images show is in {layout.annotations}, not in the names of "
+            f"folders, which were taken as classes ({', '.join(sorted(labels)[:5])}). Pass a table "
+            "with columns path and label, as a DataFrame or a CSV file, or put the images of each "
+            "class into a folder",
+            InputWarning,
+            stacklevel=4,
+        )
+        return layout.labelled, [*skipped, *layout.strays]
     if layout.root != folder and source == folder:
         warnings.warn(
             f"{source}: the classes are the folders in {layout.root}, since it is the only way in; "

@@ -18,12 +18,17 @@ SYSTEM_FOLDERS = [
     ".fseventsd", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", ".@__thumb",
     "$RECYCLE.BIN", "System Volume Information", "lost+found", ".Trash-1000", ".thumbnails",
     ".git", "node_modules", "__pycache__", ".snapshot", "~snapshot", ".stversions",
-    ".picasaoriginals", "Previews.lrdata", ".private",
+    ".picasaoriginals", "Previews.lrdata", ".private", "RECYCLED", "LOST.DIR", "trashbox",
+    "@sharebin", "#Recycle", "FOUND.000", "TheVolumeSettingsFolder", "CVS", "_gsdata_", "venv",
+    ".@upload_cache", ".zfs", ".timemachine", "@tmp",
 ]  # fmt: skip
 SYSTEM_FILES = [
     ".DS_Store", "._0.png", "Thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini", "Icon\r",
     ".picasa.ini", "Picasa.ini", ".directory", ".nomedia", "~$list.xlsx", ".~lock.list.ods#",
-    "0.png:Zone.Identifier", "SYNOPHOTO_THUMB_M.jpg", ".hidden.png",
+    "0.png:Zone.Identifier", "SYNOPHOTO_THUMB_M.jpg", ".hidden.png", "Thumbs.db (1)",
+    "Thumbs (2).db", "thumbs.db:encryptable", "desktop (1).ini", ":2eDS_Store", ":2e_0.png",
+    "Desktop DB", "AlbumArtSmall.jpg", "Icon?", ".0.png.icloud", ".syncthing.0.png.tmp",
+    ".trashed-1700000000-0.png", ".smbdelete0001", ".fuse_hidden0001", ".nfs00af",
 ]  # fmt: skip
 
 
@@ -197,6 +202,69 @@ def test_split_by_its_usual_name(library, tmp_path, image):
 def test_products_named_like_splits_are_classes(library):
     (library / "almonds").rename(library / "test")
     assert load(library).classes == ("dates", "oats", "test")
+
+
+# Labels elsewhere -------------------------------------------------------------------------------
+
+BOXES = "0 0.5 0.5 0.2 0.2\n12 .25 1 .1 1e-3\n"
+COCO = '{"info": {}, "images": [{"file_name": "1.jpg"}], "annotations": []}'
+VOC = "<?xml version='1.0'?>\n<annotation><folder>a</folder></annotation>"
+ANNOTATED = {  # the folder of each image, other files with their content, what is named
+    "YOLO": (["images/train", "images/val"], {"labels/train/0.txt": BOXES, "data.yaml": "nc: 2"},
+             r"annotations \(YOLO, train/0.txt\)"),
+    "YOLO without splits": (["images"], {"labels/0.txt": BOXES, "classes.txt": "a"}, "YOLO"),
+    "YOLO of outlines": (["images/train"], {"labels/train/0.txt": "1 .1 .2 .3 .4 .5 .6\n"}, "YOLO"),
+    "Roboflow": (["train/images", "valid/images"], {"train/labels/0.txt": BOXES}, "YOLO"),
+    "Darknet": (["obj_train_data"], {"obj_train_data/0.txt": BOXES, "obj.names": "a"}, "YOLO"),
+    "VOC": (["VOC/JPEGImages"], {"VOC/Annotations/0.xml": VOC}, r"Pascal VOC, Annotations/0.xml"),
+    "COCO": (["train2017", "val2017"], {"annotations/instances_train2017.json": COCO}, "COCO"),
+    "LabelMe": (["images"], {"images/0.json": '{"version": "5", "shapes": []}'}, "LabelMe"),
+    "table": (["images"], {"labels.csv": "image_id;label\n0;almonds\n"}, r"table of labels \(lab"),
+    "Kaggle": (["train", "test"], {"train.csv": "id,breed\n0,oats\n"}, r"labels \(train.csv\)"),
+    "flat": (["."], {"list.tsv": "file\tClass\n0.png\toats\n"}, r"labels \(list.tsv\)"),
+}  # fmt: skip
+
+
+def with_files(folder, places, texts, image):
+    for number, place in enumerate(places):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, folder / place / f"{number}.png")
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ANNOTATED)
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_labels_that_are_not_in_folders_are_said(image, tmp_path, kind, as_zip):
+    places, texts, named = ANNOTATED[kind]
+    source = with_files(tmp_path / "data", places, texts, image)
+    if as_zip:
+        source = zipped(source, tmp_path / "data.zip")
+    with pytest.warns(InputWarning, match=f"{named}.*Pass a table with columns path") as caught:
+        data = load(source)
+    assert len(caught) == 1 and len(data) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("places", "texts"),
+    [
+        (["almonds", "dates"], {"almonds/0.txt": BOXES, "labels.csv": "path,label\n0.png,x\n"}),
+        (["almonds"], {"prices.csv": "name,category\nAlmonds,nuts\n"}),
+        (["almonds"], {"almonds/0.txt": "0 stars, 1.5 kg", "meta.json": '{"shop": 1}'}),
+        (["images"], {"labels.csv": "", "a.csv": "\0", "notes.txt": ""}),
+    ],
+)
+def test_other_files_are_no_annotations(image, tmp_path, places, texts):
+    assert len(load(with_files(tmp_path / "data", places, texts, image))) == len(places)
+
+
+@pytest.mark.parametrize("beside", ["docs/manual.pdf", "labels/0.txt", "code/src/load.py"])
+def test_folder_without_images_is_no_way_in(library, tmp_path, beside):
+    data = load(zipped(library, tmp_path / "lib.zip", "lib/", [beside]))
+    assert data.classes == ("almonds", "dates", "oats")
+    assert data.skipped["reason"].to_list() == ["outside lib, which has the classes"]
 
 
 # Names ------------------------------------------------------------------------------------------
