@@ -15,6 +15,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders.keras_models import KerasEmbedder, Split, split_efficientnet_lite
 from similarity_lab.embedders.lite import VARIANTS
 from similarity_lab.errors import InputError, did_you_mean
+from similarity_lab.files.listing import count_lost
 from similarity_lab.images import image_size, read_image
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.images.decoding import decoded_batches
@@ -125,7 +126,7 @@ def adapt_embedder(
     size = image_size(input_size) if input_size else None
     split = split_efficientnet_lite(embedder, blocks, size)
     activations, positions = _activations(split, dataset.sources, views, seed, progress=progress)
-    n_skipped = len(dataset.skipped) + len(dataset) - len(positions)
+    n_skipped = count_lost(dataset.skipped) + len(dataset) - len(positions)
     if n_skipped:
         warnings.warn(
             f"{n_skipped} files could not be read and are not used; load_dataset(library).skipped "

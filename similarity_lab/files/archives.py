@@ -31,7 +31,14 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from similarity_lab.errors import ArchiveError, InputTypeError, InputWarning
 from similarity_lab.files.encodings import NAME_ENCODINGS, check_encoding, guess_encoding
-from similarity_lab.files.listing import archive_kind, skipped_table, system_file, user_path
+from similarity_lab.files.listing import (
+    EMPTY_FOLDER,
+    HIDDEN_ATTRIBUTE,
+    archive_kind,
+    skipped_table,
+    system_file,
+    user_path,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +64,7 @@ _MAX_NAME_BYTES, _MAX_PART_BYTES = 1024, 255  # in UTF-8; every common file syst
 _METHODS = (ZIP_STORED, ZIP_DEFLATED)
 _METHOD_NAMES = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _UTF8_FLAG, _UNICODE_NAME = 0x800, 0x7075
+_DOS_SYSTEMS, _HIDDEN = (0, 6, 10, 11, 14), 0x2  # FAT, HPFS, NTFS by two numbers, VFAT
 _OFFICE = {"[Content_Types].xml", "META-INF/manifest.xml", "META-INF/container.xml"}
 
 _Members = list[ZipInfo]
@@ -102,7 +110,8 @@ def extract_zip(
     skipped : DataFrame
         Columns ``path`` (the member's name) and ``reason``: links, device nodes, names that are
         too long or already used (ignoring case and Unicode normal form; the first one counts),
-        damage, unsupported compression, files that already exist, empty folders.
+        damage, unsupported compression, files that already exist, empty folders, and files and
+        folders that are hidden in Windows.
 
     Raises
     ------
@@ -338,13 +347,17 @@ def _plan(members: _Members) -> tuple[_Members, _Skipped]:
     accepted: _Members = []
     skipped: _Skipped = []
     used_names: dict[str, str] = {}
+    hidden = sorted(member.filename for member in members if _is_hidden_folder(member))
+    hidden = [name for name in hidden if not name.startswith(tuple(set(hidden) - {name}))]
+    skipped += [(name.rstrip("/"), HIDDEN_ATTRIBUTE) for name in hidden]
+    members = [each for each in members if not each.filename.startswith(tuple(hidden))]
     files = [member for member in members if not member.filename.endswith("/")]
     # folders are created when a file needs them
-    skipped += [(name, "empty folder") for name in _empty_folders(members, files)]
+    skipped += [(name, EMPTY_FOLDER) for name in _empty_folders(members, files)]
     for member in files:
         path = str(PurePosixPath(member.filename))
         key = unicodedata.normalize("NFC", path).casefold()
-        reason = _unusable(member)
+        reason = _hidden_reason(member) or _unusable(member)
         if key in used_names:
             reason = reason or f"duplicate of {used_names[key]!r}, or differs only in case or form"
         if reason:
@@ -365,6 +378,19 @@ def _empty_folders(members: _Members, files: _Members) -> list[str]:
 
 def _is_system_path(name: str) -> bool:
     return any(map(system_file, PurePosixPath(name).parts))
+
+
+def _has_hidden_attribute(member: ZipInfo) -> bool:
+    return member.create_system in _DOS_SYSTEMS and bool(member.external_attr & _HIDDEN)
+
+
+def _hidden_reason(member: ZipInfo) -> str:
+    name = PurePosixPath(member.filename).name
+    return (system_file(name) or HIDDEN_ATTRIBUTE) if _has_hidden_attribute(member) else ""
+
+
+def _is_hidden_folder(member: ZipInfo) -> bool:
+    return member.filename.endswith("/") and _has_hidden_attribute(member)
 
 
 def _unusable(member: ZipInfo) -> str:

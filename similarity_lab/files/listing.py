@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "EMPTY_FOLDER",
+    "HIDDEN_ATTRIBUTE",
     "SKIPPED_COLUMNS",
     "archive_kind",
+    "count_lost",
     "existing_folder",
     "list_files",
     "skipped_table",
@@ -29,22 +32,32 @@ _SYSTEM_FILES = {
     "copies that Jupyter makes": r"\.ipynb_checkpoints",
     "made by macOS, not an image": r"__macosx|\._.*|\.ds_store|\.trashes|\.trash|\.spotlight-v100"
     r"|\.fseventsd|\.temporaryitems|temporary items|\.documentrevisions-v100|\.appledouble"
-    r"|\.appledb|\.appledesktop|network trash folder|\.apdisk|\.localized|icon\r"
+    r"|\.appledb|\.appledesktop|network trash folder|\.apdisk|\.localized|icon[\r?]|desktop d[bf]"
+    r"|thevolumesettingsfolder|thefindbycontentfolder|:2e.*"
     r"|\.volumeicon\.icns|\.pkinstallsandboxmanager.*|\.com\.apple\..*",
-    "made by Windows, not an image": r"thumbs\.db|ehthumbs(_vista)?\.db|desktop\.ini"
-    r"|system volume information|\$recycle\.bin|recycler|found\.\d{3}|.*:zone\.identifier"
-    r"|\$winreagent|\$sysreset|msocache",
+    "made by Windows, not an image": r"(eh)?thumbs(_vista)?( \(\d+\))?\.db( \(\d+\)|:.*)?"
+    r"|desktop( \(\d+\))?\.ini( \(\d+\))?|system volume information|\$recycle\.bin|recycle[rd]"
+    r"|found\.\d{3}|.*:zone\.identifier|\$winreagent|\$sysreset|msocache|config\.msi"
+    r"|albumart(small|_\{.*)\.jpg|pspbrwse\.jbf",
     "made by a network storage (thumbnails, bin, snapshots)": r"@eadir|#recycle|#snapshot|@recycle"
-    r"|@recently-snapshot|\.?@__thumb|@tmp|\.@upload_cache|@sharesnap|@synoresource|.*@synoeastream"
+    r"|@recently-snapshot|\.?@__thumb|@tmp|@sharebin|@synodrive|@s2s|trashbox|\.@upload_cache|@sharesnap|@synoresource|.*@synoeastream"
     r"|.*@synoresource|synophoto_thumb_.*|synoindex_media_info|[.~]snapshot|\.zfs|\.recycle"
     r"|\.streams|\$recycle",
-    "made by Linux, not an image": r"lost\+found|\.trash-.*|\.thumbnails?|\.directory|\.hidden"
-    r"|\.fuse_hidden.*|\.nfs[0-9a-f]+",
-    "belongs to a program, not an image": r"\.git|\.svn|\.hg|\.bzr|node_modules|__pycache__"
+    "made by Linux or Android, not an image": r"lost\+found|lost\.dir|\.trash-.*|\.thumbnails?"
+    r"|\.directory|\.hidden|\.fuse_hidden.*|\.nfs[0-9a-f]+",
+    "belongs to a program, not an image": r"\.git|\.svn|\.hg|\.bzr|cvs|node_modules|__pycache__"
+    r"|bower_components|site-packages|venv|_gsdata_|adobe bridge cache.*|~syncthing~.*"
     r"|\.idea|\.vscode|\.venv|\.cache|\.dropbox.*|\.stfolder|\.stversions|\.sync"
     r"|\.tmp\.drive(down|up)load|~\$.*|\.~lock\..*#|\.?picasa\.ini|\.picasaoriginals|\.nomedia"
     r"|zbthumbnail\.info|.*\.lrdata",
 }
+EMPTY_FOLDER, HIDDEN_ATTRIBUTE = "empty folder", "hidden, by its attribute in Windows"
+_HIDDEN_NAME = "hidden: its name begins with a dot"
+_WITHOUT_FILES = "folder without any other file"
+_LISTED_LINK = "link to a folder that is already listed"
+_NO_LOSS = frozenset(
+    {*_SYSTEM_FILES, EMPTY_FOLDER, HIDDEN_ATTRIBUTE, _HIDDEN_NAME, _WITHOUT_FILES, _LISTED_LINK}
+)
 _PATTERNS = {
     reason: re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for reason, pattern in _SYSTEM_FILES.items()
@@ -78,6 +91,17 @@ def skipped_table(rows: list[tuple[object, str]]) -> "pd.DataFrame":
 
     # dtype object: pandas' str type rejects file names with bytes that are not text
     return pd.DataFrame(rows, columns=SKIPPED_COLUMNS, dtype=object)
+
+
+def count_lost(skipped: "pd.DataFrame") -> int:
+    """Return how many skipped files may be images: not what belongs to systems or is hidden.
+
+    Parameters
+    ----------
+    skipped : DataFrame
+        From `skipped_table`.
+    """
+    return int((~skipped["reason"].isin(_NO_LOSS)).sum())
 
 
 def user_path(path: str | PathLike[str]) -> Path:
@@ -140,7 +164,7 @@ def system_file(name: str) -> str:
     for reason, pattern in _PATTERNS.items():
         if pattern.fullmatch(name):
             return reason
-    return "hidden: its name begins with a dot" if name.startswith(".") else ""
+    return _HIDDEN_NAME if name.startswith(".") else ""
 
 
 def archive_kind(path: Path) -> str:
@@ -186,7 +210,7 @@ def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:
         target = current.resolve()
         is_inner_link = current.is_symlink() and current != folder and target.is_relative_to(root)
         if target in visited or is_inner_link:
-            skipped.append((str(current), "link to a folder that is already listed"))
+            skipped.append((str(current), _LISTED_LINK))
             continue
         visited.add(target)
         try:
@@ -204,8 +228,7 @@ def list_files(folder: Path) -> tuple[list[Path], list[tuple[object, str]]]:
             n_used += 1
             (pending if is_folder else files).append(Path(entry.path))
         if not n_used and current != folder:
-            reason = "empty folder" if not entries else "folder without any other file"
-            skipped.append((str(current), reason))
+            skipped.append((str(current), _WITHOUT_FILES if entries else EMPTY_FOLDER))
     files.sort(key=lambda path: path.relative_to(folder).parts)
     return files, sorted(skipped, key=lambda row: str(row[0]))
 

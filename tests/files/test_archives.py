@@ -393,3 +393,32 @@ def test_extract_for_process_removes_its_folder(tmp_path: Path) -> None:
     assert not Path(folder).exists()
     with pytest.raises(ArchiveError):
         extract_for_process(io.BytesIO(b""))
+
+
+def hidden_zip(names: list[str], hidden: list[str], system: int = 0) -> io.BytesIO:
+    """Return a zip in which some names have the attribute "hidden", as Windows writes it."""
+    file = io.BytesIO()
+    with ZipFile(file, "w") as archive:
+        for name in names:
+            info = ZipInfo(name)
+            info.create_system = system
+            info.external_attr = (0x10 if name.endswith("/") else 0x20) | 2 * (name in hidden)
+            archive.writestr(info, b"" if name.endswith("/") else b"1")
+    return file
+
+
+@pytest.mark.parametrize("system", [0, 10, 11, 14])
+def test_hidden_in_windows_is_skipped(tmp_path: Path, system: int) -> None:
+    names = ["a/", "a/1.jpg", "a/2.jpg", "a/Thumbs.db", "b/", "b/3.jpg", "b/c/", "b/c/4.jpg"]
+    hidden = ["a/2.jpg", "a/Thumbs.db", "b/", "b/c/"]
+    found, skipped = extract(hidden_zip(names, hidden, system).getvalue(), tmp_path)
+    assert found == ["a/1.jpg"] and skipped == {
+        "a/2.jpg": "hidden, by its attribute in Windows",
+        "a/Thumbs.db": "made by Windows, not an image",
+        "b": "hidden, by its attribute in Windows",
+    }
+
+
+def test_attributes_of_other_systems_are_ignored(tmp_path: Path) -> None:
+    data = hidden_zip(["a/", "a/1.jpg"], ["a/", "a/1.jpg"], system=3).getvalue()
+    assert extract(data, tmp_path) == (["a/1.jpg"], {})

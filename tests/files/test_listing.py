@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from similarity_lab.files import existing_folder, list_files
+from similarity_lab.files import existing_folder, list_files, skipped_table
+from similarity_lab.files.listing import count_lost
 
 
 def names(folder, files):
@@ -66,3 +67,15 @@ def test_existing_folder_errors(tmp_path):
         existing_folder(tmp_path / "files", "photos")
     with pytest.raises(NotADirectoryError, match="is a file; expected photos"):
         existing_folder(tmp_path / "file", "photos")
+
+
+def test_count_lost_counts_no_system_files(tmp_path):
+    for name in (".DS_Store", "Thumbs.db", ".private.jpg", "@eaDir/1.jpg", "a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "old.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    _, skipped = list_files(tmp_path)
+    assert len(skipped) == 6 and count_lost(skipped_table(skipped)) == 1  # the archive
+    assert count_lost(skipped_table([("a.jpg", "damaged"), ("b.jpg", "no such file")])) == 2
+    assert count_lost(skipped_table([])) == 0
