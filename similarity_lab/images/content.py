@@ -106,9 +106,23 @@ _OTHERS = [
     (0, b"wOFF", "a font"),
     (0, b"wOF2", "a font"),
     (0, b"OTTO", "a font"),
+    (0, b"ttcf", "a font"),
+    (0, b"\0\1\0\0\0", "a font"),
+    (0, b"\0asm", "a WebAssembly program"),
+    (0, b"glTF", "a glTF model"),
+    (0, b"\x59\xa6\x6a\x95", "a Sun raster image"),
+    (0, b"\x01\xda\0", "an SGI image"),
+    (0, b"\x01\xda\1", "an SGI image"),
+    (0, b"\0\xffKA", "an Affinity document"),
     (0, b"\x89HDF\r\n\x1a\n", "HDF5 data"),
     (0, b"\x93NUMPY", "a NumPy array"),
 ]
+# Images that something has changed on the way, by how they begin
+_SENT_AS_TEXT = (
+    b"\x89PNG", b"PNG\r\n", b"PNG\n", b"\xc2\x89PNG", b"\xef\xbf\xbdPNG", b"?PNG",
+    b"\xc3\xbf\xc3\x98\xc3\xbf", b"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
+)  # fmt: skip
+_MAX_BEFORE = 1024  # bytes before an image in which it is looked for
 _PNM = re.compile(rb"P[1-7fF]\s+(#|[\d-]|WIDTH)")  # PBM, PGM, PPM, PAM, PFM
 
 _SVG = "SVG is a vector graphic"
@@ -139,6 +153,22 @@ _PROLOGUE = re.compile(r"(\s|<!--.*?-->|<\?.*?\?>)+", re.DOTALL)
 _DOCTYPE = re.compile(r"<!doctype\s+([\w:]+)[^>\[]*(\[.*?\]\s*)?>?", re.IGNORECASE | re.DOTALL)
 _ELEMENT = re.compile(r"<([\w.-]+:)?([a-z][\w.-]*)[\s/>]", re.IGNORECASE)
 _HTML_LATER = re.compile(r"<!doctype\s+html|<html[\s>]", re.IGNORECASE)  # behind a warning
+_KINDS_OF_TEXT = [
+    (re.compile(pattern, re.IGNORECASE), words)
+    for pattern, words in (
+        (
+            r"version https://git-lfs",
+            "is a Git LFS pointer; fetch the file itself with: git lfs pull",
+        ),
+        (
+            r"data:image/[\w.+-]+;base64,|/9j/|iVBORw0KGgo|R0lGOD[dl]h|UklGR|AAAA[a-z0-9+/]{2}Z0eX",
+            "is an image in base64, as in data: urls; decode it first",
+        ),
+        (r"\[(InternetShortcut|Desktop Entry)\]", "is a link to a page or a file"),
+        (r"mime-version:|from: <saved by", "is a saved page (MHTML)"),
+        (r"\{\s*[\"}]|\[\s*([\"\[{\]\d-]|true|false|null)", "looks like JSON"),
+    )
+]
 _HTML_ELEMENTS = frozenset({
     "a", "b", "base", "body", "br", "button", "center", "div", "font", "footer", "form", "frameset",
     "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "i", "iframe", "img",
@@ -199,6 +229,11 @@ def describe_content(data: bytes) -> str:
         return f"content is {name}"
     if text is not None:
         return _describe_text(text)
+    if data.startswith(_SENT_AS_TEXT):
+        return "content is an image that was transferred as text; fetch it again, as binary"
+    for prefix, name in _PREFIXES[:4]:
+        if (position := data.find(prefix, 0, _MAX_BEFORE)) > 0:
+            return f"content is a {name} image behind {position} bytes of something else"
     return "content not recognised" if data.strip(b"\0") else "content is nothing but zero bytes"
 
 
@@ -241,11 +276,10 @@ def _describe_text(text: str) -> str:
     if root in _HTML_ELEMENTS or (not root and _HTML_LATER.search(text)):
         return "content looks like an HTML page"
     start = text.lstrip()
-    if start.startswith("version https://git-lfs"):
-        return "content is a Git LFS pointer; fetch the file itself with: git lfs pull"
     if root or start.startswith("<?xml"):
         return "content looks like XML"
-    return f"content looks like {'JSON' if start.startswith(('{', '[')) else 'text'}"
+    matches = (words for pattern, words in _KINDS_OF_TEXT if pattern.match(start))
+    return f"content {next(matches, 'looks like text')}"
 
 
 def _root_element(text: str) -> str:

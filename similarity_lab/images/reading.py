@@ -208,7 +208,8 @@ def _load(
     except ImageError:
         raise
     except Exception as error:  # decoders raise errors of any type on hostile bytes
-        raise ImageError(name, f"damaged {header.format or 'image'}: {one_line(error)}") from error
+        reason = _UNCLEAR.get(str(error), one_line(error))
+        raise ImageError(name, f"damaged {header.format or 'image'}: {reason}") from error
     return image
 
 
@@ -237,7 +238,7 @@ def identify(data: bytes, name: str) -> Image.Image:
         if kind in _OPTIONAL and not features.check(kind.lower()):
             reason = f"unsupported image format ({kind}: Pillow was built without it)"
         else:
-            reason = f"damaged {kind}: {one_line(error)}"
+            reason = f"damaged {kind}: {_UNCLEAR.get(str(error), one_line(error))}"
         raise ImageError(name, reason) from error
     image.info.pop("xmp", None)  # Pillow would take the orientation from it
     return image
@@ -270,6 +271,12 @@ _OPENERS: dict[str, Opener] = {
 }
 _OPTIONAL = ("WEBP", "AVIF")  # parts of Pillow
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+
+_UNCLEAR = {  # Pillow's words for what a person sees otherwise
+    "cannot load this image": "no pixels in it",
+    "not identified by this driver": "no image in it",
+    "no more images in GIF file": "no image in it",
+}
 
 
 def _check_pixels(image: Image.Image, max_pixels: int, name: str) -> None:

@@ -1,5 +1,6 @@
 """Files under the name of an image are named by what they contain."""
 
+import base64
 import gzip
 import io
 
@@ -58,6 +59,17 @@ TEXTS = {
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
     "RTF": (b"{\\rtf1\\ansi", "an RTF document"),
     "PDF": (b"%PDF-1.7\n", "a PDF document"),
+    "image in a data: url": (b"data:image/png;base64,iVBORw0KGgoAAAA", "an image in base64"),
+    "image in base64": (base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(90)), "image in base64"),
+    "AVIF in base64": (base64.b64encode(b"\0\0\0\x20ftypavif" + bytes(90)), "image in base64"),
+    "shortcut of Windows": (b"[InternetShortcut]\r\nURL=https://x.example\r\n", "a link to a page"),
+    "shortcut of Linux": (b"[Desktop Entry]\nType=Link\n", "a link to a page or a file"),
+    "saved page": (b"From: <Saved by Blink>\r\nSnapshot-Content-Location: x", "MHTML"),
+    "JSON of numbers": (b"[1, 2]", "looks like JSON"),
+    "settings": (b"[core]\nbare = false", "looks like text"),
+    "style sheet": (b"body { color: red }", "looks like text"),
+    "script": (b"window.location = 'login'", "looks like text"),
+    "playlist": (b"#EXTM3U\n#EXT-X-VERSION:3", "looks like text"),
     "plain PPM": (b"P3\n1 1\n255\n1 2 3", "a PNM image"),
 }
 BINARIES = {
@@ -88,6 +100,18 @@ BINARIES = {
     ".DS_Store": (b"\0\0\0\1Bud1\0\0\x10\0", "macOS folder settings"),
     "Thumbs.db": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "Thumbs.db"),
     "PNG of an iOS app": (b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI\x50\0\x20\2", "an iOS app's own"),
+    "JPEG behind a line": (b"\r\n\xff\xd8\xff\xe0" + bytes(99), "JPEG image behind 2 bytes"),
+    "GIF behind a mark": (b"\xef\xbb\xbfGIF89a\x01\0\x01\0\x80\0\0", "a GIF image behind 3 bytes"),
+    "PNG with other line ends": (b"\x89PNG\n\x1a\n\0\0\0\rIHDR", "was transferred as text"),
+    "PNG as UTF-8": ("\x89PNG\r\n\x1a\n\0\0\0".encode(), "was transferred as text"),
+    "JPEG as UTF-8": ("\xff\xd8\xff\xe0\0\x10JFIF".encode(), "was transferred as text"),
+    "JPEG as bad UTF-8": (b"\xff\xd8\xff\xe0\0\1".decode("utf-8", "replace").encode(), "as text"),
+    "TrueType": (b"\0\1\0\0\0\x0f\0\x80\0\3\0\x70DSIG", "a font"),
+    "WebAssembly": (b"\0asm\1\0\0\0", "a WebAssembly program"),
+    "glTF": (b"glTF\2\0\0\0\x10\0\0\0", "a glTF model"),
+    "Affinity": (b"\0\xffKA\x0b\0\1", "an Affinity document"),
+    "Sun raster": (b"\x59\xa6\x6a\x95\0\0\0\1", "a Sun raster image"),
+    "SGI": (b"\x01\xda\1\1\0\3\0\x10", "an SGI image"),
     "zeros": (bytes(1000), "nothing but zero bytes"),
     "noise": (np.random.default_rng(0).bytes(500), "content not recognised"),
 }
@@ -131,6 +155,18 @@ def test_content_of_what_pillow_writes_is_named(kind):
 )
 def test_image_format(data, expected):
     assert image_format(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "damaged PNG: truncated in its header"),
+        (b"\xff\xd8\xff\xd9", "damaged JPEG: no image in it"),
+        (b"GIF89a\x01\0\x01\0\0\0\0;", "damaged GIF: no image in it"),
+    ],
+)
+def test_image_without_an_image_is_called_that(refusal, data, reason):
+    assert refusal(data) == reason
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF"])
