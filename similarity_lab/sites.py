@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar, Union
+from typing import TypeVar, Union, cast
 
 import pandas as pd
 
@@ -80,7 +80,8 @@ class Site:
     root : Path or None
         The folder of the site, or the temporary folder of a zip; None for a list of paths.
     origins : DataFrame or None
-        Where collected images came from: `ORIGIN_COLUMNS`, one row per path, in order.
+        Where collected images came from: `ORIGIN_COLUMNS`, one row per path. If it has a column
+        ``path``, that is what the rows are matched by; otherwise they are in order.
 
     Examples
     --------
@@ -95,12 +96,43 @@ class Site:
     origins: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        """Raise `InputError` unless `origins` has a row for each path."""
-        if self.origins is not None and len(self.origins) != len(self.paths):
+        """Put the rows of `origins` in the order of the paths.
+
+        Raises
+        ------
+        InputError
+            It has no row for a path, or rows of other paths.
+        """
+        if self.origins is None:
+            return
+        if len(self.origins) != len(self.paths):
             raise InputError(
                 f"origins of {self.name} has {len(self.origins)} rows for {len(self.paths)} "
                 "paths; pass one row per path, in order"
             )
+        is_named = all(isinstance(path, (str, PathLike)) for path in self.paths)
+        if is_named and "path" in self.origins:
+            object.__setattr__(self, "origins", self._in_order_of_paths(self.origins))
+
+    def _in_order_of_paths(self, origins: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows in the order of the paths; rows may name the last parts of a path."""
+        paths = [Path(cast(str, path)).as_posix() for path in self.paths]
+        names = [Path(str(name)).as_posix() for name in origins["path"]]
+        if all(f"/{path}".endswith(f"/{name}") for path, name in zip(paths, names, strict=True)):
+            return origins
+        rows = {name: row for row, name in enumerate(names)}
+        order: dict[int, None] = {}
+        for path in paths:
+            parts = path.split("/")
+            tails = ("/".join(parts[start:]) for start in range(len(parts)))
+            row = next((rows[tail] for tail in tails if tail in rows), None)
+            if row is None or row in order:
+                raise InputError(
+                    f"origins of {self.name} does not name {path} in its column path, but "
+                    f"{names[0]} …; pass one row per path"
+                )
+            order[row] = None
+        return origins.iloc[list(order)].reset_index(drop=True)
 
     def __repr__(self) -> str:
         return f"Site({self.name!r}, {len(self.paths)} files)"

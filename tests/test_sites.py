@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -87,3 +89,31 @@ def test_list_of_sites_from_an_iterator():
 def test_origins_need_a_row_per_path():
     with pytest.raises(InputError, match="origins of shop has 1 rows for 2 paths"):
         Site("shop", ("a.jpg", "b.jpg"), origins=pd.DataFrame({"alt": ["almonds"]}))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["/shop/images/b.jpg", "/shop/images/a.jpg", "/shop/c.jpg"],
+        ["images/b.jpg", "images/a.jpg", "c.jpg"],
+        ["b.jpg", "images/a.jpg", "shop/c.jpg"],
+    ],
+)
+def test_origins_are_put_in_the_order_of_the_paths(names):
+    paths = ("/shop/c.jpg", "/shop/images/a.jpg", Path("/shop/images/b.jpg"))
+    origins = pd.DataFrame({"path": names, "alt": ["b", "a", "c"]})
+    site = Site("shop", paths, origins=origins)
+    assert site.origins["alt"].to_list() == ["c", "a", "b"]
+    again = Site("shop", paths, origins=site.origins)
+    assert again.origins is site.origins
+
+
+def test_origins_of_other_paths_are_refused():
+    for names in (["a.jpg", "c.jpg"], ["a.jpg", "a.jpg"]):
+        with pytest.raises(InputError, match=r"does not name b.jpg in its column path, but a.jpg"):
+            Site("shop", ("a.jpg", "b.jpg"), origins=pd.DataFrame({"path": names, "alt": "x"}))
+
+
+def test_path_that_is_listed_twice_has_two_origins():
+    origins = pd.DataFrame({"path": ["a.jpg", "a.jpg"], "alt": ["x", "y"]})
+    assert Site("shop", ("a.jpg", "a.jpg"), origins=origins).origins["alt"].to_list() == ["x", "y"]
