@@ -1,7 +1,8 @@
 """`CachedEmbedder`: a cache of vectors, by embedder and image content."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from similarity_lab.errors import ImageError, StoreAccessError, StoreWarning
 from similarity_lab.images.decoding import errors_table, in_order, map_ahead, spans
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import Source, content_digest, describe
-from similarity_lab.store import StoreSource, VectorStore
+from similarity_lab.store import Pair, StoreSource, VectorStore
 
 __all__ = ["CachedEmbedder"]
 
@@ -120,6 +121,37 @@ class CachedEmbedder:
         ):  # it fell back to another runtime, so some vectors are of the wrong one
             return self.embed(images, batch_size=batch_size, progress=progress)
         return Embedded(vectors[: len(kept)], kept, errors_table(errors))
+
+    def answers(
+        self,
+        question: str,
+        pairs: Sequence[Pair],
+        compute: Callable[[list[int]], Sequence[bool]],
+    ) -> list[bool]:
+        """Look up answers to a question about pairs of images; compute and store the others.
+
+        Parameters
+        ----------
+        question : str
+            Names what is asked, and how it is answered.
+        pairs : sequence of (str, str)
+            Content digests.
+        compute : callable
+            Positions in `pairs` → their answers, in order.
+        """
+        known: dict[Pair, bool] = {}
+        stores = [store for store in (self._unstored, self.store) if store is not None]
+        for store in stores:
+            with suppress(StoreAccessError):  # computed again; vectors have said that
+                known |= store.get_answers(question, pairs)
+        missing = [index for index, pair in enumerate(pairs) if pair not in known]
+        if missing:
+            computed = zip(missing, compute(missing), strict=True)
+            new = {pairs[index]: bool(answer) for index, answer in computed}
+            with suppress(StoreAccessError):
+                stores[0].put_answers(question, new)
+            known |= new
+        return [known[pair] for pair in pairs]
 
     def _vectors(
         self, entries: Sequence[_Entry | ImageError], batch_size: int | None

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from similarity_lab.embedders import Embedded, Embedder
+from similarity_lab.embedders import CachedEmbedder, Embedded, Embedder
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import SiteError
 from similarity_lab.images import Pixels, read_image
@@ -54,8 +54,10 @@ _N_NEAREST = 3
 HashOf = Callable[[int], np.uint64]
 """Returns the perceptual hash of the image at a position."""
 
-ThumbnailsOf = Callable[[Sequence[int]], Sequence[Pixels]]
-"""Returns the `copy_thumbnail` of the images at some positions."""
+AreCopies = Callable[[list[tuple[int, int]]], Sequence[bool]]
+"""Tells of pairs of positions whether one image is a changed copy of the other."""
+
+_NEAR_COPY = "near copy, method 1"  # the question by which answers are stored
 
 _DTYPES = {
     **dict.fromkeys(["score", "distance", "probability", "margin", "nearest_distance"], float),
@@ -160,7 +162,10 @@ class EmbeddedSite:
         near_copies[originals] = find_near_copies(
             embedded.vectors[originals],
             [digests[index] for index in originals],
-            lambda indices: images.copy_thumbnails([embedded.kept[originals[i]] for i in indices]),
+            lambda pairs: images.are_copies(
+                [(embedded.kept[originals[a]], embedded.kept[originals[b]]) for a, b in pairs],
+                embedder,
+            ),
         )
         encoded: dict[object, EncodedThumbnail] = {
             path: each.thumbnail
@@ -331,10 +336,25 @@ class _SiteImages(Sequence[Source]):
             if error is not None:
                 raise error
 
-    def copy_thumbnails(self, indices: Sequence[int]) -> list[Pixels]:
-        """Return what `find_copies` compares; decode images where that has not happened yet."""
-        self._decode([index for index in indices if self.traits[index].copy_thumbnail is None])
-        return [cast(Pixels, self.traits[index].copy_thumbnail) for index in indices]
+    def are_copies(self, pairs: Sequence[tuple[int, int]], embedder: Embedder) -> Sequence[bool]:
+        """Tell which pairs are changed copies; decode images where that has not happened yet.
+
+        A caching embedder remembers the answers, so that cached images need not be decoded.
+        """
+
+        def compute(positions: Sequence[int]) -> list[bool]:
+            asked = [pairs[position] for position in positions]
+            indices = {index for pair in asked for index in pair}
+            self._decode([i for i in sorted(indices) if self.traits[i].copy_thumbnail is None])
+            copies = set(
+                find_copies(asked, lambda index: cast(Pixels, self.traits[index].copy_thumbnail))
+            )
+            return [pair in copies for pair in asked]
+
+        if not isinstance(embedder, CachedEmbedder):
+            return compute(range(len(pairs)))
+        contents = [(self.traits[a].digest, self.traits[b].digest) for a, b in pairs]
+        return embedder.answers(f"{_NEAR_COPY}, {embedder.name}", contents, compute)
 
     def perceptual_hash(self, index: int) -> np.uint64:
         """Return the hash of one image; decode it if that has not happened yet."""
@@ -439,7 +459,7 @@ def _groups(vectors: Vectors, hash_of: HashOf, block: int) -> npt.NDArray[np.int
 
 @one_thread
 def find_near_copies(
-    vectors: Vectors, digests: Sequence[str], thumbnails_of: ThumbnailsOf, *, block: int = _BLOCK
+    vectors: Vectors, digests: Sequence[str], are_copies: AreCopies, *, block: int = _BLOCK
 ) -> npt.NDArray[np.bool_]:
     """Return which images are changed copies of another one: cropped, mirrored, framed, with text.
 
@@ -451,8 +471,9 @@ def find_near_copies(
     vectors : ndarray of float32, shape (n, d)
     digests : sequence of str
         Content digests.
-    thumbnails_of : callable
-        Positions of images → their thumbnails; called once, for images with near vectors.
+    are_copies : callable
+        Pairs of positions of images → which are copies; called once, with all pairs of images
+        with near vectors, the smaller digest first.
     block : int
         Vectors that are compared with all others at a time; limits memory.
 
@@ -465,12 +486,12 @@ def find_near_copies(
         (int(order[first]), int(order[second]))
         for first, second in nearest_pairs(unit(vectors[order]), block)
     ]
-    indices = sorted({index for pair in pairs for index in pair})
-    thumbnails = dict(zip(indices, thumbnails_of(indices), strict=True))
     rank = np.empty(len(order), np.intp)
     rank[order] = np.arange(len(order))
     copies = [
-        (rank[first], rank[second]) for first, second in find_copies(pairs, thumbnails.__getitem__)
+        (rank[first], rank[second])
+        for (first, second), is_copy in zip(pairs, are_copies(pairs), strict=True)
+        if is_copy
     ]
     is_near_copy = np.zeros(len(order), bool)
     if copies:

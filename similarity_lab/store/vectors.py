@@ -1,4 +1,4 @@
-"""`VectorStore`: vectors in one SQLite file, by embedder and content.
+"""`VectorStore`: vectors in one SQLite file, by embedder and content; answers, by pair of contents.
 
 SQLite's write-ahead log makes it safe to kill a writer at any moment and to write from several
 processes at once. Every row has a checksum of all its fields, verified on each read. A store on a
@@ -18,10 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_dir
 
-from similarity_lab.errors import InputError, StoreAccessError, StoreError
+from similarity_lab.errors import InputError, InputTypeError, StoreAccessError, StoreError
 
 Vectors = npt.NDArray[np.float32]
 """Embeddings, shape (n, dimension)."""
+
+Pair = tuple[str, str]
+"""SHA-256 of the bytes of two images, hexadecimal."""
 
 _FILE = "vectors.sqlite3"
 _APPLICATION, _FORMAT = 0x53494D4C, 2  # "SIML"; 1: version 1 of this package
@@ -40,10 +43,15 @@ CREATE TABLE vectors (
     content BLOB NOT NULL, vector BLOB NOT NULL, path TEXT NOT NULL, checksum BLOB NOT NULL,
     UNIQUE (embedder, content));
 """
+_ANSWERS = """
+CREATE TABLE IF NOT EXISTS answers (
+    question TEXT NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL, answer INTEGER NOT NULL,
+    checksum BLOB NOT NULL, PRIMARY KEY (question, first, second)) WITHOUT ROWID
+"""
 
 
 class VectorStore:
-    """Vectors by embedder and content.
+    """Vectors by embedder and content, and answers to questions about pairs of images.
 
     A vector is stored under the name of its embedder and the SHA-256 of its image. The file holds
     vectors and the path at which each image was first seen, but no images. It must be on a local
@@ -77,7 +85,11 @@ class VectorStore:
     @classmethod
     def of(cls, source: "StoreSource") -> "VectorStore":
         """Return a store unchanged, or the store in a folder."""
-        return source if isinstance(source, VectorStore) else cls(source)
+        if isinstance(source, VectorStore):
+            return source
+        if not isinstance(source, (str, PathLike)):
+            raise InputTypeError(f"expected a VectorStore or a folder, got {source!r}")
+        return cls(source)
 
     def __reduce__(self) -> tuple[type, tuple[Path | None]]:
         return VectorStore, (self.folder,)  # a copy opens its own connection
@@ -193,6 +205,65 @@ class VectorStore:
                 [(number, *row) for row in rows],
             )
             return connection.total_changes - before
+
+    def get_answers(self, question: str, pairs: Sequence[Pair]) -> dict[Pair, bool]:
+        """Return the stored answers to a question about pairs of images.
+
+        Parameters
+        ----------
+        question : str
+            Names what was asked, and how it was answered.
+        pairs : sequence of (content, content)
+
+        Raises
+        ------
+        StoreError, StoreAccessError
+            As of `get`.
+        """
+        answers: dict[Pair, bool] = {}
+        if self.is_empty:
+            return answers
+        query = (
+            "SELECT answer, checksum FROM answers WHERE question = ? AND first = ? AND second = ?"
+        )
+        with self._open() as connection:
+            if not _has_answers(connection):
+                return answers
+            for pair in pairs:
+                first, second = map(bytes.fromhex, pair)
+                row = connection.execute(query, (question, first, second)).fetchone()
+                if row is None:
+                    continue
+                answer, checksum = row
+                if _checksum(question, first + second, b"%d" % answer, "") != checksum:
+                    raise StoreError(
+                        f"{self} is damaged: wrong checksum of an answer; delete it: vectors are "
+                        "computed anew"
+                    )
+                answers[pair] = bool(answer)
+        return answers
+
+    def put_answers(self, question: str, answers: Mapping[Pair, bool]) -> None:
+        """Store answers in one transaction; an answer that is already stored is not replaced.
+
+        Raises
+        ------
+        StoreAccessError
+            The store cannot be written.
+        """
+        rows = []
+        for pair, answer in answers.items():
+            first, second = map(bytes.fromhex, pair)
+            checksum = _checksum(question, first + second, b"%d" % answer, "")
+            rows.append((question, first, second, int(answer), checksum))
+        if not rows:
+            return
+        with self._open() as connection, connection:
+            if self._is_read_only:
+                raise StoreAccessError(f"{self} cannot be written: it is read-only here")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_ANSWERS)
+            connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
     def identity(self) -> str:
         """Return the random identifier of this store, by which its indexes are recognised."""
@@ -375,6 +446,11 @@ def cache_folder() -> Path | None:
     except RuntimeError:
         return None
     return None if folder.startswith("~") else Path(folder)
+
+
+def _has_answers(connection: sqlite3.Connection) -> bool:
+    query = "SELECT count(*) FROM sqlite_master WHERE name = 'answers'"
+    return bool(connection.execute(query).fetchone()[0])
 
 
 def _is_access(error: sqlite3.OperationalError) -> bool:

@@ -106,6 +106,23 @@ def test_cached_embedder_gets_file_objects(store, paths, per_image):
     np.testing.assert_allclose(vectors, expected, rtol=1e-6)
 
 
+def test_cached_embedder_remembers_answers(store, tmp_path):
+    pairs, asked = [("ab" * 32, "cd" * 32), ("ab" * 32, "ef" * 32)], []
+
+    def compute(positions):
+        asked.append(positions)
+        return [position == 1 for position in positions]
+
+    embedder = CachedEmbedder(Counting(), store)
+    assert embedder.answers("copy?", pairs[:1], compute) == [False] and asked == [[0]]
+    assert embedder.answers("copy?", pairs, compute) == [False, True] and asked == [[0], [1]]
+    again = CachedEmbedder(Counting(), VectorStore(store.folder))
+    assert again.answers("copy?", pairs, compute) == [False, True] and len(asked) == 2
+    (tmp_path / "file").touch()
+    unwritable = CachedEmbedder(Counting(), tmp_path / "file" / "store")
+    assert unwritable.answers("copy?", pairs, compute) == [False, True]
+
+
 def test_cached_embedder_in_memory(paths):
     embedder = CachedEmbedder(Counting())
     vectors = embedder.embed(paths[:5], progress=False).vectors

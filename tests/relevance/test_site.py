@@ -15,7 +15,7 @@ from PIL import Image
 from similarity_lab import Site, load_embedder, read_image
 from similarity_lab.embedders import CachedEmbedder
 from similarity_lab.images import content_digest, opened
-from similarity_lab.images.copies import copy_thumbnail
+from similarity_lab.images.copies import compare_details, copy_thumbnail
 from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
 from similarity_lab.relevance.site import (
     CLUTTER_KINDS,
@@ -312,17 +312,38 @@ def test_near_copies_are_reported_and_counted_once(lite0, tmp_path):
         assert table["status"][3] == "scored"  # other.jpg
 
 
+def test_cached_near_copies_are_not_decoded_again(site, lite0, counts, tmp_path):
+    """Photos of one product are near each other; all are compared once."""
+    folder = site.root / "almonds"
+    folder.mkdir()
+    for number in range(4):
+        photo = Image.fromarray(load_image("almonds", number, size=(240, 320)))
+        photo.save(folder / f"{number}.jpg")
+    photo.crop((16, 12, 304, 228)).save(folder / "cropped.jpg")
+    near, embedder = Site.from_folder(folder), CachedEmbedder(lite0, tmp_path / "store")
+    first = EmbeddedSite.of(near, embedder, progress=False)
+    _, decodes = counts
+    decodes.clear()
+    again = EmbeddedSite.of(near, CachedEmbedder(lite0, tmp_path / "store"), progress=False)
+    assert first.near_copies.sum() == 1 and not decodes
+    np.testing.assert_array_equal(again.near_copies, first.near_copies)
+
+
 def test_find_near_copies_is_independent_of_the_order(lite0):
     photo = load_image("dates", 1, size=(240, 320))
     images = [photo, photo[:, ::-1], photo[12:-12, 16:-16], load_image("dates", 2, size=(240, 320))]
     images = [np.ascontiguousarray(image) for image in images]
     vectors = lite0.embed(images, progress=False).vectors
     digests = [content_digest(image) for image in images]
+    thumbnails = [copy_thumbnail(image) for image in images]
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
         result = find_near_copies(
             vectors[order],
             [digests[index] for index in order],
-            lambda indices, order=order: [copy_thumbnail(images[order[i]]) for i in indices],
+            lambda pairs, order=order: [
+                compare_details(thumbnails[order[a]], thumbnails[order[b]]).is_copy
+                for a, b in pairs
+            ],
         )
         originals = {order[index] for index in np.flatnonzero(~result)}
         assert originals == {3, min(range(3), key=digests.__getitem__)}

@@ -113,6 +113,30 @@ def test_store_of_another_version_is_refused(store, version, writer):
         store.embedders()
 
 
+def test_answers_by_question_and_pair(store):
+    pairs = [(content(a), content(b)) for a in range(3) for b in range(a)]
+    assert store.get_answers("copy?", pairs) == {}
+    answers = {pair: number % 2 == 0 for number, pair in enumerate(pairs[:2])}
+    store.put_answers("copy?", answers)
+    store.put_answers("copy?", {pairs[0]: False})  # not replaced
+    store.put_answers("other?", {pairs[0]: False})
+    reopened = VectorStore(store.folder)
+    assert reopened.get_answers("copy?", pairs) == answers
+    assert reopened.get_answers("other?", pairs) == {pairs[0]: False}
+    assert reopened.get_answers("copy?", [pairs[0][::-1]]) == {}
+    assert reopened.embedders() == {}
+
+
+def test_damaged_answer_is_an_error(store):
+    pair = content(0), content(1)
+    store.put_answers("copy?", {pair: True})
+    store.close()
+    with sqlite3.connect(store.file) as connection:
+        connection.execute("UPDATE answers SET answer = 0")
+    with pytest.raises(StoreError, match="wrong checksum of an answer"):
+        store.get_answers("copy?", [pair])
+
+
 def test_store_in_memory():
     store = VectorStore()
     assert store.is_empty and store.embedders() == {}
