@@ -13,11 +13,12 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource, as_comparator
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError
+from similarity_lab.files.listing import count_lost
 from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.calibration import Calibration, cross_fit
 from similarity_lab.relevance.rules.prototypes import Scatter, Whitening, one_thread
-from similarity_lab.relevance.site import close_pairs
+from similarity_lab.relevance.site import close_pairs, nearest_pairs
 from similarity_lab.store import unit
 
 _FOLDS = 8
@@ -37,8 +38,10 @@ class LibraryReport:
         One row per readable image: path, label; margin (cosine to its own class without it, minus
         that to the nearest other class; below 0 = it looks more like the other), looks_like (that
         class), own (cosine to its own class), doubtful. Smallest margin first.
-    duplicates : DataFrame with columns path, label, other_path, other_label
-        Pairs of files with the same image; if the labels differ, one of them is wrong.
+    duplicates : DataFrame with columns path, label, other_path, other_label, kind
+        Pairs of files with the same image ("same image"), or of which one is cropped, mirrored,
+        framed or has text ("near copy"). If the labels differ, one of them is wrong; if they are
+        equal, one photo counts as several references.
     classes : DataFrame
         One row per class, in order: label, n_images, small, doubtful (share of its images),
         nearest_class, nearest_accuracy (of telling its images from those of the nearest class,
@@ -65,7 +68,7 @@ class LibraryReport:
             f"{len(self.doubtful)} doubtful, {len(self.duplicates)} pairs of duplicates, "
             f"{int(self.classes['small'].sum())} classes with fewer than {_SMALL} images, "
             f"{int(self.classes['twin'].sum())} hard to tell from another, "
-            f"{self._learning()}{len(self.skipped)} files unreadable>"
+            f"{self._learning()}{count_lost(self.skipped)} files unreadable>"
         )
 
     def _learning(self) -> str:
@@ -146,7 +149,7 @@ def library_report(
     table = _image_table(likeness, codes, names, paths)
     return LibraryReport(
         table.sort_values("margin", kind="stable").reset_index(drop=True),
-        _duplicates(vectors, codes, names, paths),
+        _duplicates(vectors, codes, names, paths, embedded, progress),
         _classes(table, likeness, codes, names).assign(**_learned(vectors, codes, progress)),
         embedded.skipped,
     )
@@ -205,14 +208,21 @@ def _image_table(
 
 
 def _duplicates(
-    vectors: Vectors, codes: npt.NDArray[np.intp], names: list[str], paths: list[str]
+    vectors: Vectors,
+    codes: npt.NDArray[np.intp],
+    names: list[str],
+    paths: list[str],
+    embedded: EmbeddedLibrary,
+    progress: bool,
 ) -> pd.DataFrame:
-    pairs = [
-        (paths[a], names[codes[a]], paths[b], names[codes[b]])
-        for block in close_pairs(vectors)
-        for a, b in zip(*block, strict=True)
+    same = [(int(a), int(b)) for block in close_pairs(vectors) for a, b in zip(*block, strict=True)]
+    near = embedded.near_copies(set(nearest_pairs(vectors)).difference(same), progress=progress)
+    rows = [
+        (paths[a], names[codes[a]], paths[b], names[codes[b]], kind)
+        for pairs, kind in ((same, "same image"), (near, "near copy"))
+        for a, b in pairs
     ]
-    return pd.DataFrame(pairs, columns=["path", "label", "other_path", "other_label"])
+    return pd.DataFrame(rows, columns=["path", "label", "other_path", "other_label", "kind"])
 
 
 def _classes(

@@ -1,13 +1,16 @@
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from similarity_lab import RelevanceScorer, load_dataset
 from similarity_lab.distances.comparators import as_comparator
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import library_report
 from similarity_lab.relevance.library import EmbeddedLibrary
+from similarity_lab.samples import load_image
 
 
 def test_report_finds_planted_errors(shelf, written, embedder, tmp_path):
@@ -85,3 +88,40 @@ def test_report_without_two_other_products_says_nothing_of_learning(shelf, embed
     few = dict(list(shelf.items())[:n_classes])
     classes = library_report(few, embedder=embedder, progress=False).classes
     assert classes["separability"].isna().all() and not classes["learned"].any()
+
+
+def test_report_lists_near_copies(written, embedder, tmp_path):
+    """Vectors say that the images are near, pixels that one is a copy of the other."""
+    almonds, figs = written("library", "almonds", 5), written("library", "figs", 5)
+    photo = Image.fromarray(load_image("almonds", 1, size=(240, 320)))
+    changed = {"photo": photo, "cropped": photo.crop((16, 12, 304, 228)), "other": None}
+    changed["other"] = Image.fromarray(load_image("almonds", 2, size=(240, 320)))
+    vector = np.frombuffer(almonds[0].read_bytes()[-192:], np.float64)
+    for number, (name, image) in enumerate(changed.items()):
+        image.save(tmp_path / f"{name}.png")
+        noise = np.random.default_rng(number).normal(0, 0.3, 24)
+        with (tmp_path / f"{name}.png").open("ab") as file:
+            file.write((vector + noise).tobytes())
+    paths = [tmp_path / f"{name}.png" for name in changed]
+    report = library_report(
+        {"almonds": [*almonds, *paths], "figs": figs}, embedder=embedder, progress=False
+    )
+    assert report.duplicates[["path", "other_path", "kind"]].to_numpy().tolist() == [
+        [str(paths[0]), str(paths[1]), "near copy"]
+    ]
+
+
+def test_file_that_is_in_a_class_twice_counts_once(shelf, embedder, tmp_path):
+    copies = [shutil.copy(path, tmp_path / path.name) for path in shelf["almonds"][:6]]
+    library = {**shelf, "almonds": shelf["almonds"] + copies, "copies": copies[:1]}
+    embedded = EmbeddedLibrary.of(load_dataset(library), as_comparator(embedder), progress=False)
+    distinct = embedded.distinct()
+    assert len(embedded.dataset) - len(distinct.dataset) == 6
+    assert distinct.dataset.counts["almonds"] == 12 and distinct.dataset.counts["copies"] == 1
+    assert distinct.distinct() is distinct
+
+    def fitted(almonds):
+        scorer = RelevanceScorer("almonds", embedder=embedder, progress=False)
+        return scorer.fit({**shelf, "almonds": almonds}).rule_.calibration
+
+    assert fitted(shelf["almonds"] + copies) == fitted(shelf["almonds"])
