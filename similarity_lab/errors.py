@@ -31,6 +31,7 @@ may be meant otherwise than it was read; `StoreWarning`, a store that cannot be 
 
 import difflib
 from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 
 
 def did_you_mean(name: object, known_names: Iterable[str]) -> str:
@@ -55,6 +56,30 @@ def did_you_mean(name: object, known_names: Iterable[str]) -> str:
 def one_line(error: BaseException) -> str:
     """Return the message of an error on one line of at most 200 characters, for a table."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def check_number(name: str, value: object, expected: str, *, whole: bool = False) -> None:
+    """Raise `InputTypeError` unless a parameter is a number.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    value : object
+    expected : str
+        What it should be, for the message: ``"a probability from 0.5 to 1"``.
+    whole : bool
+        Whether it has to be an integer.
+
+    Examples
+    --------
+    >>> check_number("prior", "high", "a probability")
+    Traceback (most recent call last):
+    similarity_lab.errors.InputTypeError: prior is a probability, got 'high'
+    """
+    kind = Integral if whole else Real
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputTypeError(f"{name} is {expected}, got {value!r}")
 
 
 class SimilarityLabError(Exception):

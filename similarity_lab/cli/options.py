@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from similarity_lab.errors import InputError, NotAFolderError, PathNotFoundError, StoreWarning
+from similarity_lab.errors import (
+    InputError,
+    NotAFolderError,
+    PathNotFoundError,
+    StoreWarning,
+    did_you_mean,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,6 +278,12 @@ def _make_words(options: argparse.Namespace) -> "Words | None":
     for word in options.word or ():
         # the longest: the name of a target may contain "="
         named = max((t for t in targets if word.startswith(f"{t}=")), key=len, default=None)
+        before, is_pair, after = word.partition("=")
+        if named is None and is_pair:
+            raise InputError(
+                f"--word {word}: {before!r} is no target; pass --word '{targets[0]}={after}', or "
+                f"--target '{before}' as well.{did_you_mean(before, targets)}"
+            )
         if named is None and len(targets) > 1:
             raise InputError(
                 f"--word {word}: it is not clear of which target; pass --word TARGET=NAME, for "

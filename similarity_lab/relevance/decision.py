@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab._views import html_view
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, check_number
 from similarity_lab.evaluation.intervals import wilson_interval
+from similarity_lab.files.listing import count_lost
 from similarity_lab.images.sources import describe
 from similarity_lab.images.thumbnails import EncodedThumbnail
 from similarity_lab.relevance.offered import (
@@ -272,8 +273,19 @@ class SiteRelevance:
         Raises
         ------
         InputError
-            For a value out of range, or a prior under the mean-distance rule, which has none.
+            For a value out of range, a prior under the mean-distance rule, which has none, or a
+            relevance threshold by the criterion "offered", on which it has no effect.
+        InputTypeError
+            For a value that is no number.
         """
+        for name, value in (
+            ("similarity_threshold", similarity_threshold),
+            ("relevance_threshold", relevance_threshold),
+        ):
+            if value is not None:
+                check_number(name, value, "a number")
+        if relevance_threshold is not None:
+            check_effect(self.settings.criterion, relevance_threshold)
         if prior is not None:
             check_prior(prior)
             if self.settings.prior is None:
@@ -367,7 +379,7 @@ class SiteRelevance:
             "n_scored": self.n_scored,
             "n_repeated": self._count("repeated"),
             "n_left_out": self._count("left out"),
-            "n_skipped": len(self.skipped),
+            "n_skipped": count_lost(self.skipped),
             "similarity_threshold": self.settings.similarity_threshold,
             "relevance_threshold": self.settings.relevance_threshold,
             "prior": self.settings.prior,
@@ -660,14 +672,28 @@ def format_evidence(images: pd.DataFrame) -> list[str]:
 
 
 def check_prior(prior: float) -> None:
-    """Raise `InputError` unless the prior is a probability above 0 and below 1."""
+    """Raise an error unless the prior is a probability above 0 and below 1."""
+    expected = "a probability above 0 and below 1"
+    check_number("prior", prior, expected)
     if not 0 < prior < 1:
-        raise InputError(f"prior is a probability above 0 and below 1, got {prior}")
+        raise InputError(f"prior is {expected}, got {prior}")
 
 
 def check_thresholds(similarity: float, relevance: float) -> None:
-    """Raise `InputError` unless both thresholds are valid."""
+    """Raise an error unless both thresholds are valid."""
+    check_number("similarity_threshold", similarity, "a finite number")
     if not np.isfinite(similarity):
         raise InputError(f"similarity_threshold must be a finite number, got {similarity}")
+    expected = "a share from 0 to 1"
+    check_number("relevance_threshold", relevance, expected)
     if not 0 <= relevance <= 1:
-        raise InputError(f"relevance_threshold is a share from 0 to 1, got {relevance}")
+        raise InputError(f"relevance_threshold is {expected}, got {relevance}")
+
+
+def check_effect(criterion: Criterion, relevance_threshold: float) -> None:
+    """Raise `InputError` if a relevance threshold has no effect on the criterion."""
+    if criterion == "offered":
+        raise InputError(
+            f"relevance_threshold={relevance_threshold} has no effect on whether the target is "
+            'offered at all; pass criterion="share", or leave it out'
+        )

@@ -31,6 +31,7 @@ from similarity_lab.errors import (
     NoReferencesError,
     SavedFolderError,
     SiteError,
+    check_number,
     did_you_mean,
 )
 from similarity_lab.files import skipped_table
@@ -40,6 +41,7 @@ from similarity_lab.relevance.decision import (
     Criterion,
     DecisionSettings,
     SiteRelevance,
+    check_effect,
     check_prior,
     check_thresholds,
 )
@@ -287,6 +289,9 @@ class RelevanceScorer(BaseEstimator):
         rule = _as_rule(self.rule)
         rule.check()
         self._check_decision_params(rule)
+        check_number("seed", self.seed, "an integer from 0", whole=True)
+        if self.seed < 0:
+            raise InputError(f"seed is an integer from 0, got {self.seed}")
         words = self.words if isinstance(self.words, Mapping) else {self.target: self.words}
         for target, names in words.items():
             TargetWords.of(target, names)  # raises; before anything is embedded
@@ -299,8 +304,10 @@ class RelevanceScorer(BaseEstimator):
     def _check_decision_params(self, rule: Rule | FittedRule) -> None:
         """Raise `InputError` for an invalid parameter of those that `decide` uses."""
         check_thresholds(0.0, self.relevance_threshold)
+        expected = "a probability from 0.5 to 1"
+        check_number("certainty", self.certainty, expected)
         if not 0.5 <= self.certainty <= 1:
-            raise InputError(f"certainty is a probability from 0.5 to 1, got {self.certainty}")
+            raise InputError(f"certainty is {expected}, got {self.certainty}")
         check_prior(self.prior)
         if self.criterion is not None and self.criterion not in CRITERIA:
             raise InputError(
@@ -323,16 +330,14 @@ class RelevanceScorer(BaseEstimator):
                     f"{name}={getattr(self, name)!r} has no effect: the mean-distance rule gives "
                     "no probability and reads no words; leave it out"
                 )
-        if (
-            self._criterion(rule) == "offered"
-            and self.relevance_threshold != DEFAULT_RELEVANCE_THRESHOLD
-        ):
-            raise InputError(
-                f"relevance_threshold={self.relevance_threshold} has no effect on whether the "
-                'target is offered at all; pass criterion="share", or leave it out'
-            )
+        if self.relevance_threshold != DEFAULT_RELEVANCE_THRESHOLD:
+            check_effect(self._criterion(rule), self.relevance_threshold)
         if isinstance(self.leave_out, str):
             raise InputError(f"leave_out is a list of names; pass [{self.leave_out!r}]")
+        if not isinstance(self.leave_out, Iterable):
+            raise InputTypeError(
+                f"leave_out is a list of names, () for none; got {self.leave_out!r}"
+            )
         for kind in self.leave_out:
             if kind not in CLUTTER_KINDS:
                 raise InputError(

@@ -159,6 +159,15 @@ def test_words_of_several_targets(decide, collected, capsys):
     assert "--word 'almonds=Krubel'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("targets", [["almonds"], ["almonds", "dates"]])
+def test_word_of_no_target_is_refused_with_advice(decide, collected, targets, capsys):
+    flags = [flag for target in targets for flag in ("--target", target)]
+    assert decide("--word", "almond=Krubel", collected, target=flags) == 2
+    message = capsys.readouterr().err
+    assert "'almond' is no target" in message and "--word 'almonds=Krubel'" in message
+    assert "Did you mean 'almonds'?" in message
+
+
 def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, capsys):
     (library / "almonds" / "bad.jpg").write_text("no")
     assert decide(shops[0], tmp_path / "absent") == 0

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, InputTypeError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance import DecisionSettings, SiteRelevance, with_marks
 from similarity_lab.relevance.decision import (
@@ -365,6 +365,26 @@ def test_rethreshold_with_another_prior_shifts_the_odds():
 def test_rethreshold_refuses_an_impossible_prior(prior):
     with pytest.raises(InputError, match="prior is a probability above 0 and below 1"):
         decide_on([0.1] * 5).rethreshold(prior=prior)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"prior": "a"}, {"similarity_threshold": "0.5"}, {"relevance_threshold": [0.5]}]
+)
+def test_rethreshold_refuses_what_is_no_number(changes):
+    ((name, _),) = changes.items()
+    with pytest.raises(InputTypeError, match=f"{name} is "):
+        decide("learned").rethreshold(**changes)
+
+
+def test_rethreshold_refuses_a_relevance_threshold_that_has_no_effect():
+    with pytest.raises(InputError, match="relevance_threshold=0.25 has no effect on whether"):
+        decide_on([0.1] * 5).rethreshold(relevance_threshold=0.25)
+
+
+def test_system_files_are_listed_but_not_counted():
+    rows = [("bad.jpg", "holds text"), (".DS_Store", "made by macOS, not an image")]
+    result = replace(decide("learned"), skipped=pd.DataFrame(rows, columns=["path", "reason"]))
+    assert result.to_row()["n_skipped"] == 1 and len(result.to_dict()["skipped"]) == 2
 
 
 def test_rethreshold_refuses_a_prior_that_has_no_effect():

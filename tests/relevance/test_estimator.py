@@ -187,6 +187,28 @@ def test_fit_refuses_parameters_without_effect(shelf, parameters, message):
 
 
 @pytest.mark.parametrize(
+    "parameters",
+    [
+        {"prior": "a"}, {"prior": "0.3"}, {"prior": None}, {"prior": [0.1]}, {"prior": True},
+        {"certainty": "a"}, {"certainty": None}, {"seed": "a"}, {"seed": 1.5}, {"leave_out": None},
+        {"relevance_threshold": "x", "criterion": "share"}, {"words": 5}, {"words": {"Mandel"}},
+        {"rule": LearnedRule(prior_share="a")}, {"rule": MeanDistanceRule("a")}, {"store": 5},
+        {"rule": MeanDistanceRule(n_references="a")}, {"rule": MeanDistanceRule(n_references=2.5)},
+        {"rule": MeanDistanceRule(aggregate="mean-of-nearest", n_nearest=None)},
+        {"rule": MeanDistanceRule(similarity_threshold=[0.1])},
+    ],
+)  # fmt: skip
+def test_fit_refuses_parameters_of_another_type(shelf, parameters):
+    with pytest.raises((InputError, InputTypeError), match="got|expected"):
+        RelevanceScorer("almonds", **parameters).fit(shelf)
+
+
+def test_fit_refuses_a_negative_seed(shelf):
+    with pytest.raises(InputError, match="seed is an integer from 0, got -1"):
+        RelevanceScorer("almonds", seed=-1).fit(shelf)
+
+
+@pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"relevance_threshold": 25}, "share from 0 to 1"),

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator, PairComparator
 from similarity_lab.embedders import join_embedders, load_embedder
 from similarity_lab.embedders.base import Embedder, Vectors
-from similarity_lab.errors import InputError, did_you_mean
+from similarity_lab.errors import InputError, check_number, did_you_mean
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.calibration import (
     Calibration,
@@ -92,8 +92,10 @@ class LearnedRule(BaseEstimator):
                 "similarity_threshold of the learned rule is the minimum probability of a match, "
                 f"from 0 to 1; got {threshold!r}"
             )
+        expected = "a probability above 0 and below 1"
+        check_number("prior_share", self.prior_share, expected)
         if not 0 < self.prior_share < 1:
-            raise InputError(f"prior_share must lie between 0 and 1, got {self.prior_share}")
+            raise InputError(f"prior_share is {expected}, got {self.prior_share}")
 
     def default_comparator(self, quality: str | None) -> Comparator:
         """Return the cosine distance of this quality's embedder."""
@@ -119,7 +121,8 @@ class LearnedRule(BaseEstimator):
     ) -> "FittedLearnedRule":
         """Fit on the vectors of a library.
 
-        If the library has fewer than two other products, generated images are added.
+        A file that is in a class several times counts once. If the library has fewer than two
+        other products, generated images are added.
 
         Parameters
         ----------
@@ -129,6 +132,7 @@ class LearnedRule(BaseEstimator):
         seed : int
             Of the cross-fitting folds.
         """
+        library = library.distinct()
         is_target = library.is_target(target)
         references = unit(library.vectors[is_target])
         others, labels, names = _other_products(library, is_target)

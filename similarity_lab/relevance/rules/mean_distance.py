@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.embedders import load_embedder
 from similarity_lab.embedders.base import Vectors
-from similarity_lab.errors import InputError, did_you_mean
+from similarity_lab.errors import InputError, check_number, did_you_mean
 from similarity_lab.evaluation.thresholds import balanced_threshold
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.prototypes import Floats
@@ -80,6 +80,8 @@ class ReferenceDraw:
                     f"{name} must be one of {', '.join(known)}, got {value!r}."
                     f"{did_you_mean(value, known)}"
                 )
+        for name, number in (("n_references", self.n), ("n_nearest", self.n_nearest)):
+            check_number(name, number, "an integer from 1", whole=True)
         if self.n < 1 or self.n_nearest < 1:
             raise InputError(
                 f"n_references and n_nearest must be at least 1, got {self.n} and {self.n_nearest}"
@@ -188,8 +190,10 @@ class MeanDistanceRule(BaseEstimator):
                 raise InputError(
                     f'similarity_threshold is a number or "from-library", got {threshold!r}'
                 )
-        elif threshold is not None and not np.isfinite(threshold):
-            raise InputError(f"similarity_threshold must be a finite number, got {threshold}")
+        elif threshold is not None:
+            check_number("similarity_threshold", threshold, 'a number or "from-library"')
+            if not np.isfinite(threshold):
+                raise InputError(f"similarity_threshold must be a finite number, got {threshold}")
         self.reference_draw(0)
 
     def reference_draw(self, seed: int) -> ReferenceDraw:

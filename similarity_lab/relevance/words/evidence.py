@@ -173,6 +173,8 @@ class TargetWords:
         table = table or FoodNames.builtin()
         if isinstance(words, str):
             raise InputTypeError(f"expected a list of words, got a string; pass [{words!r}]")
+        if words is not None and not isinstance(words, Sequence):
+            raise InputTypeError(f"expected a list of words, () for none; got {words!r}")
         if words is not None and len(words) == 0:
             return cls(target, (), (), table)
         products, phrases = _find_products(_class_words(target), table)
