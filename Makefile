@@ -23,7 +23,7 @@ help:
 	@echo "make slow       the tests marked slow"
 	@echo "make coverage   the tests with line coverage; fails below 90 %"
 	@echo "make mutants    mutation testing of the code that decides (hours)"
-	@echo "make fuzz       fuzz the readers of images, archives, pages and lists (FUZZ_SECONDS=60 each)"
+	@echo "make fuzz       fuzz the readers of untrusted bytes (FUZZ_SECONDS=60 each)"
 	@echo "make docs       build the documentation in site/"
 	@echo "make env        create the full environment, $(VENV)/"
 	@echo "make core       create the small environment, $(CORE)/"
@@ -102,7 +102,7 @@ mutants: env
 
 fuzz: env
 	@$(BIN)/python $(PIP) --quiet atheris
-	@for kind in images archives pages lists; do \
+	@for kind in images archives pages lists texts copies; do \
 		$(BIN)/python tools/fuzz.py $$kind -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 notebooks: env

@@ -1,5 +1,6 @@
 """`Site`: the images of a supplier's website, from a folder, a zip or a list of paths."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -13,6 +14,7 @@ from similarity_lab.errors import (
     InputError,
     InputTypeError,
     MissingExtraError,
+    NotAFolderError,
     one_line,
 )
 from similarity_lab.files import (
@@ -221,7 +223,14 @@ class Site:
                 "the folder"
             )
         if isinstance(source, (str, PathLike)):
-            return cls.from_zip(source) if is_zip(source) else cls.from_folder(source)
+            if is_zip(source):
+                return cls.from_zip(source)
+            if os.path.isfile(source):
+                raise NotAFolderError(
+                    f"{source}: is a file; expected a folder or a .zip of a site's images. Pass "
+                    "single images as a list of paths"
+                )
+            return cls.from_folder(source)
         expected = "expected a Site, a folder, a .zip or a list of paths"
         is_list = isinstance(source, Iterable) and not isinstance(
             source, (bytes, bytearray, Mapping, pd.DataFrame)

@@ -1,7 +1,9 @@
-"""Fuzz the readers of untrusted bytes with Atheris (libFuzzer): images, archives, pages, lists.
+"""Fuzz the readers of untrusted bytes with Atheris (libFuzzer).
+
+Kinds: images, archives, pages, lists, texts, copies.
 
     pip install atheris
-    python tools/fuzz.py images -max_total_time=1800   or archives, pages, lists
+    python tools/fuzz.py images -max_total_time=1800     or another kind
     python tools/fuzz.py images build/fuzz/images/crash-0123   reproduce a failure
 
 The corpus starts with the seeds of `fuzz_targets` and stays in build/fuzz, so that a second run

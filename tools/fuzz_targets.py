@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
+from similarity_lab.datasets.layout import near_equal_names
 from similarity_lab.errors import (
     ArchiveError,
     ImageError,
@@ -27,7 +28,10 @@ from similarity_lab.errors import (
     UrlError,
 )
 from similarity_lab.files import extract_zip
+from similarity_lab.files.encodings import NAME_ENCODINGS, decode_text, guess_encoding
+from similarity_lab.files.tables import parse_rows
 from similarity_lab.images import check_image, read_header, read_image
+from similarity_lab.images.copies import COPY_SIDE, compare_details, copy_thumbnail
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.samples import load_image
 from similarity_lab.samples.shops import IMAGE_MARKUPS, make_shop
@@ -149,6 +153,39 @@ def lists(data: bytes) -> Iterator[str]:
                 yield f"{url!r} has several keys"
 
 
+def texts(data: bytes) -> Iterator[str]:
+    """Check that text is decoded or refused, as a table and as a list of names in one encoding."""
+    with suppress(InputError):
+        text = decode_text(data)
+        if not isinstance(text, str):
+            yield f"{text!r} is no text"
+        for row in parse_rows(text):
+            if not row or not any(row):
+                yield "an empty row"
+    names = data.split(b"\n")
+    encoding = guess_encoding(names, NAME_ENCODINGS)
+    if encoding not in ("utf-8", *NAME_ENCODINGS):
+        yield f"unknown encoding {encoding}"
+    with suppress(UnicodeDecodeError):
+        near_equal_names(name.decode(encoding) for name in names)
+
+
+def copies(data: bytes) -> Iterator[str]:
+    """Check that any two thumbnails can be compared, and that an image is a copy of itself."""
+    side = COPY_SIDE
+    bytes_of_both = np.resize(np.frombuffer(data or b"\0", np.uint8), 2 * side * side * 3)
+    first, second = bytes_of_both.reshape(2, side, side, 3)
+    small = np.frombuffer(data[:192].ljust(192, b"\0"), np.uint8).reshape(8, 8, 3)
+    coarse = copy_thumbnail(small)
+    for a, b in ((first, second), (coarse, second), (coarse, coarse)):
+        agreement = compare_details(a, b)
+        if not all(0 <= value <= 1 for value in agreement):
+            yield f"{agreement} is not within 0…1"
+    itself = compare_details(coarse, coarse)
+    if itself.patches and itself.colors < 1:
+        yield f"an image differs from itself: {itself}"
+
+
 @cache
 def image_seeds() -> list[bytes]:
     """Encode a small photo in all formats and modes that are read."""
@@ -242,9 +279,30 @@ def list_seeds() -> list[bytes]:
     return [*texts, lines.encode(), table.replace(";", ",").encode("utf-8-sig")]
 
 
+@cache
+def text_seeds() -> list[bytes]:
+    """Write names of foods in legacy encodings, and lists of sites."""
+    words = {
+        "cp437": "Nüsse Äpfel Käse", "cp932": "アーモンド くるみ", "gbk": "杏仁 核桃",
+        "cp1251": "миндаль финики", "cp949": "아몬드 호두", "cp874": "อัลมอนด์ ถั่ว",
+    }  # fmt: skip
+    names = [text.replace(" ", "\n").encode(encoding) for encoding, text in words.items()]
+    return [*names, *list_seeds()]
+
+
+@cache
+def copy_seeds() -> list[bytes]:
+    """Return the pixels of two thumbnails: of a photo, and of its crop."""
+    photo = load_image("almonds", 1)
+    cropped = np.ascontiguousarray(photo[8:-8, 8:-8])
+    return [b"".join(copy_thumbnail(image).tobytes() for image in (photo, cropped))]
+
+
 TARGETS = {
     "images": (images, image_seeds),
     "archives": (archives, archive_seeds),
     "pages": (pages, page_seeds),
     "lists": (lists, list_seeds),
+    "texts": (texts, text_seeds),
+    "copies": (copies, copy_seeds),
 }

@@ -16,9 +16,11 @@ __all__ = ["ALL_SPLITS", "Layout", "class_name", "find_layout", "is_image_name",
 ALL_SPLITS = "all"
 
 _SPLITS = {
-    "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test", "tst": "test", "eval": "test", "holdout": "test",
+    "train": "train", "training": "train", "trn": "train", "trainset": "train",
+    "trainval": "train", "traindata": "train", "val": "val", "valid": "val", "validation": "val",
+    "validate": "val", "dev": "val", "valset": "val", "test": "test", "testing": "test",
+    "tst": "test", "eval": "test", "evaluation": "test", "holdout": "test", "testset": "test",
+    "testdata": "test",
 }  # fmt: skip
 _IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif",
@@ -29,7 +31,11 @@ _GENERIC = re.compile(
     r"(jpe?g|png)?(image|img|picture|photo)s?|data(set)?|label(s|led)?|annotations?|masks?|xmls?"
     r"|segmentation(class|object)|raw|all|obj"
 )
-_COPY = re.compile(r"(\s*\(\d+\)|\s*[-–]?\s*(copy|copie|kopie|copia)(\s*\(?\d+\)?)?)$")
+_COPY_WORDS = r"(copy|copie|kopie|kopia|copia|cópia|kopija|копия|копія|コピー|副本|복사본)"
+_COPY = re.compile(  # almonds (1), almonds - Copy (2), Copy of almonds
+    rf"(\s*\(\d+\)|[\s_]*[-–—(的の]?\s*{_COPY_WORDS}\)?([\s_]*\(?\d+\)?)?)$"
+    rf"|^{_COPY_WORDS}[\s_]*(\(\d+\)\s*)?(of|von|de|di|av|van|z)[\s_]+"
+)
 
 _Parts = tuple[str, ...]
 
@@ -92,10 +98,14 @@ def _near_key(name: str) -> str:
     letters = []
     for letter in text:
         base = unicodedata.normalize("NFKD", letter)
-        letters.append(base[0] if base[0].isascii() else letter)
+        # accents of capitals are left out in Greek, and so are the dots of ё
+        is_bare = base[0].isascii() or "α" <= base[0] <= "ω" or letter == "ё"
+        letters.append(base[0] if is_bare else letter)
     words = re.findall(r"[^\W_]+", "".join(letters))
     key = "".join(words)
-    return (key.removesuffix("s") if key.isascii() else key) or text
+    if key.isascii() and len(key) > 3:  # cherry and cherries, tomato and tomatoes
+        key = re.sub(r"y$", "i", key.removesuffix("s").removesuffix("e"))
+    return key or text
 
 
 def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | None) -> Layout:
@@ -129,15 +139,26 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
     level = 0 if _splits(inside, 0) else 1  # train/almonds, or almonds/train
     splits = _splits(inside, level)
     chosen = _chosen_splits(splits, split, folder)
+    wrappers = {  # train/train/almonds
+        name: _class_root([part[1:] for part in inside if part[0] == name]) if level == 0 else ()
+        for name in splits
+    }
     is_nested = any(len(part) > 1 for part in inside)
     for path, part in parts.items():
-        inner = part[len(root) :]
-        if splits and len(inner) > level + 1:
-            if inner[level] not in chosen:
+        inner, outside = part[len(root) :], root if part[: len(root)] != root else ()
+        if splits and not outside and len(inner) > level + 1:
+            name_of_split = inner[level]
+            if name_of_split not in splits:
+                strays.append((str(path), f"beside the splits {', '.join(splits)}"))
+                continue
+            if name_of_split not in chosen:
                 continue
             inner = inner[:level] + inner[level + 1 :]
-        if part[: len(root)] != root:
-            strays.append((str(path), f"outside {root[-1]}, which has the classes"))
+            wrapper = wrappers[name_of_split]
+            outside = wrapper if inner[: len(wrapper)] != wrapper else ()
+            inner = inner[len(wrapper) :]
+        if outside:
+            strays.append((str(path), f"outside {outside[-1]}, which has the classes"))
         elif is_nested and len(inner) < 2:
             strays.append((str(path), "not in a class folder"))
         else:
@@ -191,17 +212,26 @@ def _may_be_image(name: str) -> bool:
 
 
 def _splits(parts: list[_Parts], level: int) -> tuple[str, ...]:
-    """Return the folders at this level if they are ready-made splits, such as train and val."""
+    """Return the folders at this level if they are ready-made splits, such as train and val.
+
+    Above the classes, other folders may be beside splits that have classes in common.
+    """
     folders = sorted({part[level] for part in parts if len(part) > level + 1})
-    names = [_split_name(folder) for folder in folders]
-    is_split = all(split for split, _ in names) and len({rest for _, rest in names}) == 1
-    has_classes = level > 0 or any(len(part) > 2 for part in parts)
-    return tuple(folders) if has_classes and len(folders) > 1 and is_split else ()
+    names = {folder: _split_name(folder) for folder in folders}
+    splits = [folder for folder in folders if names[folder][0]]
+    if len(splits) < 2 or len({names[folder][1] for folder in splits}) > 1:
+        return ()
+    if level == 0:
+        classes = [{part[1] for part in parts if part[0] == s and len(part) > 2} for s in splits]
+        has_classes = any(classes) if len(splits) == len(folders) else set.intersection(*classes)
+    else:
+        has_classes = len(splits) == len(folders)
+    return tuple(splits) if has_classes else ()
 
 
 def _split_name(folder: str) -> tuple[str, str]:
     """Return the usual name of a split and the rest of its folder's name: data_train → train."""
-    words = re.split(r"[\W_]+", folder.casefold())
+    words = re.findall(r"[^\W\d_]+", folder.casefold())
     known = [_SPLITS[word] for word in words if word in _SPLITS]
     rest = " ".join(word for word in words if word not in _SPLITS)
     return (known[0], rest) if len(known) == 1 else ("", rest)

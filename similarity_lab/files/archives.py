@@ -65,6 +65,7 @@ _METHODS = (ZIP_STORED, ZIP_DEFLATED)
 _METHOD_NAMES = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _UTF8_FLAG, _UNICODE_NAME = 0x800, 0x7075
 _DOS_SYSTEMS, _HIDDEN = (0, 6, 10, 11, 14), 0x2  # FAT, HPFS, NTFS by two numbers, VFAT
+_PART = re.compile(r"\.(z\d\d|r\d\d|(zip|7z|rar)\.\d{3}|part\d+\.rar)$", re.IGNORECASE)
 _OFFICE = {"[Content_Types].xml", "META-INF/manifest.xml", "META-INF/container.xml"}
 
 _Members = list[ZipInfo]
@@ -172,7 +173,7 @@ def is_zip(path: str | PathLike[str]) -> bool:
     Raises
     ------
     ArchiveError
-        It is an archive of another kind; the message says what to do.
+        It is an archive of another kind, or a part of one; the message says what to do.
     """
     path = user_path(path)
     if not path.is_file():
@@ -181,6 +182,11 @@ def is_zip(path: str | PathLike[str]) -> bool:
     if kind and kind != "zip":
         raise ArchiveError(
             f"{path}: is a {kind} archive; expected a folder or a .zip. Unpack it and pass the "
+            "folder"
+        )
+    if not kind and _PART.search(path.name):
+        raise ArchiveError(
+            f"{path}: is one part of a split archive; unpack it with its other parts and pass the "
             "folder"
         )
     return kind == "zip" or path.suffix.lower() == ".zip"
@@ -242,6 +248,10 @@ def _why_not_a_zip(file: IO[bytes]) -> str:
     start = file.read(4)
     if start.startswith(b"PK"):
         return "truncated or damaged .zip; copy or download it again"
+    if not start:
+        return "empty file, expected a .zip archive; copy or download it again"
+    if start.lstrip()[:1] == b"<":
+        return "a page instead of a .zip archive; download it again, perhaps after logging in"
     return f"begins with {start!r}, expected a .zip archive"
 
 

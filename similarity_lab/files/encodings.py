@@ -20,6 +20,8 @@ _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяё�
 _GREEK = "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊϋ"
 _TURKISH = "çğıöşüâîi̇"
 _HEBREW = "".join(map(chr, range(0x5D0, 0x5EB)))
+_THAI = "".join(map(chr, [*range(0xE01, 0xE3B), *range(0xE40, 0xE4F)]))
+_BALTIC = "āčēģīķļņšūžąęėįųõäöü"
 _ARABIC = "".join(map(chr, range(0x621, 0x64B))) + "پچژگ"
 _COMMON = frozenset(
     "éüäöèàêâîôñóáíçß"
@@ -29,6 +31,8 @@ _COMMON = frozenset(
     + "αοιετσνηυρπκλ"
     + "יוהלמרתאבש"
     + "ايلنمترزةو"
+    + "ėįųū"
+    + "านรกอเงยลมวตสทดป่้ี"
 )
 _PUNCTUATION = frozenset("–—’‘“”„…®™°½¼¾№«»·")
 _ASCII_SYMBOLS = frozenset("[]{}|\\^~@`")
@@ -36,8 +40,10 @@ _ASCII_SYMBOLS = frozenset("[]{}|\\^~@`")
 # Letters of the languages that were written in an encoding of one byte per letter
 _ALPHABETS = {
     "cp437": _WESTERN, "cp850": _WESTERN, "cp1252": _WESTERN, "mac_roman": _WESTERN,
-    "cp852": _CENTRAL, "cp1250": _CENTRAL, "cp866": _CYRILLIC, "cp1251": _CYRILLIC,
-    "koi8_r": _CYRILLIC, "cp1253": _GREEK, "cp1254": _TURKISH, "cp1255": _HEBREW, "cp1256": _ARABIC,
+    "cp874": _THAI, "cp737": _GREEK, "cp857": _TURKISH, "cp862": _HEBREW, "cp1257": _BALTIC,
+    "cp775": _BALTIC, "cp852": _CENTRAL, "cp1250": _CENTRAL, "cp866": _CYRILLIC,
+    "cp1251": _CYRILLIC, "koi8_r": _CYRILLIC, "cp1253": _GREEK, "cp1254": _TURKISH,
+    "cp1255": _HEBREW, "cp1256": _ARABIC,
 }  # fmt: skip
 
 # Encodings of two bytes per letter: lead bytes of the common characters, whether the second byte
@@ -47,17 +53,19 @@ _COMMON_DOUBLES = {
     "gbk": (range(0xB0, 0xD8), True, 900),
     "big5": (range(0xA4, 0xC7), False, 1200),
     "cp949": (range(0xB0, 0xC9), True, 700),
+    "euc_jp": (range(0xB0, 0xD0), True, 1500),
 }
 
 NAME_ENCODINGS = (
     "cp437", "cp932", "gbk", "cp850", "cp866", "cp1252", "cp1251", "big5", "cp949", "cp852",
-    "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "mac_roman",
+    "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "mac_roman", "cp874", "cp737",
+    "cp857", "cp862", "cp1257", "cp775", "euc_jp",
 )  # fmt: skip
 """Legacy encodings of names in zip archives, the usual ones first: of DOS, then of Windows."""
 
 TEXT_ENCODINGS = (
     "cp1252", "cp1251", "cp932", "gbk", "cp1250", "big5", "cp949", "cp1253", "cp1254", "cp1255",
-    "cp1256", "cp850", "cp866", "koi8_r", "mac_roman",
+    "cp1256", "cp850", "cp866", "koi8_r", "mac_roman", "cp874", "cp1257", "euc_jp",
 )  # fmt: skip
 """Legacy encodings of text files, the usual ones first."""
 
@@ -91,11 +99,17 @@ def decode_text(data: bytes) -> str:
     encoding = _unicode_encoding(data)
     if encoding is None and b"\0" in data:
         raise InputError("is not text (it has NUL bytes)")
-    encoding = encoding or guess_encoding(data.splitlines(), TEXT_ENCODINGS)
+    if encoding is None:
+        is_mac = b"\r" in data and b"\n" not in data  # line ends of spreadsheets on old Macs
+        candidates = ("mac_roman", *TEXT_ENCODINGS) if is_mac else TEXT_ENCODINGS
+        encoding = guess_encoding(data.splitlines(), candidates)
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise InputError(f"is not text ({error})") from None
+    if "\0" in text:
+        raise InputError("is not text (it has NUL characters)")
+    return text
 
 
 def _unicode_encoding(data: bytes) -> str | None:
@@ -192,7 +206,7 @@ def _mixture(letter: str, neighbour: str) -> float:
 
 
 def _cost_of_single(letter: str, before: str, after: str, encoding: str) -> float:
-    if not letter.isalpha():
+    if not letter.isalpha() and letter not in _THAI:  # vowels above and below are no letters
         return math.log(250 if letter in _PUNCTUATION else 5000)
     cost = math.log(900)
     if letter.lower() in _ALPHABETS[encoding]:
@@ -206,7 +220,7 @@ def _cost_of_single(letter: str, before: str, after: str, encoding: str) -> floa
 
 def _cost_of_double(letter: str, encoding: str) -> float:
     if "\u3041" <= letter <= "\u30ff":  # kana
-        return math.log(90) if encoding == "cp932" else math.log(60_000)
+        return math.log(90) if encoding in ("cp932", "euc_jp") else math.log(60_000)
     if "\uff61" <= letter <= "\uff9f":  # kana of one byte, rare today
         return math.log(60) + 1.2
     if 0xE000 <= ord(letter) <= 0xF8FF:  # private use

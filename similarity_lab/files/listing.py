@@ -105,7 +105,15 @@ def count_lost(skipped: "pd.DataFrame") -> int:
 
 
 def user_path(path: str | PathLike[str]) -> Path:
-    """Return a path in which ``~`` is the home folder, unless a folder has that name."""
+    """Return a path in which ``~`` is the home folder, unless a folder has that name.
+
+    Raises
+    ------
+    PathNotFoundError
+        It is empty: a variable that is not set, perhaps.
+    """
+    if isinstance(path, str) and not path.strip():
+        raise PathNotFoundError("the path is empty; pass '.' for the current folder")
     path = Path(path)
     return path.expanduser() if str(path).startswith("~") and not path.exists() else path
 

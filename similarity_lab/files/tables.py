@@ -1,4 +1,4 @@
-"""Small tables as people have them: CSV in any usual dialect and encoding, TSV, XLSX.
+"""Small tables as people have them: CSV in any usual dialect and encoding, TSV, XLSX, JSON, links.
 
 The content decides how a file is read, not its name: a spreadsheet that somebody named ``.csv`` is
 read as a spreadsheet. Workbooks are untrusted: what they unpack to is limited before they are read.
@@ -6,9 +6,11 @@ read as a spreadsheet. Workbooks are untrusted: what they unpack to is limited b
 
 import csv
 import io
+import json
 import re
 import zipfile
 from collections import Counter
+from html import unescape
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +35,20 @@ _N_TRIED_ROWS = 50
 _MAX_BYTES = 20 * 2**20  # of a text file, and of a workbook's parts, unpacked
 _MAX_PARTS = 2000
 _MAX_CELLS = 5_000_000
-_HYPERLINK = re.compile(r'\s*=\s*HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
+_HYPERLINK = re.compile(
+    r'\s*=\s*HYPERLINK\(\s*"([^"]+)"(?:\s*[,;]\s*"([^"]*)"\s*\)\s*$)?', re.IGNORECASE
+)
+_BOOKMARK = re.compile(r'<a\s[^<>]*?href="([^"<>]+)"[^<>]*>([^<>]*)</a>', re.IGNORECASE)
+_LINK_FILE = re.compile(r"<key>URL</key>\s*<string>([^<>]+)</string>", re.IGNORECASE)
 _OTHER_KINDS = {
     b"\xd0\xcf\x11\xe0": "an old or encrypted Excel or Office file; save it as .xlsx or CSV",
     b"%PDF": "a PDF; copy the urls into a text file, one per line",
     b"PAR1": "a Parquet file; pass pandas.read_parquet(path)",
+    b"SQLite format 3": "a database; pass pandas.read_sql(query, connection)",
+    b"\x1f\x8b": "a gzip archive; unpack it first",
+    b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"Rar!": "a RAR archive; unpack it first",
+    b"bplist": "a binary property list; copy the urls into a text file, one per line",
 }
 
 
@@ -51,7 +62,9 @@ def read_tables(path: str | PathLike[str]) -> dict[str, Rows]:
     ----------
     path : path
         CSV or TSV (separated by comma, semicolon, tab or ``|``, or as a line ``sep=;`` says; UTF-8,
-        UTF-16 or a legacy encoding), one value per line, or ``.xlsx``.
+        UTF-16 or a legacy encoding), one value per line, ``.xlsx``, JSON or JSON Lines (objects,
+        lists or texts), a browser's exported bookmarks, or the file of a link (``.url``,
+        ``.webloc``).
 
     Raises
     ------
@@ -76,9 +89,10 @@ def read_tables(path: str | PathLike[str]) -> dict[str, Rows]:
             if data.startswith(start):
                 raise InputError(f"is {kind}")
         text = decode_text(data)
-        if re.match(r"\s*<(!doctype|html|\?xml|table)", text, re.IGNORECASE):
+        rows = _links(text) or _json_rows(text)
+        if not rows and re.match(r"\s*<(!doctype|html|\?xml|table)", text, re.IGNORECASE):
             raise InputError("is an HTML or XML file; save the table as CSV or .xlsx")
-        rows = parse_rows(text)
+        rows = rows or parse_rows(text)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return {"": rows} if rows else {}
@@ -100,7 +114,9 @@ def parse_rows(text: str) -> Rows:
     candidates = [(separator, _parse(text, separator)) for separator in _SEPARATORS]
     _, rows = max(candidates, key=lambda candidate: _regularity(candidate[1]))
     if _regularity(rows) == (0, 0):
-        return [[line.strip()] for line in text.splitlines() if line.strip()]
+        return [
+            [_formula_text(_unquote(line.strip()))] for line in text.splitlines() if line.strip()
+        ]
     return rows
 
 
@@ -109,8 +125,76 @@ def _parse(text: str, separator: str) -> Rows:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise InputError(f"is not a CSV table ({error})") from None
-    rows = [[cell.strip() for cell in row] for row in rows]
+    rows = [[_formula_text(cell.strip()) for cell in row] for row in rows]
     return [row for row in rows if any(row)]
+
+
+def _unquote(line: str) -> str:
+    is_quoted = len(line) > 1 and line[0] == line[-1] == '"'
+    return line[1:-1].replace('""', '"') if is_quoted else line
+
+
+def _formula_text(cell: str) -> str:
+    """Return the text and the target of a formula ``=HYPERLINK("target","text")``."""
+    match = _HYPERLINK.match(cell) if cell.startswith("=") else None
+    if match is None:
+        return cell
+    return f"{match[2]} ({match[1]})" if match[2] else match[1]
+
+
+def _links(text: str) -> Rows:
+    """Return name and url of each link of exported bookmarks, or the url of a link's file."""
+    start = text[:200].lower()
+    if "netscape-bookmark-file" in start:
+        return [[unescape(name).strip(), unescape(url)] for url, name in _BOOKMARK.findall(text)]
+    if "<!doctype plist" in start:
+        return [[unescape(url)] for url in _LINK_FILE.findall(text)]
+    if start.lstrip().startswith("[internetshortcut]"):
+        return [[url] for url in re.findall(r"^URL=(\S+)", text, re.IGNORECASE | re.MULTILINE)]
+    return []
+
+
+def _json_rows(text: str) -> Rows:
+    """Return the rows of JSON or JSON Lines; none if the text is neither.
+
+    Raises
+    ------
+    InputError
+        It is JSON of another shape.
+    """
+    if not text.lstrip().startswith(("[", "{")):
+        return []
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            value = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            return []
+    if isinstance(value, dict) and not any(isinstance(v, (dict, list)) for v in value.values()):
+        keys = {str(key).casefold() for key in value}
+        value = [value] if keys & {"url", "website", "path"} else list(map(list, value.items()))
+    is_table = isinstance(value, list) and not any(
+        isinstance(cell, (dict, list)) for item in value for cell in _json_cells(item)
+    )
+    if not is_table:
+        raise InputError(
+            "is JSON of another shape; expected a list of urls, or of objects with a key url"
+        )
+    if any(isinstance(item, dict) for item in value):
+        objects = [item if isinstance(item, dict) else {"url": item} for item in value]
+        names = list(dict.fromkeys(name for item in objects for name in item))
+        value = [names, *([item.get(name) for name in names] for item in objects)]
+    rows = [
+        ["" if cell is None else str(cell).strip() for cell in _json_cells(item)] for item in value
+    ]
+    return [row for row in rows if any(row)]
+
+
+def _json_cells(item: object) -> list[object]:
+    if isinstance(item, dict):
+        return list(item.values())
+    return item if isinstance(item, list) else [item]
 
 
 def _regularity(rows: Rows) -> tuple[float, int]:

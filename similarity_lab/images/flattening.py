@@ -29,7 +29,7 @@ def opaque(image: Image.Image) -> Image.Image | None:
     Returns
     -------
     PIL image or None
-        None if every pixel is transparent.
+        None if every pixel is transparent, or nearly: nothing would be seen.
     """
     if is_deep(image.mode):
         values = np.asarray(image)
@@ -43,12 +43,13 @@ def opaque(image: Image.Image) -> Image.Image | None:
     if image.mode not in _TRANSPARENT_MODES and "transparency" not in image.info:
         return image
     layer = image if image.mode == "RGBA" else image.convert("RGBA")
-    lowest, highest = layer.getchannel("A").getextrema()
+    lowest, highest = cast(tuple[int, int], layer.getchannel("A").getextrema())
     if lowest == 255:
         return layer.convert("RGB")
-    if highest == 0:
-        # 32 bits per pixel, of which the last 8 are unused
-        return layer.convert("RGB") if image.format == "BMP" else None
+    if highest == 0 and image.format == "BMP":  # 32 bits per pixel, of which 8 are unused
+        return layer.convert("RGB")
+    if highest < _MIN_CONTRAST:
+        return None
     backdrop = _GREY if _is_white(np.asarray(layer)) else (255, 255, 255)
     return Image.alpha_composite(Image.new("RGBA", layer.size, backdrop), layer).convert("RGB")
 

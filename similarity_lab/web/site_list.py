@@ -30,7 +30,11 @@ _URL_HEADERS = frozenset({
     "domains", "www", "internet", "webseite", "webseiten", "internetseite", "internetadresse",
     "webadresse", "webshop", "onlineshop", "siteweb", "sitioweb", "paginaweb", "sitoweb",
     "hjemmeside", "hemsida", "nettside", "kotisivu", "сайт", "вебсайт", "ссылка", "网址", "网站",
-    "ウェブサイト", "ホームページ", "홈페이지",
+    "ウェブサイト", "ホームページ", "홈페이지", "웹사이트", "網站", "網址", "вебсторінка",
+    "интернетсайт",
+    "ιστοσελίδα", "ιστότοπος", "الموقع", "موقع", "אתר", "strona", "stronawww",
+    "webové", "webstránka", "weboldal", "veebileht", "svetainė", "mājaslapa", "spletnastran",
+    "websitesi", "situsweb",
 })  # fmt: skip
 _NAME_HEADERS = (
     "name", "names", "sitename", "shopname", "company", "companyname", "supplier", "suppliername",
@@ -211,6 +215,9 @@ def _read_table(rows: Rows, name: str, *, keep_rows: bool = False) -> list[Named
         has_header = width > 1 and not any(map(_looks_like_url, rows[0]))
         if not columns or has_header:
             raise _no_url_column(rows, name)
+        if all(_looks_like_url(cell) for row in rows for cell in row if cell):  # urls in a row
+            rows = [[cell] for row in rows for cell in row if cell]
+            columns, width = [0], 1
         body, url_column, name_column = rows, columns[0], _first_text_column(rows, columns)
         if width == 1:
             return _with_titles(list(_sites_of_rows(rows, 0, None)))

@@ -160,7 +160,8 @@ def with_splits(library, tmp_path, names):
     "names",
     [
         ("train", "val"), ("Training", "validation", "TEST"), ("data_train", "data_test"),
-        ("dev", "eval"),
+        ("dev", "eval"), ("train2017", "val2017"), ("trainset", "testset"), ("X_train", "X_test"),
+        ("1_train", "2_test"), ("TRAIN SET", "TEST SET"),
     ],
 )  # fmt: skip
 def test_ready_made_splits_are_said(library, tmp_path, names):
@@ -171,6 +172,28 @@ def test_ready_made_splits_are_said(library, tmp_path, names):
         assert data.classes == ("almonds", "dates", "oats") and len(data) == 18 * len(names)
         assert len(load(source, split=names[1])) == 18
         assert len(load(source, split="all")) == 18 * len(names)
+
+
+@pytest.mark.parametrize("extra", ["docs/0.png", "sample/x/0.png", "notes.txt"])
+def test_other_folders_beside_splits_are_listed(library, image, tmp_path, extra):
+    folder = with_splits(library, tmp_path, ("train", "test"))
+    (folder / extra).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(image, folder / extra)
+    with pytest.warns(InputWarning, match="test, train are ready-made splits"):
+        data = load(folder)
+    assert data.classes == ("almonds", "dates", "oats") and len(data) == 36
+    assert data.skipped["path"].to_list() == [str(folder / extra)]
+
+
+def test_splits_with_another_outer_folder(library, tmp_path):
+    for name in ("seg_train", "seg_test"):
+        shutil.copytree(library, tmp_path / "data" / name / name)
+    (tmp_path / "data" / "seg_test" / "list.txt").touch()
+    with pytest.warns(InputWarning, match="seg_test, seg_train are ready-made splits"):
+        data = load(tmp_path / "data")
+    assert data.classes == ("almonds", "dates", "oats") and len(data) == 36
+    assert data.skipped["reason"].to_list() == ["outside seg_test, which has the classes"]
+    assert len(load(tmp_path / "data", split="test")) == 18
 
 
 def test_splits_below_the_classes_are_said(library):
@@ -202,6 +225,8 @@ def test_split_by_its_usual_name(library, tmp_path, image):
 def test_products_named_like_splits_are_classes(library):
     (library / "almonds").rename(library / "test")
     assert load(library).classes == ("dates", "oats", "test")
+    (library / "dates").rename(library / "train")
+    assert load(library).classes == ("oats", "test", "train")
 
 
 # Labels elsewhere -------------------------------------------------------------------------------
@@ -288,6 +313,12 @@ def test_unicode_forms_are_one_class(library, image):
         ["Almonds", "almonds"], ["almonds", "almonds "], ["almond", "almonds"], ["Café", "cafe"],
         ["almonds", "almonds (1)"], ["almonds", "almonds - Copy"], ["pine nuts", "pine_nuts"],
         ["pine nuts", "PineNuts"], ["ｄａｔｅｓ", "dates"], ["almonds", "al\u200bmonds"],
+        ["almonds", "almonds copy 2"], ["Copy of almonds", "almonds"], ["almonds", "almonds(1)"],
+        ["Kopie von Mandeln", "Mandeln"], ["almonds", "almonds (Kopie)"], ["杏仁", "杏仁 - 副本"],
+        ["くるみ", "くるみ - コピー"], ["миндаль", "миндаль — копия"],
+        ["almonds", "copie de almonds"],
+        ["cherries", "cherry"], ["tomato", "tomatoes"], ["shoe", "shoes"], ["ΦΕΤΑ", "Φέτα"],
+        ["ёлка", "елка"], ["ﬁgs", "figs"], ["가", "\u1100\u1161"], ["almonds", "almonds."],
     ],
 )  # fmt: skip
 def test_near_equal_names(names):
@@ -298,7 +329,8 @@ def test_near_equal_names(names):
     "names",
     [
         ["almonds", "walnuts"], ["か", "が"], ["milk 1", "milk 2"], ["3% milk", "1.5% milk"],
-        ["杏", "桃"], ["pear", "pea"], ["(1)", "(2)"],
+        ["杏", "桃"], ["pear", "pea"], ["(1)", "(2)"], ["oat", "oats 2"], ["copy", "paper"],
+        ["rye", "ryo"], ["か", "カ"],
     ],
 )  # fmt: skip
 def test_different_names(names):
@@ -346,7 +378,8 @@ ARCHIVES = {
     "a.tar": (b"name".ljust(257, b"\0") + b"ustar\0", "tar"), "a.tar.bz2": (b"BZh9", "tar.bz2"),
     "a.tar.xz": (b"\xfd7zXZ\0", "tar.xz"), "a.zst": (b"\x28\xb5\x2f\xfd", "Zstandard"),
     "a.lzh": (b"\x20\x30-lh5-", "LZH"), "a.cab": (b"MSCF\0\0", "cabinet"),
-    "renamed.zip": (b"Rar!\x1a\x07\0", "RAR"), "download": (b"7z\xbc\xaf\x27\x1c", "7z"),
+    "renamed.zip": (b"Rar!\x1a\x07\0", "RAR"), "a.zipx": (b"7z\xbc\xaf\x27\x1c", "7z"),
+    "a.ARJ": (b"\x60\xea\x29\0", "ARJ"), "download": (b"7z\xbc\xaf\x27\x1c", "7z"),
 }  # fmt: skip
 
 
@@ -363,6 +396,35 @@ def test_archive_of_another_kind_is_named(library, tmp_path, name):
         assert kind in skipped.loc[0, "reason"] and "unpack it first" in skipped.loc[0, "reason"]
 
 
+@pytest.mark.parametrize("name", ["a.z01", "a.zip.001", "a.7z.002", "a.r00"])
+def test_part_of_an_archive_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x99" * 50)
+    for function in (load, Site.of):
+        with pytest.raises(ArchiveError, match="is one part of a split archive; unpack it with"):
+            function(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"\r\n<!DOCTYPE html>", "a page instead of a .zip"),
+        (b"text", "begins"),
+    ],
+)
+def test_file_that_is_only_named_zip(tmp_path, content, reason):
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(ArchiveError, match=reason):
+        load(tmp_path / "a.zip")
+
+
+def test_zip_with_something_around_it(library, tmp_path):
+    data = zipped(library, tmp_path / "a.zip").read_bytes()
+    for name, content in (("before", b"MZ" * 50 + data), ("after", data + b"\n" * 50)):
+        (tmp_path / f"{name}.zip").write_bytes(content)
+        assert len(load(tmp_path / f"{name}.zip")) == 18
+
+
 def test_zip_in_a_zip_is_named(library, tmp_path):
     inner = zipped(library, tmp_path / "almonds.zip")
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as file:
@@ -377,6 +439,11 @@ def test_zip_is_recognised_by_its_content(library, tmp_path, name):
     assert len(Site.of(tmp_path / name).paths) == 18
 
 
+def test_single_image_is_no_site(image):
+    with pytest.raises(NotADirectoryError, match="single images as a list of paths"):
+        Site.of(image)
+
+
 def test_paths_as_people_type_them(library, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert len(load("~/library")) == 18
@@ -385,6 +452,8 @@ def test_paths_as_people_type_them(library, monkeypatch, tmp_path):
         "https://shop.example/": "A url is collected first",
         f"file://{library}": "without file://",
         f"{library}/*.jpg": "instead of a pattern",
+        "": "the path is empty",
+        " ": "the path is empty",
     }.items():
         with pytest.raises(FileNotFoundError, match=hint):
             load(text)

@@ -23,6 +23,11 @@ def test_separator_is_recognised(separator):
         ("https://a.example/x;y\nb.example\n", [["https://a.example/x;y"], ["b.example"]]),
         ("Nuts\n\nname;url\nA;a\nB;b", [["Nuts"], ["name", "url"], ["A", "a"], ["B", "b"]]),
         ("one\r\n\r\n two \r", [["one"], ["two"]]),
+        ('"a"\n"b ""c"""\n', [["a"], ['b "c"']]),
+        ('url\n"=HYPERLINK(""https://a.example"",""A"")"\n', [["url"], ["A (https://a.example)"]]),
+        ('n;url\n1;"=HYPERLINK(""a.example"";""A"")"\n', [["n", "url"], ["1", "A (a.example)"]]),
+        ('n;url\n1;"=HYPERLINK(""a.example"")"\n', [["n", "url"], ["1", "a.example"]]),
+        ("\ufeff\ufeffa;b\n1;2\n", [["\ufeff\ufeffa", "b"], ["1", "2"]]),
         ("", []),
     ],
 )  # fmt: skip
@@ -48,6 +53,13 @@ def test_text_file_is_one_sheet(tmp_path):
         (b"\xd0\xcf\x11\xe0" + bytes(99), "an old or encrypted Excel or Office file; save it as"),
         (b"%PDF-1.7 ...", "is a PDF"),
         (b"PAR1....", "Parquet"),
+        (b"SQLite format 3\0", "a database; pass pandas.read_sql"),
+        (b"\x1f\x8b\x08\0", "a gzip archive; unpack it first"),
+        (b"bplist00\1", "a binary property list"),
+        (b'{"roots": {"bar": {"children": []}}}', "JSON of another shape"),
+        (b'[{"url": ["a.example"]}]', "JSON of another shape"),
+        (b"<?xml version='1.0'?><urlset><url><loc>https://a.example</loc>", "HTML or XML"),
+        (bytes(8), "not text"),
         (b"<!DOCTYPE html><table>", "HTML"),
         (b"PK\x03\x04" + bytes(50), "damaged workbook"),
         (b"\x89PNG\r\n\x1a\n\0\0", "not text"),
@@ -56,6 +68,39 @@ def test_text_file_is_one_sheet(tmp_path):
 def test_other_files_are_named(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
         read_tables(write(tmp_path, content))
+
+
+LINKS = [["A & B", "https://a.example/?x=1&y=2"], ["C", "b.example"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ('[{"name": "A & B", "url": "https://a.example/?x=1&y=2"},'
+         ' {"url": "b.example", "name": "C"}]',
+         [["name", "url"], *LINKS]),
+        ('{"name": "A", "url": "a.example"}\n{"url": "b.example", "n": 2, "name": null}\n',
+         [["name", "url", "n"], ["A", "a.example", ""], ["", "b.example", "2"]]),
+        ('{"A & B": "https://a.example/?x=1&y=2", "C": "b.example"}', LINKS),
+        ('{"url": "a.example", "name": "A"}', [["url", "name"], ["a.example", "A"]]),
+        ('["a.example", "b.example"]', [["a.example"], ["b.example"]]),
+        ('[["A & B", "https://a.example/?x=1&y=2"], ["C", "b.example"]]', LINKS),
+        ("[A](a.example)\n[B](b.example)", [["[A](a.example)"], ["[B](b.example)"]]),
+        ('<!DOCTYPE NETSCAPE-Bookmark-file-1>\n<DT><H3>Shops</H3><DL><DT><A HREF="https://a.example/'
+         '?x=1&amp;y=2" ADD_DATE="1">A &amp; B</A>\n<DT><A HREF="b.example">C</A></DL>', LINKS),
+        ("[InternetShortcut]\r\nURL=https://a.example/\r\nIconIndex=0\r\n", [["https://a.example/"]]),
+        ('<?xml version="1.0"?>\n<!DOCTYPE plist PUBLIC "x">\n<plist><dict><key>URL</key>'
+         "<string>https://a.example/</string></dict></plist>", [["https://a.example/"]]),
+    ],
+)  # fmt: skip
+def test_json_and_links(tmp_path, content, rows):
+    assert read_tables(write(tmp_path, content.encode())) == {"": rows}
+
+
+def test_deep_json_is_no_table(tmp_path):
+    for depth in (500, 10**6):
+        with pytest.raises(InputError, match="JSON of another shape|not a CSV table"):
+            read_tables(write(tmp_path, b"[" * depth + b"]" * depth))
 
 
 def test_large_and_missing_files_are_refused(tmp_path):

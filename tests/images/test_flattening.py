@@ -112,9 +112,11 @@ def test_faint_and_tiny_shapes_are_seen(encode, read):
     assert result[1, 1, 0] == 255 and result[0, 0, 0] == 128
 
 
+@pytest.mark.parametrize("alpha", [0, 1, 7])
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "TIFF", "array"])
-def test_transparent_image_is_refused(encode, refusal, kind):
-    pixels = cut_out((200, 30, 30), np.zeros_like(DISC))
+def test_transparent_image_is_refused(encode, refusal, kind, alpha):
+    pixels = cut_out((200, 30, 30))
+    pixels[..., 3] = alpha
     data = pixels if kind == "array" else encode(pixels, kind)
     assert refusal(data) == "nothing to see: every pixel is transparent"
 

@@ -28,7 +28,7 @@ def test_marks_decide_and_are_counted(result):
     assert none.settings.n_marked == len(rows) and result.settings.n_marked == 0
     assert none.images["reason"].str.startswith("marked by hand: does not show").all()
     assert (every.probability, every.interval) > (result.probability, result.interval)
-    assert every.rethreshold(relevance_threshold=0.9).n_matches == len(rows)  # marks stay
+    assert every.rethreshold(similarity_threshold=0.99).n_matches == len(rows)  # marks stay
     assert none.versions == result.versions and result.n_matches not in (0, len(rows))
 
 
@@ -70,7 +70,7 @@ def test_unknown_images_cannot_be_marked(result, image):
 def test_marks_are_counted_once(result):
     marked = with_marks(with_marks(result, {0: True, 1: True}), {1: False, 2: False})
     assert marked.marks == {0: True, 1: False, 2: False} and marked.settings.n_marked == 3
-    assert marked.rethreshold(relevance_threshold=0.5).marks == marked.marks
+    assert marked.rethreshold(similarity_threshold=0.5).marks == marked.marks
 
 
 def test_marks_apply_by_content_under_any_name(result, tmp_path):

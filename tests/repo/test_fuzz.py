@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("lxml", reason='needs the extra: pip install "similarity_lab[web]"')
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("images", "archives", "pages", "lists")
+KINDS = ("images", "archives", "pages", "lists", "texts", "copies")
 
 
 @pytest.fixture

@@ -34,7 +34,9 @@ def test_header_of_a_table(header):
     assert pairs(table) == BOTH
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("declared", [False, True])
 def test_exports_of_spreadsheets(tmp_path, encoding, separator, declared):
@@ -73,6 +75,14 @@ def test_table_without_a_header():
         ("#name\turl\nA\ta.example\n#B\tb.example", [("A", "a.example")]),
         ("#;Shop;Link\n1;A;a.example", [("A", "a.example")]),
         ("Firma,E-Mail,Web\nA,info@a.example,a.example\n", [("A", "a.example")]),
+        ("https://a.example, https://b.example; https://c.example.\n",
+         [(f"https://{x}.example", f"https://{x}.example") for x in "abc"]),
+        ("a.example,b.example\nc.example\n", [(f"{x}.example", f"{x}.example") for x in "abc"]),
+        ("اسم;الموقع\nلوز;https://a.example\n", [("لوز", "https://a.example")]),
+        ("Firma;Strona WWW\nA;a.example\n", [("A", "a.example")]),
+        ("Website;;;\na.example;;;\n;;;\nb.example;;;\n", [(f"{x}.example",) * 2 for x in "ab"]),
+        ("url\n'https://a.example\n", [("https://a.example", "https://a.example")]),
+        ('url\n"=HYPERLINK(""https://a.example"",""A"")"\n', [("A", "https://a.example")]),
     ],
 )  # fmt: skip
 def test_other_texts(text, expected):
