@@ -170,7 +170,10 @@ class UnknownClassError(InputError):
 
     def __str__(self) -> str:
         name, classes = self.args
+        parts = [part.strip() for part in str(name).split(",")]
         hint = did_you_mean(name, classes)
+        if len(parts) > 1 and set(parts) <= set(classes):
+            hint = f" Pass several names one by one: {', '.join(map(repr, parts))}."
         return f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}"
 
 

@@ -282,7 +282,7 @@ def _make_words(options: argparse.Namespace) -> "Words | None":
         if named is None and is_pair:
             raise InputError(
                 f"--word {word}: {before!r} is no target; pass --word '{targets[0]}={after}', or "
-                f"--target '{before}' as well.{did_you_mean(before, targets)}"
+                f"that target as well, with --target.{did_you_mean(before, targets)}"
             )
         if named is None and len(targets) > 1:
             raise InputError(

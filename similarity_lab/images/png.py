@@ -50,10 +50,8 @@ def open_png(data: bytes, *, is_still: bool = False) -> PngImageFile:
     color_type = data[25] if len(data) > 25 else _RGB
     is_animated = not is_still and _is_valid_animation(chunks)
     needed = [chunk for chunk in chunks if _is_needed(chunk, color_type, is_animated)]
-    if not needed:
-        raise ValueError("truncated in its header")
     length = len(_SIGNATURE) + sum(12 + len(chunk.body) for chunk in needed)
-    if length != len(data) or needed[-1].kind != b"IEND":
+    if length != len(data) or not needed or needed[-1].kind != b"IEND":
         data = _encode(needed)
     image = PngImageFile(io.BytesIO(data))
     _scale_transparent_color(image, data)

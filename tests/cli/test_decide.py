@@ -159,6 +159,11 @@ def test_words_of_several_targets(decide, collected, capsys):
     assert "--word 'almonds=Krubel'" in capsys.readouterr().err
 
 
+def test_targets_in_one_option_are_refused_with_advice(decide, shops, capsys):
+    assert decide(shops[0], target=("--target", "almonds, dates")) == 2
+    assert "Pass several names one by one: 'almonds', 'dates'." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("targets", [["almonds"], ["almonds", "dates"]])
 def test_word_of_no_target_is_refused_with_advice(decide, collected, targets, capsys):
     flags = [flag for target in targets for flag in ("--target", target)]
