@@ -9,7 +9,7 @@ where its scripts send it is a link like any other.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from similarity_lab.web.crawler.chromium import MISSING_BROWSER, installed_brows
 from similarity_lab.web.policy.referrer import referrer
 
 _RESOURCE_TYPES = frozenset({"script", "xhr", "fetch", "stylesheet"})
-_PARALLEL = 2  # pages drawn at the same time, of all sites
+_PARALLEL = 4  # pages drawn at the same time, of all sites
 _MAX_REQUESTS = 200  # per page
 _MAX_SCROLLS, _MAX_CLICKS = 20, 12  # per page
 _QUIET = 0.2  # seconds without a request or a change, after which a page is drawn
@@ -125,35 +125,78 @@ class BrowserUnavailableError(BrowserError):
     """There is no browser, or it cannot be started."""
 
 
+class _Tab:
+    """A tab of the browser. Its requests are answered by whoever draws in it, or aborted."""
+
+    def __init__(self, page: Any) -> None:  # noqa: ANN401
+        self.page = page
+        self.answer: Callable[[Any], Awaitable[None]] | None = None
+
+    @classmethod
+    async def opened(cls, browser: Any, user_agent: str) -> "_Tab":  # noqa: ANN401
+        """Return a tab that shares nothing with others."""
+        # High enough that lazily loaded images are in view
+        context = await browser.new_context(
+            user_agent=user_agent,
+            viewport={"width": 1280, "height": 4000},
+            service_workers="block",
+            accept_downloads=False,
+        )
+        tab = cls(await context.new_page())
+        await context.route("**/*", tab.on_request)
+        await context.route_web_socket("**/*", lambda socket: socket.close())
+        await context.add_init_script(_WATCH)
+        tab.page.on("popup", lambda popup: asyncio.ensure_future(popup.close()))
+        return tab
+
+    async def on_request(self, route: Any) -> None:  # noqa: ANN401
+        """Answer a request."""
+        await (self.answer(route) if self.answer else route.abort())
+
+    async def close(self) -> None:
+        """Close the tab."""
+        with suppress(Exception):  # it has crashed
+            await asyncio.wait_for(self.page.context.close(), 10)
+
+
 class Browser:
     """A Chromium for all sites of the process, started by the first page that needs it."""
 
     def __init__(self) -> None:
         self._starting = asyncio.Lock()
-        self._pages = asyncio.Semaphore(_PARALLEL)
+        self._tabs = asyncio.Semaphore(_PARALLEL)
+        self._idle: list[tuple[object, _Tab]] = []  # the next page of the site needs no new one
         self._driver: Any = None
         self._browser: Any = None
         self._failure = ""
 
     @asynccontextmanager
-    async def page(self, user_agent: str) -> AsyncIterator[Any]:
-        """Give a page of its own: nothing is shared with other pages."""
-        async with self._pages:
+    async def tab(self, site: object, user_agent: str) -> AsyncIterator[_Tab]:
+        """Give a tab in which only pages of this site were drawn; it is closed after an error."""
+        async with self._tabs:
             async with self._starting:
                 if self._browser is None or not self._browser.is_connected():
+                    self._idle.clear()
                     await self._start()
-            # High enough that lazily loaded images are in view
-            context = await self._browser.new_context(
-                user_agent=user_agent,
-                viewport={"width": 1280, "height": 4000},
-                service_workers="block",
-                accept_downloads=False,
-            )
+            tab = await self._idle_tab(site) or await _Tab.opened(self._browser, user_agent)
             try:
-                yield await context.new_page()
-            finally:
-                with suppress(Exception):  # it has crashed
-                    await asyncio.wait_for(context.close(), 10)
+                yield tab
+                await tab.page.goto("about:blank", timeout=5000)  # what runs in it ends
+                tab.answer = None
+                self._idle.append((site, tab))
+            except BaseException:
+                await tab.close()
+                raise
+
+    async def _idle_tab(self, site: object) -> _Tab | None:
+        """Return an idle tab of a site; close the oldest one if it has none."""
+        for entry in self._idle:
+            if entry[0] is site:
+                self._idle.remove(entry)
+                return entry[1]
+        if len(self._idle) >= _PARALLEL:
+            await self._idle.pop(0)[1].close()
+        return None
 
     async def stop(self) -> None:
         """Stop the browser if it was started."""
@@ -209,8 +252,9 @@ class Drawing:
             There is no browser, it failed, or the page took too long.
         """
         try:
-            async with browser.page(self.crawler.settings["USER_AGENT"]) as page:
-                await asyncio.wait_for(self._draw(page, max_characters), 4 * self.seconds)
+            async with browser.tab(self.crawler, self.crawler.settings["USER_AGENT"]) as tab:
+                tab.answer = self._answer
+                await asyncio.wait_for(self._draw(tab.page, max_characters), 4 * self.seconds)
         except BrowserError:
             raise
         except TimeoutError:
@@ -224,10 +268,6 @@ class Drawing:
         return self.drawn
 
     async def _draw(self, page: Any, max_characters: int) -> None:  # noqa: ANN401
-        await page.route("**/*", self._answer)
-        await page.route_web_socket("**/*", lambda socket: socket.close())
-        await page.add_init_script(_WATCH)
-        page.on("popup", lambda popup: asyncio.ensure_future(popup.close()))
         await page.goto(self.url, wait_until="commit", timeout=1000 * self.seconds)
         self._has_begun = True
         await self._settle(page, patience=_PATIENCE)

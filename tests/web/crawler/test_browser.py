@@ -230,3 +230,20 @@ def test_browser_is_not_started_for_pages_that_need_none(tmp_path, monkeypatch):
     files = {"/": shell("window.count = 1", body), **photos(1)}
     row, images, _ = draw(files, tmp_path / "out")
     assert kept(images) == {"/photo-0.jpg"} and row["reason"] == ""
+
+
+@needs_browser
+def test_page_is_drawn_as_if_it_were_the_first(tmp_path):
+    script = """
+    const photo = window.before || performance.getEntriesByType("navigation").length !== 1
+      ? "wrong" : "photo-" + location.pathname.slice(1, 2);
+    window.before = true;
+    setInterval(() => fetch("/alive" + location.pathname).catch(() => 0), 20);
+    document.getElementById("root").innerHTML = "<img src='/" + photo + ".jpg'>"
+      + "<a href='/1.html'>1</a><a href='/2.html'>2</a>";
+    """
+    pages = {f"/{number}.html": shell(script) for number in (1, 2)}
+    start = shell(script.replace("location.pathname.slice(1, 2)", "0"))
+    _, images, drawn = draw({"/": start, **pages, **photos(3)}, tmp_path)
+    assert kept(images) == {"/photo-0.jpg", "/photo-1.jpg", "/photo-2.jpg"}
+    assert drawn.loc[["/", "/1.html", "/2.html"], "drawn"].all()
