@@ -232,9 +232,11 @@ class Site:
                 )
             return cls.from_folder(source)
         expected = "expected a Site, a folder, a .zip or a list of paths"
+        is_file = hasattr(source, "read")  # of an image; it would be taken line by line
         is_list = isinstance(source, Iterable) and not isinstance(
             source, (bytes, bytearray, Mapping, pd.DataFrame)
         )
+        is_list = is_list and not is_file
         if not is_list:
             raise InputTypeError(f"{expected}, got {type(source).__name__}")
         images = []

@@ -1,5 +1,6 @@
 """Load labelled images from folders, a zip, a mapping or a table."""
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -124,6 +125,10 @@ def _list_labelled(
     if isinstance(source, pd.DataFrame):
         labelled, skipped = _in_table(source, Path())
         return labelled, skipped_table(skipped)
+    if isinstance(source, Mapping) and set(source) == {_PATH, _LABEL}:  # columns, not classes
+        values = [value for value in source.values() if not isinstance(value, (str, PathLike))]
+        if len(values) == 2 and len({len(list(value)) for value in values}) == 1:
+            return _list_labelled(pd.DataFrame(source), split, encoding)
     if isinstance(source, Mapping):
         labelled, skipped = _in_mapping(source)
         return labelled, skipped_table(skipped)
@@ -172,7 +177,11 @@ def _in_table(table: pd.DataFrame, folder: Path) -> tuple[_LabelledPaths, _Skipp
     """Return the images of a table; relative paths are those from `folder`."""
     if {_PATH, _LABEL} & {str(name).strip().casefold() for name in table.index.names}:
         table = table.reset_index()
-    columns = {str(name).strip().casefold(): name for name in table.columns}
+    names = [str(name).strip().casefold() for name in table.columns]
+    columns = dict(zip(names, table.columns, strict=True))
+    for name in (_PATH, _LABEL):
+        if names.count(name) > 1:
+            raise InputError(f"the table has {names.count(name)} columns {name}; keep one")
     if not {_PATH, _LABEL} <= set(columns):
         raise InputError(
             f"expected a table with columns path and label, got {list(map(str, table.columns))}; "
@@ -188,6 +197,11 @@ def _in_table(table: pd.DataFrame, folder: Path) -> tuple[_LabelledPaths, _Skipp
             skipped.append((_cell(value) or f"row {number}", f"no {missing} in the table"))
             continue
         path = folder / _cell(value)
+        if re.match("https?://", _cell(value), re.IGNORECASE):
+            skipped.append((_cell(value), "a url in the table; download the image first"))
+            continue
+        if "\\" in str(path) and not path.exists():  # written on Windows
+            path = folder / _cell(value).replace("\\", "/")
         if path not in labels:
             labels[path] = label
         elif labels[path] == label:

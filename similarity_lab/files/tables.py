@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLE_SUFFIXES", "Rows", "parse_rows", "read_tables"]
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl")
 """Suffixes of the files that `read_tables` reads; none is a top-level domain."""
 
 Rows = list[list[str]]
@@ -179,7 +179,7 @@ def _json_rows(text: str) -> Rows:
     )
     if not is_table:
         raise InputError(
-            "is JSON of another shape; expected a list of urls, or of objects with a key url"
+            "is JSON of another shape; expected a list of texts, or of objects without nested ones"
         )
     if any(isinstance(item, dict) for item in value):
         objects = [item if isinstance(item, dict) else {"url": item} for item in value]

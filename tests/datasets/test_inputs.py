@@ -440,6 +440,8 @@ def test_zip_is_recognised_by_its_content(library, tmp_path, name):
 
 
 def test_single_image_is_no_site(image):
+    with image.open("rb") as file, pytest.raises(InputTypeError, match="or a list of paths, got"):
+        Site.of(file)
     with pytest.raises(NotADirectoryError, match="single images as a list of paths"):
         Site.of(image)
 
@@ -477,6 +479,38 @@ def test_table_of_paths_and_labels(library):
     assert repeated.paths == data.paths and (repeated.labels == data.labels).all()
     assert load(frame.rename(columns={"path": " Path ", "label": "LABEL"})).classes == data.classes
     assert load(frame.set_index("path")).classes == data.classes
+
+
+def test_table_as_a_mapping_of_columns(library):
+    data = load(table(library).to_dict("list"))
+    assert data.classes == ("almonds", "dates", "oats") and len(data) == 18
+
+
+def test_paths_as_windows_writes_them(library, tmp_path):
+    frame = table(library)
+    frame["path"] = [f".\\{path.parent.name}\\{path.name}" for path in frame["path"]]
+    frame.to_csv(library / "list.csv", index=False)
+    assert len(load(library / "list.csv")) == 18
+    odd = tmp_path / "a\\b.png"  # a name that has a backslash
+    shutil.copy(library / "oats" / "0.png", odd)
+    assert load(pd.DataFrame({"path": [odd], "label": ["a"]})).paths == (odd,)
+
+
+def test_urls_in_a_table_are_listed(library):
+    frame = pd.concat(
+        [table(library), pd.DataFrame({"path": ["https://a.example/1.png"], "label": ["oats"]})]
+    )
+    data = load(frame)
+    assert len(data) == 18
+    assert data.skipped.to_numpy().tolist() == [
+        ["https://a.example/1.png", "a url in the table; download the image first"]
+    ]
+
+
+def test_two_columns_of_labels_are_refused(library):
+    frame = table(library).assign(Label="x")
+    with pytest.raises(InputError, match="the table has 2 columns label; keep one"):
+        load(frame)
 
 
 def test_labels_that_are_numbers(library):
@@ -519,6 +553,8 @@ def test_table_in_a_file(library, name, separator):
     frame.to_csv(library / name, sep=separator, index=False, encoding="utf-16")
     data = load(library / name)
     assert len(data) == 18 and data.paths[0] == library / frame.loc[0, "path"]
+    (library / "l.json").write_text(frame.astype(str).to_json(orient="records"))
+    assert load(library / "l.json").paths == data.paths
 
 
 # Items ------------------------------------------------------------------------------------------
