@@ -15,6 +15,7 @@ from similarity_lab.errors import (
     InputTypeError,
     MissingExtraError,
     NotAFolderError,
+    SiteError,
     one_line,
 )
 from similarity_lab.files import (
@@ -160,9 +161,16 @@ class Site:
             There is no such folder.
         CollectedFolderError
             The table of origins is damaged, or was written by version 1.
+        SiteError
+            The folder holds collected sites: they are passed one by one.
         """
         path = existing_folder(folder, "a folder with a site's images")
         is_collected = (path / ORIGINS).is_file() and (path / "images").is_dir()
+        if not is_collected and (sites := sorted(path.glob(f"*/{ORIGINS}"))):
+            raise SiteError(
+                f"{path}: is a folder of {len(sites)} collected sites; pass the sites in it, such "
+                f"as {sites[0].parent}"
+            )
         files, skipped = list_files(path / "images" if is_collected else path)
         origins = _read_origins(path, files) if is_collected else None
         name = name or printable(path.resolve().name)
@@ -227,8 +235,8 @@ class Site:
                 return cls.from_zip(source)
             if os.path.isfile(source):
                 raise NotAFolderError(
-                    f"{source}: is a file; expected a folder or a .zip of a site's images. Pass "
-                    "single images as a list of paths"
+                    f"{source}: is a file; expected a folder or a .zip of a site's images. Put "
+                    "single images into a folder, or pass a list of paths in Python"
                 )
             return cls.from_folder(source)
         expected = "expected a Site, a folder, a .zip or a list of paths"

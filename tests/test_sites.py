@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from similarity_lab import Site
-from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError
+from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError, SiteError
 from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, ORIGINS, site_list, site_name
 
 
@@ -25,6 +25,12 @@ def test_origins_of_a_collected_site(collected):
     assert site.paths == (collected / "images" / "a.png",) and site.root == collected
     assert list(site.origins.columns) == ORIGIN_COLUMNS
     assert site.origins.iloc[0].to_dict() == {**row, "path": "images/a.png"}
+
+
+def test_folder_of_collected_sites_is_no_site(collected):
+    pd.DataFrame({"path": []}).to_parquet(collected / ORIGINS)
+    with pytest.raises(SiteError, match="is a folder of 1 collected sites; pass the sites in it"):
+        Site.of(collected.parent)
 
 
 def test_origins_cannot_lead_out_of_the_folder(collected, make_image):

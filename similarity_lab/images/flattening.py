@@ -21,10 +21,11 @@ _SAMPLE = 250_000  # pixels
 _MIN_CONTRAST = 8  # of 255; less is the noise of a lossy format
 
 
-def opaque(image: Image.Image) -> Image.Image | None:
+def opaque(image: Image.Image, *, is_check: bool = False) -> Image.Image | None:
     """Return a decoded image with 8 bits per channel and without transparency.
 
-    Transparency is composited on white; on grey, if the visible pixels are white.
+    Transparency is composited on white; on grey, if the visible pixels are white. As a check, it
+    is left as it is.
 
     Returns
     -------
@@ -48,8 +49,8 @@ def opaque(image: Image.Image) -> Image.Image | None:
         return layer.convert("RGB")
     if highest == 0 and image.format == "BMP":  # 32 bits per pixel, of which 8 are unused
         return layer.convert("RGB")
-    if highest < _MIN_CONTRAST:
-        return None
+    if highest < _MIN_CONTRAST or is_check:
+        return layer if highest >= _MIN_CONTRAST else None
     backdrop = _GREY if _is_white(np.asarray(layer)) else (255, 255, 255)
     return Image.alpha_composite(Image.new("RGBA", layer.size, backdrop), layer).convert("RGB")
 

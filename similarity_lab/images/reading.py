@@ -202,7 +202,8 @@ def _load(
         elif getattr(header, "is_animated", False) and header.format in _ANIMATED:
             image = _decode_animation(header, data, max_pixels, name)
         else:
-            image = _opaque(decode_still(header, lambda: identify(data, name)), name)
+            still = decode_still(header, lambda: identify(data, name))
+            image = _opaque(still, name, is_check=is_check)
         if (transpose := UPRIGHT.get(orientation(header))) is not None:
             image = image.transpose(transpose)
     except ImageError:
@@ -335,9 +336,9 @@ def _cannot_convert(image: Image.Image, name: str, error: Exception) -> ImageErr
     return ImageError(name, f"cannot convert {image.mode} pixels: {one_line(error)}")
 
 
-def _opaque(image: Image.Image, name: str) -> Image.Image:
+def _opaque(image: Image.Image, name: str, *, is_check: bool = False) -> Image.Image:
     try:
-        flat = opaque(image)
+        flat = opaque(image, is_check=is_check)
     except Exception as error:  # modes that Pillow cannot convert, invalid transparency
         raise _cannot_convert(image, name, error) from error
     if flat is None:

@@ -442,7 +442,7 @@ def test_zip_is_recognised_by_its_content(library, tmp_path, name):
 def test_single_image_is_no_site(image):
     with image.open("rb") as file, pytest.raises(InputTypeError, match="or a list of paths, got"):
         Site.of(file)
-    with pytest.raises(NotADirectoryError, match="single images as a list of paths"):
+    with pytest.raises(NotADirectoryError, match="single images into a folder, or pass a list"):
         Site.of(image)
 
 

@@ -272,3 +272,19 @@ def test_read_image_of_unusable_pil_images(make_image):
             reader(Image.open(io.BytesIO(data)), max_pixels=9)
     with pytest.raises(ImageError, match="cannot convert RGB pixels"):
         read_image(odd)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("behind", ["zip", "image", "video", "zeros", "page"])
+def test_read_image_of_a_file_with_something_behind_the_image(red, kind, behind):
+    content = {
+        "zip": b"PK\x03\x04" + bytes(range(256)) * 8,
+        "image": encoded(Image.new("RGB", (90, 70), GREEN), "JPEG"),
+        "video": b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 8,
+        "zeros": bytes(5000),
+        "page": b"\n<!DOCTYPE html><html></html>",
+    }[behind]
+    for data in (encoded(red, kind), encoded(red, kind) + content):
+        pixels = read_image(data)
+        assert pixels.shape == (10, 20, 3) and is_close(pixels, RED, 8)
+        check_image(data)
