@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _COLORS = ("rgb", "gray")
 _TABLE_SUFFIXES = ("", ".csv", ".tsv", ".txt")
+_OTHER_TABLES = (".xlsx", ".xls", ".ods", ".parquet", ".json", ".html")
 _QUALITIES = ("fast", "standard", "best")
 
 # Options that say how a scorer decides: destination and flag
@@ -322,6 +323,10 @@ def check_outputs(options: argparse.Namespace) -> None:
     for path in (options.csv, options.images_csv):
         if path is not None and not path.parent.is_dir():
             raise PathNotFoundError(f"{path}: no such folder: {path.parent}")
+        if path is not None and path.is_dir():
+            raise InputError(f"{path}: is a folder; expected a file, such as {path / 'x.csv'}")
+        if path is not None and path.suffix.lower() in _OTHER_TABLES:
+            raise InputError(f"{path}: the table is CSV; choose {path.with_suffix('.csv')}")
         if path is not None and path.is_file() and path.suffix.lower() not in _TABLE_SUFFIXES:
             raise InputError(f"{path}: exists and is no table; choose another file, such as x.csv")
     if options.report is not None and options.report.is_file():

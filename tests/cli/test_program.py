@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -153,6 +154,16 @@ def test_table_does_not_replace_an_image_or_archive(run, tmp_path, capsys):
         assert run("decide", *arguments) == 2
         assert "exists and is no table" in capsys.readouterr().err
     assert (tmp_path / "site.zip").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [(".", "is a folder"), ("x.xlsx", "the table is CSV; choose .*x.csv")]
+)
+@pytest.mark.parametrize("flag", ["--csv", "--images-csv"])
+def test_table_that_is_no_csv_file_is_refused_first(run, tmp_path, capsys, flag, name, message):
+    arguments = ["--library", "lib", "--target", "almonds", flag, tmp_path / name, "site"]
+    assert run("decide", *arguments) == 2
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_help_imports_no_heavy_library():
