@@ -323,6 +323,8 @@ def check_outputs(options: argparse.Namespace) -> None:
     for path in (options.csv, options.images_csv):
         if path is not None and not path.parent.is_dir():
             raise PathNotFoundError(f"{path}: no such folder: {path.parent}")
+        if path == Path("-"):
+            raise InputError("-: expected a file; for the standard output, pass /dev/stdout")
         if path is not None and path.is_dir():
             raise InputError(f"{path}: is a folder; expected a file, such as {path / 'x.csv'}")
         if path is not None and path.suffix.lower() in _OTHER_TABLES:

@@ -157,11 +157,13 @@ def test_table_does_not_replace_an_image_or_archive(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [(".", "is a folder"), ("x.xlsx", "the table is CSV; choose .*x.csv")]
+    ("name", "message"),
+    [(".", "is a folder"), ("x.xlsx", "the table is CSV; choose .*x.csv"), ("-", "/dev/stdout")],
 )
 @pytest.mark.parametrize("flag", ["--csv", "--images-csv"])
 def test_table_that_is_no_csv_file_is_refused_first(run, tmp_path, capsys, flag, name, message):
-    arguments = ["--library", "lib", "--target", "almonds", flag, tmp_path / name, "site"]
+    path = name if name == "-" else tmp_path / name
+    arguments = ["--library", "lib", "--target", "almonds", flag, path, "site"]
     assert run("decide", *arguments) == 2
     assert re.search(message, capsys.readouterr().err)
 
