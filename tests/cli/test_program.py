@@ -50,6 +50,13 @@ def test_every_option_has_help_and_names_its_default(command):
             assert "default" in action.help, action.option_strings
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_option_swallows_what_follows_its_value(command):
+    for action in subparsers()[command]._actions:
+        if action.option_strings:
+            assert action.nargs in (None, 0), action.option_strings
+
+
 def test_decide_and_rank_have_the_same_scoring_options():
     def flags(command):
         return {flag for action in subparsers()[command]._actions for flag in action.option_strings}
