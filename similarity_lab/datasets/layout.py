@@ -139,10 +139,7 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
     level = 0 if _splits(inside, 0) else 1  # train/almonds, or almonds/train
     splits = _splits(inside, level)
     chosen = _chosen_splits(splits, split, folder)
-    wrappers = {  # train/train/almonds
-        name: _class_root([part[1:] for part in inside if part[0] == name]) if level == 0 else ()
-        for name in splits
-    }
+    wrappers = _wrappers(inside, splits) if level == 0 else {}
     is_nested = any(len(part) > 1 for part in inside)
     for path, part in parts.items():
         inner, outside = part[len(root) :], root if part[: len(root)] != root else ()
@@ -154,7 +151,7 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
             if name_of_split not in chosen:
                 continue
             inner = inner[:level] + inner[level + 1 :]
-            wrapper = wrappers[name_of_split]
+            wrapper = wrappers.get(name_of_split, ())
             outside = wrapper if inner[: len(wrapper)] != wrapper else ()
             inner = inner[len(wrapper) :]
         if outside:
@@ -167,6 +164,12 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
     says_nothing = len(of_images) == 1 or all(map(_is_generic, of_images))
     annotations = find_annotations(files) if says_nothing else ""
     return Layout(folder.joinpath(*root), splits, labelled, strays, annotations)
+
+
+def _wrappers(parts: list[_Parts], splits: tuple[str, ...]) -> dict[str, _Parts]:
+    """Return the outer folder in each split, as in train/train/almonds, if all have one."""
+    roots = {name: _class_root([part[1:] for part in parts if part[0] == name]) for name in splits}
+    return roots if all(roots.values()) else {}
 
 
 def _is_generic(folder: str) -> bool:

@@ -66,8 +66,9 @@ class EmbeddedLibrary:
         sources = self.dataset.sources
         for group in seen.values():
             if len(group) > 1:  # equal vectors make the shortlist: only these files are read
-                contents = [(int(labels[i]), content_digest(sources[i])) for i in group]
-                repeats |= {i for n, i in enumerate(group) if contents[n] in contents[:n]}
+                contents = [(int(labels[i]), content_digest(sources[i])) for i in reversed(group)]
+                firsts = dict(zip(contents, reversed(group), strict=True))
+                repeats |= set(group).difference(firsts.values())
         if not repeats:
             return self
         return self.subset(np.setdiff1d(np.arange(len(labels)), sorted(repeats)))

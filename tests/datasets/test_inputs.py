@@ -196,6 +196,16 @@ def test_splits_with_another_outer_folder(library, tmp_path):
     assert len(load(tmp_path / "data", split="test")) == 18
 
 
+def test_class_alone_in_a_split_is_no_outer_folder(library, image, tmp_path):
+    folder = with_splits(library, tmp_path, ("train", "test"))
+    for name in ("dates", "oats"):
+        shutil.rmtree(folder / "test" / name)
+    (folder / "test" / "almonds").rename(tmp_path / "almonds")
+    for name in ("raw", "roasted"):
+        shutil.copytree(tmp_path / "almonds", folder / "test" / "almonds" / name)
+    assert load(folder, split="test").counts.to_dict() == {"almonds": 12}
+
+
 def test_splits_below_the_classes_are_said(library):
     for name in ("almonds", "dates", "oats"):
         for number in range(6):
