@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 CORE := .venv-core
+FOUNDATION := .venv-foundation
 BIN := $(VENV)/bin
 # number of processes that run tests; conftest.py says which tests stay together
 JOBS ?= 2
@@ -12,14 +13,19 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reo
 PIP := -m pip install --disable-pip-version-check
 # installs in a tenth of pip's time; without it pip does
 UV := .venv-uv/bin/uv
+# What the extra `foundation` is tested with; PyTorch is the build that pip finds for this machine.
+TORCH := torch==2.13.0
+MODELS := torchvision==0.28.0 transformers==5.24.0 open_clip_torch==3.3.0 timm==1.0.31 \
+	huggingface_hub==2.4.0 safetensors==0.8.0 sentencepiece nncf
 
-.PHONY: help env core demo docs test lint types imports meta unit coverage slow mutants fuzz \
-	notebooks lock licences clean
+.PHONY: help env core demo docs test lint types imports meta unit foundation coverage slow mutants \
+	fuzz notebooks lock licences clean
 
 help:
 	@echo "make demo       collect two generated shops, decide, and write a page (small environment)"
 	@echo "make test       lint, types, layers, repository checks, tests, doctests, README, notebooks"
 	@echo "make meta       the checks of the repository itself: docs, locks, release, notebooks"
+	@echo "make foundation the tests of foundation models, in $(FOUNDATION)/ with PyTorch for the CPU"
 	@echo "make slow       the tests marked slow"
 	@echo "make coverage   the tests with line coverage; fails below 90 %"
 	@echo "make mutants    mutation testing of the code that decides (hours)"
@@ -44,6 +50,19 @@ $(CORE)/.installed: requirements-core.lock pyproject.toml
 	@{ $(MAKE) --silent $(UV) && $(UV) pip install --quiet --python $*/bin/python --require-hashes -r $<; } \
 		|| $*/bin/python $(PIP) --require-hashes -r $<
 	@$*/bin/python $(PIP) --quiet --no-deps --editable .
+	@touch $@
+
+$(FOUNDATION)/.installed: requirements-core.lock requirements.lock pyproject.toml Makefile
+	@echo "==> environment: $(FOUNDATION)/ with $(TORCH) (once; a minute or two)"
+	@$(PYTHON) -m venv --clear $(FOUNDATION)
+	@$(FOUNDATION)/bin/python $(PIP) --quiet $(TORCH)
+	@set -e; tools="--constraint requirements.lock $(MODELS) pytest pytest-xdist hypothesis sybil"; \
+		{ $(MAKE) --silent $(UV) && $(UV) pip install --quiet --python $(FOUNDATION)/bin/python \
+			-r requirements-core.lock && $(UV) pip install --quiet \
+			--python $(FOUNDATION)/bin/python $$tools; } \
+		|| { $(FOUNDATION)/bin/python $(PIP) --quiet -r requirements-core.lock; \
+			$(FOUNDATION)/bin/python $(PIP) --quiet $$tools; }
+	@$(FOUNDATION)/bin/python $(PIP) --quiet --no-deps --editable .
 	@touch $@
 
 $(UV):
@@ -85,6 +104,10 @@ unit: env
 	@echo "==> tests, repository checks, doctests, README blocks, notebooks in fast mode"
 	@$(PYTEST) -m "not slow" --durations 10
 
+foundation: $(FOUNDATION)/.installed
+	@echo "==> foundation models: tiny ones that the libraries make"
+	@$(FOUNDATION)/bin/python -m pytest -n $(JOBS) tests/embedders/foundation --durations 5
+
 coverage: env
 	@echo "==> line coverage of the tests; fails below 90 %"
 	@$(BIN)/coverage erase
@@ -121,5 +144,5 @@ licences: env
 	@$(BIN)/python tools/licences.py
 
 clean:
-	rm -rf $(VENV) $(CORE) .venv-uv demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(CORE) $(FOUNDATION) .venv-uv demo build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .coverage*

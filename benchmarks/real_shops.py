@@ -108,12 +108,20 @@ def crawled_sites(shops: Path, listed: pd.DataFrame, out: Path) -> dict[str, Sit
     return {repo: sites.get(repo) for repo in listed["repo"]}
 
 
+def catalogue_sites(shops: Path, repos: list[str], truth: pd.DataFrame) -> dict[str, Site | None]:
+    """Return the site of each repository with every listed image."""
+    return {
+        repo: catalogue_site(shops, repo, truth[truth["repo"] == repo])
+        for repo in tqdm(repos, desc="images", unit="shop")
+    }
+
+
 def score_pairs(
     sites: dict[str, Site | None],
     groups: list[list[str]],
     photos: pd.DataFrame,
     truth: pd.DataFrame,
-    quality: str,
+    scoring: dict[str, object],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Decide on every shop for every target, with and without the texts of its images.
 
@@ -125,7 +133,8 @@ def score_pairs(
         Repositories that are decided on with one library, which holds the photos of all others.
     photos, truth : DataFrame
         Of `read_library` and `read_truth`.
-    quality : str
+    scoring : dict
+        Parameters of `RelevanceScorer`: ``quality`` or ``embedder``.
 
     Returns
     -------
@@ -141,7 +150,7 @@ def score_pairs(
     for repos in tqdm(groups, desc="libraries", unit="library"):
         library = library_without(photos, repos)
         targets = [name for name in TARGETS if name in library.classes]
-        scorer = RelevanceScorer(targets[0], quality=quality, store=CACHE, progress=False)
+        scorer = RelevanceScorer(targets[0], store=CACHE, progress=False, **scoring)
         present = {repo: site for repo in repos if (site := sites[repo]) is not None}
         silent = [Site.from_paths(site.paths, name=repo) for repo, site in present.items()]
         results = scorer.fit(library).decide_each([*present.values(), *silent], targets)
@@ -342,16 +351,13 @@ def main() -> None:
     sites: dict[str, Site | None]
     with tempfile.TemporaryDirectory() as out:
         if options.images == "catalogue":
-            sites = {
-                repo: catalogue_site(shops, repo, truth[truth["repo"] == repo])
-                for repo in tqdm(repos, desc="images", unit="shop")
-            }
+            sites = catalogue_sites(shops, repos, truth)
         else:
             sites = crawled_sites(shops, listed, Path(out))
         shown = truth.assign(targets=[[*shows & set(TARGETS)] for shows in truth["shows"]])
         rows["collected"] = collected_figures(shops, listed, sites, shown)
         for name, groups in libraries.items():
-            pairs, images = score_pairs(sites, groups, photos, truth, options.quality)
+            pairs, images = score_pairs(sites, groups, photos, truth, {"quality": options.quality})
             rows[name] = {
                 label: figures_of(
                     pairs[pairs["target"].isin(targets)], images[images["target"].isin(targets)]

@@ -19,14 +19,15 @@
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
     ├── MissingExtraError (ImportError)          an optional dependency that is not installed
     ├── DownloadError (OSError)                  a download that failed
-    ├── HubError (OSError)                       a TF-Hub module that cannot be reached or loaded
+    ├── HubError (OSError)                       a model of a hub that cannot be had or loaded
     ├── BrowserError (RuntimeError)              a browser that cannot be started
     └── HostedError (RuntimeError)               a hosted service that failed
         └── QuotaError                           quota used up: your own, or the service's
 
 Each also derives from the built-in exception in brackets, so that ``except ValueError`` works.
 Warnings: `PromiseWarning`, a calibration promise that cannot be kept; `InputWarning`, an input that
-may be meant otherwise than it was read; `StoreWarning`, a store that cannot be used.
+may be meant otherwise than it was read; `StoreWarning`, a store that cannot be used;
+`LicenceWarning`, a model under special terms.
 """
 
 import difflib
@@ -232,7 +233,7 @@ class DownloadError(SimilarityLabError, OSError):
 
 
 class HubError(SimilarityLabError, OSError):
-    """A TF-Hub module that cannot be reached or loaded."""
+    """A model of TF-Hub or the Hugging Face hub that cannot be reached or loaded."""
 
 
 class BrowserError(SimilarityLabError, RuntimeError):
@@ -257,3 +258,7 @@ class InputWarning(UserWarning):
 
 class StoreWarning(UserWarning):
     """A store that cannot be read or written; the work goes on without it."""
+
+
+class LicenceWarning(UserWarning):
+    """A model whose licence does not allow every use, or states none."""

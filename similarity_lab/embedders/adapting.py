@@ -97,6 +97,7 @@ def adapt_embedder(
 
     Notes
     -----
+    It runs in Keras on TensorFlow, which uses a GPU if it finds one; that has not been measured.
     Averaged weights: M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022,
     https://arxiv.org/abs/2109.01903. Cosine classifier: H. Wang et al., "CosFace", CVPR 2018,
     https://arxiv.org/abs/1801.09414.

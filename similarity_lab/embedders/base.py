@@ -1,6 +1,7 @@
 """The `Embedder` protocol, and a base class that streams images through a network."""
 
 import math
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from os import PathLike
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
@@ -248,28 +250,40 @@ class StreamingEmbedder(ABC):
 
 
 class NetworkEmbedder(StreamingEmbedder):
-    """Embeds whole images with one network; a subclass defines only `forward`.
+    """Embeds whole images with one network; a subclass defines `forward`, and `prepare` if needed.
 
     Attributes
     ----------
     scaled : bool
         Decode images with `read_scaled`, which is faster than `read_image`.
+    resizes : bool
+        `prepare` takes images at their full size, rather than at the network's input size.
     """
 
     scaled: bool = False
+    resizes: bool = False
 
-    def read(self, source: Source) -> Pixels:
-        """Decode one image at the network's input size."""
-        read = read_scaled if self.scaled else read_image
-        return read(source, size=self.input_size, color=self.color)
+    def read(self, source: Source) -> npt.NDArray[Any]:
+        """Decode one image and prepare it for the network."""
+        size = None if self.resizes else self.input_size
+        if self.scaled and size is not None:
+            return self.prepare(read_scaled(source, size=size, color=self.color))
+        return self.prepare(read_image(source, size=size, color=self.color))
 
-    def embed_batch(self, images: list[Pixels]) -> Vectors:
+    def prepare(self, pixels: Pixels) -> npt.NDArray[Any]:
+        """Return a decoded image as the network takes it; by default, as it is."""
+        return pixels
+
+    def embed_batch(self, images: list[npt.NDArray[Any]]) -> Vectors:
         """Return the vectors of a batch of images."""
         return self.forward(np.stack(images))
 
     @abstractmethod
-    def forward(self, pixels: Pixels) -> Vectors:
-        """Return the vectors of one batch: uint8 ``(b, h, w, c)`` → float32 ``(b, dimension)``."""
+    def forward(self, pixels: npt.NDArray[Any]) -> Vectors:
+        """Return the vectors of a batch of prepared images, float32 ``(b, dimension)``.
+
+        By default, prepared images are uint8 ``(b, h, w, c)``.
+        """
 
 
 def embed_all(
@@ -321,7 +335,14 @@ def vector_space(name: str) -> str:
     >>> vector_space("lite rgb keras float32 crop50")
     'lite rgb float32 crop50'
     """
-    return re.sub(r" (?:keras|openvino) float32(?= crop| \+ |$)", " float32", name)
+    return re.sub(r" (?:keras|openvino|torch) float32(?= crop| \+ |$)", " float32", name)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def as_sources(images: Images) -> Sequence[Source]:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -86,6 +87,12 @@ class CachedEmbedder:
     def input_size(self) -> tuple[int, int]:
         """Height and width of the network's input, in pixels."""
         return self.embedder.input_size
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the embedder has
+        # only models with a text tower have these, and ``hasattr`` tells whether one does
+        if name in ("embed_text", "logit_scale", "logit_bias"):
+            return getattr(self.embedder, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<{self.embedder!r}, cached in {self.store!r}>"

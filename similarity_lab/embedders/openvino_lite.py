@@ -1,15 +1,11 @@
 """EfficientNet-Lite in OpenVINO, which runs it fast on CPUs and needs no TensorFlow."""
 
-import os
 import threading
 import warnings
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Literal
 
-import numpy as np
-
-from similarity_lab.embedders.base import NetworkEmbedder, Vectors
+from similarity_lab.embedders.base import NetworkEmbedder, Vectors, usable_cores
 from similarity_lab.embedders.lite import HEAD, VARIANTS, weights_digest
 from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, Pixels
@@ -121,45 +117,15 @@ def _rebuild(
     )
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _compiled(
     variant: str, size: tuple[int, int], color: Color, precision: Precision, threads: int
 ) -> Forward:
-    import openvino as ov
-
     from similarity_lab.embedders.openvino_graph import Int8, lite_graph
+    from similarity_lab.embedders.openvino_runtime import compile_graph
 
     int8 = Int8.packaged(variant) if precision == "int8" else None
     channels = 1 if color == "gray" else 3
     graph = lite_graph(variant, size, channels, int8)
     # one image at a time: fixed shapes are faster, and its activations fit the processor's cache
     graph.reshape([1, *size, channels])
-    settings = {
-        "NUM_STREAMS": threads,
-        "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_CPU_PINNING": False,  # decoding threads need the cores too
-        # OpenVINO would use bfloat16 if the processor has it: vectors would differ between machines
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    compiled = ov.Core().compile_model(graph, "CPU", settings)
-    idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
-    for _ in range(threads):
-        idle.put(compiled.create_infer_request())
-
-    def forward(pixels: Pixels) -> Vectors:
-        request = idle.get()
-        try:
-            vectors = np.empty((len(pixels), HEAD), np.float32)
-            for index in range(len(pixels)):
-                vectors[index] = request.infer([pixels[index : index + 1]])[0]
-            return vectors
-        finally:
-            idle.put(request)
-
-    return forward
+    return compile_graph(graph, HEAD, threads, batch_size=1)

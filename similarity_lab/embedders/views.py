@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from itertools import islice
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from similarity_lab.embedders.base import (
     Embedder,
@@ -35,10 +36,14 @@ class _Part(NamedTuple):
 
     @property
     def views(self) -> list[View]:
-        size, scaled = self.embedder.input_size, self.embedder.scaled
-        return [View(size, share, scaled) for share in (1.0, *self.crops)]
+        size, scaled, resizes = (
+            self.embedder.input_size,
+            self.embedder.scaled,
+            self.embedder.resizes,
+        )
+        return [View(size, share, scaled, not resizes) for share in (1.0, *self.crops)]
 
-    def vectors(self, views: list[Pixels]) -> Vectors:
+    def vectors(self, views: list[npt.NDArray[Any]]) -> Vectors:
         """Return the average of the unit vectors of the views, scaled to unit length."""
         return unit(np.sum([unit(self.embedder.forward(view)) for view in views], axis=0))
 
@@ -80,17 +85,36 @@ class ViewsEmbedder(StreamingEmbedder):
         """Names of the networks with their crops in per cent, joined by plus signs."""
         return " + ".join(part.name for part in self.parts)
 
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the networks have
+        # only embedders with a text tower have these, and ``hasattr`` tells whether one does
+        if name == "embed_text" and all(hasattr(part.embedder, name) for part in self._networks()):
+            return self._embed_text
+        if name in ("logit_scale", "logit_bias") and len(self._networks()) == 1:
+            return getattr(self.parts[0].embedder, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _networks(self) -> tuple[_Part, ...]:
+        return self.__dict__.get("parts", ())
+
+    def _embed_text(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors of texts, to compare with those of images, ``(m, dimension)``."""
+        networks: list[Any] = [part.embedder for part in self.parts]
+        vectors = [unit(network.embed_text(texts)) for network in networks]
+        return np.concatenate(vectors, axis=1) / np.float32(np.sqrt(len(vectors)))
+
     def start(self) -> None:
         """Start the networks."""
         for part in self.parts:
             part.embedder.start()
         self._configure()
 
-    def read(self, source: Source) -> list[Pixels]:
-        """Decode one image to its views."""
-        return read_views(source, self._views(), color=self.color)
+    def read(self, source: Source) -> list[npt.NDArray[Any]]:
+        """Decode one image to its views, prepared for the networks."""
+        views = read_views(source, self._views(), color=self.color)
+        networks = [part.embedder for part in self.parts for _ in part.views]
+        return [network.prepare(view) for network, view in zip(networks, views, strict=True)]
 
-    def embed_batch(self, images: list[list[Pixels]]) -> Vectors:
+    def embed_batch(self, images: list[list[npt.NDArray[Any]]]) -> Vectors:
         """Return the vectors of a batch of images; every network call is of one view."""
         views = (np.stack(view) for view in zip(*images, strict=True))
         vectors = [part.vectors(list(islice(views, len(part.views)))) for part in self.parts]

@@ -24,11 +24,14 @@ class View(NamedTuple):
         1 is the whole image.
     scaled : bool
         Decode and resize as `read_scaled` does; otherwise as `read_image`.
+    resized : bool
+        False: the pixels stay as they are decoded, for a network that resizes them itself.
     """
 
     size: tuple[int, int]
     share: float = 1.0
     scaled: bool = False
+    resized: bool = True
 
 
 def read_views(source: Source, views: Sequence[View], *, color: Color = "rgb") -> list[Pixels]:
@@ -59,7 +62,7 @@ def read_views(source: Source, views: Sequence[View], *, color: Color = "rgb") -
     >>> [pixels.shape for pixels in read_views(image, [View((8, 8)), View((9, 9), share=0.5)])]
     [(8, 8, 3), (9, 9, 3)]
     """
-    if not all(view.scaled for view in views):
+    if not all(view.scaled and view.resized for view in views):
         pixels = read_image(source, color=color)
         return [_cut(pixels, view, color) for view in views]
     pixels, full_size = decode_scaled(source, size=decode_size(views), color=color)
@@ -101,4 +104,6 @@ def crop_centre(pixels: Pixels, share: float) -> Pixels:
 
 def _cut(pixels: Pixels, view: View, color: Color) -> Pixels:
     part = pixels if view.share == 1 else crop_centre(pixels, view.share)
+    if not view.resized:
+        return part
     return resize(part, view.size) if view.scaled else read_image(part, size=view.size, color=color)

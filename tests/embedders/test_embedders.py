@@ -205,7 +205,7 @@ def test_load_embedder_unreachable_hub_url(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("efficientnet-lite7", {}, "'efficientnet-lite0' or 'efficientnet-lite2'"),
+        ("efficientnet-lite7", {}, "Did you mean 'efficientnet-lite2'.*of efficientnet-lite0, "),
         ({}, {}, "dict is not an embedder: it has no name, dimension"),
         ("efficientnet-lite0", {"runtime": "abacus"}, "Unknown runtime 'abacus'"),
         ("efficientnet-lite0", {"color": "blue"}, "color must be"),

@@ -105,10 +105,10 @@ def test_locks_have_no_pytorch_and_the_small_one_no_tensorflow():
     assert not heavy & set(pins("requirements-core.lock"))
 
 
-def test_extra_all_is_every_other_but_colab(project):
+def test_extra_all_is_every_other_but_colab_and_foundation(project):
     extras = project["optional-dependencies"]
     (entry,) = extras["all"]
-    assert Requirement(entry).extras == set(extras) - {"all", "colab"}
+    assert Requirement(entry).extras == set(extras) - {"all", "colab", "foundation"}
     assert set(stated(project, "all")) >= REQUESTED
 
 
@@ -177,7 +177,7 @@ def test_package_imports_what_is_stated_and_nothing_else(project):
             third_party(path, at_module_level=False) for path in PACKAGE.rglob("*.py")
         )
     )
-    everything = stated(project, "all").keys()
+    everything = stated(project, "all", "foundation").keys()
     missing = used - everything
     assert not missing, f"used, but not stated in pyproject.toml: {sorted(missing)}"
     unused = stated(project).keys() - used
