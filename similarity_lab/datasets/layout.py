@@ -55,6 +55,8 @@ class Layout(NamedTuple):
         Files that belong to no class.
     annotations : str
         What says which image shows what, in words, if the folders do not.
+    inner : Path or None
+        A class whose name says nothing, like those of all others, and that has folders itself.
     """
 
     root: Path
@@ -62,6 +64,7 @@ class Layout(NamedTuple):
     labelled: list[tuple[str, Path]]
     strays: list[tuple[object, str]]
     annotations: str = ""
+    inner: Path | None = None
 
 
 def class_name(folder: str) -> str:
@@ -163,7 +166,12 @@ def find_layout(folder: Path, files: Sequence[Path], name: str, split: str | Non
     of_images = {label for label, path in labelled if is_image_name(path.name)}
     says_nothing = len(of_images) == 1 or all(map(_is_generic, of_images))
     annotations = find_annotations(files) if says_nothing else ""
-    return Layout(folder.joinpath(*root), splits, labelled, strays, annotations)
+    inner_folder = None
+    if says_nothing and len(of_images) > 1 and not annotations and not splits:
+        nested = {part[0] for part in inside if len(part) > 2}
+        if of_images <= nested:
+            inner_folder = folder.joinpath(*root, sorted(of_images)[0])
+    return Layout(folder.joinpath(*root), splits, labelled, strays, annotations, inner_folder)
 
 
 def _wrappers(parts: list[_Parts], splits: tuple[str, ...]) -> dict[str, _Parts]:

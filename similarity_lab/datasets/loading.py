@@ -236,6 +236,14 @@ def _in_folder(
             stacklevel=4,
         )
         return layout.labelled, [*skipped, *layout.strays]
+    if layout.inner is not None:
+        names = ", ".join(sorted({name for name, _ in layout.labelled}))
+        warnings.warn(
+            f"{source}: the folders {names} were taken as classes. If the folders in one of them "
+            f"are the classes, pass it, such as {layout.inner}",
+            InputWarning,
+            stacklevel=4,
+        )
     if layout.root != folder and source == folder:
         warnings.warn(
             f"{source}: the classes are the folders in {layout.root}, since it is the only way in; "

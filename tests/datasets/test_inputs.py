@@ -295,6 +295,14 @@ def test_other_files_are_no_annotations(image, tmp_path, places, texts):
     assert len(load(with_files(tmp_path / "data", places, texts, image))) == len(places)
 
 
+def test_folders_of_images_and_masks_are_said(library, tmp_path):
+    for name in ("images", "masks"):
+        shutil.copytree(library, tmp_path / "data" / name)
+    with pytest.warns(InputWarning, match="images, masks were taken as classes. If .*data/images"):
+        assert len(load(tmp_path / "data")) == 36
+    assert len(load(tmp_path / "data" / "images").classes) == 3
+
+
 @pytest.mark.parametrize("beside", ["docs/manual.pdf", "labels/0.txt", "code/src/load.py"])
 def test_folder_without_images_is_no_way_in(library, tmp_path, beside):
     data = load(zipped(library, tmp_path / "lib.zip", "lib/", [beside]))
