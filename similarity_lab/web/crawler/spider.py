@@ -683,7 +683,10 @@ class SiteSpider(scrapy.Spider):
             steps = ", then ".join(filter(None, (missing_browser(), 'collect with render="auto"')))
         else:
             steps = missing_browser() or self._browser_failure or "drawing them failed"
-        return f"Scripts seem to draw {self._n_shells} of {self._n_read} pages: {steps}"
+        return (
+            f"Images may be missing, since scripts seem to draw {self._n_shells} of "
+            f"{self._n_read} pages: {steps}"
+        )
 
     def _log_rest(self, limit: str) -> list[tuple[int, int, str, str]]:
         """Log the pages that were not requested; return how many each limit cut off."""
