@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar, Union, cast
+from typing import Any, TypeVar, Union, cast
 
 import pandas as pd
 
@@ -27,7 +27,10 @@ from similarity_lab.files import (
 )
 from similarity_lab.images.sources import Source, describe, printable
 
-__all__ = ["ORIGINS", "ORIGIN_COLUMNS", "ORIGIN_NUMBERS", "Site", "SiteSource", "site_name"]
+__all__ = [
+    "ORIGINS", "ORIGIN_COLUMNS", "ORIGIN_NUMBERS", "PAGE_COVERAGE", "Site", "SiteSource",
+    "site_name",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -64,6 +67,9 @@ ORIGIN_NUMBERS = {"price": "Float64", "position": "Int64"}
 ORIGINS = "images.parquet"
 """Name of the table of origins in the folder of a collected site."""
 
+PAGE_COVERAGE = "page_coverage"
+"""Name of an attribute of that table, see `Site`."""
+
 SiteSource = Union["Site", str, PathLike[str], Iterable[Source]]
 """Everything that `Site.of` accepts."""
 
@@ -85,6 +91,11 @@ class Site:
     origins : DataFrame or None
         Where collected images came from: `ORIGIN_COLUMNS`, one row per path. If it has a column
         ``path``, that is what the rows are matched by; otherwise they are in order.
+    unseen : DataFrame or None
+        Origins of images that the website names, but that were not collected because a limit was
+        reached; None if there are none.
+    page_coverage : float
+        Part of the website's known pages that were read, 0…1; below 1 if a limit was reached.
 
     Examples
     --------
@@ -97,6 +108,8 @@ class Site:
     skipped: pd.DataFrame = field(default_factory=lambda: skipped_table([]))
     root: Path | None = None
     origins: pd.DataFrame | None = None
+    unseen: pd.DataFrame | None = None
+    page_coverage: float = 1.0
 
     def __post_init__(self) -> None:
         """Put the rows of `origins` in the order of the paths.
@@ -137,6 +150,12 @@ class Site:
             order[row] = None
         return origins.iloc[list(order)].reset_index(drop=True)
 
+    @property
+    def image_coverage(self) -> float:
+        """Estimated part of the website's images that were collected, 0…1."""
+        n_unseen = 0 if self.unseen is None else len(self.unseen)
+        return self.page_coverage * len(self.paths) / max(1, len(self.paths) + n_unseen)
+
     def __repr__(self) -> str:
         return f"Site({self.name!r}, {len(self.paths)} files)"
 
@@ -172,9 +191,9 @@ class Site:
                 f"as {sites[0].parent}"
             )
         files, skipped = list_files(path / "images" if is_collected else path)
-        origins = _read_origins(path, files) if is_collected else None
         name = name or printable(path.resolve().name)
-        return cls(name, tuple(files), skipped_table(skipped), path, origins)
+        site = cls(name, tuple(files), skipped_table(skipped), path)
+        return replace(site, **_read_origins(path, files)) if is_collected else site
 
     @classmethod
     def from_zip(
@@ -275,8 +294,11 @@ def site_name(source: object) -> str:
     return printable(describe(source)) if isinstance(source, (str, PathLike)) else "site"
 
 
-def _read_origins(folder: Path, files: list[Path]) -> pd.DataFrame:
-    """Return one row per file; empty strings for files that are not in the folder's table."""
+def _read_origins(folder: Path, files: list[Path]) -> dict[str, Any]:
+    """Return the attributes of a collected site that its table has.
+
+    `Site.origins` has one row per file, with empty strings for those that are not in the table.
+    """
     path = folder / ORIGINS
     try:
         table = pd.read_parquet(path)
@@ -285,6 +307,10 @@ def _read_origins(folder: Path, files: list[Path]) -> pd.DataFrame:
                 f"{folder} was collected by version 1 of similarity_lab, whose tables this "
                 "version does not read; collect the site again"
             )
+        status = table.get("crawl_status", pd.Series("kept", table.index))
+        is_unseen = status == "not fetched"
+        unseen = table.loc[is_unseen, ORIGIN_COLUMNS].reset_index(drop=True)
+        coverage = float(table.attrs.get(PAGE_COVERAGE, 1.0))
         table = table[ORIGIN_COLUMNS]
     except CollectedFolderError:
         raise
@@ -299,4 +325,8 @@ def _read_origins(folder: Path, files: list[Path]) -> pd.DataFrame:
     origins = table.drop_duplicates("path").set_index("path").reindex(names)
     texts = origins.columns.difference(list(ORIGIN_NUMBERS))
     origins[texts] = origins[texts].fillna("")
-    return origins.astype(ORIGIN_NUMBERS).reset_index()[ORIGIN_COLUMNS]
+    return {
+        "origins": origins.astype(ORIGIN_NUMBERS).reset_index()[ORIGIN_COLUMNS],
+        "unseen": unseen if len(unseen) else None,
+        "page_coverage": coverage,
+    }

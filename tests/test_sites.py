@@ -5,7 +5,14 @@ import pytest
 
 from similarity_lab import Site
 from similarity_lab.errors import CollectedFolderError, InputError, InputTypeError, SiteError
-from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, ORIGINS, site_list, site_name
+from similarity_lab.sites import (
+    ORIGIN_COLUMNS,
+    ORIGIN_NUMBERS,
+    ORIGINS,
+    PAGE_COVERAGE,
+    site_list,
+    site_name,
+)
 
 
 @pytest.fixture
@@ -25,6 +32,20 @@ def test_origins_of_a_collected_site(collected):
     assert site.paths == (collected / "images" / "a.png",) and site.root == collected
     assert list(site.origins.columns) == ORIGIN_COLUMNS
     assert site.origins.iloc[0].to_dict() == {**row, "path": "images/a.png"}
+
+
+def test_images_beyond_a_limit_are_unseen(collected):
+    row = {**dict.fromkeys(ORIGIN_COLUMNS, ""), "price": None, "position": 1}
+    statuses = ["kept", "not fetched", "failed", "not fetched", "left out", "repeated"]
+    table = pd.DataFrame([row | {"crawl_status": status, "url": status} for status in statuses])
+    table.loc[0, "path"] = "images/a.png"
+    table.attrs[PAGE_COVERAGE] = 0.5
+    table.to_parquet(collected / ORIGINS)
+    site = Site.from_folder(collected)
+    assert site.unseen.columns.to_list() == ORIGIN_COLUMNS
+    assert site.unseen["url"].to_list() == ["not fetched"] * 2
+    assert site.page_coverage == 0.5
+    assert site.image_coverage == pytest.approx(0.5 * 1 / 3)  # one of three, of half the pages
 
 
 def test_folder_of_collected_sites_is_no_site(collected):

@@ -49,6 +49,7 @@ SCORE_COLUMNS = [
 
 FEW_PRODUCTS, FEW_REFERENCES = 10, 5
 """Fewer other products or references are named as the reason of an unsure decision."""
+_SMALL_PART = 0.9  # less of a site's images is named as the reason of an unsure decision
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
 _FEWEST_PRODUCTS, _FEWEST_REFERENCES = 5, 2  # fewer do not tell what else looks like the target
 
@@ -89,6 +90,11 @@ class DecisionSettings:
         Which references an image is compared with; mean-distance rule only.
     n_marked : int
         Number of images marked by hand.
+    unseen_kinds : tuple of str
+        What the texts of images name that were not collected (`WordEvidence.kind`); the first 100,
+        strongest first.
+    image_coverage, page_coverage : float
+        Parts of the website's images that were collected, and of its pages that were read, 0…1.
     """
 
     rule: str
@@ -105,6 +111,9 @@ class DecisionSettings:
     calibration: Calibration | None = None
     reference_draw: ReferenceDraw | None = None
     n_marked: int = 0
+    unseen_kinds: tuple[str, ...] = ()
+    image_coverage: float = 1.0
+    page_coverage: float = 1.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -536,7 +545,7 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
         reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
     if is_close and not reason:
-        reason = _what_came_closest(seen, offered, settings)
+        reason = _what_is_missing(offered, settings) or _what_came_closest(seen, offered, settings)
     relevant = chance >= 0.5
     forced: Decision = "relevant" if relevant else "irrelevant"
     known = settings.calibration
@@ -573,6 +582,9 @@ def _offered(images: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidenc
         seen["word_kind"].tolist() if settings.words else None,
         settings.calibration,
         repeated_kinds=repeated["word_kind"],
+        unseen_kinds=settings.unseen_kinds if settings.words else (),
+        image_coverage=settings.image_coverage,
+        page_coverage=settings.page_coverage,
     )
 
 
@@ -605,15 +617,29 @@ def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, *, is_named
     return ""
 
 
-def _what_came_closest(
-    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings
-) -> str:
-    """Return why the evidence is too weak for a decision."""
+def _what_is_missing(offered: OfferedEvidence, settings: DecisionSettings) -> str:
+    """Return what more of the library or of the site would help, or ``""``."""
     known = settings.calibration
     if known is not None and (
         known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES
     ):
         return _footing(known)
+    if settings.criterion == "share" or offered.images + offered.words > 0:
+        return ""
+    if settings.words and "target" in settings.unseen_kinds:
+        return "texts name it beside images that were not collected: raise the limits of the crawl"
+    if settings.image_coverage < _SMALL_PART:
+        return (
+            f"only about {settings.image_coverage:.0%} of the site's images were collected: raise "
+            "the limits of the crawl"
+        )
+    return ""
+
+
+def _what_came_closest(
+    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings
+) -> str:
+    """Return why the evidence is too weak for a decision."""
     if settings.criterion == "share":
         return f"the share may be below or above {settings.relevance_threshold:.0%}"
     if offered.words > 0 > offered.images:

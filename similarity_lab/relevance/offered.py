@@ -104,6 +104,9 @@ def offered_evidence(
     calibration: "Calibration | None" = None,
     *,
     repeated_kinds: Iterable[str] = (),
+    unseen_kinds: Iterable[str] = (),
+    image_coverage: float = 1.0,
+    page_coverage: float = 1.0,
 ) -> OfferedEvidence:
     """Return the evidence of a site's images and words.
 
@@ -117,6 +120,9 @@ def offered_evidence(
     only as far as its texts name products at all. Images whose texts name another product count
     less.
 
+    If only a part of the website was collected, a target that is not there may be in the rest: what
+    speaks against it counts as far as the collected part goes. What speaks for it counts in full.
+
     Parameters
     ----------
     margins : array of float, shape (n,)
@@ -128,6 +134,10 @@ def offered_evidence(
         What the library tells about the target; None: margins are trusted as they are.
     repeated_kinds : iterable of str
         What the texts of images name that repeat another one: a second text of the same image.
+    unseen_kinds : iterable of str
+        What the texts of images name that were not collected.
+    image_coverage, page_coverage : float
+        Parts of the website's images that were collected, and of its pages that were read, 0…1.
 
     Examples
     --------
@@ -140,14 +150,17 @@ def offered_evidence(
     0.21
     """
     margins = np.asarray(margins, np.float64)
-    alone = _of_margins(margins, calibration)
+    alone = _of_part(_of_margins(margins, calibration), image_coverage)
     if kinds is None:
         return OfferedEvidence(alone)
     kinds = list(kinds)
     is_other = np.array([kind == "other" for kind in kinds], bool)
     discounted = margins + np.where(is_other, _IMAGE["other"] / _SLOPE, 0.0)
-    together = _of_margins(discounted, calibration) + _of_words([*kinds, *repeated_kinds])
-    return OfferedEvidence(alone, together - alone)
+    seen = _of_part(_of_margins(discounted, calibration), image_coverage)
+    # a name without its image is no more than a hint
+    hints = ["ambiguous" if kind == "target" else kind for kind in unseen_kinds]
+    words = _of_part(_of_words([*kinds, *repeated_kinds, *hints]), page_coverage)
+    return OfferedEvidence(alone, seen + words - alone)
 
 
 def offered_order(margins: npt.ArrayLike, kinds: Iterable[str]) -> "Floats":
@@ -178,6 +191,13 @@ def _of_margins(margins: "Floats", calibration: "Calibration | None") -> float:
         ratio = max(ratio, float(np.log(missed)))
     missing = -count / _COVERAGE  # log P(no image seen shows it | it is sold)
     return float(np.logaddexp(np.log(-np.expm1(missing)) + ratio, missing))
+
+
+def _of_part(ratio: float, coverage: float) -> float:
+    """Return a log likelihood ratio of the whole, given that of a part."""
+    if ratio >= 0 or coverage >= 1:
+        return ratio
+    return float(np.log1p(coverage * np.expm1(ratio)))
 
 
 def _of_words(kinds: list[str]) -> float:

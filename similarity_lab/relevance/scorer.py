@@ -46,6 +46,7 @@ from similarity_lab.relevance.decision import (
     check_thresholds,
 )
 from similarity_lab.relevance.library import EmbeddedLibrary, library_digest
+from similarity_lab.relevance.offered import UNCLEAR_KINDS
 from similarity_lab.relevance.rules import (
     FittedLearnedRule,
     FittedMeanDistanceRule,
@@ -74,6 +75,7 @@ DEFAULT_RELEVANCE_THRESHOLD = 0.25
 DEFAULT_PRIOR = 0.25
 DEFAULT_CERTAINTY = 0.9
 _KIND, _ARRAYS = "scorer", "scorer.npz"
+_MANY = 100  # names of images that were not collected
 _SHARED = ("embedder", "store")  # parameters that `fit` does not change: clones share them
 
 
@@ -531,6 +533,9 @@ class RelevanceScorer(BaseEstimator):
             other_products=rule.other_products,
             calibration=rule.calibration,
             reference_draw=rule.reference_draw,
+            unseen_kinds=_unseen_kinds(site.site, self.words_) if has_words else (),
+            image_coverage=site.site.image_coverage,
+            page_coverage=site.site.page_coverage,
         )
         return SiteRelevance.from_images(
             images,
@@ -646,6 +651,16 @@ class RelevanceScorer(BaseEstimator):
         return library_digest(self.library_.dataset)
 
     _loaded_digest: str
+
+
+def _unseen_kinds(site: Site, words: TargetWords) -> tuple[str, ...]:
+    """Return what the texts of images name that were not collected, strongest first."""
+    if site.unseen is None or site.origins is None:
+        return ()
+    texts = pd.concat([site.origins, site.unseen], ignore_index=True)  # slogans are beside both
+    kinds = [each.kind for each in words.read_table(texts)[len(site.origins) :]]
+    order = {"target": 0, **dict.fromkeys(UNCLEAR_KINDS, 1)}
+    return tuple(sorted(filter(None, kinds), key=lambda kind: (order.get(kind, 2), kind))[:_MANY])
 
 
 def _as_rule(rule: object) -> Rule:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from similarity_lab.errors import CollectedFolderError
 from similarity_lab.files import atomic_write, part_path
-from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, ORIGINS
+from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, ORIGINS, PAGE_COVERAGE
 from similarity_lab.web.crawler.job import read_log
 from similarity_lab.web.policy.urls import spelling_key
 
@@ -139,6 +139,7 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         if f"images/{path.name}" not in kept and _IMAGE_NAME.fullmatch(path.name):
             path.unlink()
     images = images[COLLECTED_IMAGE_COLUMNS]
+    images.attrs[PAGE_COVERAGE] = read_outcome(folder).get(PAGE_COVERAGE, 1.0)
     pages = _read_table(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
     for table, name in ((images, ORIGINS), (pages, PAGES)):
         with atomic_write(folder / name) as part:

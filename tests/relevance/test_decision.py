@@ -297,6 +297,14 @@ def test_text_of_a_copy_names_the_target():
         ),
         ([0.12, -0.3, -0.3], None, {}, "an image matches, but not clearly enough"),
         ([0.12] * 9, None, {}, "images match, but none clearly enough"),
+        ([-0.3] * 9, None, {"image_coverage": 0.2}, "only about 20% of the site's images were"),
+        ([0.12] * 9, None, {"image_coverage": 0.2}, "images match, but none clearly enough"),
+        (
+            [-0.3] * 9,
+            ["other"] * 9,
+            {"image_coverage": 0.5, "page_coverage": 0.5, "unseen_kinds": ("target",)},
+            "texts name it beside images that were not collected",
+        ),
     ],
 )
 def test_unsure_decision_has_a_reason(margins, kinds, changes, reason):

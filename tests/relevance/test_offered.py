@@ -56,6 +56,35 @@ def test_evidence_ignores_order(margins, calibration, random):
     assert after == pytest.approx(before) and np.isfinite(before)
 
 
+@given(MARGINS, CALIBRATIONS, st.floats(0, 1))
+def test_part_of_a_site_counts_against_the_target_as_far_as_it_goes(margins, known, coverage):
+    whole = offered_evidence(margins, None, known).images
+    part = offered_evidence(margins, None, known, image_coverage=coverage).images
+    # a seller shows the target in the collected part with this probability, else anything does
+    mixture = coverage * np.exp(whole) + (1 - coverage)
+    assert part == pytest.approx(whole if whole > 0 else np.log(mixture), abs=1e-9)
+
+
+@given(st.lists(st.sampled_from(KINDS), max_size=30), st.lists(st.sampled_from(KINDS)))
+def test_names_of_unseen_images_are_hints(kinds, unseen):
+    margins = [-0.4] * len(kinds)
+    words = offered_evidence(margins, kinds, KNOWN, unseen_kinds=unseen).words
+    hints = ["ambiguous" if kind == "target" else kind for kind in unseen]
+    assert words == pytest.approx(
+        offered_evidence(margins, kinds, KNOWN, repeated_kinds=hints).words
+    )
+    if "target" not in kinds:
+        assert words < 1
+
+
+def test_words_count_against_the_target_as_far_as_pages_were_read():
+    words = [
+        offered_evidence([-0.4] * 9, ["other"] * 9, KNOWN, page_coverage=coverage).words
+        for coverage in (1.0, 0.5, 0.0)
+    ]
+    assert words == sorted(words) and words[0] < -1
+
+
 @given(st.floats(-30, 30), st.floats(-30, 30), st.floats(0.01, 0.99))
 def test_probability_is_bayes_rule(images, words, prior):
     odds = prior / (1 - prior) * np.exp(images + words)

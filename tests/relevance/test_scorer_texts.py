@@ -1,5 +1,7 @@
 """Texts of collected images in the scorer: read from origins only, and never where they are off."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +57,20 @@ def test_texts_belong_to_their_images(scorer, paths, tmp_path):
     assert statuses[0] == "skipped" and statuses.count("repeated") == 1
     assert result.images["word_kind"].tolist()[:5] == ["target", "", "", "other", ""]
     assert result.n_named == 0 and result.word_evidence < 0
+
+
+def test_texts_of_images_that_were_not_collected_are_hints(scorer, paths):
+    site = collected(paths, ["Black tea"] * 5 + ["Phone"] * 5)
+    unseen = pd.DataFrame({"url": "", "alt": [*["Black tea"] * 28, "Raw almonds", "Gift"]})
+    part = scorer.decide(replace(site, unseen=unseen))
+    whole = scorer.decide(site)
+    assert part.settings.image_coverage == 0.25 and part.n_named == 0
+    assert part.settings.unseen_kinds == ("target", *["other"] * 28)
+    assert whole.word_evidence < 0 < part.word_evidence < 1
+    assert whole.image_evidence < part.image_evidence <= 0
+    silent = scorer.decide(replace(site, unseen=unseen[:28]))
+    assert silent.word_evidence <= whole.word_evidence + 1e-9
+    assert scorer.set_params(words=()).fit(scorer.library_).decide(site).settings.unseen_kinds == ()
 
 
 def test_url_of_an_image_is_read(scorer, paths):

@@ -318,6 +318,8 @@ def test_product_images_come_first_if_there_are_too_many(tmp_path):
     assert len(rest) == 7 and set(rest["reason"]) == {"Limit of 4 images reached"}
     reason = "Sample: 4 of 11 images (limit of 4 images reached)"
     assert collection.table.loc[0, "reason"] == reason
+    (site,) = collection.sites
+    assert len(site.unseen) == 7 and site.image_coverage == pytest.approx(4 / 11)
 
 
 # Arguments -----------------------------------------------------------------------------------

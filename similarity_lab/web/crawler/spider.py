@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from similarity_lab.errors import BrowserError, ImageError, InputError, one_line
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_image
+from similarity_lab.sites import PAGE_COVERAGE
 from similarity_lab.web.crawler.answers import refresh_target
 from similarity_lab.web.crawler.browser import (
     Browser,
@@ -654,10 +655,12 @@ class SiteSpider(scrapy.Spider):
         early = "" if reason == "finished" else f"Crawl ended early ({reason})"
         page_limit = early or self._page_limit()
         image_limit = self.image_frontier.limit or early or self.budget.exhausted(after=self._delay)
+        pages = self._log_rest(page_limit)
+        n_pages_left = sum(n_left for _, n_left, _, limit in pages if limit)
         cuts = [
             f"{n_done} of {n_done + n_left} {name} ({limit[0].lower()}{limit[1:]})"
             for n_done, n_left, name, limit in (
-                *self._log_rest(page_limit),
+                *pages,
                 (self.images.n_kept, self.image_frontier.close(image_limit), "images", image_limit),
             )
             if n_left and limit
@@ -668,6 +671,7 @@ class SiteSpider(scrapy.Spider):
             "reason": self._failure or sample,
             "reached": self._n_read > 0,
             "n_pages_found": self.page_frontier.n_known + 1,
+            PAGE_COVERAGE: self._n_read / max(1, self._n_read + n_pages_left),
             "hint": self._browser_hint(),
         }
         with atomic_write(self.job.folder / "crawl" / "outcome.json") as part:

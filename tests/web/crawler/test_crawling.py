@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
 
+from similarity_lab import Site
 from similarity_lab.samples.serving import serve
 from similarity_lab.web import Limits, collect
 
@@ -332,6 +333,9 @@ def test_sample_of_a_large_site_is_stated(tmp_path):
         "20 of 39 images (limit of 20 images reached)"
     )
     assert row["n_pages_found"] == 301
+    site = Site.from_folder(row["folder"])
+    assert site.page_coverage == pytest.approx(40 / 301)
+    assert site.image_coverage == pytest.approx(40 / 301 * 20 / 39)
     assert (pages["crawl_status"] == "not requested").sum() == 261
     numbers = [int(url.split("/")[2].split(".")[0]) for url in images.index]
     assert min(numbers) < 60 and max(numbers) > 240  # from the whole range, not the first forty
