@@ -39,9 +39,24 @@ _ISOLATION = [
 ]
 _PIXEL = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\0\0\0!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 
+# Finds elements, also those inside of components (open shadow roots)
+_FIND = """const find = (selector, root = document, found = []) => {
+  for (const element of root.querySelectorAll("*")) {
+    if (element.matches(selector)) found.push(element);
+    if (element.shadowRoot && found.length < 50000) find(selector, element.shadowRoot, found);
+  }
+  return found;
+};"""
 # Size of what a page shows: changes while it is drawn
-_STATE = """() => [document.getElementsByTagName("*").length, document.images.length,
-  document.documentElement.scrollHeight, document.readyState]"""
+_STATE = f"""() => {{ {_FIND} return [find("*").length, find("img").length,
+  document.documentElement.scrollHeight, document.readyState] }}"""
+# The page as it is drawn, with what its components show
+_HTML = f"""() => {{ {_FIND}
+  const roots = find("*").map(element => element.shadowRoot).filter(Boolean);
+  const root = document.documentElement;
+  if (!roots.length || !root.getHTML) return root.outerHTML;
+  return "<html>" + root.getHTML({{shadowRoots: roots}}) + "</html>";
+}}"""
 # Scrolls by a screen, and returns whether that was the end
 _SCROLL = """() => { const y = scrollY; scrollBy(0, innerHeight); return scrollY === y }"""
 # Notes whether a script shows fragments as pages
@@ -61,29 +76,39 @@ _ROUTES = """() => [...document.querySelectorAll('a[href*="#"]')]
     && !document.getElementById(decodeURIComponent(hash.slice(1)))
     && !document.getElementsByName(decodeURIComponent(hash.slice(1))).length))"""
 # Backgrounds of style sheets, which the markup does not name
-_BACKGROUNDS = """() => {
+_BACKGROUNDS = (
+    f"() => {{ {_FIND}"
+    """
   const found = new Set();
-  for (const element of [...document.querySelectorAll("body *")].slice(0, 5000))
+  for (const element of find("body, body *, :host *").slice(0, 5000))
     for (const part of [null, "::before", "::after"])
       for (const match of getComputedStyle(element, part).backgroundImage
           .matchAll(/url\\("([^"]+)"/g))
         if (!match[1].startsWith("data:")) found.add(match[1]);
   return [...found];
 }"""
+)
 # Clicks the next element that may show other products; returns what it is, or "" if there is none
-_CLICK = """([clicked, other, more]) => {
+_CLICK = (
+    f"([clicked, other, more]) => {{ {_FIND}"
+    """
   const isOther = new RegExp(other, "i"), isMore = new RegExp(more, "i");
   const places = "nav, header, aside, [role=tablist], [class*=tab], [class*=categor],"
     + "[class*=filter]";
-  for (const element of document.querySelectorAll(
+  for (const element of find(
       'a, button, [onclick], [role=tab], [role=menuitem], [role=button]')) {
     const text = (element.innerText || element.getAttribute("aria-label") || "").trim();
     const href = element.getAttribute("href");
     const leadsAway = href && !/^(#$|javascript:|$)/i.test(href);
     if (leadsAway || !text || text.length > 40 || isOther.test(text)) continue;
     if (element.closest("form") || element.disabled || !element.getClientRects().length) continue;
-    const repeats = isMore.test(text) ? 4 : 1;
-    if (repeats === 1 && !element.closest(places) && !element.hasAttribute("onclick")) continue;
+    const name = `${element.id} ${element.getAttribute("class")}`;
+    const repeats = isMore.test(text) || /(load|show|view).?more|more.?(items|prod)/i.test(name)
+      ? 4 : 1;
+    const siblings = [...element.parentNode.children].filter(one => one.tagName === "BUTTON");
+    const isOneOfSeveral = siblings.includes(element) && siblings.length > 1;
+    if (repeats === 1 && !element.closest(places) && !element.hasAttribute("onclick")
+        && !(isOneOfSeveral && /\\p{L}{2}/u.test(text))) continue;
     const label = element.tagName + " " + text;
     if (clicked.filter(one => one === label).length >= repeats) continue;
     element.click();
@@ -91,12 +116,18 @@ _CLICK = """([clicked, other, more]) => {
   }
   return "";
 }"""
+)
 _NOT_CLICKED = (
     "log.?in|log.?out|sign.?(in|up|out)|cart|basket|check.?out|buy|add|wish|delete|remove|submit"
     "|pay|subscribe|close|cookie|accept|decline|search|share|print|mail|call|whats|dark|theme"
     "|previous|prev|play|pause|slide|rating|compare|skip|home"
 )
-_MORE = r"\bmore\b|mehr|\bplus\b|\ball\b|\bnext\b|weiter|всё|ещё|更多|もっと"
+_MORE = (  # letters other than ASCII have no word boundary in JavaScript
+    r"\bmore\b|\ball\b|\bnext\b|mehr|weiter|\balle\b|\bplus\b|\btous\b|suite|\bmás\b|\btod[oa]s\b|mais"
+    r"|\baltr[io]\b|\btutt[io]\b|meer|\bfler|lisää|więcej|více|viac|\bviše\b|\bveč|több|\bmulte?\b"
+    r"|daha|devamı|ещё|еще|больше|(?:^|\s)(?:вс[её]|ще)(?:\s|$)|більше|повече|περισσότερα|עוד|المزيد"
+    r"|بیشتر|और|thêm|lainnya|lebih|更多|もっと|더\s?보기"
+)
 
 
 @dataclass
@@ -319,7 +350,7 @@ class Drawing:
         """Take the page's HTML, if it is still a document of the site."""
         if page.url.split("#")[0].split(":")[0] not in ("http", "https"):
             raise BrowserError("The page led to an error page of the browser")
-        html: str = await page.content()
+        html: str = await page.evaluate(_HTML)
         if len(html) > max_characters:
             raise BrowserError(f"Drawn page too large ({len(html):,} characters)")
         self.drawn.documents.append(html)

@@ -361,13 +361,18 @@ class SiteSpider(scrapy.Spider):
             links += [(urljoin(url, route), 1) for route in drawn.routes]
         self._n_read += 1
         text = " ".join(map(_text, pages))
-        if same := self._same_content(text, images, [] if drawn else links, url):
+        others = [] if drawn else links
+        is_empty = not (images or others or text.strip())
+        same = "" if is_empty else self._same_content(text, images, others, url)
+        if same or (is_empty and failure):
             self._learn(response, News(is_equal=True))
             crawl_status = "failed" if failure else "repeated"
             self._log_page(url, crawl_status, failure or f"Same content as {same}", response)
             return
         if not reason and (n_repaired := repaired_json_ld(page)):
             reason = f"Repaired {n_repaired} invalid JSON-LD"
+        if is_empty and not reason:
+            reason = "Nothing on this page"
         for kind, resource in page_resources(pages[0]):
             if not drawn:  # otherwise the browser has applied it
                 self._add_resource(Resource(kind, resource, response.url))

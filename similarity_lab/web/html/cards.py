@@ -3,18 +3,20 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 
 from lxml.html import HtmlElement
 
 from similarity_lab.web.html.markup import Page, clean_text, css_class
-from similarity_lab.web.html.products import Product, read_price
+from similarity_lab.web.html.products import Product, is_sign, read_price, shows_price
 
 _MAX_LEVELS, _MAX_ANCESTORS = 7, 30  # from an image to its card, and from there
 _MAX_CHARACTERS = 800  # of a card; longer ones are sections of a page
 _MAX_TEXTS = 100  # pieces of text of a card that are read
 _MAX_IMAGES = 3  # of one card: views, a badge
-_NAME_TAGS = frozenset({"a", "p", "span", "b", "strong", "div", "h1", "h2", "h3", "h4", "h5", "h6"})
+_NAME_TAGS = frozenset(
+    {"a", "p", "span", "b", "strong", "div", "dd", "dt", "td", "h1", "h2", "h3", "h4", "h5", "h6"}
+)
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _WORDS = (
     "product|prod|produkt|produit|producto|produto|prodotto|goods|artikel|catalogue?|katalog|shop"
@@ -33,11 +35,12 @@ _MAX_SIBLINGS, _FEWEST_CARDS = 50, 3
 _NAME_CLASS = re.compile(
     r"(?:^|[\s_-])(?:name|title)s?(?:$|[\s_\d-])|(?:name|title)$", re.IGNORECASE
 )
-_PRICE = re.compile(
-    r"(?:[$€£₹₦₵₽₺₴₫₱฿₩₪৳₨]|\b(?:rs|inr|usd|eur|gbp|ngn|ghs|kes|ksh|aud|cad|chf|pln|zł|kr|lei)\b\.?)\s{0,3}\d"
-    r"|\d[\d.,]{0,12}\s{0,3}(?:[$€£₹₦₵₽₺₴₫₱฿₩₪৳₨]|\b(?:rs|inr|usd|eur|gbp|kr|zł|lei|руб|грн)\b)",
+_OLD_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:old|was|compare|strike|crossed|original|before|list-price|msrp|mrp|uvp|rrp)",
     re.IGNORECASE,
 )
+_BUTTON_CLASS = re.compile(r"btn|button|more|cart", re.IGNORECASE)
+_BACKGROUND_NAME = re.compile(r"^(?:data-|lazy-)(?:[\w-]*-)?(?:set)?(?:bg|background)")
 
 
 class Cards:
@@ -59,19 +62,22 @@ class Cards:
         self.page = page
         # Counted once: to count again for each image would take forever on hostile pages
         self.n_images: Counter[HtmlElement] = Counter()
-        for image in page.root.iter("img"):
+        for image in filter(_shows_image, page.root.iter()):
             self.n_images.update(islice(image.iterancestors(), _MAX_LEVELS + 3))
 
     def product(self, image: HtmlElement) -> Product | None:
         """Return the product of the card around an image, or None if there is no card."""
-        for card in islice(image.iterancestors(), _MAX_LEVELS):
+        own = () if image.tag == "img" else (image,)  # the card itself may show an image
+        for card in (*own, *islice(image.iterancestors(), _MAX_LEVELS)):
             if self.n_images[card] > _MAX_IMAGES or card.tag in ("body", "main", "html"):
                 return None
             texts = list(islice(_texts(card), _MAX_TEXTS))
             if sum(map(len, texts)) > _MAX_CHARACTERS:
                 return None
-            price = next(filter(_PRICE.search, texts), "")
+            price = _price(card, texts)
             name = _name(card, has_price=bool(price))
+            if not name and price:
+                name = _text_beside(card, image, texts)
             if not name:
                 continue
             if not price and not self._is_among_products(card):
@@ -104,6 +110,45 @@ class Cards:
         return n_alike >= _FEWEST_CARDS
 
 
+def _shows_image(node: HtmlElement) -> bool:
+    """Tell whether an element shows an image, not counting copies for browsers without scripts."""
+    if node.tag == "img":
+        parent = node.getparent()
+        before = None if parent is None or parent.tag != "noscript" else parent.getprevious()
+        return before is None or before.tag != "img"
+    return "url(" in (node.get("style") or "") or any(map(_BACKGROUND_NAME.search, node.attrib))
+
+
+def _text_beside(card: HtmlElement, image: HtmlElement, texts: list[str]) -> str:
+    """Return the text that repeats what an image says, or that of another link to its page."""
+    alt = " ".join((image.get("alt") or "").split()).lower()
+    if alt and (same := next((text for text in texts if text.lower() == alt), "")):
+        return clean_text(same, 200)
+    around = next(image.iterancestors("a"), None)
+    for link in () if around is None else card.iter("a"):
+        is_button = _BUTTON_CLASS.search(css_class(link)) or link.get("role") == "button"
+        if link is around or is_button or link.get("href") != around.get("href"):
+            continue
+        text = clean_text(" ".join(islice(_texts(link), 10)), 200)
+        if any(map(str.isalpha, text)) and not shows_price(text):
+            return text
+    return ""
+
+
+def _price(card: HtmlElement, texts: list[str]) -> str:
+    """Return the text with the price of a card, the current one of two; ``""`` without any."""
+    beside = (f"{a} {b}" for a, b in pairwise(texts) if is_sign(a) or is_sign(b))
+    prices = [text for text in texts if shows_price(text)] or list(filter(shows_price, beside))
+    if len(prices) > 1:
+        old = {text for node in card.iter() if _is_old(node) for text in _texts(node)}
+        prices = [price for price in prices if price not in old] or prices
+    return prices[0] if prices else ""
+
+
+def _is_old(node: HtmlElement) -> bool:
+    return node.tag in ("del", "s", "strike") or bool(_OLD_CLASS.search(css_class(node)))
+
+
 def _texts(card: HtmlElement) -> Iterator[str]:
     for text in card.itertext():
         if stripped := text.strip():
@@ -120,7 +165,7 @@ def _name(card: HtmlElement, *, has_price: bool) -> str:
         if node.tag in _NAME_TAGS and _NAME_CLASS.search(css_class(node)):
             kind = "named"
         text = clean_text(" ".join(islice(_texts(node), 10)), 200) if kind else ""
-        if text and not _PRICE.search(text) and any(map(str.isalpha, text)):
+        if text and not shows_price(text) and any(map(str.isalpha, text)):
             best.setdefault(kind, text)
     return next(filter(None, map(best.get, ("named", *_HEADINGS, "figcaption", "b", "strong"))), "")
 

@@ -66,7 +66,7 @@ _TRACKER_PATHS = re.compile(r"/(?:matomo|piwik)\.php$", re.IGNORECASE)
 # Whole names: `bottle-clear.png` is a product
 _PLACEHOLDERS = re.compile(
     r"(?:1x1|spacer|blank|pixel|transparent|clear|tracking|loading|loader|ajax-loader"
-    r"|spinner|preloader|lazyload|placeholder|no-?image|image-placeholder|grey|gray)"
+    r"|spinner|preloader|lazy(?:[-_]?load)?|placeholder|no-?image|image-placeholder|grey|gray)"
     r"(?:[-_.]?(?:1x1|1px|gif|image))?",
     re.IGNORECASE,
 )
@@ -76,8 +76,8 @@ _TEMPLATE_VALUES = {
     "fit": "contain", "crop": "center", "scale": "1", "density": "1",
 }  # fmt: skip
 _TEMPLATE = re.compile(
-    r"\{\{?\s{0,9}([\w.]{1,40})\s{0,9}\}?\}|%7B(\w{1,40})%7D"
-    r"|(?:\[|%5B|\$|__|%(?:25)?)(width|height|size|quality)(?:\]|%5D|\$|__|%(?:25)?)",
+    r"\{\{?\s{0,9}(:?[\w.]{1,40})\s{0,9}\}?\}|%7B(:?\w{1,40})%7D"
+    r"|(?:\[|%5B|\$|__|%(?:25)?|:)(width|height|size|quality)(?:\]|%5D|\$|__|%(?:25)?|:)",
     re.IGNORECASE,
 )
 _UNFILLED = re.compile(
@@ -106,6 +106,7 @@ _TEXT_NAME = re.compile(
     re.IGNORECASE,
 )
 _SIZES = re.compile(r"\s\d{1,6}(?:\.\d{1,6})?[wx]\s{0,9}(?:,|\d|\[|\||$)")
+_SET_ENTRY = re.compile(r"""[\["']\s{0,9}([^\[\]"',\s]{4,2000})""")
 _NO_IMAGES = frozenset(
     {
         "script",
@@ -197,6 +198,8 @@ class FoundImage:
         """Return the better one of two mentions of one URL, with the texts of both."""
         best, rest = (other, self) if _rank(other) > _rank(self) else (self, other)
         product = best.product if best.product.name or not rest.product.name else rest.product
+        if product.name and best.product.name == rest.product.name:
+            product = best.product.completed(rest.product)
         return replace(
             best,
             alt=best.alt or rest.alt,
@@ -490,10 +493,13 @@ def _element(page: Page, node: HtmlElement, context: _Context) -> Iterator[Found
         for name in ("poster", "data-poster"):
             if url := _image_url(page, node.get(name)):
                 yield FoundImage(url, "poster")
-    if node.get("style"):
-        yield from _backgrounds(page, node.get("style"))
+    others = list(_backgrounds(page, node.get("style"))) if node.get("style") else []
     if tag not in _NO_IMAGES:
-        yield from _attributes(page, node)
+        others += _attributes(page, node)
+    if others and tag not in _IMAGE_TAGS:
+        product = context.cards.product(node) or _NO_PRODUCT
+        others = [each if each.product.name else replace(each, product=product) for each in others]
+    yield from others
 
 
 def _picture(page: Page, node: HtmlElement, context: _Context) -> Iterator[FoundImage]:
@@ -545,9 +551,11 @@ def _caption(node: HtmlElement, context: _Context) -> str:
 
 
 def _is_wide(node: HtmlElement) -> bool:
-    width = pixels(node.get("width"))
-    set_width = largest(node.get("srcset") or node.get("data-srcset") or "")[1]
-    return max(width or 0, set_width) >= 300
+    return max(pixels(node.get("width")) or 0, _set_width(node)) >= 300
+
+
+def _set_width(node: HtmlElement) -> float:
+    return largest(node.get("srcset") or node.get("data-srcset") or "")[1]
 
 
 def _declared_size(node: HtmlElement) -> tuple[int | None, int | None]:
@@ -557,7 +565,9 @@ def _declared_size(node: HtmlElement) -> tuple[int | None, int | None]:
     style = (node.get("style") or "").lower().replace(" ", "")
     if re.search(r"(?:^|;)(?:min-|max-)?(?:width|height):[^;]*(?:%|v[wh]|auto|calc)", style):
         return None, None
-    return pixels(node.get("width")), pixels(node.get("height"))
+    sizes = pixels(node.get("width")), pixels(node.get("height"))
+    # Frameworks that write a set of files write `width="0"` where a style sheet decides
+    return (None, None) if _set_width(node) and min(filter(None, sizes), default=0) <= 2 else sizes
 
 
 def _versions(page: Page, node: HtmlElement, sources: list[HtmlElement]) -> list[str]:
@@ -577,7 +587,8 @@ def _versions(page: Page, node: HtmlElement, sources: list[HtmlElement]) -> list
             if rank is None:
                 continue
             for url, size in _values(page, node, name, value, is_img=True):
-                found.append((3 if size and rank < 4 else rank, size, url))
+                is_data = url.startswith("data:")  # a placeholder, if there is anything else
+                found.append((-1 if is_data else 3 if size and rank < 4 else rank, size, url))
     found.sort(key=lambda version: (-version[0], -version[1]))
     urls = [url for _, _, url in found if url_suffix(url) not in _UNREADABLE_SUFFIXES]
     urls = urls or [url for _, _, url in found]
@@ -645,36 +656,67 @@ def _values(
 ) -> Iterator[tuple[str, float]]:
     """Yield ``(url, size)`` of the images that an attribute names; the size is 0 without one."""
     value = value.strip()
-    if (
-        value[:1] in ("'", "`") and value[-1:] == value[:1]
-    ):  # a string for a script: `:src="'a.jpg'"`
-        value = value[1:-1]
+    if value[:1] in ("'", "`") and value[-1:] == value[:1]:
+        value = value[1:-1]  # a string for a script: `:src="'a.jpg'"`
+    if is_img and name in _PLAIN_NAMES:
+        if url := page.absolute(_filled(value, node)):
+            yield url, 0.0
+        return
+    for url, size in _named(node, name, value, is_img=is_img):
+        if absolute := _image_url(page, url):
+            yield absolute, size
+
+
+def _named(
+    node: HtmlElement, name: str, value: str, *, is_img: bool
+) -> Iterator[tuple[str, float]]:
+    """Yield ``(url, size)`` as an attribute for scripts states them."""
     is_set = (
         "srcset" in name
         or name.endswith(("bgset", "-sizes-set"))
         or _SIZES.search(value[:_MAX_VALUE])
     )
-    if is_img and name in _PLAIN_NAMES:
-        if url := page.absolute(_filled(value, node)):
-            yield url, 0.0
+    if len(value) < 5 or value[0] == "#" or (len(value) > _MAX_VALUE and not is_set):
         return
-    if len(value) < 5 or value[0] in "{[#" or (len(value) > _MAX_VALUE and not is_set):
-        return
-    if "url(" in value.lower():
-        for url in css_urls(value):
-            if absolute := _image_url(page, _filled(url, node)):
-                yield absolute, 0.0
+    if value[0] in ("{", "["):
+        yield from _set_in_json(value) if is_img else ()
+    elif "url(" in value.lower():
+        yield from ((_filled(url, node), 0.0) for url in css_urls(value))
     elif is_set:
-        url, size = largest(_filled(value, node))
-        if absolute := _image_url(page, url):
-            yield absolute, size
+        yield largest(_filled(value, node))
     elif not _TEXT_NAME.search(name) and not name.startswith("on"):
         pieces = re.split(r"[,|;\s]+", value.strip(",|; "))
         is_list = len(pieces) > 1 and all(url_suffix(piece) in IMAGE_SUFFIXES for piece in pieces)
         for piece in pieces if is_list else [value]:
             url = _filled(piece, node)
-            if _names_image(url, name, is_img=is_img) and (absolute := _image_url(page, url)):
-                yield absolute, 0.0
+            if _names_image(url, name, is_img=is_img):
+                yield url, 0.0
+
+
+def _set_in_json(value: str) -> Iterator[tuple[str, float]]:
+    """Yield ``(url, size)`` of a set of files: by width, or with sizes, or from small to large.
+
+    Examples
+    --------
+    >>> list(_set_in_json('{"300": "s.jpg", "900": "l.jpg"}'))
+    [('s.jpg', 300.0), ('l.jpg', 900.0)]
+    >>> list(_set_in_json('{"s.jpg": [300, 200], "l.jpg": [900, 600]}'))
+    [('s.jpg', 300.0), ('l.jpg', 900.0)]
+    >>> list(_set_in_json("[s.jpg, small], [l.jpg, large]"))
+    [('s.jpg', 1.0), ('l.jpg', 2.0)]
+    """
+    data, _ = json_of(value)
+    for key, entry in data.items() if isinstance(data, dict) else ():
+        if url_suffix(key) in IMAGE_SUFFIXES:
+            number = next(iter(entry), None) if isinstance(entry, list) else entry
+            yield key, float(number) if isinstance(number, int) and 0 < number < 1e6 else 0.0
+        elif isinstance(entry, str) and url_suffix(entry) in IMAGE_SUFFIXES:
+            width = re.search(r"\d{2,5}", key)
+            yield entry, float(width[0]) if width else 0.0
+    if not isinstance(data, dict):
+        urls = (match[1] for match in _SET_ENTRY.finditer(value))
+        images = (url for url in urls if url_suffix(url) in IMAGE_SUFFIXES)
+        yield from ((url, float(number)) for number, url in enumerate(images, 1))
 
 
 def _names_image(value: str, name: str, *, is_img: bool) -> bool:
@@ -721,6 +763,8 @@ def _filled(url: str, node: HtmlElement | None = None) -> str:
     def value(match: re.Match[str]) -> str:
         name = next(filter(None, match.groups())).lower().rpartition(".")[2]
         key = re.sub(r"[^a-z]", "", name)
+        if name == ":size":
+            return f"{width}x{height}"  # of BigCommerce
         if key in ("w", "width", "imgwidth", "imagewidth", "maxwidth", "wid", "size", "x"):
             return str(width)
         if key in ("h", "height", "imgheight", "imageheight", "maxheight", "hei", "y"):
@@ -784,4 +828,7 @@ def _of_json(data: Any, absolute: Callable[[str | None], str]) -> Iterator[Found
 
 
 def _mentions_images(text: str) -> bool:
-    return re.search(r"image|img|\.(?:jpe?g|png|webp|avif|gif)\b", text, re.IGNORECASE) is not None
+    return (
+        re.search(r"image|img|atob\(|\.(?:jpe?g|png|webp|avif|gif)\b", text, re.IGNORECASE)
+        is not None
+    )

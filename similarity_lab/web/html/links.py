@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import islice
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lxml.html import HtmlElement
 
@@ -77,7 +77,11 @@ _CUSTOMER_SEGMENT = re.compile(
     r"(?:my[-_]?|shopping[-_]?|view[-_]?|user[-_]?|customer[-_]?|member[-_]?|client[-_]?|admin[-_]?|seller[-_]?|farmer[-_]?|buyer[-_]?)?"
     r"(?:cart|basket|bag|checkout|check-out|warenkorb|kasse|panier|carrito|carrello|koszyk|accounts?|konto|compte|profile|orders?"
     r"|log[-_]?(?:in|on|out|off)|sign[-_]?(?:in|up|on|out)|anmelden|connexion|register|registration|registrierung"
-    r"|wish-?list|favou?rites|merkzettel|password|forgot[-_]?password|reset[-_]?password|auth|dashboard|payment)"
+    r"|wish-?list|favou?rites|merkzettel|password|forgot[-_]?password|reset[-_]?password|auth|authentication|dashboard|payment"
+    r"|einkaufswagen|einloggen|(?:mein[-_])?konto|mon[-_]compte|mi[-_]cuenta|minha[-_]conta|mijn[-_]account|moje[-_]konto|muj[-_]ucet|moj[-_]ucet"
+    r"|cesta|carrinho|cestino|winkelwagen|winkelmand|varukorg|indkobskurv|handlekurv|ostoskori|kosik|kosarica|kosar|cos|sepet|korzina"
+    r"|iniciar[-_]sesion|entrar|accedi|inloggen|logga[-_]in|zaloguj|prihlaseni|prihlasenie|giris|uye|kassa|kassen|caisse|pokladna"
+    r"|корзина|кошик|вход|войти|регистрация|личный-кабинет|购物车|登录|カート|ログイン)"
     r"(?:[-_]?(?:page|form|user|customer|account|now|index|view|\d+))*",
     re.IGNORECASE,
 )
@@ -90,15 +94,24 @@ _FACET_QUERY = re.compile(
     r"|rating|view|mode|limit|per_?page|availability|material|refine\w*|q|query|search|s|currency|lang(?:uage)?|pf_\w+|attribute\w*)=",
     re.IGNORECASE,
 )
+# The page in the query: `index.php?route=account/login`
+_PAGE_QUERY = re.compile(r"(?:route|controller|option|view|page|do|module|target|main_page)")
 _LOCATION = re.compile(
     r"""(?:location(?:\.href)?\s{0,9}=|location\.(?:assign|replace)\s{0,9}\(|window\.open\s{0,9}\(|\.push\s{0,9}\("""
+    r"""|(?:push|replace)State\s{0,9}\([^,"'`]{0,50},\s{0,9}["'`][^"'`]{0,50}["'`]\s{0,9},"""
     r"""|\b(?:goto|navigate|navigateto|redirect|redirectto|openpage|gotopage|visit)\s{0,9}\()\s{0,9}["'`]([^"'`\n]{1,500})["'`]""",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"""["'`]([^"'`\n]{1,500})["'`]""")
 _LINK_NAME = re.compile(
-    r"^data-(?:[\w-]*-)?(?:href|url|link|permalink|page|location|navigate|redirect|route|target)$|^(?:to|routerlink|ng-href|xlink:href|formaction)$"
+    r"^data-(?:[\w-]*-)?(?:href|url|link|permalink|page|location|navigate|redirect|route|target)$"
+    r"|^(?:to|routerlink|ng-href|xlink:href|formaction|(?:data-)?hx-get)$"
 )
+_NAVIGATES = re.compile(
+    r"location|href|\burl|\bopen|go\b|goto|navigat|redirect|jump|visit", re.IGNORECASE
+)
+# A script that goes where a field says: `location = $(this).val()`
+_GOES_TO_VALUE = re.compile(r"location[^;\n]{0,60}(?:\.value\b|\bval\(\))")
 _NOT_ADDRESS = re.compile(r"[\s<>{}\"'$|\\^`]")
 
 # Scripts of others that draw no products
@@ -160,6 +173,9 @@ def find_links(
 def page_links(page: Page) -> list[tuple[str, int]]:
     """Return the links of a parsed page; see `find_links`."""
     links: dict[str, int] = {}
+    goes_to_value = any(
+        _GOES_TO_VALUE.search(script.text or "") for script in page.root.iter("script")
+    )
 
     def add(url: str, more: int = 0) -> None:
         if url.startswith("http") and is_page(url):
@@ -179,6 +195,11 @@ def page_links(page: Page) -> list[tuple[str, int]]:
             for address in _addresses(node):
                 url = page.absolute(address)
                 add(url, int(is_around_image and link_priority(url) == 0))
+    folders = {urlsplit(url).path.rpartition("/")[0] for url in links}
+    for option in page.root.iter("option"):
+        address = (option.get("value") or "").strip()
+        if _is_address(address) and (goes_to_value or _leads_somewhere(option, address, folders)):
+            add(page.absolute(address))
     return sorted(links.items(), key=lambda link: -link[1])
 
 
@@ -187,27 +208,57 @@ def _addresses(node: HtmlElement) -> Iterator[str]:
     tag = node.tag
     href = (node.get("href") or "").strip()
     if href.lower().startswith("javascript:"):
-        yield from _locations(href)
+        yield from _script_addresses(href)
     elif tag in ("a", "area", "link") and href:
         yield href
-    elif tag in ("iframe", "frame"):
+    elif tag in ("iframe", "frame", "turbo-frame"):
         yield node.get("src") or node.get("data-src") or ""
-    elif tag == "option" and (
-        _PAGE_SUFFIX.search(node.get("value") or "") or (node.get("value") or "")[:1] == "/"
-    ):
-        yield node.get("value") or ""
+    elif tag == "form" and _is_button(node):
+        yield node.get("action") or ""
     for name, value in node.attrib.items():
         if (
             name.startswith("on")
             or name[:1] in ("@", ":")
             or name.startswith(("v-on", "x-on", "ng-click"))
         ):
-            yield from _locations(value)
-            for match in _QUOTED.finditer(unescaped(value)):
-                if _is_address(match[1]):
-                    yield match[1]
+            yield from _script_addresses(value)
         elif _LINK_NAME.match(name) and _is_address(value.strip()):
             yield value.strip()
+
+
+def _script_addresses(script: str) -> Iterator[str]:
+    """Yield where a script in an attribute leads."""
+    yield from _locations(script)
+    for match in _QUOTED.finditer(unescaped(script)):
+        if _is_address(match[1]):
+            yield match[1]
+
+
+def _is_button(form: HtmlElement) -> bool:
+    """Tell whether a form is a link that looks like a button: there is nothing to fill in."""
+    if (form.get("method") or "get").strip().lower() != "get":
+        return False
+    fields = form.iter("input", "select", "textarea", "button")
+    kinds = [(field.tag, (field.get("type") or "").lower()) for field in islice(fields, 10)]
+    return bool(kinds) and all(
+        tag == "button" or (tag == "input" and kind in ("submit", "button", "image"))
+        for tag, kind in kinds
+    )
+
+
+def _leads_somewhere(option: HtmlElement, address: str, folders: set[str]) -> bool:
+    """Tell whether an option is a link: what is chosen is the URL of a page, or just a value.
+
+    It is a link if the menu has a script that navigates, if the address has a host or ends like
+    that of a page, or if the page links to others in the same folder.
+    """
+    menu = next(option.iterancestors("select"), None)
+    if menu is not None and _NAVIGATES.search(menu.get("onchange") or ""):
+        return True
+    if "://" in address or _PAGE_SUFFIX.search(address):
+        return True
+    folder = urlsplit(address).path.rpartition("/")[0]
+    return bool(folder) and folder in folders
 
 
 def _locations(script: str) -> Iterator[str]:
@@ -238,6 +289,9 @@ def is_page(url: str) -> bool:
     parts = urlsplit(url)
     if _ACTION_QUERY.search(parts.query):
         return False
+    for name, value in parse_qsl(parts.query[:1_000]):
+        if _PAGE_QUERY.fullmatch(name) and any(map(_CUSTOMER_SEGMENT.fullmatch, value.split("/"))):
+            return False
     before = ""
     for segment in _segments(parts.path):
         if _ACTION_SEGMENT.fullmatch(segment):

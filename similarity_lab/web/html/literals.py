@@ -1,10 +1,12 @@
 """JSON, JavaScript objects and strings in the scripts of a page, without running anything."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 import chompjs
 
@@ -17,16 +19,20 @@ _OPENING, _CLOSING = ("//", "<!--", "<![CDATA["), ("-->", "]]>", "//")  # old ha
 _ESCAPE = re.compile(
     r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL
 )
+_QUOTE = re.compile("&quot;|&#0{0,5}34;|&#[xX]0{0,5}22;|[\u201c\u201d\u201e]")
 _IMAGE_END = re.compile(r"\.(?:jpe?g|jfif|png|webp|avif|gif|bmp|tiff?)\b", re.IGNORECASE)
 _PARSED = re.compile(
-    r"""JSON\.parse\(\s*+(?:"((?:[^"\\]|\\.)*+)"|'((?:[^'\\]|\\.)*+)')""", re.DOTALL
+    r"""JSON\.parse\(\s*+(?:(?:window\.)?(decodeURIComponent|decodeURI|unescape|atob)\(\s*+)?"""
+    r"""(?:"((?:[^"\\]|\\.)*+)"|'((?:[^'\\]|\\.)*+)')""",
+    re.DOTALL,
 )
 _DATA_FILE = re.compile(r"""["'`]([\w./:~%@+-]{1,300}\.json)(?:\?[^"'`\s]{0,200})?["'`]""")
 _NOT_DATA = re.compile(
     r"(?:manifest|package|tsconfig|config|composer|locale|lang|i18n)[\w.-]*$", re.IGNORECASE
 )
 _MAX_FILES = 10
-_NOT_IMAGE_URL = re.compile(r"[<>{}|\n]|\s\s|\\[nrt]|(?:^|/)\.\w+$")  # the ending alone is no name
+# Code, JSON that is escaped, and endings alone, which scripts put behind a name
+_NOT_IMAGE_URL = re.compile(r"[<>{}|\n]|\s\s|\\[nrt]|%22|%7B|(?:^|/)\.\w+$", re.IGNORECASE)
 _FOLDER = re.compile(r"""["'`(]((?:[\w.-]+/|/)[\w./-]{0,200})(?:\$\{|["']\s{0,9}\+)""")
 
 
@@ -34,7 +40,7 @@ def json_of(text: str) -> tuple[Any, bool]:
     """Return the JSON in a text, and whether it had to be repaired; ``(None, True)`` without any.
 
     Repaired are what browsers' scripts would accept (trailing commas, comments, single quotes, a
-    semicolon behind), wrappings in comments, and ``&quot;``.
+    semicolon behind), wrappings in comments, and quotes that are entities or typographic.
 
     Examples
     --------
@@ -50,8 +56,8 @@ def json_of(text: str) -> tuple[Any, bool]:
         return json.loads(text, strict=False), True
     except (ValueError, RecursionError):
         pass
-    if "&quot;" in text and text.count('"') < text.count("&quot;"):
-        text = text.replace("&quot;", '"')
+    if text.count('"') < min(2, len(_QUOTE.findall(text))):
+        text = _QUOTE.sub('"', text)
     values = list(objects(text))
     return (values[0] if len(values) == 1 else values or None), True
 
@@ -68,8 +74,13 @@ def objects(script: str) -> Iterator[Any]:
     """
     text = script[:_MAX_SCRIPT]
     for match in _PARSED.finditer(text):
+        literal = unescaped(match[2] or match[3] or "")
         with suppress(ValueError, RecursionError):
-            yield json.loads(unescaped(match[1] or match[2] or ""), strict=False)
+            if match[1] == "atob":
+                literal = base64.b64decode(literal).decode()
+            elif match[1]:
+                literal = unquote(literal)
+            yield json.loads(literal, strict=False)
     text = _PARSED.sub(" ", text).replace("*/", "*/ ")  # chompjs skips what follows a comment
     try:
         # Empty ones are left out: every function has some
@@ -129,7 +140,8 @@ def image_strings(script: str) -> Iterator[str]:
             end = close if close > 0 else end
         last = end
         text = script[start:end].rstrip("\\").strip()
-        if not _NOT_IMAGE_URL.search(text):
+        is_ending = text[:1] in "-_@." and script[low : start - 1].rstrip()[-1:] == "+"
+        if not _NOT_IMAGE_URL.search(text) and not is_ending:
             yield unescaped(text)
 
 

@@ -1,10 +1,12 @@
 """Parse untrusted HTML, and read URLs and lengths from it."""
 
 import codecs
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from urllib.parse import urljoin, urlsplit
 
 from charset_normalizer import from_bytes
@@ -22,6 +24,7 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 )
 _MAX_DATA_URL = 2**20  # characters
+_MAX_FRAMES = 20  # with a document of their own
 _MAX_BASE_URL = 2_000  # characters; every URL of the page may begin with it
 # Possessive (`*+`): backtracking over a style full of white space would take forever
 _CSS_URL = re.compile(
@@ -35,6 +38,13 @@ _CSS_IMPORT = re.compile(
     re.IGNORECASE,
 )
 _CSS_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+# Names of charsets that browsers know and Python does not: `x-euc-jp`, `iso-8859-8-i`
+_OLD_NAMES = (
+    (re.compile(rb"""(charset\s{0,9}=\s{0,9}["']?)(?:x-)+""", re.IGNORECASE), rb"\1"),
+    (re.compile(rb"(iso-8859-[68])-[ei]\b", re.IGNORECASE), rb"\1"),
+)
+_DECLARATION_BYTES = 4096  # of a page, where its charset is declared
 # Codecs of Python that are not charsets of the web; some fail, some take forever
 _NOT_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
@@ -107,14 +117,14 @@ class Page:
         return "" if title is None else clean_text(title.text or "")
 
 
-def parse_page(html: bytes | str, base_url: str, content_type: str = "") -> Page:
+def parse_page(source: bytes | str, base_url: str, content_type: str = "") -> Page:
     """Parse a page, however broken.
 
     Parameters
     ----------
-    html : bytes or str
-        Bytes are decoded by their byte order mark, else as the header or the page declares, else
-        by a guess.
+    source : bytes or str
+        HTML. Bytes are decoded by their byte order mark, else as the header or the page declares,
+        else by a guess.
     base_url : str
         The page's own URL.
     content_type : str
@@ -127,13 +137,14 @@ def parse_page(html: bytes | str, base_url: str, content_type: str = "") -> Page
     'Nüsse'
     """
     text, charset = (
-        (html, "utf-8") if isinstance(html, str) else _decoded(html, base_url, content_type)
+        (source, "utf-8") if isinstance(source, str) else _decoded(source, base_url, content_type)
     )
     text = text.replace("\0", "")
     root, is_too_deep = _parse(text)
     if is_too_deep:
         root, _ = _parse(_OPENING_TAG.sub(r"<\1\2></\1>", _CLOSING_TAG.sub("", text)))
     _open_scripts(root)
+    _open_frames(root)
     base = next((node.get("href") for node in root.iter("base") if node.get("href")), "")
     joined = absolute_url(base_url, base) if 0 < len(base) <= _MAX_BASE_URL else base_url
     return Page(root, joined or base_url, base_url, charset)
@@ -163,6 +174,14 @@ def _open_scripts(root: HtmlElement) -> None:
                 script.addnext(child)
 
 
+def _open_frames(root: HtmlElement) -> None:
+    """Add the documents that frames carry themselves (``srcdoc``)."""
+    for frame in list(islice(root.iter("iframe"), _MAX_FRAMES)):
+        if document := frame.attrib.pop("srcdoc", ""):
+            body = _parse(document)[0].find("body")
+            frame.extend([] if body is None else list(body))
+
+
 def clean_text(text: str, length: int = 500) -> str:
     """Return text on one line that any file can hold: JSON escapes may be lone surrogates."""
     return " ".join(text[: 10 * length].split())[:length].encode("utf-8", "replace").decode()
@@ -171,7 +190,8 @@ def clean_text(text: str, length: int = 500) -> str:
 def absolute_url(base: str, url: str | None, charset: str = "utf-8") -> str:
     """Return an absolute http, https or data URL without fragment; ``""`` for anything else.
 
-    As in browsers, the path is encoded as UTF-8 and the query in the charset of the page.
+    As in browsers, the path is encoded as UTF-8 and the query in the charset of the page, and a
+    backslash is a slash.
     """
     text = "".join((url or "").split()) if _is_data(url) else (url or "").strip()
     if not text or text.startswith("#"):
@@ -179,13 +199,26 @@ def absolute_url(base: str, url: str | None, charset: str = "utf-8") -> str:
     if _is_data(text):
         return f"data:{text[5:]}" if len(text) <= _MAX_DATA_URL else ""  # schemes ignore case
     try:
-        joined = urljoin(base, re.sub(r"[\t\r\n]", "", text))
+        text = re.sub(r"[\t\r\n]", "", text)
+        path, mark, query = text.partition("?")
+        joined = urljoin(base, path.replace("\\", "/") + mark + query)
         parts = urlsplit(joined)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return ""
         return safe_url_string(parts._replace(fragment="").geturl(), charset)
     except (ValueError, UnicodeError):
         return ""
+
+
+def unescape_references(url: str) -> str:
+    """Undo the character references of a URL; browsers leave alone those without a semicolon.
+
+    Examples
+    --------
+    >>> unescape_references("/a.jpg?w=8&amp;v=1&currency=EUR&region=2")
+    '/a.jpg?w=8&v=1&currency=EUR&region=2'
+    """
+    return _REFERENCE.sub(lambda match: html.unescape(match[0]), url) if "&" in url else url
 
 
 def css_class(node: HtmlElement) -> str:
@@ -267,8 +300,11 @@ def _without_escapes(text: str) -> str:
 def _decoded(body: bytes, url: str, content_type: str) -> tuple[str, str]:
     """Return text and charset of a page."""
     of_mark, mark = read_bom(body)
-    of_header = http_content_type_encoding(content_type)
-    of_page = html_body_declared_encoding(body)
+    head, header = body[:_DECLARATION_BYTES], content_type.encode("latin-1", "replace")
+    for old_name, name in _OLD_NAMES:
+        head, header = old_name.sub(name, head), old_name.sub(name, header)
+    of_header = http_content_type_encoding(header.decode("latin-1"))
+    of_page = html_body_declared_encoding(head)
     if of_page and of_page.startswith(("utf-16", "utf-32")):
         of_page = "utf-8"  # it could be read as ASCII, so it is neither
     charsets = (of_mark or "", of_header or "", of_page or "")

@@ -16,19 +16,43 @@ from similarity_lab.web.html.markup import (
     IMAGE_SUFFIXES,
     Page,
     clean_text,
+    unescape_references,
     url_suffix,
 )
+from similarity_lab.web.html.srcset import largest
 
 _MAX_NODES = 20_000  # JSON-LD nodes of a page; likewise properties in microdata
 _MAX_IMAGES = 200  # of one product
-_TYPES = frozenset({"Product", "ProductGroup", "ProductModel", "IndividualProduct", "SomeProducts"})
+_TYPES = frozenset(
+    {"Product", "ProductGroup", "ProductModel", "IndividualProduct", "SomeProducts", "MenuItem"}
+)
 _CURRENCIES = {
-    "€": "EUR", "£": "GBP", "₹": "INR", "rs": "INR", "rs.": "INR", "inr": "INR", "₦": "NGN",
-    "₵": "GHS", "gh₵": "GHS", "ksh": "KES", "₽": "RUB", "₺": "TRY", "₴": "UAH", "zł": "PLN",
-    "₫": "VND", "₱": "PHP", "฿": "THB", "₩": "KRW", "₪": "ILS", "us$": "USD", "usd$": "USD",
-    "$usd": "USD", "r$": "BRL", "a$": "AUD", "c$": "CAD", "fr.": "CHF", "kč": "CZK", "ft": "HUF",
-    "৳": "BDT", "₨": "PKR", "lei": "RON", "руб.": "RUB", "руб": "RUB",
+    "€": "EUR", "£": "GBP", "₹": "INR", "rs": "INR", "rs.": "INR", "₨": "PKR", "৳": "BDT",
+    "tk": "BDT", "₦": "NGN", "₵": "GHS", "gh₵": "GHS", "ksh": "KES", "₽": "RUB", "руб": "RUB",
+    "руб.": "RUB", "₴": "UAH", "грн": "UAH", "грн.": "UAH", "₸": "KZT", "тг": "KZT", "₺": "TRY",
+    "tl": "TRY", "zł": "PLN", "kč": "CZK", "ft": "HUF", "lei": "RON", "лв": "BGN", "лв.": "BGN",
+    "fr.": "CHF", "sfr.": "CHF", "₪": "ILS", "د.إ": "AED", "درهم": "AED", "ر.س": "SAR",
+    "dh": "MAD", "円": "JPY", "元": "CNY", "원": "KRW", "₩": "KRW", "₫": "VND", "đ": "VND",
+    "₱": "PHP", "฿": "THB", "บาท": "THB", "rp": "IDR", "rm": "MYR", "s/": "PEN", "us$": "USD",
+    "usd$": "USD", "$usd": "USD", "r$": "BRL", "a$": "AUD", "c$": "CAD", "s$": "SGD",
+    "hk$": "HKD", "nz$": "NZD", "$": "$", "¥": "¥", "￥": "¥", "kr": "kr",
+    **{code.lower(): code for code in (
+        "EUR", "USD", "GBP", "INR", "PKR", "BDT", "NGN", "GHS", "KES", "ZAR", "RUB", "UAH", "KZT",
+        "TRY", "PLN", "CZK", "HUF", "RON", "BGN", "CHF", "SEK", "NOK", "DKK", "ILS", "AED", "SAR",
+        "MAD", "JPY", "CNY", "KRW", "VND", "PHP", "THB", "IDR", "MYR", "PEN", "BRL", "AUD", "CAD",
+        "SGD", "HKD", "NZD", "MXN", "ARS", "CLP", "COP",
+    )},
 }  # fmt: skip
+_SIGN = "|".join(
+    # Letters stand alone: no `rs` in `5 years`
+    rf"(?<![^\W\d_]){re.escape(sign)}(?![^\W\d_])" if sign[0].isalpha() else re.escape(sign)
+    for sign in sorted(_CURRENCIES, key=len, reverse=True)
+)
+_ANY_SIGN = re.compile(_SIGN, re.IGNORECASE)
+_SIGN_BEFORE = re.compile(rf"(?:{_SIGN})\s{{0,3}}$", re.IGNORECASE)
+_SIGN_BEHIND = re.compile(rf"\s{{0,3}}(?:{_SIGN})", re.IGNORECASE)
+_NUMBER = re.compile(r"\d[\d.,]{0,12}")
+_MAX_SIGN, _MAX_NUMBERS = 10, 20  # characters, with a letter before; numbers in a text
 # Keys of objects in scripts
 _NAMES = (
     "name",
@@ -39,6 +63,25 @@ _NAMES = (
     "productTitle",
     "product",
     "label",
+    "item_name",
+    "itemName",
+    "display_name",
+    "displayName",
+    "heading",
+    # German, French, Spanish, Portuguese, Italian, Polish, Dutch, Turkish, Russian, Chinese
+    "bezeichnung",
+    "titel",
+    "nom",
+    "titre",
+    "nombre",
+    "titulo",
+    "nome",
+    "titolo",
+    "nazwa",
+    "naam",
+    "isim",
+    "название",
+    "名称",
 )
 _URLS = ("url", "permalink", "product_url", "productUrl", "href", "link", "onlineStoreUrl")
 _PRICES = (
@@ -50,6 +93,22 @@ _PRICES = (
     "finalPrice",
     "price_min",
     "amount",
+    "unit_price",
+    "unitPrice",
+    "current_price",
+    "currentPrice",
+    "cost",
+    "preis",
+    "prix",
+    "precio",
+    "preco",
+    "preço",
+    "prezzo",
+    "cena",
+    "prijs",
+    "fiyat",
+    "цена",
+    "价格",
 )
 _IS_PRODUCT = frozenset(
     {
@@ -58,7 +117,7 @@ _IS_PRODUCT = frozenset(
         "productId", "productName", "product_name", "offers", "permalink", "price_range",
         "priceRange", "quantity", "qty", "unit", "weight", "currency", "product",
         "product_type", "productType", "in_stock", "inStock", "description", "featured",
-        "specs", "discount", "mrp", "sizes", "weights", "rating",
+        "specs", "discount", "mrp", "sizes", "weights", "rating", *_PRICES,
     }
 )  # fmt: skip
 _MAX_URL, _MAX_HTML = 2_000, 100_000  # characters of a string that may be, or have, a URL
@@ -102,6 +161,39 @@ class Product:
     currency: str = ""
     images: tuple[tuple[str, str], ...] = ()
 
+    def completed(self, other: "Product") -> "Product":
+        """Return the same product with what another mention of it tells beside."""
+        price = self if self.price is not None else other
+        return replace(
+            self,
+            url=self.url or other.url,
+            brand=self.brand or other.brand,
+            price=price.price,
+            currency=price.currency,
+        )
+
+
+def is_sign(text: str) -> bool:
+    """Tell whether a text is nothing but the sign of a currency."""
+    return _ANY_SIGN.fullmatch(text.strip()) is not None
+
+
+def shows_price(text: str) -> bool:
+    """Tell whether a text has a number beside the sign of a currency.
+
+    Examples
+    --------
+    >>> [shows_price(text) for text in ("only 4,50 € a bag", "Rs. 90", "since 1931", "5 years")]
+    [True, True, False, False]
+    """
+    for number in islice(_NUMBER.finditer(text), _MAX_NUMBERS):
+        start, end = number.span()
+        if _SIGN_BEFORE.search(text[max(0, start - _MAX_SIGN) : start]):
+            return True
+        if _SIGN_BEHIND.match(text, end, end + _MAX_SIGN):
+            return True
+    return False
+
 
 def read_price(text: object, currency: str = "") -> tuple[float | None, str]:
     """Return amount and currency of a price as shops write it.
@@ -118,6 +210,8 @@ def read_price(text: object, currency: str = "") -> tuple[float | None, str]:
     if amount is None or not 0 <= amount < 1e9:
         return None, ""
     sign = (price.currency or currency).strip()
+    if not sign and (match := _ANY_SIGN.search(str(text)[:100])):
+        sign = match[0]
     return amount, clean_text(_CURRENCIES.get(sign.lower(), sign), 10)
 
 
@@ -181,12 +275,12 @@ def _product_of_node(page: Page, node: dict, by_id: dict[str, dict]) -> Product:
     images = dict.fromkeys(
         absolute
         for url in islice(_image_urls(node.get("image"), by_id), _MAX_IMAGES)
-        if (absolute := page.absolute(html.unescape(url)))
+        if (absolute := page.absolute(unescape_references(url)))
     )
-    price, currency = _offer(node.get("offers"), by_id)
+    price, currency = _offer(node.get("offers") or node.get("Offers"), by_id)  # Wix's
     return Product(
         name=_text(node.get("name")),
-        url=page.absolute(html.unescape(_url_of(node))),
+        url=page.absolute(unescape_references(_url_of(node))),
         brand=_text(node.get("brand") or node.get("manufacturer")),
         price=price,
         currency=currency,
@@ -408,20 +502,35 @@ def _product_of_object(node: dict, absolute: Callable[[str | None], str]) -> Pro
 def _images_of_object(node: dict, *, in_product: bool) -> Iterator[str]:
     """Yield the URLs of images that an object names, without small versions of others."""
     found: list[tuple[bool, str]] = []
+    has_set = any("srcset" in name.lower() for name in node)
     for name, value in node.items():
-        for text in _list(value)[:_MAX_IMAGES]:
-            if not isinstance(text, str) or len(text) < 5:
-                continue
-            if "<img" in text[:_MAX_HTML]:
+        is_small = _SMALL_KEY.search(name) is not None or (has_set and name in ("src", "url"))
+        for text in _strings(value):
+            if "srcset" in name.lower():
+                urls = [url for url, _ in [largest(text)] if url]
+            elif "<img" in text[:_MAX_HTML]:
                 urls = [match[1] for match in _IMG_SOURCE.finditer(text[:_MAX_HTML])]
             elif len(text) < _MAX_URL and not _NOT_URL.search(text):
-                url = html.unescape(text)
+                url = unescape_references(text)
                 # Without a suffix, the key has to say so
                 is_named = in_product and url.startswith(("http", "/")) and _IMAGE_KEY.search(name)
                 is_image = url_suffix(url) in IMAGE_SUFFIXES
                 urls = [url] if is_image or (is_named and not url_suffix(url)) else []
             else:
                 urls = []
-            found += ((bool(_SMALL_KEY.search(name)), url) for url in urls)
+            found += ((is_small, url) for url in urls)
     has_large = any(not is_small for is_small, _ in found)
     yield from (url for is_small, url in found if not (is_small and has_large))
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Yield the strings of a value that may name images, also those in lists of lists."""
+    stack = [value]
+    n_values = 0
+    while stack and n_values < _MAX_IMAGES:
+        item = stack.pop()
+        n_values += 1
+        if isinstance(item, list):
+            stack.extend(reversed(item[:_MAX_IMAGES]))
+        elif isinstance(item, str) and len(item) >= 5:
+            yield item

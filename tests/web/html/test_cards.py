@@ -40,6 +40,41 @@ def products(html):
         ("<div><img src=/a.jpg><h4>$ 4</h4><h3>Almonds</h3></div>", ("Almonds", 4, "$")),
         ("<div><img src=/a.jpg><h3>Our story</h3><p>We began small.</p></div>", ("", None, "")),
         ("<div><img src=/a.jpg></div>", ("", None, "")),
+        # Sign and number apart; the current one of two prices
+        (
+            "<li><img src=/a.jpg><h3>Almonds</h3><b><i>€</i><i>4.50</i></b></li>",
+            ("Almonds", 4.5, "EUR"),
+        ),
+        (
+            "<li><img src=/a.jpg><h3>Almonds</h3><bdi>4,50&nbsp;<span>zł</span></bdi></li>",
+            ("Almonds", 4.5, "PLN"),
+        ),
+        (
+            "<li><img src=/a.jpg><h3>Almonds</h3><del>€ 9</del> <ins>€ 4.50</ins></li>",
+            ("Almonds", 4.5, "EUR"),
+        ),
+        (
+            "<li><img src=/a.jpg><h3>Almonds</h3><b class=price-old>₺9</b><b>₺4,50</b></li>",
+            ("Almonds", 4.5, "TRY"),
+        ),
+        # Without a heading: the text that repeats the image's, or another link to its page
+        (
+            "<a href=/a><img src=/a.jpg alt=Almonds><p>New!</p><p>Almonds</p><p>€4.50</p></a>",
+            ("Almonds", 4.5, "EUR"),
+        ),
+        (
+            "<div><a href=/a><img src=/a.jpg></a><a href=/b>Sale</a><a href=/a class=btn>Buy</a>"
+            "<a href=/a>Almonds</a> 4,50 лв</div>",
+            ("Almonds", 4.5, "BGN"),
+        ),
+        (
+            "<dl><dt><img src=/a.jpg></dt><dd class=name>Almonds</dd><dd>CHF 4.50</dd></dl>",
+            ("Almonds", 4.5, "CHF"),
+        ),
+        (
+            '<div style="background: url(/a.jpg)"><h4>Almonds</h4> 4.50 грн</div>',
+            ("Almonds", 4.5, "UAH"),
+        ),
         (
             f"<div class=product><img src=/a.jpg><h3>Almonds</h3>{'long ' * 500}</div>",
             ("", None, ""),
@@ -56,3 +91,9 @@ def test_repeated_cards_are_products():
 
 def test_team_is_not_for_sale():
     assert {name for name, _, _ in products(TEAM)} == {""}
+
+
+def test_copies_for_browsers_without_scripts_are_no_further_images():
+    view = "<img src=/{0}.jpg><noscript><img src=/{0}.jpg></noscript>"
+    html = f"<li class=product>{''.join(map(view.format, 'abc'))}<h3>Almonds</h3></li>"
+    assert {name for name, _, _ in products(html)} == {"Almonds"}

@@ -214,6 +214,41 @@ WAYS = {
     "svg image": ('<svg><image href="/a.jpg"></image></svg>', ["/a.jpg"]),
     "schemes": ('<img src="javascript:alert(1)"><img src="file:///a.jpg"><img src="blob:x">', []),
     "broken addresses": ('<img src="http://[::1/a.jpg"><img src="http:///a.jpg"><img src="">', []),
+    "set by widths in json": ("""<img data-responsive='{"300": "/t.jpg", "900": "/m.jpg"}'>""", ["/m.jpg"]),
+    "set with sizes in json": ("""<img src="/s.jpg" data-dynamic-image='{"/s.jpg": [160, 90], "/l.jpg": [1600, 900]}'>""", ["/l.jpg"]),
+    "set in brackets": ('<img data-interchange="[/s.jpg, small], [/l.jpg, large]">', ["/l.jpg"]),
+    "placeholder in src": ('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" data-thumbnail-original="/a.jpg">', ["/a.jpg"]),
+    "template, BigCommerce": ('<img data-src="https://cdn.example/images/stencil/{:size}/a.jpg">', ["//cdn.example/images/stencil/1200x1200/a.jpg"]),
+    "template, colons": ('<img data-src="/i/:width:/a.jpg">', ["/i/1200/a.jpg"]),
+    "no size beside a set": ('<img src="/a.jpg" srcset="/a.jpg 1080w" width="0" height="0">', ["/a.jpg"]),
+    "frame with a document": ("<iframe srcdoc=\"<base href='/x/'><img src='a.jpg'>\"></iframe><img src='b.jpg'>", ["/nuts/a.jpg", "/nuts/b.jpg"]),
+    "component": ('<shop-card><template shadowrootmode="open"><img src="/a.jpg"></template></shop-card>', ["/a.jpg"]),
+    "backslashes": (r'<img src="\images\a.jpg">', ["/images/a.jpg"]),
+    "set in json": (
+        '<script type="application/json">{"image": {"src": "/s.jpg", "srcSet": "/m.jpg 400w,\\n/l.jpg 1600w"}}</script>',
+        ["/l.jpg"],
+    ),
+    "lists in json": ("""<astro-island props='{"images": [1, [[0, "/a.webp"]]]}'></astro-island>""", ["/a.webp"]),
+    "state that is escaped": (
+        "<script>s = JSON.parse(decodeURIComponent('%7B%22name%22%3A%22N%22%2C%22price%22%3A3%2C%22image%22%3A%22/a.jpg%22%7D'))</script>",
+        ["/a.jpg"],
+    ),
+    "state in base64": (
+        "<script>s = JSON.parse(atob('eyJuYW1lIjoiTiIsInByaWNlIjozLCJpbWFnZSI6Ii9hLmpwZyJ9'))</script>", ["/a.jpg"],
+    ),
+    "ending behind a variable": ("<script>f('/a.jpg'); i.src = '/assets/' + name + '-Ab3.jpg'</script>", ["/a.jpg"]),
+    "json-ld, typographic quotes": (
+        '<script type="application/ld+json">{“@type”: “Product”, “image”: “/a.jpg”}</script>', ["/a.jpg"],
+    ),
+    "json-ld, quotes as numbers": (
+        '<script type="application/ld+json">{&#34;@type&#34;:&#x22;Product&#x22;,&#34;image&#34;:&#34;/a.jpg&#34;}</script>',
+        ["/a.jpg"],
+    ),
+    "parameter like an entity": (
+        json_ld({"@type": "Product", "image": "/a.jpg?v=1&currency=EUR&copy=2&amp;region=3"}),
+        ["/a.jpg?v=1&currency=EUR&copy=2&region=3"],
+    ),
+    "menu": (json_ld({"@type": "MenuItem", "name": "Nuts", "image": "/a.jpg"}), ["/a.jpg"]),
     "nothing": ("", []),
     "no markup": ("\0\0\0", []),
 }  # fmt: skip
@@ -241,6 +276,8 @@ def test_url_of_an_image_is_found(html, expected):
         ('<img src="data:text/html,x">', "Data URL without an image"),
         ('<img src="/a/blank.gif">', "Tracker or placeholder"),
         ('<img src="/a/1x1.png?u=7">', "Tracker or placeholder"),
+        ('<img src="/images/lazy.gif">', "Tracker or placeholder"),
+        ('<img src="/a.gif" width="0" height="0">', "Tracker (declared 0 x 0 pixels)"),
         ('<img src="https://stats.wp.com/g.gif?x=1">', "Tracker or placeholder"),
         ('<img src="undefined">', "URL template (scripts fill it in)"),
         ('<img src="[object Object]">', "URL template (scripts fill it in)"),
@@ -447,3 +484,19 @@ def test_hostile_style_is_parsed_in_linear_time(style):
     start = time.process_time()
     assert len(list(css_urls(style))) <= 100_000
     assert time.process_time() - start < 10
+
+
+def test_image_of_a_background_has_the_product_of_its_card():
+    card = """<div class="tile"><a href="/{0}"><div style="background-image: url({0}.jpg)"></div>
+    <span class="tile-name">Nuts {0}</span><b>{0},50 €</b></a></div>"""
+    images = find_images("".join(map(card.format, range(1, 5))), BASE)
+    facts = [(image.product.name, image.product.price, image.product.url) for image in images]
+    assert facts == [(f"Nuts {n}", n + 0.5, f"{ROOT}/{n}") for n in range(1, 5)]
+
+
+def test_mentions_of_one_product_complete_each_other():
+    card = '<li class="product"><img src="/a.jpg"><h3>Nuts</h3><span>4,50 €</span></li>'
+    value = {"@type": "Product", "name": "Nuts", "image": "/a.jpg", "brand": "Oak", "url": "/n"}
+    (image,) = find_images(card + json_ld(value), BASE)
+    product = image.product
+    assert (product.brand, product.url, product.price) == ("Oak", f"{ROOT}/n", 4.5)

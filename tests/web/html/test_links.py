@@ -41,7 +41,12 @@ def test_links_are_pages_products_first():
         ("""<a href="javascript:location.replace('/p')">x</a>""", ["/p"]),
         ("""<a href="javascript:void(0)" onclick="go('almonds.html')">x</a>""", ["/nuts/almonds.html"]),
         ("""<div data-href="/p"></div><li data-product-url="q.php?id=3"></li>""", ["/p", "/nuts/q.php?id=3"]),
-        ("""<select onchange="go(this)"><option value="/p">p</option><option value="3">q</option></select>""", ["/p"]),
+        ("""<a href="javascript:openWindow('/p.html', 'w', 300)">x</a>""", ["/p.html"]),
+        ("""<button onclick="history.pushState(null, '', '/p')">x</button>""", ["/p"]),
+        ("""<div hx-get="/p"></div><turbo-frame src="/q"></turbo-frame>""", ["/p", "/q"]),
+        ("""<form action="/p"><button>Details</button></form>""", ["/p"]),
+        ("""<form action="/p"><input name=q><button>Search</button></form>""", []),
+        ("""<form action="/p" method="post"><button>Order</button></form>""", []),
         ("""<script>b.onclick = () => { location.href = "p.html" }</script>""", ["/nuts/p.html"]),
         ("""<button onclick="alert('Thank you/merci')">x</button>""", []),
         ("""<button onclick="location.href='/cart/add/3'">x</button>""", []),
@@ -58,6 +63,31 @@ def test_listed_products_come_first():
     assert links(f'<a href="/products/1">x</a>{script}') == ["/raw-kernels", "/products/1"]
 
 
+OPTIONS = '<select {}><option value="">-</option><option value="{}">x</option></select>'
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        # The menu, or a script, goes where the option says
+        (OPTIONS.format('onchange="go(this)"', "/p"), ["/p"]),
+        (OPTIONS.format('onchange="window.location.href = this.value"', "/p"), ["/p"]),
+        (OPTIONS.format("", "/p") + "<script>$('select').change(e => location = $(this).val())</script>", ["/p"]),
+        # The value is clearly a page
+        (OPTIONS.format("", "/p.html"), ["/p.html"]),
+        (OPTIONS.format("", f"{ROOT}/p"), ["/p"]),
+        (OPTIONS.format("", "/nuts/a") + '<a href="/nuts/b">b</a>', ["/nuts/b", "/nuts/a"]),
+        # It is just a value
+        (OPTIONS.format('name="topic"', "/m/0pldl50"), []),
+        (OPTIONS.format('onchange="update(this.value)"', "/250g"), []),
+        (OPTIONS.format("", "/m/0pldl50") + '<a href="/q">q</a><a href="/nuts/q">r</a>', ["/q", "/nuts/q"]),
+        (OPTIONS.format('onchange="go(this)"', "3"), []),
+    ],
+)  # fmt: skip
+def test_option_is_a_link_if_choosing_it_leads_somewhere(html, expected):
+    assert links(html) == expected
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -68,7 +98,10 @@ def test_listed_products_come_first():
         ("/loginpage.html?price=3", False), ("/user_login.php", False), ("/signup.html", False), ("/my-account/", False),
         ("/register", False), ("/checkout/", False), ("/wp-json/x", False), ("/logout.php", False),
         ("/carton-of-almonds", True), ("/feed/", False), ("/baskets/gift", True), ("/products/basket", True),
-        ("/feed-mixes", True), ("/accounting", True), ("/products/log-shaped-biscuits", True), ("/product/delete/3", False),
+        ("/feed-mixes", True), ("/accounting", True), ("/products/log-shaped-biscuits", True),
+        ("/koszyk", False), ("/winkelwagen/", False), ("/mon-compte", False), ("/%D0%BA%D0%BE%D1%80%D0%B7%D0%B8%D0%BD%D0%B0", False),
+        ("/index.php?route=checkout/cart", False), ("/index.php?controller=authentication", False),
+        ("/index.php?route=product/product&product_id=3", True), ("/cos-lettuce", True), ("/product/delete/3", False),
     ],
 )  # fmt: skip
 def test_is_page_excludes_files_and_actions(path, expected):

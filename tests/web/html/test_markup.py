@@ -90,3 +90,18 @@ def test_hostile_css_is_parsed_in_linear_time(piece):
     assert len(list(css_urls(piece * 100_000))) <= 1
     assert not list(css_imports(piece * 100_000))
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("declared", "charset"),
+    [
+        ("x-euc-jp", "euc_jp"),
+        ("x-sjis", "cp932"),
+        ("iso-8859-8-i", "cp1255"),
+        ("x-cp1251", "cp1251"),
+    ],
+)
+def test_old_names_of_charsets_are_known(declared, charset):
+    text = {"cp1255": "אגוז", "cp1251": "орех"}.get(charset, "アーモンド")
+    page = f"<meta charset={declared}><p>{text}".encode(charset)
+    assert parse_page(page, "https://shop.example/").root.text_content() == text

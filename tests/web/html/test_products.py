@@ -56,6 +56,7 @@ OFFER = {"price": "4.50", "priceCurrency": "EUR"}
             }
         },
         {"offers": {"priceSpecification": {"price": "4,50", "priceCurrency": "EUR"}}},
+        {"Offers": OFFER},  # Wix
         {"offers": OFFER, "brand": {"@type": "Brand", "name": "Acme"}},
         {"offers": OFFER, "brand": [{"name": "Acme"}], "@type": ["Thing", "schema:Product"]},
     ],
@@ -127,6 +128,7 @@ JSON = {
     "variants": {"name": "Almonds", "brand": {"name": "Acme"}, "variants": [{"price": "9.00"}, {"price": "4.50"}],
                  "media": [{"src": "/a.jpg", "alt": "A bowl"}, {"preview": {"image": {"url": "/b.jpg"}}}]},
     "own words": {"productName": "Almonds", "vendor": "Acme", "price": "4.50", "img": "/a.jpg", "gallery": ["/b.jpg"]},
+    "other words": {"nombre": "Almonds", "brand": "Acme", "precio": "4,50", "imagen": "/a.jpg", "fotos": ["/b.jpg"]},
     "in a string": {"state": json.dumps({"name": "Almonds", "brand": "Acme", "price": 4.5, "image": "/a.jpg",
                                          "more": {"photo": "/b.jpg"}})},
 }  # fmt: skip
@@ -157,6 +159,8 @@ def test_object_that_is_no_product_has_images_without_a_name():
     ("text", "price"),
     [
         ("1.234,50 €", (1234.5, "EUR")), ("£9", (9, "GBP")), ("Rs. 1,299.00", (1299, "INR")), ("from $3.50", (3.5, "$")),
+        ("98元", (98, "CNY")), ("12,000원", (12000, "KRW")), ("30 ر.س", (30, "SAR")), ("KSh 300", (300, "KES")),
+        ("Rp 45.000", (45000, "IDR")), ("120 บาท", (120, "THB")), ("45 грн.", (45, "UAH")), ("1 200 ₸", (1200, "KZT")),
         ("KES 450", (450, "KES")), ("GH₵ 12", (12, "GHS")), ("", (None, "")), (None, (None, "")),
         (True, (None, "")), ("9" * 400, (None, "")), ({}, (None, "")),
     ],
