@@ -125,7 +125,9 @@ def _text_beside(card: HtmlElement, image: HtmlElement, texts: list[str]) -> str
     if alt and (same := next((text for text in texts if text.lower() == alt), "")):
         return clean_text(same, 200)
     around = next(image.iterancestors("a"), None)
-    for link in () if around is None else card.iter("a"):
+    if around is None:
+        return ""
+    for link in card.iter("a"):
         is_button = _BUTTON_CLASS.search(css_class(link)) or link.get("role") == "button"
         if link is around or is_button or link.get("href") != around.get("href"):
             continue

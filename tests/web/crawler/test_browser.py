@@ -157,6 +157,26 @@ WAYS = {
     "piece by piece": f"""{SHOW} let n = 1; show([0]);
         document.body.insertAdjacentHTML("beforeend", "<button>Load more</button>");
         document.querySelector("button").onclick = () => show([0, n++]);""",
+    "piece by piece, by its class": f"""{SHOW} let n = 1; show([0]);
+        document.body.insertAdjacentHTML("beforeend", "<button class=load-more>+</button>");
+        document.querySelector("button").onclick = () => show([0, n++]);""",
+    "piece by piece, in another language": f"""{SHOW} let n = 1; show([0]);
+        document.body.insertAdjacentHTML("beforeend", "<button>Показати ще</button>");
+        document.querySelector("button").onclick = () => show([0, n++]);""",
+    "on one of several buttons": f"""{SHOW} show([0]);
+        document.body.insertAdjacentHTML("afterbegin",
+          "<div><button>Nuts</button><button>Dates</button></div>");
+        document.querySelectorAll("button").forEach((b, n) => b.onclick = () => show([n + 1]));""",
+    "in components": """
+        customElements.define("shop-photo", class extends HTMLElement { connectedCallback() {
+          this.attachShadow({mode: "open"}).innerHTML =
+            `<img src="/photo-${this.getAttribute("n")}.jpg">` } });
+        customElements.define("shop-list", class extends HTMLElement { connectedCallback() {
+          const root = this.attachShadow({mode: "open"});
+          root.innerHTML = "<shop-photo n=0></shop-photo>"
+            + "<button onclick='this.next()'>Dates</button><style>i { background: url(/photo-2.jpg) }</style><i></i>";
+          root.querySelector("button").next = () => root.innerHTML = "<shop-photo n=1>"; } });
+        document.getElementById("root").innerHTML = "<shop-list></shop-list>";""",
     "in routes": f"""{SHOW}
         document.body.insertAdjacentHTML("afterbegin",
           "<a href=#/nuts>Nuts</a> <a href=#dates>Dates</a>");
@@ -247,3 +267,20 @@ def test_page_is_drawn_as_if_it_were_the_first(tmp_path):
     _, images, drawn = draw({"/": start, **pages, **photos(3)}, tmp_path)
     assert kept(images) == {"/photo-0.jpg", "/photo-1.jpg", "/photo-2.jpg"}
     assert drawn.loc[["/", "/1.html", "/2.html"], "drawn"].all()
+
+
+@needs_browser
+def test_component_has_links_and_products(tmp_path):
+    script = """
+        customElements.define("shop-card", class extends HTMLElement { connectedCallback() {
+          this.attachShadow({mode: "open"}).innerHTML = "<div class=product><a href=/nuts.html>"
+            + "<img src=/photo-0.jpg></a><h3>Almonds</h3><b>€ 4.50</b></div>" } });"""
+    body = "<shop-card></shop-card>"
+    files = {
+        "/": shell(script, body),
+        "/nuts.html": (HTML, b'<img src="/photo-1.jpg">'),
+        **photos(2),
+    }
+    _, images, _ = draw(files, tmp_path)
+    assert kept(images) == {"/photo-0.jpg", "/photo-1.jpg"}
+    assert images.loc["/photo-0.jpg", ["product", "price"]].to_list() == ["Almonds", 4.5]

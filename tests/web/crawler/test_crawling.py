@@ -389,3 +389,27 @@ def test_image_that_is_linked_like_a_page_is_kept(tmp_path):
         row, images, pages = crawl(server, tmp_path)
     assert row["n_images"] == 1 and images.loc["/download/7", "page"] == server.url + "/"
     assert pages.loc["/download/7", "reason"] == "Not HTML (image/jpeg)"
+
+
+def test_empty_pages_are_not_copies_of_each_other(tmp_path):
+    files = {
+        "/": page("/a.jpg", links=["/b", "/c", "/d", "/?e=1"]),
+        "/b": (HTML, b""), "/c": (HTML, b"<body> </body>"), "/d": (HTML, b"<script>1</script>"),
+        "/?e=1": page("/a.jpg", links=["/b", "/c", "/d", "/?e=1"]), "/a.jpg": noise(1),
+    }  # fmt: skip
+    with serve(files) as server:
+        _, _, pages = crawl(server, tmp_path)
+    assert pages["reason"].to_dict() == {
+        "/": "", "/b": "Nothing on this page", "/c": "Nothing on this page",
+        "/d": "Nothing on this page", "/?e=1": f"Same content as {server.url}/",
+    }  # fmt: skip
+
+
+def test_values_of_a_form_are_not_requested(tmp_path):
+    body = b"""<img src="/a.jpg"><form><select><option value="/m/0pldl50">Nuts</option></select>
+    <input type="hidden" name="next" value="/x/y"><input value="/z.html"></form>
+    <select onchange="location = this.value"><option value="/dates">Dates</option></select>"""
+    files = {"/": (HTML, body), "/a.jpg": noise(1), "/dates": page("/b.jpg"), "/b.jpg": noise(2)}
+    with serve(files) as server:
+        crawl(server, tmp_path)
+    assert set(server.requests) == {*files, "/robots.txt", "/sitemap.xml"}
