@@ -174,7 +174,8 @@ WAYS = {
         customElements.define("shop-list", class extends HTMLElement { connectedCallback() {
           const root = this.attachShadow({mode: "open"});
           root.innerHTML = "<shop-photo n=0></shop-photo>"
-            + "<button onclick='this.next()'>Dates</button><style>i { background: url(/photo-2.jpg) }</style><i></i>";
+            + "<button onclick='this.next()'>Dates</button>"
+            + "<style>i { background: url(/photo-2.jpg) }</style><i></i>";
           root.querySelector("button").next = () => root.innerHTML = "<shop-photo n=1>"; } });
         document.getElementById("root").innerHTML = "<shop-list></shop-list>";""",
     "in routes": f"""{SHOW}
