@@ -26,6 +26,7 @@ _PARALLEL = 4  # pages drawn at the same time, of all sites
 _MAX_REQUESTS = 200  # per page
 _MAX_SCROLLS, _MAX_CLICKS = 20, 12  # per page
 _QUIET = 0.2  # seconds without a request or a change, after which a page is drawn
+_LAST_SECONDS = 2.0  # for taking a page that never comes to rest
 _PATIENCE = 2.0  # seconds that a page without images is given
 _ISOLATION = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
@@ -285,7 +286,12 @@ class Drawing:
         try:
             async with browser.tab(self.crawler, self.crawler.settings["USER_AGENT"]) as tab:
                 tab.answer = self._answer
-                await asyncio.wait_for(self._draw(tab.page, max_characters), 4 * self.seconds)
+                try:
+                    await asyncio.wait_for(self._draw(tab.page, max_characters), 4 * self.seconds)
+                except TimeoutError:
+                    if not self.drawn.documents:  # it never comes to rest: as far as it is drawn
+                        await asyncio.wait_for(self._take(tab.page, max_characters), _LAST_SECONDS)
+                    raise
         except BrowserError:
             raise
         except TimeoutError:
@@ -350,7 +356,10 @@ class Drawing:
         """Take the page's HTML, if it is still a document of the site."""
         if page.url.split("#")[0].split(":")[0] not in ("http", "https"):
             raise BrowserError("The page led to an error page of the browser")
-        html: str = await page.evaluate(_HTML)
+        try:
+            html = str(await page.evaluate(_HTML))
+        except Exception:  # the page has its own ideas of what a list is
+            html = await page.content()
         if len(html) > max_characters:
             raise BrowserError(f"Drawn page too large ({len(html):,} characters)")
         self.drawn.documents.append(html)

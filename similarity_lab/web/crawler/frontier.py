@@ -273,6 +273,10 @@ def url_kind(url: str) -> UrlKind:
     ('a.example/list.php?cat&page&sort', 1, True)
     """
     parts = urlsplit(url)
+    path, _, parameters = parts.path.partition(";")
+    if "=" in parameters:  # `list;color=red;size=3`
+        query = "&".join(filter(None, (parameters.replace(";", "&"), parts.query)))
+        parts = parts._replace(path=path, query=query)
     names = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
     if names:
         others = [name for name in names if not _PAGING.match(name)]

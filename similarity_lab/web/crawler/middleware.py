@@ -199,10 +199,19 @@ class SiteRefreshMiddleware(MetaRefreshMiddleware):
             return response
         seconds, url = refresh_target(response)
         is_itself = not url or canonicalize_url(url) == canonicalize_url(request.url)
-        if is_itself or seconds > _REDIRECT_SECONDS or not url.startswith(("http:", "https:")):
+        if seconds > _REDIRECT_SECONDS or (url and not url.startswith(("http:", "https:"))):
             return response
+        if is_itself and (not url or not _expects_cookie(request)):
+            return response  # a page to read
         redirected = self._redirect_request_using_get(request, response, url)
+        if is_itself:
+            redirected.meta.update(is_refreshed=True, dont_cache=True)
         return self._redirect(redirected, request, "meta refresh")
+
+
+def _expects_cookie(request: Request) -> bool:
+    """Tell whether a page may be another one now that it has set a cookie."""
+    return "has_new_cookie" in request.meta and "is_refreshed" not in request.meta
 
 
 def _set_referer(request: Request) -> None:

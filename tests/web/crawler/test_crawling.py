@@ -413,3 +413,16 @@ def test_values_of_a_form_are_not_requested(tmp_path):
     with serve(files) as server:
         crawl(server, tmp_path)
     assert set(server.requests) == {*files, "/robots.txt", "/sitemap.xml"}
+
+
+def test_page_that_refreshes_itself_once_it_has_its_cookie_is_read(tmp_path):
+    def home(request):
+        if "seen=1" in request.headers.get("Cookie", ""):
+            send(request, page("/a.jpg"))
+        else:
+            body = b'<meta http-equiv="refresh" content="0; url=/">'
+            respond(200, body, Content_Type=HTML, Set_Cookie="seen=1")(request)
+
+    with serve({"/": home, "/a.jpg": noise(1)}) as server:
+        row, _, _ = crawl(server, tmp_path)
+    assert row["n_images"] == 1 and server.requests.count("/") == 2

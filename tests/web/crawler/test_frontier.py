@@ -51,6 +51,8 @@ def add(pages, *paths, priority=0, depth=1):
         ("/p?b=1&a=2&b=3", "/p?a&b"),
         ("/p?a", "/p?a"),
         ("/#/nuts", "/#"),
+        ("/list;colour=red;pack=2?page=3", "/list?colour&pack&page"),
+        ("/nuts;raw", "/*"),
     ],
 )
 def test_kind_of_a_url(url, name):
