@@ -20,10 +20,11 @@ from similarity_lab.web.html.products import Product, read_price
 
 _MAX_PRODUCTS = 1_000  # of one answer
 _MAX_VIEWS = 20  # images of one product that are counted apart
-# What pages of a platform contain; the first that fits
+# What pages of a platform contain, and not just texts about it; the first that fits
 _PLATFORMS = {
-    "Shopify": r"(?i)cdn\.shopify\.com|\bshopify\b|/cdn/shop/|\.myshopify\.com",
-    "WooCommerce": r"(?i)\bwoocommerce\b|\bwoocommerce[-_]|\bwc[-_](?:block|add[-_]to[-_]cart)",
+    "Shopify": r"(?i)cdn\.shopify\.com|/cdn/shop/|\.myshopify\.com|\bshopify(?:-|\.\w|[\"']|\s?=)",
+    "WooCommerce": r"(?i)\bwoocommerce[-_/\"']|[\"']woocommerce\b"
+    r"|class=[\"'][^\"'<>]{0,500}\bwoocommerce\b|\bwc[-_](?:block|add[-_]to[-_]cart)",
     "Magento": r"text/x-magento-init|\bMagento_|/static/version\d+/frontend/",
     "Squarespace": r"Static\.SQUARESPACE_CONTEXT|static1\.squarespace\.com|squarespace-cdn\.com",
     "PrestaShop": r"\bvar prestashop\b|content=\"PrestaShop\"",

@@ -1,5 +1,6 @@
 """Parse sitemaps: lists of pages, of other sitemaps, and of the images on each page."""
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from similarity_lab.web.html.images import PRIORITY, FoundImage, merged_images
 from similarity_lab.web.html.markup import IMAGE_SUFFIXES, absolute_url, clean_text, url_suffix
 from similarity_lab.web.html.products import Product, read_price
 
+_AMPERSAND = re.compile(rb"&(?!(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);)")
 _MAX_ENTRIES = 50_000  # what the protocol allows
 _ENTRIES = ("url", "sitemap", "item", "entry")
 _IMAGES = ("image", "image_link", "additional_image_link", "content", "thumbnail", "enclosure")
@@ -95,6 +97,7 @@ def read_sitemap(body: bytes, *, max_bytes: int) -> Sitemap:
     if body[:2] == b"\x1f\x8b":
         body = _decompress(body, max_bytes)
     result = Sitemap() if b"<" in body[:1_000] else _read_text(body)
+    body = _AMPERSAND.sub(b"&amp;", body)  # in URLs, by people who write XML themselves
     dates: dict[str, str] = {}
     # No entities and no DTD: no external files, no "billion laughs"
     events = etree.iterparse(

@@ -42,6 +42,12 @@ def test_platform_of_a_page(platform, html):
         ("Shopify", '<link href="/cdn/shop/t/1/assets/theme.css">'),
         ("WooCommerce", '<meta name="generator" content="WooCommerce 9.1.2">'),
         ("WooCommerce", '<body class="woocommerce">'),
+        ("WooCommerce", '<div class="product woocommerce columns-3">'),
+        (
+            "WooCommerce",
+            '<script src="/wp-content/plugins/woocommerce/assets/js/cart.js"></script>',
+        ),
+        ("", "<p>We moved from Shopify to our own shop; no WooCommerce, no Magento.</p>"),
     ],
 )
 def test_platform_has_several_marks(platform, html):

@@ -108,3 +108,8 @@ def test_images_of_a_sitemap_are_absolute_and_have_positions():
     assert [(each.url, each.alt, each.position, bool(each.reason)) for each in images] == [
         (f"{SHOP}a.jpg", "Almonds & more", 1, False), (f"{SHOP}logo.svg", "Almonds & more", 2, True),
     ]  # fmt: skip
+
+
+def test_ampersands_of_a_sitemap_may_be_bare():
+    body = b"<urlset><url><loc>http://a.b/n?id=1&size=2&amp;c=3</loc></url></urlset>"
+    assert read_sitemap(body, max_bytes=1_000).pages == ["http://a.b/n?id=1&size=2&c=3"]
