@@ -80,7 +80,8 @@ class Cards:
                 name = _text_beside(card, image, texts)
             if not name:
                 continue
-            if not price and not self._is_among_products(card):
+            is_banner = image.tag != "img" and not self._is_repeated(card)  # in a background
+            if not price and (is_banner or not self._is_among_products(card)):
                 return None
             amount, currency = read_price(price)
             url = _link(self.page, card, image)

@@ -72,6 +72,10 @@ def products(html):
             ("Almonds", 4.5, "CHF"),
         ),
         (
+            '<div class=product style="background: url(/a.jpg)"><h2>Save 25%</h2></div>',
+            ("", None, ""),
+        ),
+        (
             '<div style="background: url(/a.jpg)"><h4>Almonds</h4> 4.50 грн</div>',
             ("Almonds", 4.5, "UAH"),
         ),
