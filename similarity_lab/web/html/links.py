@@ -143,6 +143,10 @@ _LIST = re.compile(
     r"|results|goods",
     re.IGNORECASE,
 )
+_LIST_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:products|items|list|grid|cards|catalog(?:ue)?|katalog|results|goods)(?:$|\s)",
+    re.IGNORECASE,
+)
 _UNRENDERED = re.compile(r"\{\{[^{}\n]{1,200}\}\}")
 _FRAME_TAGS = frozenset({"header", "footer", "nav", "aside", "dialog"})
 _FRAME_ROLES = frozenset({"navigation", "banner", "contentinfo", "dialog", "search"})
@@ -464,6 +468,8 @@ class _Content:
             if name and not _OTHER_PLACE.search(name):
                 self.has_empty_place |= not _ROOT.fullmatch(name)
                 self.has_empty_list |= _LIST.search(f"{name} {css_class(node)}") is not None
+            elif not name and node.tag != "span" and not _OTHER_PLACE.search(css_class(node)):
+                self.has_empty_list |= _LIST_CLASS.search(css_class(node)) is not None
 
 
 def _is_frame(node: HtmlElement) -> bool:

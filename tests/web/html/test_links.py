@@ -157,6 +157,8 @@ TEXT = "<p>We have sold nuts and dried fruit at the market square since 1931, in
         (FRAME.format(TEXT * 9 + '<div id="product-list"></div><script src=shop.js></script>'), True),
         (FRAME.format(TEXT * 9 + '<section id=products><!-- here --></section><script src=a.js></script>'), True),
         (FRAME.format(TEXT * 9 + "<p>{{ product.name }}</p><script src=a.js></script>"), True),
+        (FRAME.format(TEXT * 9 + "<div class='row product-grid'></div><script src=a.js></script>"), True),
+        (FRAME.format(TEXT * 9 + "<div class=grid-gap></div><ul class=cart-items></ul><script src=a.js></script>"), False),
         (FRAME.format(TEXT + "<script src=jquery.min.js></script>"), False),
         (FRAME.format(TEXT * 9 + "<script src=shop.js></script>"), False),
         (FRAME.format("<img src=a.jpg>" * 5 + "<div id=product-list></div>" + WRITES), False),
