@@ -58,8 +58,21 @@ _HTML = f"""() => {{ {_FIND}
   if (!roots.length || !root.getHTML) return root.outerHTML;
   return "<html>" + root.getHTML({{shadowRoots: roots}}) + "</html>";
 }}"""
-# Scrolls by a screen, and returns whether that was the end
-_SCROLL = """() => { const y = scrollY; scrollBy(0, innerHeight); return scrollY === y }"""
+# Scrolls the page, and boxes that scroll in it, by a screen; returns whether that was the end
+_SCROLL = """() => {
+  const boxes = [...document.querySelectorAll("body *")].slice(0, 5000)
+    .filter(box => box.scrollHeight > box.clientHeight + 50
+      && /auto|scroll/.test(getComputedStyle(box).overflowY)).slice(0, 5);
+  const y = scrollY;
+  scrollBy(0, innerHeight);
+  let isEnd = scrollY === y;
+  for (const box of boxes) {
+    const top = box.scrollTop;
+    box.scrollTop += box.clientHeight;
+    isEnd &&= box.scrollTop === top;
+  }
+  return isEnd;
+}"""
 # Notes whether a script shows fragments as pages
 _WATCH = """(() => {
   const add = EventTarget.prototype.addEventListener;

@@ -143,6 +143,14 @@ WAYS = {
           document.body.append(image);
           seen.observe(image);
         }""",
+    "when scrolled to in a box": f"""{SHOW} let n = 0;
+        const box = document.createElement("main");
+        box.style.cssText = "height: 500px; overflow-y: auto";
+        document.body.append(box);
+        const more = () => n < 3 && box.insertAdjacentHTML("beforeend",
+          `<img src="/photo-${{n++}}.jpg" style="display: block; height: 700px">`);
+        box.onscroll = more;
+        more();""",
     "as backgrounds of rules": """
         const style = document.createElement("style");
         for (let n = 0; n < 3; n++) style.textContent += `.p${n} {
