@@ -21,10 +21,10 @@ _PATHS = tuple(
     for pattern in (
         r"^/cdn-cgi/image/[^/]+=[^/]*/(.+)$",  # Cloudflare
         r"^(?:/[^/]+)?/_ipx/[^/]+/(.+)$",  # Nuxt
-        r"^(?:/[^/]+)*?/image/fetch/(?:[^/]*[,_][^/]*/)*(https?:.+)$",  # Cloudinary
-        r"^(?:/[^/]+)*?/unsafe/(?:[^/.]*/)*(https?:.+)$",  # Thumbor, imgproxy
+        r"^(?:/[^/]+)*?/image/fetch/(?:[^/]*[,_][^/]*/)*(https?(?::|%3a).+)$",  # Cloudinary
+        r"^(?:/[^/]+)*?/unsafe/(?:[^/.]*/)*(https?(?::|%3a).+)$",  # Thumbor, imgproxy
         r"^(?:/[^/]+)*?/unsafe/(?:[^/.]*/)*plain/(.+?)(?:@[a-z]+)?$",
-        r"^/-/[^/]+/(https?:.+)$",
+        r"^/-/[^/]+/(https?(?::|%3a).+)$",
     )
 )
 _WIX = re.compile(rf"(https?://[^?#]+?{_IMAGE_NAME})/v1/(?:fill|fit|crop)/", re.IGNORECASE)
@@ -48,6 +48,9 @@ _SHOPIFY_SIZE = re.compile(
     rf"_(?:pico|icon|thumb|small|compact|medium|large|grande|original|master|\d*x\d*)(?:_crop_\w+)?(?:@\dx)?"
     rf"(?:\.progressive)?({_IMAGE_NAME})$",
     re.IGNORECASE,
+)
+_OPENCART_CACHE = re.compile(
+    rf"/image/cache(/[^?#]+)-\d{{1,4}}x\d{{1,4}}[wh]?({_IMAGE_NAME})$", re.IGNORECASE
 )
 _WORDPRESS_SIZE = re.compile(rf"-(\d{{2,4}})x(\d{{2,4}})({_IMAGE_NAME})$", re.IGNORECASE)
 
@@ -170,6 +173,7 @@ def _of_storefront(url: str) -> str:
         rf"(/[\w.+-]+?)\._(?:AC_|S[XYLS]|U[XYLS]|CR|SR)[\w,]*_({_IMAGE_NAME})$", r"\1\2", path
     )
     path = re.sub(rf"({_IMAGE_NAME})/:/.*$", r"\1", path)  # GoDaddy
+    path = _OPENCART_CACHE.sub(r"/image\1\2", path)
     match = _WORDPRESS_SIZE.search(path)
     if match and "/uploads/" in path and max(int(match[1]), int(match[2])) < _FEWEST_PIXELS:
         path = path[: match.start()] + match[3]

@@ -29,6 +29,7 @@ S = "https://shop.example"
         ("https://i0.wp.com/shop.example/wp-content/a.jpg?resize=80%2C80", f"{S}/wp-content/a.jpg"),
         ("https://res.cloudinary.com/x/image/fetch/w_80,f_auto/https://shop.example/a.jpg", f"{S}/a.jpg"),
         ("https://thumbs.example/unsafe/80x80/smart/https://shop.example/a.jpg", f"{S}/a.jpg"),
+        ("https://res.cloudinary.com/x/image/fetch/w_80/https%3A%2F%2Fshop.example%2Fa.jpg", f"{S}/a.jpg"),
         # instructions that are known
         ("https://static.wixstatic.com/media/f~mv2.jpg/v1/fill/w_49,h_33,blur_2/a.jpg", "https://static.wixstatic.com/media/f~mv2.jpg"),
         (f"{S}/media/f.png/v1/fit/w_80,h_80/f.png", f"{S}/media/f.png"),
@@ -42,6 +43,7 @@ S = "https://shop.example"
         (f"{S}/media/catalog/product/cache/9df78eab33525d08d6e5fb8d27136e95/a/b/a.jpg", f"{S}/media/catalog/product/a/b/a.jpg"),
         (f"{S}/wp-content/uploads/2020/a-150x150.jpg", f"{S}/wp-content/uploads/2020/a.jpg"),
         ("https://m.media-amazon.com/images/I/71a._AC_SL100_.jpg", "https://m.media-amazon.com/images/I/71a.jpg"),
+        (f"{S}/image/cache/catalog/nuts/a-228x228.jpg", f"{S}/image/catalog/nuts/a.jpg"),
         # a proxy behind a proxy
         (f"{S}/_next/image?url=https%3A%2F%2Fx.imgix.net%2Fa.jpg%3Fblur%3D9&w=64", "https://x.imgix.net/a.jpg"),
     ],
