@@ -276,7 +276,14 @@ def list_seeds() -> list[bytes]:
     lines = "# ours\n- <https://a.example>\n[B](https://b.example/b_(c))\nC: c.example, d.example\n"
     tabs = table.replace(";", "\t")
     texts = [table.encode("cp1252"), f"sep=;\n{table}".encode(), tabs.encode("utf-16")]
-    return [*texts, lines.encode(), table.replace(";", ",").encode("utf-8-sig")]
+    links = [
+        b'[{"name": "A", "url": "https://a.example"}, {"url": "b.example"}]',
+        b'{"name": "A", "url": "a.example"}\n{"url": "b.example"}\n',
+        b"<!DOCTYPE NETSCAPE-Bookmark-file-1>\n<DT><A HREF='x' HREF=\"https://a.example\">A</A>",
+        b"[InternetShortcut]\r\nURL=https://a.example\r\n",
+        b'url\n"=HYPERLINK(""https://a.example"",""A"")"\n',
+    ]
+    return [*texts, lines.encode(), table.replace(";", ",").encode("utf-8-sig"), *links]
 
 
 @cache
