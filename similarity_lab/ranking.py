@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets import load_dataset
+from similarity_lab.datasets.layout import class_name
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.files import atomic_write
 from similarity_lab.images.sources import printable
@@ -193,8 +194,9 @@ def rank(
 def _check_words(words: Words | None, targets: list[str]) -> None:
     """Raise `InputError` unless it is clear which target the words name."""
     if isinstance(words, Mapping):
+        known = set(map(class_name, targets))
         for name in words:
-            if name not in targets:
+            if class_name(name) not in known:
                 raise InputError(
                     f"words has names of {name!r}, which is not a target."
                     f"{did_you_mean(name, targets)} Targets: {', '.join(targets)}"

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from similarity_lab.errors import (
     InputError,
@@ -276,9 +277,10 @@ def _make_words(options: argparse.Namespace) -> "Words | None":
             raise InputError("--word and --no-words exclude each other; pass one of them")
         return ()
     targets, words = list(dict.fromkeys(options.target)), dict[str, list[str]]()
-    for word in options.word or ():
+    for word in (normalize("NFC", text) for text in options.word or ()):  # as classes are compared
         # the longest: the name of a target may contain "="
-        named = max((t for t in targets if word.startswith(f"{t}=")), key=len, default=None)
+        matching = (t for t in targets if word.startswith(normalize("NFC", f"{t}=")))
+        named = max(matching, key=len, default=None)
         before, is_pair, after = word.partition("=")
         if named is None and is_pair:
             raise InputError(
@@ -290,7 +292,7 @@ def _make_words(options: argparse.Namespace) -> "Words | None":
                 f"--word {word}: it is not clear of which target; pass --word TARGET=NAME, for "
                 f"instance --word '{targets[0]}={word}'"
             )
-        name = word if named is None else word.removeprefix(f"{named}=")
+        name = word if named is None else word.removeprefix(normalize("NFC", f"{named}="))
         words.setdefault(named or targets[0], []).append(name)
     return words or None
 

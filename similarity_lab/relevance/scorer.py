@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from similarity_lab._version import versions
 from similarity_lab.datasets import load_dataset
+from similarity_lab.datasets.layout import class_name
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import (
     Comparator,
@@ -351,7 +352,9 @@ class RelevanceScorer(BaseEstimator):
     def _target_words(self) -> TargetWords:
         words = self.words
         if isinstance(words, Mapping):
-            words = words.get(self.target)
+            # as classes are compared: "é" may be one character or two
+            by_target = {class_name(target): names for target, names in words.items()}
+            words = by_target.get(class_name(self.target))
         return TargetWords.of(self.target, words)
 
     def _criterion(self, rule: Rule | FittedRule) -> Criterion:

@@ -1,5 +1,7 @@
 """Names of targets in the scorer: whose they are, and that they are read."""
 
+from unicodedata import normalize
+
 import pandas as pd
 import pytest
 
@@ -46,6 +48,15 @@ def test_mapping_has_the_words_of_each_target(fit, shop):
     assert named(scorer, shop) == {"almonds": 0, "figs": 4}
     both = fit({"figs": ["Zorfen"], "almonds": ["Krubel", "Seife"]})
     assert named(both, shop) == {"almonds": 8, "figs": 4}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_words_of_a_target_in_another_unicode_form(written, embedder, shelf, shop, form):
+    library = {**shelf, normalize("NFC", "crème"): shelf["almonds"]}
+    target = normalize("NFD" if form == "NFC" else "NFC", "crème")
+    scorer = RelevanceScorer(target, words={normalize(form, "crème"): ["Krubel"]}, progress=False)
+    scorer.set_params(embedder=embedder).fit(library)
+    assert scorer.decide(shop).n_named == 4
 
 
 def test_no_words_switches_texts_off_for_all_targets(fit, shop):
