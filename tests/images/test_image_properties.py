@@ -76,7 +76,7 @@ def test_read_image_composites_transparency_on_white_or_grey(array):
     share = array[..., 3:] / 255
     on_white, on_grey = (array[..., :3] * share + back * (1 - share) for back in (255, 128))
     for source in (encoded(array, "PNG"), array):
-        if not share.any():
+        if array[..., 3].max() < 8:  # nothing to see
             with pytest.raises(ImageError, match="every pixel is transparent"):
                 read_image(source)
             continue
