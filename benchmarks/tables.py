@@ -74,6 +74,13 @@ process: small shops of 4 products, and one of 240. Real sites respond more slow
 for each site.
 """
 
+RANK = """## Ranking, end to end
+
+`rank` on 25 real shops served on loopback, from their addresses to the report, not throttled.
+"Equal work" draws no page and looks at each image once; "defaults" draws the pages that need it
+in Chromium, and looks twice. "Before" is the version that collected first, a process per site.
+"""
+
 REPORT = """## The report
 
 Written for synthetic decisions (each file hashed, each distinct image decoded), then opened in
@@ -175,6 +182,7 @@ def main() -> None:
         *speed_sections(),
         figures("siamese_epoch", EPOCH),
         figures("collect", COLLECT),
+        figures("rank_speed", RANK),
         figures("report_page", REPORT),
     ]
     PAGE.write_text("\n".join([HEAD, *filter(None, sections)]))
