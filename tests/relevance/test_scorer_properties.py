@@ -186,7 +186,7 @@ def test_decision_ignores_the_scale_of_vectors(rule, fit, pool):
 
 @both_rules
 def test_thresholds_are_monotonic(rule, fit, pool):
-    scorer = fit(rule)
+    scorer = fit(rule, criterion="share")
 
     @fewer
     @given(
@@ -221,8 +221,8 @@ def test_decision_follows_from_its_evidence(rule, fit, pool):
     @given(INDICES, SHARES, st.floats(0.5, 1))
     def check(indices, share, certainty):
         result = scorer.decide([pool[index] for index in indices])
-        settings = replace(result.settings, certainty=certainty)
-        result = replace(result, settings=settings).rethreshold(relevance_threshold=share)
+        settings = replace(result.settings, certainty=certainty, relevance_threshold=share)
+        result = replace(result, settings=settings).rethreshold()
         low, high = result.interval
         assert 0 <= low <= result.share <= high <= 1
         images = result.images
