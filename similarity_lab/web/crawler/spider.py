@@ -67,6 +67,7 @@ from similarity_lab.web.policy.referrer import referrer
 from similarity_lab.web.policy.urls import site_key
 
 _NO_NEWS = News()
+_BEGINNING = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{3,30}")
 _REPORT_INTERVAL = 0.3  # seconds
 _ACCEPT_IMAGES = "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5"
@@ -305,7 +306,7 @@ class SiteSpider(scrapy.Spider):
             # If the first page redirects, its target is the site
             self.site = site_key(response.url)
             self._add_sitemaps(response.url)
-        if not isinstance(response, TextResponse):
+        if not isinstance(response, TextResponse) or not _is_html(response):
             self._take_file(response)
             return
         page, url = _parsed(response), _shown_url(response)
@@ -422,13 +423,15 @@ class SiteSpider(scrapy.Spider):
 
     def _take_file(self, response: Response) -> None:
         """Keep an image that was linked like a page; log any other file."""
-        content_type = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
+        content_type = _content_type(response) or "unknown"
         if content_type.lower().startswith("image/") and not skip_reason(response.url):
             image = FoundImage(response.url, "link", priority=PRIORITY["link"])
             candidate = Candidate(image, response.meta["named_by"])
             if self.image_frontier.take(candidate):
                 self.images.save(candidate, response.body)
         reason = f"Not HTML ({content_type[:100]})"
+        if response.meta["first"] and not self.images.n_kept:
+            self._failure = reason
         self._log_page(response.url, "left out", reason, response)
         self._learn(response)
 
@@ -712,8 +715,21 @@ def _host(request: Request) -> str:
 
 
 def _parsed(response: TextResponse) -> Page:
-    content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-    return parse_page(response.body, response.url, content_type)
+    return parse_page(response.body, response.url, _content_type(response))
+
+
+def _content_type(response: Response) -> str:
+    return (response.headers.get("Content-Type") or b"").decode("latin-1")
+
+
+def _is_html(response: Response) -> bool:
+    """Tell whether a page is HTML as its header says, or by its beginning if that is wrong."""
+    content_type = _content_type(response).strip().lower()
+    return (
+        not content_type
+        or re.search("html|xml", content_type) is not None
+        or _BEGINNING.search(response.body[:1_000]) is not None
+    )
 
 
 def _file_name(url: str) -> str:

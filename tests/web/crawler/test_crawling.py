@@ -426,3 +426,23 @@ def test_page_that_refreshes_itself_once_it_has_its_cookie_is_read(tmp_path):
     with serve({"/": home, "/a.jpg": noise(1)}) as server:
         row, _, _ = crawl(server, tmp_path)
     assert row["n_images"] == 1 and server.requests.count("/") == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (("application/pdf", b"%PDF-1.4"), "Not HTML (application/pdf)"),
+        (("application/json", b'{"image": "/a.jpg"}'), "Not HTML (application/json)"),
+        (("text/plain", b"Almonds"), "Not HTML (text/plain)"),
+        (("text/plain", b'<!DOCTYPE html><img src="/a.jpg">'), ""),
+        (("application/xhtml+xml", b'<html><img src="/a.jpg"/></html>'), ""),
+        (respond(200, b'<img src="/a.jpg">'), ""),
+        (noise(1), ""),
+    ],
+    ids=["pdf", "json", "text", "html", "xhtml", "undeclared", "image"],
+)
+def test_content_type_decides_what_is_a_page(tmp_path, answer, reason):
+    with serve({"/": answer, "/a.jpg": noise(1)}) as server:
+        row, _, _ = crawl(server, tmp_path)
+    expected = ("failed", reason) if reason else ("collected", "")
+    assert (row["crawl_status"], row["reason"]) == expected
