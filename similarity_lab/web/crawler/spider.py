@@ -60,6 +60,7 @@ from similarity_lab.web.html.links import (
     page_links,
     page_resources,
 )
+from similarity_lab.web.html.literals import folders
 from similarity_lab.web.html.markup import Page, absolute_url, parse_page
 from similarity_lab.web.html.products import repaired_json_ld
 from similarity_lab.web.html.sitemaps import read_sitemap
@@ -376,7 +377,8 @@ class SiteSpider(scrapy.Spider):
             reason = "Nothing on this page"
         for kind, resource in page_resources(pages[0]):
             if not drawn:  # otherwise the browser has applied it
-                self._add_resource(Resource(kind, resource, response.url))
+                of_page = tuple(folders(response.text)) if kind == "script" else ()
+                self._add_resource(Resource(kind, resource, response.url, folders=of_page))
         self._data_images[url] = [image for image in images if image.source == "script"]
         n_images = self.image_frontier.add(images, url)
         n_links = self._add_links(links, response)

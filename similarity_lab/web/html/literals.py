@@ -33,7 +33,7 @@ _NOT_DATA = re.compile(
 _MAX_FILES = 10
 # Code, JSON that is escaped, and endings alone, which scripts put behind a name
 _NOT_IMAGE_URL = re.compile(r"[<>{}|\n]|\s\s|\\[nrt]|%22|%7B|(?:^|/)\.\w+$", re.IGNORECASE)
-_FOLDER = re.compile(r"""["'`(]((?:[\w.-]+/|/)[\w./-]{0,200})(?:\$\{|["']\s{0,9}\+)""")
+_FOLDER = re.compile(r"""["'`(]((?:[\w.-]+/|/)[\w./-]{0,200})(?:\$\{|\{\{|["']\s{0,9}\+)""")
 
 
 def json_of(text: str) -> tuple[Any, bool]:
@@ -159,6 +159,8 @@ def data_files(script: str) -> list[str]:
 
 def folders(script: str) -> list[str]:
     """Return the folders that a script puts before names: ``images/${name}``, ``"img/" + name``.
+
+    Templates in pages do likewise: ``src="images/{{name}}"``.
 
     Examples
     --------

@@ -195,3 +195,18 @@ def test_charset_of_the_header_is_used(tmp_path):
     with serve(files) as server:
         _, images, _ = crawl(server, tmp_path)
     assert images.loc[path, ["crawl_status", "alt"]].to_list() == ["kept", "Миндаль"]
+
+
+def test_template_of_a_page_tells_the_folder_of_names_in_a_file(tmp_path):
+    html = b"""<li ng-repeat="nut in nuts"><img ng-src="/img/{{nut.image}}">{{nut.name}}</li>
+    <script src="/app.js"></script>"""
+    data = [{"name": "Almonds", "price": 4, "image": "a.jpg"}]
+    files = {
+        "/": (HTML, html),
+        "/app.js": ("text/javascript", b'fetch("/nuts.json").then(show)'),
+        "/nuts.json": ("application/json", json.dumps(data).encode()),
+        "/img/a.jpg": noise(1),
+    }
+    with serve(files) as server:
+        _, images, _ = crawl(server, tmp_path, render="never")
+    assert images.loc["/img/a.jpg", ["crawl_status", "product"]].to_list() == ["kept", "Almonds"]
