@@ -44,13 +44,16 @@ _END = (
     r"|statement|form))*"
 )
 _PRODUCT_SEGMENT = re.compile(
-    r"(?:product|produkt|produit|produc?to|prodott[oi]|prod|artikel|item|goods|tovar|sku)(?:s|e|en|os|i)?"
+    r"(?:product|produkt|produit|produc?to|prodott[oi]|prod|artikel|item|goods|tovar|sku"
+    r"|tuote|vare|urun|ürün|termek|produs|proizvod|izdelek|товар|продукт|商品|产品|製品|상품|san-pham)"
+    r"(?:s|e|en|os|i|y|er|r|tt?eet|ler|ek|ы|и)?"
     r"(?:[-_]?(?:detail|details|page|view|info|single|list|category|catalog(?:ue)?|\d+))?|p|dp|pd",
     re.IGNORECASE,
 )
 _LISTING_SEGMENT = re.compile(
     r"(?:our[-_]?)?(?:shop|store|boutique|tienda|loja|negozio|sklep|catalog(?:ue|o)?|katalog|collections?"
     r"|kollektion(?:en)?|categor(?:y|ies|ia|ias|ie)|kategorie?n?|kategoria|sortiment|waren?|assortment|range"
+    r"|katalogus|katalogas|katalogi|obchod|bolt|butik|butikk|dukkan|magaza|kauppa|winkel|каталог|магазин|商店|カタログ"
     r"|menu|gallery|galerie|galeria|c|brands?|marken?|offers?|sale|angebote?|new[-_]?arrivals)"
     r"(?:[-_]?(?:page|list|all|grid|all[-_]products|\d+))?|(?:all|our|new)[-_]?products?",
     re.IGNORECASE,
@@ -62,7 +65,8 @@ _OTHER_SEGMENT = re.compile(
     r"|mentions-legales|cgv|confidentialite|aviso-legal|privacidad|privatezza|polityka-prywatnosci|regulamin"
     r"|contacts?|kontakte?|contacto|contato|contatti|about|ueber-uns|uber-uns|a-propos|qui-sommes-nous|sobre(?:-nos(?:otros)?)?|chi-siamo|o-nas|team|our-story"
     r"|faqs?|help|support|hilfe|ayuda|blogs?|news|newsletter|press|presse|media|careers?|jobs?|karriere|events?"
-    r"|stores?-locator|sitemap|tag|tags|author|search|suche|site-?map|disclaimer|testimonials?|reviews?|magazine?|journal)"
+    r"|stores?-locator|sitemap|tag|tags|author|search|suche|site-?map|disclaimer|testimonials?|reviews?|magazine?|journal"
+    r"|kontakt[yi]|iletisim|hakkimizda|yhteystiedot|kapcsolat|over-ons|om-oss|om-os|о-нас|о-компании|контакты|доставка|оплата|новости|关于我们)"
     + _END,
     re.IGNORECASE,
 )

@@ -117,6 +117,8 @@ def test_is_page_excludes_files_and_actions(path, expected):
         ("/newspaper-bags", 0), ("/contactless-scale", 0), ("/helpings", 0), ("/press", -1), ("/cookie-policy", -1),
         ("/about-us.html", -1), ("/news/2020/almonds", -1), ("/terms-and-conditions", -1), ("/en/privacy", -1),
         ("/products?sort=price", -1), ("/shop?min_price=3&color=red", -1), ("/shop?page=2", 1),
+        ("/produkty", 1), ("/urunler/findik", 2), ("/%D1%82%D0%BE%D0%B2%D0%B0%D1%80%D1%8B/1", 2), ("/%E5%95%86%E5%93%81/8", 2),
+        ("/%D0%BA%D0%B0%D1%82%D0%B0%D0%BB%D0%BE%D0%B3/", 1), ("/%D0%BE-%D0%BD%D0%B0%D1%81", -1), ("/varenye", 0), ("/boltons", 0),
     ],
 )  # fmt: skip
 def test_link_priority_goes_by_whole_segments(path, priority):
