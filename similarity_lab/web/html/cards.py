@@ -8,11 +8,12 @@ from itertools import islice, pairwise
 from lxml.html import HtmlElement
 
 from similarity_lab.web.html.markup import Page, clean_text, css_class
-from similarity_lab.web.html.products import Product, is_sign, read_price, shows_price
+from similarity_lab.web.html.products import Product, find_price, is_sign, read_price
 
 _MAX_LEVELS, _MAX_ANCESTORS = 7, 30  # from an image to its card, and from there
 _MAX_CHARACTERS = 800  # of a card; longer ones are sections of a page
 _MAX_TEXTS = 100  # pieces of text of a card that are read
+_MAX_MARKS = 4  # characters beside a price: `4,50 €*`
 _MAX_IMAGES = 3  # of one card: views, a badge
 _NAME_TAGS = frozenset(
     {"a", "p", "span", "b", "strong", "div", "dd", "dt", "td", "h1", "h2", "h3", "h4", "h5", "h6"}
@@ -46,7 +47,8 @@ _BACKGROUND_NAME = re.compile(r"^(?:data-|lazy-)(?:[\w-]*-)?(?:set)?(?:bg|backgr
 class Cards:
     """The product cards of a page.
 
-    A card is a small element with few images and a heading, or an element named like one. It
+    A card is a small element with few images and a heading, or an element named like one, or a
+    price beside a text. It
     counts if it shows a price, if a class or id around it says products, or if it is one of at
     least three like it, unless a class or id says something else (a team, a blog).
 
@@ -80,7 +82,10 @@ class Cards:
                 name = _text_beside(card, image, texts)
             if not name:
                 continue
-            is_banner = image.tag != "img" and not self._is_repeated(card)  # in a background
+            # Of backgrounds, those of cards that are repeated; others are banners
+            is_banner = image.tag != "img" and not any(
+                map(self._is_repeated, (card, *islice(card.iterancestors(), 1)))
+            )
             if not price and (is_banner or not self._is_among_products(card)):
                 return None
             amount, currency = read_price(price)
@@ -121,10 +126,24 @@ def _shows_image(node: HtmlElement) -> bool:
 
 
 def _text_beside(card: HtmlElement, image: HtmlElement, texts: list[str]) -> str:
-    """Return the text that repeats what an image says, or that of another link to its page."""
+    """Return the name that a card with a price shows without marking it.
+
+    The text that repeats what the image says, or the only one that is no price and no button, or
+    that of another link to the image's page.
+    """
     alt = " ".join((image.get("alt") or "").split()).lower()
     if alt and (same := next((text for text in texts if text.lower() == alt), "")):
         return clean_text(same, 200)
+    buttons = {
+        text
+        for node in card.iter("a", "button")
+        if node.tag == "button" or _BUTTON_CLASS.search(css_class(node))
+        for text in _texts(node)
+    }
+    others = [text for text in texts if any(map(str.isalpha, text)) and text not in buttons]
+    names = [text for text in others if not find_price(text) and not is_sign(text)]
+    if len(names) == 1:
+        return clean_text(names[0], 200)
     around = next(image.iterancestors("a"), None)
     if around is None:
         return ""
@@ -133,19 +152,23 @@ def _text_beside(card: HtmlElement, image: HtmlElement, texts: list[str]) -> str
         if link is around or is_button or link.get("href") != around.get("href"):
             continue
         text = clean_text(" ".join(islice(_texts(link), 10)), 200)
-        if any(map(str.isalpha, text)) and not shows_price(text):
+        if any(map(str.isalpha, text)) and not find_price(text):
             return text
     return ""
 
 
 def _price(card: HtmlElement, texts: list[str]) -> str:
     """Return the text with the price of a card, the current one of two; ``""`` without any."""
-    beside = (f"{a} {b}" for a, b in pairwise(texts) if is_sign(a) or is_sign(b))
-    prices = [text for text in texts if shows_price(text)] or list(filter(shows_price, beside))
+    beside = [f"{a} {b}" for a, b in pairwise(texts) if is_sign(a) or is_sign(b)]
+    prices = {text: price for text in texts if (price := find_price(text))}
+    prices = prices or {text: price for text in beside if (price := find_price(text))}
     if len(prices) > 1:
         old = {text for node in card.iter() if _is_old(node) for text in _texts(node)}
-        prices = [price for price in prices if price not in old] or prices
-    return prices[0] if prices else ""
+        # A text that is all price comes before one about it (weight, price by the kilogram)
+        current = [text for text in prices if text not in old] or list(prices)
+        plain = [text for text in current if len(text) <= len(prices[text]) + _MAX_MARKS]
+        return prices[next(iter(plain or current))]
+    return next(iter(prices.values()), "")
 
 
 def _is_old(node: HtmlElement) -> bool:
@@ -168,7 +191,7 @@ def _name(card: HtmlElement, *, has_price: bool) -> str:
         if node.tag in _NAME_TAGS and _NAME_CLASS.search(css_class(node)):
             kind = "named"
         text = clean_text(" ".join(islice(_texts(node), 10)), 200) if kind else ""
-        if text and not shows_price(text) and any(map(str.isalpha, text)):
+        if text and not find_price(text) and any(map(str.isalpha, text)):
             best.setdefault(kind, text)
     return next(filter(None, map(best.get, ("named", *_HEADINGS, "figcaption", "b", "strong"))), "")
 

@@ -29,8 +29,8 @@ _TYPES = frozenset(
 _CURRENCIES = {
     "€": "EUR", "£": "GBP", "₹": "INR", "rs": "INR", "rs.": "INR", "₨": "PKR", "৳": "BDT",
     "tk": "BDT", "₦": "NGN", "₵": "GHS", "gh₵": "GHS", "ksh": "KES", "₽": "RUB", "руб": "RUB",
-    "руб.": "RUB", "₴": "UAH", "грн": "UAH", "грн.": "UAH", "₸": "KZT", "тг": "KZT", "₺": "TRY",
-    "tl": "TRY", "zł": "PLN", "kč": "CZK", "ft": "HUF", "lei": "RON", "лв": "BGN", "лв.": "BGN",
+    "руб.": "RUB", "р": "RUB", "р.": "RUB", "₴": "UAH", "грн": "UAH", "грн.": "UAH", "₸": "KZT",
+    "тг": "KZT", "₺": "TRY", "tl": "TRY", "zł": "PLN", "kč": "CZK", "ft": "HUF", "lei": "RON", "лв": "BGN", "лв.": "BGN",
     "fr.": "CHF", "sfr.": "CHF", "₪": "ILS", "د.إ": "AED", "درهم": "AED", "ر.س": "SAR",
     "dh": "MAD", "円": "JPY", "元": "CNY", "원": "KRW", "₩": "KRW", "₫": "VND", "đ": "VND",
     "₱": "PHP", "฿": "THB", "บาท": "THB", "rp": "IDR", "rm": "MYR", "s/": "PEN", "us$": "USD",
@@ -51,7 +51,7 @@ _SIGN = "|".join(
 _ANY_SIGN = re.compile(_SIGN, re.IGNORECASE)
 _SIGN_BEFORE = re.compile(rf"(?:{_SIGN})\s{{0,3}}$", re.IGNORECASE)
 _SIGN_BEHIND = re.compile(rf"\s{{0,3}}(?:{_SIGN})", re.IGNORECASE)
-_NUMBER = re.compile(r"\d[\d.,]{0,12}")
+_NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u202f'’]\d{3}){1,3}(?:[.,]\d{1,2})?(?!\d)|\d[\d.,]{0,12}")
 _MAX_SIGN, _MAX_NUMBERS = 10, 20  # characters, with a letter before; numbers in a text
 # Keys of objects in scripts
 _NAMES = (
@@ -178,21 +178,21 @@ def is_sign(text: str) -> bool:
     return _ANY_SIGN.fullmatch(text.strip()) is not None
 
 
-def shows_price(text: str) -> bool:
-    """Tell whether a text has a number beside the sign of a currency.
+def find_price(text: str) -> str:
+    """Return the first number beside the sign of a currency, with that; ``""`` without any.
 
     Examples
     --------
-    >>> [shows_price(text) for text in ("only 4,50 € a bag", "Rs. 90", "since 1931", "5 years")]
-    [True, True, False, False]
+    >>> [find_price(text) for text in ("0.5 kg, only 4,50 € a bag", "Rs. 90", "1 200 ₸", "5 years")]
+    ['4,50 €', 'Rs. 90', '1 200 ₸', '']
     """
     for number in islice(_NUMBER.finditer(text), _MAX_NUMBERS):
         start, end = number.span()
-        if _SIGN_BEFORE.search(text[max(0, start - _MAX_SIGN) : start]):
-            return True
-        if _SIGN_BEHIND.match(text, end, end + _MAX_SIGN):
-            return True
-    return False
+        if behind := _SIGN_BEHIND.match(text, end, end + _MAX_SIGN):
+            return text[start : behind.end()]
+        if before := _SIGN_BEFORE.search(text[max(0, start - _MAX_SIGN) : start]):
+            return before[0] + number[0]
+    return ""
 
 
 def read_price(text: object, currency: str = "") -> tuple[float | None, str]:
@@ -392,7 +392,8 @@ def microdata_products(page: Page) -> list[Product]:
 def _read_property(page: Page, node: HtmlElement, names: set[str], owner: _Scope) -> None:
     if "image" in names:
         for attribute in ("content", "href", "src", "data-src", "resource"):
-            if len(owner.images) < _MAX_IMAGES and (url := page.absolute(node.get(attribute))):
+            url = page.absolute(node.get(attribute))
+            if len(owner.images) < _MAX_IMAGES and url and not url.startswith("data:"):
                 owner.images.setdefault(url, clean_text(node.get("alt") or ""))
                 break
     for name in names & {"name", "brand", "price", "lowPrice", "priceCurrency", "url"}:

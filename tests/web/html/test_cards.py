@@ -57,6 +57,18 @@ def products(html):
             "<li><img src=/a.jpg><h3>Almonds</h3><b class=price-old>₺9</b><b>₺4,50</b></li>",
             ("Almonds", 4.5, "TRY"),
         ),
+        (
+            "<li><img src=/a.jpg><h3>Almonds</h3><p>0.5 kg (9,00 € / 1 kg)</p><b>4,50 €*</b></li>",
+            ("Almonds", 4.5, "EUR"),
+        ),
+        (
+            "<li><img src=/a.jpg><h3>Almonds</h3><p>250 g for 1 200 <i>₸</i></p></li>",
+            ("Almonds", 1200, "KZT"),
+        ),
+        (
+            "<li><img src=/a.jpg><span>Almonds</span><span>4,50 €</span><button>Buy</button></li>",
+            ("Almonds", 4.5, "EUR"),
+        ),
         # Without a heading: the text that repeats the image's, or another link to its page
         (
             "<a href=/a><img src=/a.jpg alt=Almonds><p>New!</p><p>Almonds</p><p>€4.50</p></a>",
