@@ -48,9 +48,9 @@ class Cards:
     """The product cards of a page.
 
     A card is a small element with few images and a heading, or an element named like one, or a
-    price beside a text. It
-    counts if it shows a price, if a class or id around it says products, or if it is one of at
-    least three like it, unless a class or id says something else (a team, a blog).
+    price beside a text. It counts if it shows a price, if a class or id around it says products, or
+    if it is one of at least three like it, unless a class or id says something else (a team, a
+    blog).
 
     Examples
     --------
