@@ -49,8 +49,9 @@ _FIND = """const find = (selector, root = document, found = []) => {
   return found;
 };"""
 # Size of what a page shows: changes while it is drawn
-_STATE = f"""() => {{ {_FIND} return [find("*").length, find("img").length,
-  document.documentElement.scrollHeight, document.readyState] }}"""
+_STATE = f"""() => {{ {_FIND} const all = find("*");
+  return [all.length, all.filter(element => element.tagName === "IMG").length,
+    document.documentElement.scrollHeight, document.readyState] }}"""
 # The page as it is drawn, with what its components show
 _HTML = f"""() => {{ {_FIND}
   const roots = find("*").map(element => element.shadowRoot).filter(Boolean);
