@@ -3,6 +3,7 @@
 Vectors have unit length, as the authors of all these models compare them.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from similarity_lab.errors import HubError, one_line
 __all__ = ["Network", "has_text", "load_network", "scalar"]
 
 _POOLER = ("pooler.", "vit.pooler.")
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 _SIGLIP = ("siglip", "siglip2")
 
 
@@ -70,15 +72,20 @@ class Network(ABC):
     def text_vectors(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of texts, float32 ``(m, d)``."""
         library = torch()
-        with library.inference_mode(), quiet():
-            features = self.text_features(list(texts)).float()
-            return library.nn.functional.normalize(features, dim=-1).cpu().numpy()
+        try:
+            with library.inference_mode(), quiet():
+                features = self.text_features(list(texts)).float()
+        except Exception as error:  # whatever a tokenizer or the model's code raises
+            raise HubError(
+                f"{type(self.model).__name__} cannot embed texts ({type(error).__name__}: "
+                f"{one_line(error)})"
+            ) from error
+        return library.nn.functional.normalize(features, dim=-1).cpu().numpy()
 
 
 class _TransformersNetwork(Network):
     def __init__(self, snapshot: Snapshot) -> None:
-        library = transformers()
-        model, info = library.AutoModel.from_pretrained(
+        model, info = _model_class(snapshot).from_pretrained(
             snapshot.folder,
             local_files_only=True,
             trust_remote_code=False,
@@ -104,6 +111,8 @@ class _TransformersNetwork(Network):
             output = self.model.get_image_features(pixel_values=pixels)
             return getattr(output, "pooler_output", output)
         output = self.model(pixel_values=pixels)
+        if hasattr(output, "image_embeds"):
+            return output.image_embeds
         pooled = getattr(output, "pooler_output", None)
         if pooled is None or not self._is_pooled:
             return output.last_hidden_state[:, 0]  # the class token
@@ -131,6 +140,21 @@ class _TransformersNetwork(Network):
         tokens.pop("token_type_ids", None)
         output = self.model.get_text_features(**tokens.to(self.model.device))
         return getattr(output, "pooler_output", output)
+
+
+def _model_class(snapshot: Snapshot) -> Any:  # noqa: ANN401 - a class of transformers
+    """Return the class that loads a model: of an image tower alone, the one with its projection."""
+    library = transformers()
+    for name in _config(snapshot).architectures or ():
+        if name.endswith("VisionModelWithProjection") and hasattr(library, name):
+            return getattr(library, name)
+    return library.AutoModel
+
+
+def _config(snapshot: Snapshot) -> Any:  # noqa: ANN401 - a configuration of transformers
+    return transformers().AutoConfig.from_pretrained(
+        snapshot.folder, local_files_only=True, trust_remote_code=False
+    )
 
 
 class _OpenClipNetwork(Network):
@@ -175,16 +199,16 @@ def load_network(snapshot: Snapshot) -> Network:
 
 
 def has_text(snapshot: Snapshot) -> bool:
-    """Tell whether a model has a text tower, from its configuration."""
+    """Tell whether a model has a text tower and the tokenizer for it."""
+    has_tokenizer = any((snapshot.folder / name).is_file() for name in _TOKENIZERS)
     if snapshot.library == "open_clip":
-        return True
-    library = transformers()
+        settings = json.loads((snapshot.folder / "open_clip_config.json").read_text("utf-8"))
+        return has_tokenizer or "hf_tokenizer_name" not in settings["model_cfg"]["text_cfg"]
     with quiet():
-        config = library.AutoConfig.from_pretrained(
-            snapshot.folder, local_files_only=True, trust_remote_code=False
-        )
-    model_class = library.MODEL_MAPPING.get(type(config), None)
-    return hasattr(config, "text_config") and hasattr(model_class, "get_text_features")
+        config = _config(snapshot)
+        model_class = transformers().MODEL_MAPPING.get(type(config), None)
+    # without its files, transformers would make a tokenizer with an empty vocabulary
+    return has_tokenizer and hasattr(model_class, "get_text_features")
 
 
 def scalar(snapshot: Snapshot, name: str) -> float | None:

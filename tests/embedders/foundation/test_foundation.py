@@ -1,6 +1,8 @@
 """Foundation models as embedders: preprocessing, vectors, texts, runtimes, crops, store."""
 
+import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -137,9 +139,6 @@ def test_name_states_weights_preprocessing_runtime_and_precision(make_model):
 
 
 def test_name_changes_with_weights_and_with_preprocessing(make_model, libraries, tmp_path):
-    import json
-    import shutil
-
     folder = shutil.copytree(make_model("dinov2"), tmp_path / "tiny-dinov2")
     name = load_embedder(folder, runtime="torch", device="cpu").name
     assert name == load_embedder(make_model("dinov2"), runtime="torch", device="cpu").name
@@ -367,8 +366,6 @@ def test_short_name_is_pinned_and_its_licence_known(name):
 
 
 def test_special_terms_are_said_when_a_model_is_loaded(make_model, tmp_path):
-    import shutil
-
     folder = shutil.copytree(make_model("dinov2"), tmp_path / "dino")
     (folder / "README.md").write_text("---\nlicense: other\nlicense_name: dinov3-license\n---\n")
     with pytest.warns(LicenceWarning, match="DINOv3 licence") as records:
@@ -394,6 +391,53 @@ def test_model_without_a_vector_per_image_is_refused(make_model, libraries, tmp_
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
     with pytest.raises(HubError, match="only models of images"):
         load_embedder(tmp_path / "bert", runtime="torch", device="cpu")
+
+
+def test_image_tower_alone_keeps_its_projection(make_model, libraries, tmp_path):
+    _, transformers = libraries
+    whole = load_embedder(make_model("clip"), runtime="torch", device="cpu")
+    folder = shutil.copytree(make_model("clip"), tmp_path / "tower")
+    model = transformers.CLIPModel.from_pretrained(folder)
+    config = model.config.vision_config
+    config.projection_dim = model.config.projection_dim
+    tower = transformers.CLIPVisionModelWithProjection(config)
+    tower.load_state_dict(model.state_dict(), strict=False)
+    tower.save_pretrained(folder)
+    embedder = load_embedder(folder, runtime="torch", device="cpu")
+    assert not hasattr(embedder, "embed_text")
+    np.testing.assert_allclose(
+        embed_all(embedder, IMAGES, progress=False),
+        embed_all(whole, IMAGES, progress=False),
+        atol=1e-6,
+    )
+
+
+def test_model_without_its_tokenizer_embeds_images_only(make_model, tmp_path):
+    """transformers would make a tokenizer without vocabulary, and every text the same vector."""
+    folder = shutil.copytree(make_model("clip"), tmp_path / "model")
+    (folder / "tokenizer.json").unlink()
+    embedder = load_embedder(folder, runtime="torch", device="cpu")
+    assert not hasattr(embedder, "embed_text")
+
+
+def test_classifier_without_pooler_gives_its_class_token(libraries, tmp_path):
+    torch, transformers = libraries
+    config = transformers.ViTConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        image_size=32, patch_size=8,
+    )  # fmt: skip
+    model = transformers.ViTForImageClassification(config).eval()
+    model.save_pretrained(tmp_path / "vit")
+    transformers.ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(
+        tmp_path / "vit"
+    )
+    embedder = load_embedder(tmp_path / "vit", runtime="torch", device="cpu")
+    pixels = torch.from_numpy(np.stack([embedder.read(image) for image in IMAGES]))
+    with torch.inference_mode():
+        tokens = model(pixels, output_hidden_states=True).hidden_states[-1]
+        expected = model.vit.layernorm(tokens)[:, 0].numpy()
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(embed_all(embedder, IMAGES, progress=False), expected, atol=1e-5)
 
 
 def test_gpu_agrees_with_the_cpu(make_model, libraries):
