@@ -2,13 +2,13 @@
 
     python -m benchmarks.foundation [--models NAME …] [--runtime NAME] [--device NAME] [--no-shops]
 
-Needs the extra `foundation` and a network, or models in the cache of the Hugging Face libraries.
-Every model is loaded by its name; one that cannot be loaded is listed with the reason, and its row
-stays empty. Measured are, beside EfficientNet-Lite0: separation of products (Grocery Store,
-official split, nearest training photo by cosine), zero-shot classification by words (prompts for a
-class, no photo), decisions on composite grocery sites (learned rule), and decisions on real shops
-(images alone; left out without SIMILARITY_LAB_SHOPS). Vectors are cached, so that a run that is
-interrupted goes on. Writes benchmarks/results/foundation.json.
+Needs the extras `all` and `foundation`, and a network or models in the cache of the Hugging Face
+libraries. Every model is loaded by its name; one that cannot be loaded is listed with the reason,
+and its row stays empty. Measured are, beside EfficientNet-Lite0: separation of products (Grocery
+Store, official split, nearest training photo by cosine), zero-shot classification by words (prompts
+for a class, no photo), decisions on composite grocery sites (learned rule), and decisions on real
+shops (images alone; left out without SIMILARITY_LAB_SHOPS). Vectors are cached, so that a run that
+is interrupted goes on. Writes benchmarks/results/foundation.json.
 """
 
 import os

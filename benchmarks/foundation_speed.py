@@ -32,10 +32,10 @@ from similarity_lab.embedders.foundation import FoundationEmbedder
 from similarity_lab.embedders.torch_runtime import find_device
 from similarity_lab.samples import background_images
 
-SECONDS, TURNS = 4.0, 3  # of one measurement; of measurements whose median counts
+SECONDS, TURNS = 2.0, 3  # of one measurement; of measurements whose median counts
 DEVICE_SECONDS = 2.0
 BATCHES = (1, 8, 32, 128, 256, 512)
-SIDE, QUALITY, N_FILES = 348, 90, 256  # of the JPEG files
+SIDE, QUALITY, N_FILES, N_CPU_FILES = 348, 90, 256, 32  # of the JPEG files
 RUNTIMES = ("torch", "openvino", "openvino-int8")
 CPU_MODELS = ("CLIP B/32", "DINOv2 S/14", "SigLIP B/16")
 
@@ -185,7 +185,7 @@ def other_load() -> float:
 
 def measure_cpu(names: list[str], folder: Path) -> dict[str, object]:
     """Return images per second of each architecture and runtime, from arrays and from files."""
-    files = write_files(folder / "files")[:64]
+    files = write_files(folder / "files")[:N_CPU_FILES]
     rows: dict[str, object] = {}
     for name in names:
         model = saved(name, folder)
