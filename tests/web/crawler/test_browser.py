@@ -267,7 +267,7 @@ def test_page_is_drawn_as_if_it_were_the_first(tmp_path):
     const photo = window.before || performance.getEntriesByType("navigation").length !== 1
       ? "wrong" : "photo-" + location.pathname.slice(1, 2);
     window.before = true;
-    setInterval(() => fetch("/alive" + location.pathname).catch(() => 0), 20);
+    setInterval(() => fetch("/alive" + location.pathname).catch(() => 0), 500);
     document.getElementById("root").innerHTML = "<img src='/" + photo + ".jpg'>"
       + "<a href='/1.html'>1</a><a href='/2.html'>2</a>";
     """
