@@ -4,22 +4,22 @@
     python -m benchmarks.foundation_speed --accelerator [--watts W] [--dollars-per-hour D]
 
 Needs the extra `foundation`. Each architecture is built with random weights, saved, and loaded as
-any model is. On the CPU: PyTorch, OpenVINO in float32 and in int8, images per second from prepared
-arrays in memory and from JPEG files, medians of several turns that take the runtimes in turn; stops
-if other processes use the machine. With `--accelerator`, on the device that PyTorch finds, in less
-than ten minutes: every batch size from arrays, the chosen batch from files, decoding alone, and the
-packaged EfficientNet-Lite0 beside it. Images per joule are images/s ÷ W, images per dollar are
-3600 × images/s ÷ (dollars per hour). Writes benchmarks/results/foundation_speed.json or
-foundation_speed_accelerator.json.
+any model is. On the CPU: PyTorch, OpenVINO in float32 and in int8 on one thread each, processor
+time per image from prepared arrays in memory, and that of decoding and preparing a JPEG; the
+smallest of several turns that take the runtimes in turn, since processor time hardly depends on
+what else the machine does. With `--accelerator`, on the device that PyTorch finds, in less than ten
+minutes: images per second at every batch size from arrays, from files with the chosen batch,
+decoding alone, and the packaged EfficientNet-Lite0 beside it. Images per joule are images/s ÷ W,
+images per dollar are 3600 × images/s ÷ (dollars per hour). Writes
+benchmarks/results/foundation_speed.json or foundation_speed_accelerator.json.
 """
 
 import json
-import statistics
+import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +27,14 @@ from PIL import Image
 
 from benchmarks.common import make_parser, origin, require_clean_tree, write_results
 from similarity_lab import load_embedder
-from similarity_lab.embedders.base import usable_cores
 from similarity_lab.embedders.foundation import FoundationEmbedder
 from similarity_lab.embedders.torch_runtime import find_device
 from similarity_lab.samples import background_images
 
-SECONDS, TURNS = 2.0, 3  # of one measurement; of measurements whose median counts
+SECONDS, TURNS = 2.0, 5  # of processor time in one measurement; measurements
 DEVICE_SECONDS = 2.0
 BATCHES = (1, 8, 32, 128, 256, 512)
-SIDE, QUALITY, N_FILES, N_CPU_FILES = 348, 90, 256, 32  # of the JPEG files
+SIDE, QUALITY, N_FILES = 348, 90, 256  # of the JPEG files
 RUNTIMES = ("torch", "openvino", "openvino-int8")
 CPU_MODELS = ("CLIP B/32", "DINOv2 S/14", "SigLIP B/16")
 
@@ -130,25 +129,24 @@ def rate(work: Callable[[], int], seconds: float) -> float:
     return count / (time.perf_counter() - start)
 
 
-def array_rate(embedder: FoundationEmbedder, batch_size: int, seconds: float) -> float:
-    """Return images per second from prepared arrays, on all threads that the embedder uses."""
-    embedder.start()
+def processor_milliseconds(work: Callable[[], int]) -> float:
+    """Return the processor time that a function takes for an image, after one call to warm up."""
+    work()
+    start, count = time.process_time(), 0
+    while time.process_time() < start + SECONDS:
+        count += work()
+    return 1000 * (time.process_time() - start) / count
+
+
+def batch_of(embedder: FoundationEmbedder, batch_size: int) -> np.ndarray:
+    """Return a prepared batch of noise."""
     shape = (batch_size, 3, *embedder.input_size)
-    batch = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    threads = embedder.threads or 1
-    if threads == 1:
-        return rate(lambda: len(embedder.forward(batch)), seconds)
-    barrier, rates = threading.Barrier(threads), []
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
-    def run() -> None:
-        embedder.forward(batch)
-        barrier.wait()
-        rates.append(rate(lambda: len(embedder.forward(batch)), seconds))
 
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(run) for _ in range(threads)]:
-            future.result()
-    return sum(rates)
+def forward(embedder: FoundationEmbedder, batch: np.ndarray) -> int:
+    """Embed a prepared batch; return its length."""
+    return len(embedder.forward(batch))
 
 
 def file_rate(embedder: FoundationEmbedder, files: list[Path]) -> float:
@@ -170,38 +168,32 @@ def write_files(folder: Path) -> list[Path]:
     return files
 
 
-def other_load() -> float:
-    """Return how many processors others use, from half a second of this machine's clock."""
-
-    def read() -> tuple[int, int]:
-        fields = list(map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9]))
-        return sum(fields), fields[3] + fields[4]
-
-    total, idle = read()
-    time.sleep(0.5)
-    later_total, later_idle = read()
-    return usable_cores() * (1 - (later_idle - idle) / max(1, later_total - total))
-
-
 def measure_cpu(names: list[str], folder: Path) -> dict[str, object]:
-    """Return images per second of each architecture and runtime, from arrays and from files."""
-    files = write_files(folder / "files")[:N_CPU_FILES]
+    """Return processor milliseconds per image of each architecture and runtime."""
+    import torch
+
+    torch.set_num_threads(1)
+    files = write_files(folder / "files")[:16]
     rows: dict[str, object] = {}
     for name in names:
         model = saved(name, folder)
-        embedders = {kind: load_embedder(model, runtime=kind, device="cpu") for kind in RUNTIMES}
-        for kind, embedder in embedders.items():
-            embedder.embed(files[:8], progress=False)
-            rows[f"{name}, {kind}"] = {"arrays": [], "files": []}
-        for _ in range(TURNS):
-            for kind, embedder in embedders.items():
-                row = rows[f"{name}, {kind}"]
-                row["arrays"].append(array_rate(embedder, embedder.batch_size, SECONDS))
-                row["files"].append(file_rate(embedder, files))
-        for kind in RUNTIMES:
-            row = rows[f"{name}, {kind}"]
-            rows[f"{name}, {kind}"] = {key: statistics.median(row[key]) for key in row}
-            print(f"{name}, {kind}: {rows[f'{name}, {kind}']}", flush=True)
+        embedders = {
+            kind: load_embedder(
+                model, runtime=kind, device="cpu", threads=None if kind == "torch" else 1
+            )
+            for kind in RUNTIMES
+        }
+        works = {
+            kind: partial(forward, embedder, batch_of(embedder, embedder.batch_size))
+            for kind, embedder in embedders.items()
+        }
+        works["prepare"] = lambda one=embedders["torch"]: len([one.read(path) for path in files])
+        turns = [
+            {kind: processor_milliseconds(work) for kind, work in works.items()}
+            for _ in range(TURNS)
+        ]
+        rows[name] = {kind: min(turn[kind] for turn in turns) for kind in works}
+        print(f"{name}: {rows[name]}", flush=True)
     return rows
 
 
@@ -219,7 +211,8 @@ def measure_accelerator(names: list[str], folder: Path) -> dict[str, object]:
         row = {"name": embedder.name.partition(" ")[2], "prepared by one thread": decode}
         for batch_size in BATCHES:
             try:
-                row[f"batch {batch_size}"] = array_rate(embedder, batch_size, DEVICE_SECONDS)
+                work = partial(forward, embedder, batch_of(embedder, batch_size))
+                row[f"batch {batch_size}"] = rate(work, DEVICE_SECONDS)
             except RuntimeError:  # it does not fit the device's memory
                 break
         row["batch chosen"] = embedder.batch_size
@@ -247,30 +240,29 @@ def main() -> None:
     parser.add_argument("--accelerator", action="store_true")
     parser.add_argument("--watts", type=float, help="power drawn, as the device's tool tells it")
     parser.add_argument("--dollars-per-hour", type=float)
-    parser.add_argument("--any-load", action="store_true", help="print only, on a busy machine")
+    parser.add_argument("--print", action="store_true", help="write nothing")
     options = parser.parse_args()
     names = options.models or list(ARCHITECTURES if options.accelerator else CPU_MODELS)
-    if not options.any_load:
+    if not options.print:
         require_clean_tree()
-        if not options.accelerator and (load := other_load()) > 0.5:
-            raise SystemExit(f"other processes use {load:.1f} processors; wait, or --any-load")
     device = find_device(None) if options.accelerator else "cpu"
     if options.accelerator and device == "cpu":
         raise SystemExit("PyTorch finds no accelerator here")
     with tempfile.TemporaryDirectory() as folder:
         measure = measure_accelerator if options.accelerator else measure_cpu
         rows = measure(names, Path(folder))
-    for row in rows.values():
+    for row in rows.values() if options.accelerator else ():
         if options.watts:
             row["images per joule"] = row["files"] / options.watts
         if options.dollars_per_hour:
             row["images per dollar"] = 3600 * row["files"] / options.dollars_per_hour
-    if options.any_load:
+    if options.print:
         return
     command = "python -m benchmarks.foundation_speed" + " --accelerator" * options.accelerator
     details = {"device": device, "seconds": SECONDS, "turns": TURNS, "side": SIDE}
+    load = os.getloadavg()[0]
     name = "foundation_speed" + "_accelerator" * options.accelerator
-    results = {"origin": origin(command, **details) | {"libraries": library_versions()}}
+    results = {"origin": origin(command, **details, load=load) | {"libraries": library_versions()}}
     print(f"written to {write_results(name, results | {'rows': rows})}")
 
 
