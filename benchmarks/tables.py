@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import make_parser
-from benchmarks.decision_tables import adapting, constants, draws, few_photos, sites
+from benchmarks.decision_tables import adapting, constants, draws, few_photos, geometry, sites
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
 from benchmarks.shop_tables import reliability, shop_sections
 from benchmarks.speed_tables import speed_sections
@@ -172,6 +172,7 @@ def main() -> None:
         sites(),
         constants(),
         few_photos(),
+        geometry(),
         adapting(),
         draws(),
         *shop_sections(),

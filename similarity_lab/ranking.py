@@ -39,7 +39,8 @@ __all__ = ["Ranking", "rank"]
 
 _COUNTS = ["n_pages", "n_images", "n_found"]
 _SCORING_COLUMNS = SCORE_COLUMNS[1:]  # without the path
-_NUMBERS = ["score", "distance", "probability", "margin", "nearest_distance"]
+_NUMBERS = ["score", "photo_score", "text_score", "distance", "probability", "margin"]
+_NUMBERS += ["nearest_distance"]
 _FLAGS = ["is_match", "is_match_with_words"]
 
 RANKING_COLUMNS = [
@@ -89,7 +90,7 @@ class Ranking:
 
 def rank(
     sites: "UrlSource",
-    library: "DatasetSource",
+    library: "DatasetSource | None",
     targets: str | Sequence[str],
     out_dir: str | PathLike[str],
     *,
@@ -117,10 +118,11 @@ def rank(
     sites : str, iterable of str, mapping of name to URL, DataFrame or path of a table
         The websites, as `similarity_lab.web.collect` takes them. A table has a column ``url`` and
         optionally ``name``.
-    library : folder, zip, mapping or ImageDataset
-        Labelled images of the targets and of other products.
+    library : folder, zip, mapping, ImageDataset or None
+        Labelled images of the targets and of other products. None, or one without the targets,
+        with ``rule=LearnedRule(text=True)``: their names are the references.
     targets : str or sequence of str
-        Classes of the library.
+        Classes of the library, or names.
     out_dir : path
         Gets the sites' folders in ``sites/``, and the results.
     rule, criterion, quality, embedder
@@ -156,9 +158,7 @@ def rank(
         raise InputError("No targets; pass at least one class of the library")
     _check_words(words, names)
     folder = Path(out_dir)
-    dataset = load_dataset(library, progress=progress)
-    for name in names:
-        dataset.class_index(name)  # fail now, not after hours of collecting
+    dataset = None if library is None else load_dataset(library, progress=progress)
     scorer = RelevanceScorer(
         names[0],
         rule=rule,
@@ -174,6 +174,8 @@ def rank(
         seed=seed,
         progress=progress,
     ).fit(dataset)
+    for name in names[1:]:
+        scorer.check_target(name)  # fail now, not after hours of collecting
     options = {"progress": progress, **(collecting or {})}
     with collect_each(sites, folder / "sites", **options) as collected_sites:
         collection, decisions = _decide(scorer, collected_sites, names)

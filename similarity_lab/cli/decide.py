@@ -117,15 +117,20 @@ def _fit_scorer(options: argparse.Namespace) -> "RelevanceScorer":
     from similarity_lab.datasets import load_dataset
     from similarity_lab.relevance import RelevanceScorer
 
-    if not options.library or not options.target:
-        raise InputError("pass --library and --target, or --scorer with a saved scorer")
+    if not options.target or not (options.library or options.text):
+        raise InputError(
+            "pass --library and --target, or --scorer with a saved scorer; --text needs no library"
+        )
     options.target = list(dict.fromkeys(options.target))
     if options.save_scorer and len(options.target) > 1:
         raise InputError("--save-scorer saves the scorer of one target; pass one --target")
-    library = load_dataset(options.library, progress=not options.quiet)
-    for name in options.target:
-        library.class_index(name)
-    scorer = RelevanceScorer(options.target[0], **shared.scorer_params(options)).fit(library)
+    params = shared.scorer_params(options)
+    library = None
+    if options.library:
+        library = load_dataset(options.library, progress=not options.quiet)
+    scorer = RelevanceScorer(options.target[0], **params).fit(library)
+    for name in options.target[1:]:
+        scorer.check_target(name)
     if options.save_scorer:
         scorer.save(options.save_scorer)
     return scorer

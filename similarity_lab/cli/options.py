@@ -37,7 +37,7 @@ _DECIDING = {
     "relevance_threshold": "--relevance-threshold",
 }
 # Options that only the learned rule has
-_LEARNED = ("certainty", "prior", "word", "no_words")
+_LEARNED = ("certainty", "prior", "word", "no_words", "text")
 
 # Options that say how a scorer is fitted
 _FITTING = {
@@ -49,6 +49,7 @@ _FITTING = {
     "quality": "--quality",
     "word": "--word",
     "no_words": "--no-words",
+    "text": "--text",
     "similarity_threshold": "--similarity-threshold",
     "prior_share": "--prior-share",
     "n_references": "--n-references",
@@ -82,11 +83,18 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME",
         help="one more name of the product, in any language, to look for in the texts of collected "
-        "images; repeatable; with several targets: --word TARGET=NAME (default: the target's name "
-        "and, for foods, its built-in names in several languages)",
+        "images, and a reference with --text; repeatable; with several targets: --word TARGET=NAME "
+        "(default: the target's name and, for foods, its built-in names in several languages)",
     )
     group.add_argument(
         "--no-words", action="store_true", default=None, help="read images only, no texts"
+    )
+    group.add_argument(
+        "--text",
+        action="store_true",
+        default=None,
+        help="learned rule: use the names of the product as references too, or alone without "
+        "photos of it; needs an --embedder with a text tower, such as siglip2-base",
     )
     group.add_argument(
         "--prior",
@@ -226,7 +234,7 @@ def make_rule(options: argparse.Namespace) -> "Rule":
 
     classes: dict[str, type[Rule]] = {"learned": LearnedRule, "mean-distance": MeanDistanceRule}
     rule = classes[options.rule or "learned"]()
-    params = _given(options, "similarity_threshold", "prior_share", "n_references")
+    params = _given(options, "similarity_threshold", "prior_share", "n_references", "text")
     for name in params:
         if name not in rule.get_params():
             raise InputError(f"{_FITTING[name]} does not apply to --rule {rule.name}")

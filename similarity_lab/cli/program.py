@@ -21,7 +21,7 @@ __all__ = ["main", "make_parser"]
 DONE, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 
 _DESCRIPTION = "Decide from the images of suppliers' websites which of them sell a product."
-_MANY = ("sites", "images")  # arguments of which a command takes any number
+_MANY = ("sites", "images", "queries")  # arguments of which a command takes any number
 _COMMANDS = (demo, rank, decide, collect, embed, search, fetch)
 
 
@@ -73,7 +73,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line; sites, images and urls may stand before and after options."""
+    """Parse the command line; sites, images and queries may stand before and after options."""
     parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
     if rest:

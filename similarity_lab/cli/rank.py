@@ -25,9 +25,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     parser.add_argument(
         "--library",
-        required=True,
         metavar="DIR|ZIP",
-        help="labelled images, one subfolder per product",
+        help="labelled images, one subfolder per product; --text needs none",
     )
     shared.add_target_option(parser, required=True)
     collect.add_collecting_options(parser)
@@ -40,6 +39,8 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.ranking import rank
 
     shared.check_outputs(options)
+    if not options.library and not options.text:
+        raise InputError("pass --library with labelled images, or --text to go by names alone")
     ranking = rank(
         collect.url_source(options),
         options.library,

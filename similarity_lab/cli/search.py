@@ -1,6 +1,7 @@
-"""``similarity-lab search``: find the cached images most similar to query images."""
+"""``similarity-lab search``: find the cached images most similar to images or texts."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -12,12 +13,19 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     """Add the command to the parser."""
     parser = commands.add_parser(
         "search",
-        help="find the cached images most similar to query images",
-        description="Find the cached images most similar to query images.",
+        help="find the cached images most similar to images or to a text",
+        description="Find the cached images most similar to images, or to a text if the embedder "
+        "has a text tower.",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="query image")
     parser.add_argument(
-        "-k", type=int, default=5, metavar="N", help="results per image (default %(default)s)"
+        "queries",
+        nargs="+",
+        metavar="IMAGE|TEXT",
+        help="query image, or a text that describes what to find; what is neither a file nor looks "
+        "like the path of an image is a text",
+    )
+    parser.add_argument(
+        "-k", type=int, default=5, metavar="N", help="results per query (default %(default)s)"
     )
     shared.add_embedder_options(parser)
     shared.add_store_option(parser)
@@ -27,26 +35,45 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(options: argparse.Namespace) -> None:
+    import numpy as np
+
     from similarity_lab.relevance.rules.learned import quality_embedder
+    from similarity_lab.relevance.words.prompts import embed_names, has_text
     from similarity_lab.store import nearest
 
     embedder = shared.make_embedder(options) or quality_embedder(options.quality)
-    embedded = embedder.embed(options.images, progress=not options.quiet)
+    texts = [query for query in options.queries if _is_text(query)]
+    images = [query for query in options.queries if not _is_text(query)]
+    store = shared.make_store(options)
+    if texts and not has_text(embedder):
+        stored = ", ".join(map(repr, store.embedders())) or "nothing"
+        raise InputError(
+            f"{texts[0]!r} is not a file, and {embedder.name!r} embeds no texts; pass --embedder "
+            "with a model that has a text tower, such as siglip2-base, and a --store with images "
+            f"that it embedded (this one holds {stored})"
+        )
+    embedded = embedder.embed(images, progress=not options.quiet)
     for row in embedded.skipped.itertuples():
         print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
-    if not embedded.kept:
-        raise InputError(f"none of {len(options.images)} files is a readable image")
+    if not embedded.kept and not texts:
+        raise InputError(f"none of {len(images)} files is a readable image")
+    vectors = [embedded.vectors, *([embed_names(embedder, texts)] if texts else [])]
     table = nearest(
-        shared.make_store(options),
-        embedder.name,
-        embedded.vectors,
-        k=options.k,
-        progress=not options.quiet,
+        store, embedder.name, np.concatenate(vectors), k=options.k, progress=not options.quiet
     )
-    paths = [options.images[index] for index in embedded.kept]
-    table["query"] = [paths[query] for query in table["query"]]
+    queries = [*(images[index] for index in embedded.kept), *texts]
+    table["query"] = [queries[query] for query in table["query"]]
     if options.csv:
         from similarity_lab.report import write_csv
 
         write_csv(table, options.csv)
     print(table.to_string(index=False, float_format="{:.3f}".format))
+
+
+def _is_text(query: str) -> bool:
+    """Return whether a query is no path of an image."""
+    from PIL import Image
+
+    path = Path(query)
+    is_image = path.suffix.lower() in Image.registered_extensions()
+    return not (path.exists() or is_image or "/" in query or os.sep in query)

@@ -1,5 +1,6 @@
 """`CachedEmbedder`: a cache of vectors, by embedder and image content."""
 
+import hashlib
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -90,9 +91,30 @@ class CachedEmbedder:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the embedder has
         # only models with a text tower have these, and ``hasattr`` tells whether one does
-        if name in ("embed_text", "logit_scale", "logit_bias"):
+        if name in ("logit_scale", "logit_bias"):
             return getattr(self.embedder, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def embed_text(self) -> Callable[[Sequence[str]], Vectors]:
+        """Look up or embed texts, float32 ``(m, dimension)``; only if the embedder has texts."""
+        if not callable(getattr(self.embedder, "embed_text", None)):
+            raise AttributeError(f"{self.embedder!r} embeds no texts")
+        return self._embed_text
+
+    def _embed_text(self, texts: Sequence[str]) -> Vectors:
+        space = f"{self.name} text"  # a search among images does not find them
+        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts]
+        known = self._get(sorted(set(keys)), space)
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if new:
+            vectors = self.embedder.embed_text(list(new.values()))  # type: ignore[attr-defined]
+            computed = dict(zip(new, np.asarray(vectors, np.float32), strict=True))
+            self._put(computed, dict.fromkeys(new, ""), space)
+            known |= computed
+        if not keys:
+            return np.empty((0, self.dimension), np.float32)
+        return np.stack([known[key] for key in keys])
 
     def __repr__(self) -> str:
         return f"<{self.embedder!r}, cached in {self.store!r}>"
@@ -192,23 +214,27 @@ class CachedEmbedder:
             )
         return [_result(results, entry) for entry in entries]
 
-    def _get(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        vectors = {} if self._unstored is None else self._unstored.get(self.name, contents)
+    def _get(self, contents: Sequence[str], space: str | None = None) -> dict[str, Vectors]:
+        space = self.name if space is None else space
+        vectors = {} if self._unstored is None else self._unstored.get(space, contents)
         try:
-            return vectors | self.store.get(self.name, contents)
+            return vectors | self.store.get(space, contents)
         except StoreAccessError as error:
             self._go_on_without(error)
             return vectors
 
-    def _put(self, vectors: dict[str, Vectors], paths: dict[str, str]) -> None:
+    def _put(
+        self, vectors: dict[str, Vectors], paths: dict[str, str], space: str | None = None
+    ) -> None:
+        space = self.name if space is None else space
         if self._unstored is None:
             try:
-                self.store.put(self.name, vectors, paths)
+                self.store.put(space, vectors, paths)
                 return
             except StoreAccessError as error:
                 self._go_on_without(error)
         if self._unstored is not None:
-            self._unstored.put(self.name, vectors, paths)
+            self._unstored.put(space, vectors, paths)
 
     def _go_on_without(self, error: StoreAccessError) -> None:
         if self._unstored is None:

@@ -1,6 +1,6 @@
 """Vectors of several views of each image: the whole image and centre crops, from one decode."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from numbers import Real
 from typing import Any, NamedTuple
@@ -140,6 +140,10 @@ class _EmbedderNetwork(NetworkEmbedder):
     @property
     def name(self) -> str:
         return self._embedder.name
+
+    @property
+    def embed_text(self) -> Callable[[Sequence[str]], Vectors]:
+        return self._embedder.embed_text  # type: ignore[attr-defined]
 
     def forward(self, pixels: Pixels) -> Vectors:
         return embed_all(self._embedder, pixels, progress=False)

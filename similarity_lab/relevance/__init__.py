@@ -1,7 +1,7 @@
 """From vectors to a decision: does this site sell the target?"""
 
 from similarity_lab.relevance.classifier import SiteClassifier
-from similarity_lab.relevance.decision import DecisionSettings, SiteRelevance
+from similarity_lab.relevance.decision import DecisionSettings, SiteRelevance, TextBasis
 from similarity_lab.relevance.library_check import LibraryReport, library_report
 from similarity_lab.relevance.marks import Marks, with_marks
 from similarity_lab.relevance.rules import LearnedRule, MeanDistanceRule, ReferenceDraw
@@ -24,6 +24,7 @@ __all__ = [
     "SiteClassifier",
     "SiteFailure",
     "SiteRelevance",
+    "TextBasis",
     "decisions_table",
     "expected_accuracy",
     "library_report",

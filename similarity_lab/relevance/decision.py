@@ -33,6 +33,8 @@ SCORE_COLUMNS = [
     "path",
     "status",
     "score",
+    "photo_score",
+    "text_score",
     "distance",
     "probability",
     "margin",
@@ -52,6 +54,36 @@ FEW_PRODUCTS, FEW_REFERENCES = 10, 5
 _SMALL_PART = 0.9  # less of a site's images is named as the reason of an unsure decision
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
 _FEWEST_PRODUCTS, _FEWEST_REFERENCES = 5, 2  # fewer do not tell what else looks like the target
+
+
+@dataclass(frozen=True)
+class TextBasis:
+    """Names that were references of a decision, and what is known about them.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the target that were embedded.
+    n_other_names : int
+        Built-in names of other things that they competed with.
+    weight : float
+        Part of the names in the scores, 0…1; the rest is that of reference images.
+    separability : float or None
+        P(an image of the target scores above one of another product), by names alone; None: not
+        measured.
+    measured_on : {"references", "other products", ""}
+        The images that it was measured on: of the target; of other products of the library, by
+        their own names; or none.
+    gap : float
+        Distance between the mean image and the mean name, 0…2: the modality gap.
+    """
+
+    names: tuple[str, ...]
+    n_other_names: int
+    weight: float
+    separability: float | None
+    measured_on: str
+    gap: float
 
 
 @dataclass(frozen=True)
@@ -86,6 +118,8 @@ class DecisionSettings:
         Other products that the target competes with, 0 if they were generated; learned rule only.
     calibration : Calibration or None
         What the library tells about recognising the target; learned rule only.
+    text : TextBasis or None
+        Names as references, beside `n_references` images; None: they were not used.
     reference_draw : ReferenceDraw or None
         Which references an image is compared with; mean-distance rule only.
     n_marked : int
@@ -109,6 +143,7 @@ class DecisionSettings:
     n_references: int = 0
     other_products: int | None = None
     calibration: Calibration | None = None
+    text: TextBasis | None = None
     reference_draw: ReferenceDraw | None = None
     n_marked: int = 0
     unseen_kinds: tuple[str, ...] = ()
@@ -148,12 +183,13 @@ class SiteRelevance:
         One row per file, in order: path (as given); status ("scored"; "repeated": same image as
         another one; "left out": icon, banner or graphic; "skipped": unreadable); score (log
         likelihood ratio of the image alone, or minus its distance; higher = more likely to show the
-        target); distance (mean-distance rule) or probability (learned rule, without words); margin
-        (by how much the image is more similar to the target than to the closest other product,
-        compared with held-out products; the best one decides whether the target is offered); words
-        (what the texts of the image name) and word_kind (`WordEvidence.kind`); nearest_reference
-        and nearest_distance; confusable (the closest other product); is_match (by the image alone)
-        and is_match_with_words; reason.
+        target); photo_score and text_score (the same by reference images alone and by names of the
+        target alone, where these are references); distance (mean-distance rule) or probability
+        (learned rule, without words); margin (by how much the image is more similar to the target
+        than to the closest other product, compared with held-out products; the best one decides
+        whether the target is offered); words (what the texts of the image name) and word_kind
+        (`WordEvidence.kind`); nearest_reference and nearest_distance; confusable (the closest other
+        product); is_match (by the image alone) and is_match_with_words; reason.
     skipped : DataFrame with columns path, reason
         Files that could not be read.
     settings : DecisionSettings
@@ -541,6 +577,8 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
     is_named = _is_named(images).any()
     evidence = len(seen) >= FEW_IMAGES or bool(seen["is_match"].any() or is_named)
     reason = _reason_to_doubt(seen, settings, is_named=bool(is_named))
+    if not reason and not (is_offered and chance >= 0.5):
+        reason = _reason_to_doubt_absence(seen, settings, offered)
     if not evidence:
         reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
@@ -549,7 +587,11 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
     relevant = chance >= 0.5
     forced: Decision = "relevant" if relevant else "irrelevant"
     known = settings.calibration
-    is_unknown = known is not None and has_too_few(known) and np.isfinite(seen["margin"]).any()
+    is_unknown = (
+        known is not None
+        and (has_too_few(known) or known.separability is None)
+        and np.isfinite(seen["margin"]).any()
+    )
     interval = (0.0, 1.0) if is_unknown else posterior.interval()
     return Verdict(
         images=images,
@@ -572,7 +614,9 @@ def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePo
     known = settings.calibration
     if known is None:
         return SharePosterior.of(scores)
-    return SharePosterior.of(scores, known.look_alike_ratios, n_references=known.n_references)
+    # names that were measured on no image may miss the target as often as few references do
+    n_references = known.n_references or FEW_REFERENCES
+    return SharePosterior.of(scores, known.look_alike_ratios, n_references=n_references)
 
 
 def _offered(images: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
@@ -610,18 +654,41 @@ def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, *, is_named
     if has_too_few(known):
         return _footing(known)
     if not known.is_learned:
-        return (
-            f"not learned (separability {known.separability:.2f}, where 0.5 is chance): split the "
-            "class, or add references"
-        )
+        advice = "split the class, or add references"
+        if settings.text is not None and settings.text.weight == 1:
+            advice = "the embedder does not find it by its names; add reference images"
+        return f"not learned (separability {known.separability:.2f}, where 0.5 is chance): {advice}"
     return ""
+
+
+def _reason_to_doubt_absence(
+    seen: pd.DataFrame, settings: DecisionSettings, offered: OfferedEvidence
+) -> str:
+    """Return why images that show no target do not say that the site has none.
+
+    Names alone, measured on no photo, find the target or miss it: how often they miss is unknown,
+    and so is the share. Words of the page may still say that other products are sold.
+    """
+    known = settings.calibration
+    if known is None or known.separability is not None or np.isinf(seen["margin"]).all():
+        return ""
+    if settings.criterion == "offered" and settings.certainty is not None:
+        by_words = OfferedEvidence(0.0, offered.words).probability(settings.prior or 0.5)
+        if offered.words < 0 and by_words <= 1 - settings.certainty:
+            return ""
+    return (
+        "judged by its names alone: how often they miss it was not measured; add reference images"
+    )
 
 
 def _what_is_missing(offered: OfferedEvidence, settings: DecisionSettings) -> str:
     """Return what more of the library or of the site would help, or ``""``."""
     known = settings.calibration
-    if known is not None and (
-        known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES
+    is_measured = known is not None and known.separability is not None
+    if (
+        known is not None
+        and is_measured
+        and (known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES)
     ):
         return _footing(known)
     if settings.criterion == "share" or offered.images + offered.words > 0:
@@ -654,6 +721,8 @@ def _what_came_closest(
 
 def has_too_few(known: Calibration) -> bool:
     """Return whether so little was learned from that images alone decide nothing."""
+    if known.separability is None:  # nothing was learned from images; names are the references
+        return False
     return known.n_products < _FEWEST_PRODUCTS or known.n_references < _FEWEST_REFERENCES
 
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from similarity_lab._version import versions
-from similarity_lab.datasets import load_dataset
+from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.layout import class_name
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import (
@@ -42,6 +42,7 @@ from similarity_lab.relevance.decision import (
     Criterion,
     DecisionSettings,
     SiteRelevance,
+    TextBasis,
     check_effect,
     check_prior,
     check_thresholds,
@@ -57,9 +58,11 @@ from similarity_lab.relevance.rules import (
     Rule,
 )
 from similarity_lab.relevance.rules.prototypes import one_thread
+from similarity_lab.relevance.rules.text import TextPart, TextReferences
 from similarity_lab.relevance.site import CLUTTER_KINDS, Clutter, EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, SiteResult, decisions_table
 from similarity_lab.relevance.words import TargetWords
+from similarity_lab.relevance.words.prompts import BuiltInNames
 from similarity_lab.sites import Site, SiteSource, site_list, site_name
 from similarity_lab.store import StoreSource, VectorStore
 
@@ -114,7 +117,8 @@ class RelevanceScorer(BaseEstimator):
         More names of the target, looked for in the texts of collected images: alternative text,
         product name and url. Default: the name of the class, and the built-in names of that food in
         many languages. A mapping has the names of several targets of `decide_many`; a target that
-        is not in it has the default. ``()`` reads no texts. Only with the learned rule.
+        is not in it has the default. ``()`` reads no texts. Only with the learned rule; with
+        ``LearnedRule(text=True)`` these names are references as well.
     leave_out : sequence of {"icons", "banners", "graphics"}
         Kinds of images to exclude from the count, see `clutter_kind`.
     embedder : embedder, comparator, name or Keras model, optional
@@ -138,7 +142,7 @@ class RelevanceScorer(BaseEstimator):
     words_ : TargetWords
     comparator_ : Comparator
     library_ : EmbeddedLibrary or None
-        None in a scorer that was loaded.
+        None in a scorer that was loaded, or fitted on names alone.
     classes_ : ndarray of bool
         ``[False, True]``: the columns of `predict_proba`.
     reference_names_ : list of str
@@ -218,17 +222,19 @@ class RelevanceScorer(BaseEstimator):
 
     def fit(
         self,
-        library: DatasetSource | EmbeddedLibrary,
+        library: DatasetSource | EmbeddedLibrary | None,
         y: None = None,
     ) -> "RelevanceScorer":
-        """Learn from labelled images.
+        """Learn from labelled images, from names of the target, or from both.
 
         Parameters
         ----------
-        library : folder, zip, mapping, ImageDataset or EmbeddedLibrary
+        library : folder, zip, mapping, ImageDataset, EmbeddedLibrary or None
             As `load_dataset` takes it; must contain images of the target. Images of other products
             make the learned rule more accurate; if there are none, generated images are used. The
-            `library_` of another scorer with this embedder is not embedded again.
+            `library_` of another scorer with this embedder is not embedded again. With
+            ``LearnedRule(text=True)`` names are enough: the library may lack the target, in which
+            case it says how well names find other products, or be None.
         y : None
             Ignored: the library has its own labels. Present for scikit-learn.
 
@@ -240,11 +246,22 @@ class RelevanceScorer(BaseEstimator):
             For an invalid parameter, or one that would have no effect.
         """
         rule = self._check_params()
+        if library is None and not rule.text:
+            raise InputError(
+                "fit needs a library of labelled images; without one, pass "
+                "rule=LearnedRule(text=True), names of the target as words=, and an embedder with "
+                "a text tower"
+            )
         comparator = self._make_comparator(rule)
+        if library is None:
+            return self._learn(rule, None, comparator)
         if isinstance(library, EmbeddedLibrary):
             _check_same_space(library, comparator.embedder.name)
             return self._learn(rule, library, comparator)
         dataset = load_dataset(library, progress=self.progress)
+        if self._is_named_only(rule, dataset):
+            embedded = EmbeddedLibrary.of(dataset, comparator, progress=self.progress)
+            return self._learn(rule, embedded, comparator)
         references = np.flatnonzero(dataset.labels == dataset.class_index(self.target))
         rule.check_references(len(references))
         if not rule.needs_other_products(comparator):
@@ -258,34 +275,99 @@ class RelevanceScorer(BaseEstimator):
         It has the same parameters, but a list of `words` belongs to this scorer's target.
         """
         check_is_fitted(self)
-        if self.library_ is None:
+        if self._is_loaded:
             raise InputError(
                 "A loaded scorer knows only its own target; fit one on the library instead"
             )
         scorer = clone(self).set_params(target=target)
         if self.words and not isinstance(self.words, Mapping):
             scorer.set_params(words=None)  # a list has the names of this scorer's target only
+        scorer._builtin_names = self._builtin_names
         return scorer._learn(_as_rule(self.rule), self.library_, self.comparator_)
 
+    def check_target(self, target: str) -> None:
+        """Raise `UnknownClassError` unless `for_target` can learn this product."""
+        check_is_fitted(self)
+        if self.library_ is not None:
+            scorer = clone(self).set_params(target=target, words=None)
+            scorer._is_named_only(_as_rule(self.rule), self.library_.dataset)
+
     def _learn(
-        self, rule: Rule, library: EmbeddedLibrary, comparator: Comparator
+        self, rule: Rule, library: EmbeddedLibrary | None, comparator: Comparator
     ) -> "RelevanceScorer":
-        is_target = library.is_target(self.target)
-        if not is_target.any():
-            raise NoReferencesError(self.target)
-        if isinstance(self.words, Mapping):
-            for target in self.words:
-                library.dataset.class_index(target)  # raises for an unknown one
         self.words_ = self._target_words()
-        self.rule_: FittedRule = rule.learn(library, self.target, comparator, seed=self.seed)
+        dataset = None if library is None else library.dataset
+        is_named_only = dataset is None or self._is_named_only(rule, dataset)
+        if dataset is not None and not rule.text and isinstance(self.words, Mapping):
+            for target in self.words:
+                dataset.class_index(target)  # raises for an unknown one
+        if library is None or is_named_only:
+            self.reference_names_: list[str] = []
+            self.reference_vectors_: Vectors = np.empty((0, comparator.embedder.dimension), "f4")
+        else:
+            is_target = library.is_target(self.target)
+            if not is_target.any():
+                raise NoReferencesError(self.target)
+            self.reference_names_ = library.names(is_target)
+            self.reference_vectors_ = library.vectors[is_target]
+        self.rule_: FittedRule = self._fitted_rule(
+            rule, library, comparator, is_named_only=is_named_only
+        )
         self.comparator_ = comparator
         self.library_: EmbeddedLibrary | None = library
         self.classes_ = np.array([False, True])
-        self.reference_names_ = library.names(is_target)
-        self.reference_vectors_: Vectors = library.vectors[is_target]
-        self.skipped_ = library.skipped
-        self.fitted_with_ = library.embedder
+        self.skipped_ = skipped_table([]) if library is None else library.skipped
+        self.fitted_with_ = comparator.embedder.name if library is None else library.embedder
+        self._is_loaded = False
         return self
+
+    def _fitted_rule(
+        self,
+        rule: Rule,
+        library: EmbeddedLibrary | None,
+        comparator: Comparator,
+        *,
+        is_named_only: bool,
+    ) -> FittedRule:
+        if not rule.text:
+            known = cast(EmbeddedLibrary, library)
+            return rule.learn(known, self.target, comparator, seed=self.seed)
+        builtin = self._builtin_names
+        if builtin is None or builtin.embedder != comparator.embedder.name:
+            self._builtin_names = builtin = BuiltInNames.of(comparator.embedder)
+        is_few = is_named_only or len(self.reference_names_) == 1
+        classes = library.dataset.classes if library is not None and is_few else ()
+        classes = tuple(name for name in classes if name != self.target)
+        text = TextReferences.of(
+            comparator.embedder, self.words_, self._given_words(), builtin, classes
+        )
+        return cast(LearnedRule, rule).learn(
+            library, self.target, comparator, seed=self.seed, text=text
+        )
+
+    def _is_named_only(self, rule: Rule, dataset: ImageDataset) -> bool:
+        """Return whether names are the only references, since the library lacks the target.
+
+        Raises
+        ------
+        UnknownClassError
+            The library lacks the target and names are no references, or a class has nearly the
+            same name.
+        InputError
+            A class of another name is the same product.
+        """
+        if class_name(self.target) in map(class_name, dataset.classes):
+            return False
+        if not rule.text or did_you_mean(self.target, dataset.classes):
+            dataset.class_index(self.target)  # raises
+        own = set(self._target_words().products)
+        for name in dataset.classes:
+            if own & set(TargetWords.of(name).products):
+                raise InputError(
+                    f"The library has no class {self.target!r}, but {name!r} names the same "
+                    f"product; pass target={name!r}"
+                )
+        return True
 
     def _check_params(self) -> Rule:
         """Return the rule; raise `InputError` for a parameter that is invalid or has no effect."""
@@ -298,6 +380,11 @@ class RelevanceScorer(BaseEstimator):
         words = self.words if isinstance(self.words, Mapping) else {self.target: self.words}
         for target, names in words.items():
             TargetWords.of(target, names)  # raises; before anything is embedded
+            if rule.text and names is not None and not len(names):
+                raise InputError(
+                    f"words=() leaves no name of {target!r} for LearnedRule(text=True); name it, "
+                    "leave words out to use its class name, or leave text=True out"
+                )
         if self.quality is not None and self.embedder is not None:
             raise InputError(
                 f"quality={self.quality!r} chooses an embedder; pass quality or embedder, not both"
@@ -349,13 +436,17 @@ class RelevanceScorer(BaseEstimator):
                     f"Expected some of: {', '.join(CLUTTER_KINDS)}"
                 )
 
-    def _target_words(self) -> TargetWords:
+    def _given_words(self) -> tuple[str, ...] | None:
+        """Return the names of the target that the user gave; None: none were given."""
         words = self.words
         if isinstance(words, Mapping):
             # as classes are compared: "é" may be one character or two
             by_target = {class_name(target): names for target, names in words.items()}
             words = by_target.get(class_name(self.target))
-        return TargetWords.of(self.target, words)
+        return None if words is None else tuple(words)
+
+    def _target_words(self) -> TargetWords:
+        return TargetWords.of(self.target, self._given_words())
 
     def _criterion(self, rule: Rule | FittedRule) -> Criterion:
         return cast(Criterion, self.criterion or rule.criteria[0])
@@ -366,7 +457,7 @@ class RelevanceScorer(BaseEstimator):
             comparator = rule.default_comparator(self.quality)
         else:
             comparator = as_comparator(self.embedder)
-            rule.check_comparator(comparator)
+        rule.check_comparator(comparator)
         if self.store is None:
             return comparator
         return cached_comparator(comparator, VectorStore.of(self.store))
@@ -522,6 +613,7 @@ class RelevanceScorer(BaseEstimator):
             count_repeats_once=rule.repeats_count_once,
         )
         has_words = rule.gives_probability and bool(self.words_) and site.has_texts
+        counted = [index for index, kind in enumerate(site.clutter) if kind is None]
         settings = DecisionSettings(
             rule=rule.name,
             embedder=self.comparator_.embedder.name,
@@ -534,7 +626,8 @@ class RelevanceScorer(BaseEstimator):
             words=(self.words_.title, *self.words_.names) if has_words else (),
             n_references=len(self.reference_names_),
             other_products=rule.other_products,
-            calibration=rule.calibration,
+            calibration=rule.site_calibration(vectors[counted]),
+            text=None if rule.text is None else _text_basis(rule.text),
             reference_draw=rule.reference_draw,
             unseen_kinds=_unseen_kinds(site.site, self.words_) if has_words else (),
             image_coverage=site.site.image_coverage,
@@ -644,16 +737,30 @@ class RelevanceScorer(BaseEstimator):
                     f"The scorer in {folder} was fitted on a different library; fit it again"
                 )
         scorer.library_ = None
+        scorer._is_loaded = True
         scorer.classes_ = np.array([False, True])
         scorer.skipped_ = skipped_table([])
         return scorer
 
     def _library_digest(self) -> str:
-        if self.library_ is None:  # loaded
+        if self._is_loaded:
             return self._loaded_digest
-        return library_digest(self.library_.dataset)
+        return "" if self.library_ is None else library_digest(self.library_.dataset)
 
     _loaded_digest: str
+    _is_loaded: bool
+    _builtin_names: BuiltInNames | None = None  # shared by the targets of one library
+
+
+def _text_basis(text: TextPart) -> TextBasis:
+    return TextBasis(
+        text.prototypes.names,
+        len(text.prototypes.other_names),
+        text.weight,
+        text.calibration.separability,
+        text.measured_on,
+        text.prototypes.gap,
+    )
 
 
 def _unseen_kinds(site: Site, words: TargetWords) -> tuple[str, ...]:

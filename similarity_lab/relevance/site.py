@@ -60,8 +60,9 @@ AreCopies = Callable[[list[tuple[int, int]]], Sequence[bool]]
 _NEAR_COPY = "near copy, method 1"  # the question by which answers are stored
 
 _DTYPES = {
-    **dict.fromkeys(["score", "distance", "probability", "margin", "nearest_distance"], float),
-    "confusable": object,  # text, or NaN
+    **dict.fromkeys(["score", "photo_score", "text_score"], float),
+    **dict.fromkeys(["distance", "probability", "margin", "nearest_distance"], float),
+    **dict.fromkeys(["confusable", "nearest_reference"], object),  # text, or NaN
 }
 
 
@@ -233,11 +234,10 @@ class EmbeddedSite:
         reason[skipped] = self.embedded.skipped["reason"]
         texts = self.site.origins
         named = words.read_table(texts) if words and texts is not None else []
-        of_readable = {
-            **columns,
-            "nearest_reference": [references[index] for index in to_references.argmin(1)],
-            "nearest_distance": to_references.min(axis=1),
-        }
+        of_readable = dict(columns)
+        if references:  # otherwise the target is known by its names only
+            of_readable["nearest_reference"] = [references[i] for i in to_references.argmin(1)]
+            of_readable["nearest_distance"] = to_references.min(axis=1)
         images = pd.DataFrame(
             {
                 "path": pd.Series(list(self.site.paths), dtype=object),

@@ -9,6 +9,7 @@ from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import (
     FEW_PRODUCTS,
     FEW_REFERENCES,
+    TextBasis,
     describe_matches,
     has_too_few,
 )
@@ -46,7 +47,8 @@ def evidence_steps(result: SiteRelevance) -> list[EvidenceStep]:
     if known is not None and not known.is_learned:
         images = f"{seen}; {target} was not learned"
     else:
-        images = f"{seen}; this is {likelihood(result.image_evidence, target)}"
+        images = f"{seen}{_by_references(result)}"
+        images += f"; this is {likelihood(result.image_evidence, target)}"
     steps = [
         EvidenceStep(
             "Before looking", f"prior: part of the sites expected to sell {target}", prior
@@ -59,6 +61,23 @@ def evidence_steps(result: SiteRelevance) -> list[EvidenceStep]:
     has_none = result.origins is None
     says = "not read: the images came without texts" if has_none else "not read: switched off"
     return [*steps, EvidenceStep("Words", says, None)]
+
+
+def _by_references(result: SiteRelevance) -> str:
+    """Return which references the best image resembles, if there are names among them."""
+    text = result.settings.text
+    if text is None:
+        return ""
+    best = result.deciding(1)
+    if text.weight == 1 or best.empty:
+        return ", judged by names of it alone"
+    by_photos, by_names = best["photo_score"].iloc[0] > 0, best["text_score"].iloc[0] > 0
+    if by_photos and by_names:
+        return "; the best one resembles both reference images and names"
+    if by_photos or by_names:
+        kinds = ("reference images", "names") if by_photos else ("names", "reference images")
+        return f"; the best one resembles the {kinds[0]}, not the {kinds[1]}"
+    return "; the best one resembles neither reference images nor names clearly"
 
 
 def _texts(result: SiteRelevance) -> str:
@@ -150,9 +169,11 @@ def basis(settings: DecisionSettings, target: str) -> str:
     >>> basis(DecisionSettings("mean-distance", "lite0", 0.65, 0.25), "almonds")
     ''
     """
-    known = settings.calibration
+    known, text_basis = settings.calibration, settings.text
     if known is None:
         return ""
+    if text_basis is not None and text_basis.weight == 1:
+        return _basis_of_names(text_basis, known, target)
     references = f"{known.n_references} reference image{'s' * (known.n_references != 1)}"
     products = f"{known.n_products} other product{'s' * (known.n_products != 1)}"
     other = "an image of another product"
@@ -164,9 +185,44 @@ def basis(settings: DecisionSettings, target: str) -> str:
             f" A reference image that was held out scores above {other} with probability "
             f"{known.separability:.2f} (0.5 is chance)."
         )
+    if text_basis is not None:
+        text += (
+            f" {_names(text_basis)} are references as well, with a weight of "
+            f"{text_basis.weight:.0%}; by names alone, that probability is "
+            f"{text_basis.separability or 0:.2f}."
+        )
     if _lack(known) and not has_too_few(known):
         text += f" With at least {_lack(known)}, fewer decisions are unsure."
     return text
+
+
+def _basis_of_names(text: TextBasis, known: Calibration, target: str) -> str:
+    """Return what names alone know about a target."""
+    start = f"{target} is known by names only. {_names(text)} are the references"
+    measured = f"with probability {known.separability or 0:.2f} (0.5 is chance)"
+    if text.measured_on == "references":
+        return (
+            f"{start}; {known.n_references} reference images only measured them: one scores above "
+            f"a drawn image of something else {measured}."
+        )
+    if text.measured_on == "other products":
+        return (
+            f"{start}. How well names find products was measured on the {known.n_products} other "
+            "products of the library: an image scores by the name of its product above what the "
+            f"names of {target} reach on other images {measured}."
+        )
+    return (
+        f"{start}. A probability rests on what other names reach on the same images. How often the "
+        f"names miss {target} was not measured, so images alone never say that a site does not "
+        "sell it; reference images change that."
+    )
+
+
+def _names(text: TextBasis) -> str:
+    """Return the names of the target and the number of others, as the subject of a sentence."""
+    *first, last = (f"“{name}”" for name in text.names)
+    names = f"{', '.join(first)} and {last}" if first else f"The name {last}"
+    return f"{names} (against {text.n_other_names} other names)"
 
 
 def advice(settings: DecisionSettings, target: str) -> str:
@@ -174,6 +230,13 @@ def advice(settings: DecisionSettings, target: str) -> str:
     known = settings.calibration
     if known is None:
         return ""
+    if settings.text is not None and settings.text.weight == 1:
+        if known.is_learned:
+            return ""
+        return (
+            f"The embedder does not find {target} by its names, so images alone decide nothing. "
+            "Add reference images, or other names."
+        )
     if has_too_few(known):
         return (
             f"Too little is known about {target}, so images alone decide nothing. Extend the "

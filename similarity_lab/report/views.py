@@ -302,11 +302,18 @@ def settings_table(settings: DecisionSettings) -> dict[str, str]:
     if settings.prior_share is not None:
         values["prior that an image shows it"] = f"{settings.prior_share:g}"
     values["reference images"] = f"{settings.n_references}"
+    if settings.text is not None:
+        text = settings.text
+        values["names as references"] = ", ".join(text.names)
+        values["weight of the names"] = f"{text.weight:.2f}"
+        values["other names"] = f"{text.n_other_names}"
+        values["modality gap"] = f"{text.gap:.2f}"
     if settings.other_products is not None:
         values["other products"] = f"{settings.other_products}"
         values["names looked for"] = ", ".join(dict.fromkeys(settings.words)) or "none"
     if known is not None:
-        values["separability"] = f"{known.separability:.3f}"
+        measured = known.separability is not None
+        values["separability"] = f"{known.separability:.3f}" if measured else "not measured"
         values["reliability"] = f"{known.reliability:.2f}"
     if draw is not None:
         drawn = "all" if draw.draw == "all" else f"{draw.n} {draw.draw.replace('-', ' ')}"

@@ -63,6 +63,7 @@ def test_decide_and_rank_have_the_same_scoring_options():
 
     scoring = {
         "--rule", "--criterion", "--quality", "--embedder", "--color", "--word", "--no-words",
+        "--text",
         "--prior", "--certainty", "--relevance-threshold", "--similarity-threshold",
         "--prior-share", "--n-references", "--leave-out", "--seed",
         "--store", "--no-store", "--json", "--csv", "--images-csv", "--report", "--quiet",
@@ -147,7 +148,7 @@ def test_values_may_stand_before_and_after_options(monkeypatch, capsys):
     found = []
     monkeypatch.setattr(search, "_run", found.append)
     assert main(["search", "a.jpg", "--quiet", "b.jpg", "-k", "3", "c.jpg"]) == 0
-    assert found[0].images == ["a.jpg", "b.jpg", "c.jpg"] and found[0].k == 3
+    assert found[0].queries == ["a.jpg", "b.jpg", "c.jpg"] and found[0].k == 3
     for arguments in (["search", "a.jpg", "--unknown", "b.jpg"], ["demo", "b.jpg"]):
         with pytest.raises(SystemExit):
             main(arguments)

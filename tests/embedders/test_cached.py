@@ -176,3 +176,31 @@ def test_scorer_with_a_store_embeds_each_image_once(store, library, sites, tmp_p
     loaded = RelevanceScorer.load(tmp_path / "scorer", embedder=inner, store=store, library=library)
     loaded.set_params(progress=False).decide(sites / "nut-shop")
     assert inner.count == count and loaded.store is store
+
+
+class WithText(Counting):
+    """Embeds a text as its length; counts the texts."""
+
+    n_texts = 0
+
+    def embed_text(self, texts):
+        self.n_texts += len(texts)
+        return np.array([[len(text), 1, 1] for text in texts], np.float32)
+
+
+def test_cached_embedder_embeds_each_text_once(store, paths):
+    inner = WithText("text")
+    embedder = CachedEmbedder(inner, store)
+    first = embedder.embed_text(["almonds", "杏仁", "almonds"])
+    np.testing.assert_array_equal(first, inner.embed_text(["almonds", "杏仁", "almonds"]))
+    inner.n_texts = 0
+    np.testing.assert_array_equal(CachedEmbedder(inner, store).embed_text(["杏仁"]), first[1:2])
+    assert inner.n_texts == 0
+    assert embedder.embed_text([]).shape == (0, 3)
+    embedder.embed(paths[:2], progress=False)
+    assert store.embedders() == {"text text": 2, "text": 2}  # a search of images finds no texts
+
+
+def test_cached_embedder_has_texts_only_if_its_embedder_has(store):
+    assert not hasattr(CachedEmbedder(Counting(), store), "embed_text")
+    assert hasattr(CachedEmbedder(WithText("text")), "embed_text")

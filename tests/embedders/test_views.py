@@ -16,6 +16,7 @@ from similarity_lab.embedders import (
     openvino_lite,
     vector_space,
 )
+from similarity_lab.embedders.base import NetworkEmbedder
 from similarity_lab.errors import EmbedderError, ImageError
 from similarity_lab.images import opened
 from similarity_lab.relevance.site import EmbeddedSite
@@ -278,3 +279,32 @@ def test_scorer_with_views_decodes_each_file_once(library, sites, tmp_path, monk
     assert loaded.set_params(progress=False).decide(site).decision == scorer.decide(site).decision
     with pytest.raises(ValueError, match="crop50"):
         RelevanceScorer.load(tmp_path / "scorer", embedder=load_embedder(input_size=32))
+
+
+class WithText(NetworkEmbedder):
+    """Mean colours; a text is embedded as a unit vector of its length."""
+
+    def __init__(self, name):
+        super().__init__(name, 3, (8, 8), "rgb")
+
+    def forward(self, pixels):
+        return pixels.mean((1, 2)).astype(np.float32)
+
+    def embed_text(self, texts):
+        vectors = np.array([[len(text), 1, 2] for text in texts], np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_views_keep_the_text_tower():
+    """Texts have no crops; joint vectors have those of all networks."""
+    plain = WithText("text")
+    texts = ["almonds", "oats"]
+    own = plain.embed_text(texts)
+    np.testing.assert_allclose(load_embedder(plain, crops=(0.5,)).embed_text(texts), own, rtol=1e-6)
+    joint = join_embedders(plain, load_embedder(WithText("other"), crops=(0.5,)))
+    found = joint.embed_text(texts)
+    np.testing.assert_allclose(found, np.hstack([own, own]) / np.sqrt(2), rtol=1e-6)
+    assert found.shape[1] == joint.dimension
+    assert not hasattr(join_embedders(plain, embed_fields()), "embed_text")
+    assert not hasattr(embed_fields(crops=(0.5,)), "embed_text")
+    assert callable(CachedEmbedder(joint).embed_text)

@@ -38,6 +38,7 @@ from similarity_lab.relevance.tables import (
 CALIBRATION = Calibration(
     LikelihoodRatio(1.0, 0.0),
     margin_anchor=0.0,
+    margin_noise=1.0,
     separability=0.95,
     reliability=1.0,
     look_alike_ratios=(-3.0,) * 20,

@@ -22,6 +22,7 @@ KINDS = ("target", "target and other", "ambiguous", "", "other form", "other")
 KNOWN = Calibration(
     LikelihoodRatio(1.0, 0.0),
     margin_anchor=0.0,
+    margin_noise=1.0,
     separability=0.95,
     reliability=1.0,
     look_alike_ratios=(-3.0,) * 30,

@@ -16,6 +16,7 @@ RUN_ME = "document.title = 'ran'"
 CALIBRATION = Calibration(
     line=LikelihoodRatio(1.0, 0.0),
     margin_anchor=0.1,
+    margin_noise=1.0,
     separability=0.9876,
     reliability=0.75,
     look_alike_ratios=(),

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from similarity_lab.relevance import DecisionSettings
+from similarity_lab.relevance import DecisionSettings, TextBasis
 from similarity_lab.report.evidence import (
     advice,
     basis,
@@ -128,3 +128,52 @@ def test_advice_is_given_if_the_target_was_not_learned():
 def test_advice_is_given_if_there_is_too_little_to_learn_from(n_references, n_products, end):
     text = advice(settings(n_references, n_products), "rice")
     assert text.startswith("Too little is known about rice") and text.endswith(end)
+
+
+def with_names(result, *, weight, photo_score=1.0, text_score=1.0, measured_on="references"):
+    """Return a decision as if names had been references, too."""
+    separability = 0.9 if measured_on else None
+    text = TextBasis(("raw almonds", "badam"), 771, weight, separability, measured_on, 1.2)
+    known = replace(result.settings.calibration, separability=separability)
+    images = result.images.assign(photo_score=photo_score, text_score=text_score)
+    settings = replace(result.settings, text=text, calibration=known)
+    return replace(result, images=images, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("photo_score", "text_score", "says"),
+    [
+        (2.0, 1.0, "the best one resembles both reference images and names"),
+        (2.0, -1.0, "the best one resembles the reference images, not the names"),
+        (-2.0, 1.0, "the best one resembles the names, not the reference images"),
+        (-2.0, -1.0, "the best one resembles neither reference images nor names clearly"),
+    ],
+)
+def test_evidence_says_which_references_decided(results, photo_score, text_score, says):
+    both = with_names(results[0], weight=0.4, photo_score=photo_score, text_score=text_score)
+    assert says in evidence_steps(both)[1].says
+    assert "“raw almonds” and “badam” (against 771 other names)" in basis(both.settings, "almonds")
+    assert "with a weight of 40%; by names alone" in basis(both.settings, "almonds")
+
+
+@pytest.mark.parametrize(
+    ("measured_on", "says"),
+    [
+        ("references", "reference images only measured them"),
+        ("other products", "was measured on the"),
+        ("", "was not measured, so images alone never say that a site does not sell it"),
+    ],
+)
+def test_evidence_of_names_alone_says_what_was_measured(results, measured_on, says):
+    alone = with_names(results[0], weight=1.0, measured_on=measured_on)
+    assert ", judged by names of it alone" in evidence_steps(alone)[1].says
+    assert says in basis(alone.settings, "almonds") and advice(alone.settings, "almonds") == ""
+    assert basis(alone.settings, "almonds").startswith("almonds is known by names only. ")
+
+
+def test_advice_on_names_that_find_nothing(results):
+    alone = with_names(results[0], weight=1.0)
+    known = replace(alone.settings.calibration, separability=0.6)
+    assert "does not find almonds by its names" in advice(
+        replace(alone.settings, calibration=known), "almonds"
+    )

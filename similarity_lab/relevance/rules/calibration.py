@@ -1,7 +1,9 @@
 """Calibration: from scores to log likelihood ratios, anchored on the scores of held-out images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +32,14 @@ _MANY_PRODUCTS = 20  # fewer say too little about the upper end
 _FEW_PRODUCTS = 10  # fewer were trustworthy under no rule
 _CHANCE, _LEARNED = 0.6, 0.75  # separability at which nothing, and enough, was learned
 _MANY_REFERENCES = 50  # of more, quantiles are kept
+_BLIND = 0.7  # reliability of scores that were not measured on any reference
 _GENERATED_PRODUCTS = 3  # as many real products tell as much as the generated images
+
+# How far scores and margins spread within a product: 0.5 and 0.1 with the packaged networks,
+# whatever the photos show. The constants above hold up to these, which the packaged networks do not
+# exceed; see docs/benchmarks.md.
+_MAX_SPREAD = 0.7
+_MAX_MARGIN_SPREAD = 0.125
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,8 @@ class LikelihoodRatio:
         passes through the same value near their upper end in every library, with the same slope.
         That transfers from photos of one kind to photos of another where a line fitted to each
         library does not. Below twenty other products the upper end is not known well; the line is
-        then mixed with that of `platt`. It is flattened by `HeldOut.reliability`.
+        then mixed with that of `platt`. It is flattened by `HeldOut.reliability`, and if scores are
+        noisier than those that the slope was fitted on, see `HeldOut.noise`.
 
         Parameters
         ----------
@@ -73,7 +83,8 @@ class LikelihoodRatio:
         array([False,  True])
         """
         weight = 0.0 if is_generated else min(1.0, held_out.n_products / _MANY_PRODUCTS)
-        line = cls(_SLOPE, _OFFSET - _SLOPE * held_out.anchor)
+        slope = _SLOPE / held_out.noise(held_out.others, _MAX_SPREAD)
+        line = cls(slope, _OFFSET - slope * held_out.anchor)
         if weight < 1:
             own = cls.platt(
                 held_out.references, held_out.others, held_out.weights, is_generated=is_generated
@@ -252,6 +263,37 @@ class HeldOut:
         learned = np.clip((self.separability - _CHANCE) / (_LEARNED - _CHANCE), 0, 1)
         return float(learned * min(1.0, size))
 
+    def spread(self, values: Floats) -> float:
+        """Return the standard deviation of the others' values, shape (m,), within a product.
+
+        Products of one image say nothing of it; products count alike.
+        """
+        counts = np.bincount(self.products)
+        means = np.bincount(self.products, values) / counts
+        squares = np.bincount(self.products, (values - means[self.products]) ** 2)
+        is_several = counts > 1
+        if not is_several.any():
+            return 0.0
+        return float(np.sqrt((squares[is_several] / (counts[is_several] - 1)).mean()))
+
+    def noise(self, values: Floats, usual: float) -> float:
+        """Return the variance of the others' values within a product, relative to the usual; ≥ 1.
+
+        The log likelihood ratio of a value rises as fast as its noise is small: two normal
+        distributions at a distance d with variance v give the slope d / v. In a space of few
+        dimensions, or one in which few directions vary, cosines are noisier than with the networks
+        that the slopes were fitted on. Of few products it is larger, and not well known.
+
+        Parameters
+        ----------
+        values : ndarray, shape (m,)
+            Scores or margins.
+        usual : float
+            Largest standard deviation at which the fitted slope holds, with many products.
+        """
+        bound = usual * np.sqrt(max(1.0, _MANY_PRODUCTS / self.n_products))
+        return float(max(1.0, self.spread(values) / bound) ** 2)
+
     def by_product(self, values: Floats, level: float) -> Floats:
         """Return a quantile of the others' values for each product, shape (k,)."""
         return np.array(
@@ -272,17 +314,19 @@ class Calibration:
         Log likelihood ratio of a score.
     margin_anchor : float
         Upper end of the margins of held-out others, see `HeldOut.top_of`.
-    separability : float
+    margin_noise : float
+        By what margins above the anchor are divided, at least 1, see `HeldOut.noise`.
+    separability : float or None
         P(a held-out reference scores above an image of another product); 0.5 = nothing was
-        learned.
+        learned; None: there was no reference to measure it on.
     reliability : float
         How far scores and margins can be trusted, 0…1.
     look_alike_ratios : tuple of float
         Median log likelihood ratio of each held-out product.
     look_alike_margins : tuple of float
-        Upper tenth of the margins of each held-out product, minus `margin_anchor`.
+        Upper tenth of the margins of each held-out product, as `margins` gives them.
     reference_margins : tuple of float
-        Margins of the held-out references, minus `margin_anchor`, in ascending order; evenly
+        Margins of the held-out references, as `margins` gives them, in ascending order; evenly
         spaced quantiles of them if there are more than fifty.
     n_references : int
     n_products : int
@@ -291,7 +335,8 @@ class Calibration:
 
     line: LikelihoodRatio
     margin_anchor: float
-    separability: float
+    margin_noise: float
+    separability: float | None
     reliability: float
     look_alike_ratios: tuple[float, ...]
     look_alike_margins: tuple[float, ...]
@@ -304,24 +349,69 @@ class Calibration:
         """Return the calibration that follows from the scores of held-out images."""
         line = LikelihoodRatio.calibrated(held_out, is_generated=is_generated)
         anchor = held_out.top_of(held_out.margins)
+        noise = held_out.noise(held_out.margins, _MAX_MARGIN_SPREAD)
         levels = np.linspace(0, 1, min(len(held_out.references), _MANY_REFERENCES))
         quantiles = np.quantile(held_out.reference_margins, levels)
         return cls(
             line,
             anchor,
+            noise,
             held_out.separability,
             held_out.reliability(is_generated=is_generated),
             tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
-            tuple((held_out.by_product(held_out.margins, 0.9) - anchor).tolist()),
-            tuple((quantiles - anchor).tolist()),
+            tuple(((held_out.by_product(held_out.margins, 0.9) - anchor) / noise).tolist()),
+            tuple(((quantiles - anchor) / noise).tolist()),
             len(held_out.references),
             0 if is_generated else held_out.n_products,
         )
 
+    @classmethod
+    def without_references(cls, held_out: HeldOut) -> "Calibration":
+        """Return what images of other things tell; what the target's reach is not known.
+
+        Parameters
+        ----------
+        held_out : HeldOut
+            Without references; scores and margins in usual units, see `HeldOut.noise`.
+        """
+        anchor = held_out.top_of(held_out.others)
+        line = LikelihoodRatio(_BLIND * _SLOPE, _BLIND * (_OFFSET - _SLOPE * anchor))
+        margin_anchor = held_out.top_of(held_out.margins)
+        margins = held_out.by_product(held_out.margins, 0.9) - margin_anchor
+        return cls(
+            line,
+            margin_anchor,
+            1.0,
+            None,
+            _BLIND,
+            tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
+            tuple(margins.tolist()),
+            (),
+            0,
+            held_out.n_products,
+        )
+
+    @classmethod
+    def from_saved(cls, content: Mapping[str, Any]) -> "Calibration":
+        """Return the calibration that `asdict` turned into plain values."""
+        values: dict[str, Any] = {
+            name: tuple(map(float, value)) if isinstance(value, list) else value
+            for name, value in content.items()
+        }
+        line = LikelihoodRatio(**{name: float(value) for name, value in values["line"].items()})
+        return cls(**{**values, "line": line})
+
+    def margins(self, margins: Floats) -> Floats:
+        """Return margins of images, shape (n,), relative to those of held-out others.
+
+        0 = as large as 95 % of the others reach; larger = more similar to the target.
+        """
+        return (margins - self.margin_anchor) / self.margin_noise
+
     @property
     def is_learned(self) -> bool:
-        """Whether held-out references score clearly higher than other products."""
-        return self.separability >= _LEARNED
+        """Whether held-out references score clearly higher than other products, as far as known."""
+        return self.separability is None or self.separability >= _LEARNED
 
 
 def cross_fit(

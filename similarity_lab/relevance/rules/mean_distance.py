@@ -166,6 +166,7 @@ class MeanDistanceRule(BaseEstimator):
 
     name: ClassVar[str] = "mean-distance"
     gives_probability: ClassVar[bool] = False
+    text: ClassVar[bool] = False  # reads images only
     criteria: ClassVar[tuple[str, ...]] = ("share",)
 
     def __init__(
@@ -266,9 +267,13 @@ class FittedMeanDistanceRule:
     prior_share: ClassVar[None] = None
     other_products: ClassVar[None] = None
     calibration: ClassVar[None] = None
+    text: ClassVar[None] = None
 
     reference_draw: ReferenceDraw
     similarity_threshold: float
+
+    def site_calibration(self, _vectors: Vectors) -> None:
+        """Return None: distances are not calibrated."""
 
     def columns(
         self, _vectors: Vectors, to_references: npt.NDArray[np.float32], digests: list[str]

@@ -18,6 +18,7 @@ image's url, the folders in that url."""
 KINDS = ("target", "target and other", "ambiguous", "other form", "other", "")
 """What words can say; see `WordEvidence`."""
 
+_NAMING_KINDS = frozenset({"target", "target and other", "ambiguous"})
 _MAX_LISTED = 5  # products in a sentence
 _PRIMARY_FIELDS = FIELDS[:3]
 _FEW_TEXTS = 5  # of fewer images, one text may well be about all of them
@@ -236,6 +237,15 @@ class TargetWords:
         ]
         rows = zip(*texts, strict=True)
         return [self.read(dict(zip(columns, row, strict=True))) for row in rows]
+
+    def is_other_food(self, food: str) -> bool:
+        """Return whether a food of the table is another product than the target.
+
+        Neither the target's group ("nuts" for almonds) nor what may mean the target is.
+        """
+        if self._relation(self.table.product(food)) not in ("form", "other"):
+            return False
+        return self.read({"alt": self.table.names(food, "en")[0]}).kind not in _NAMING_KINDS
 
     def _reading(self, words: Sequence[str]) -> _Reading:
         reading = _Reading()

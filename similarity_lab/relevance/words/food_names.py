@@ -3,7 +3,8 @@
 The tables are two CSV files beside this module, written for this package from general knowledge
 and under its licence: ``food_names.csv`` has one row per food, ``form_words.csv`` one row per
 form ("oil", "shampoo") or function word ("and", "without"). One column per language; the names of
-a cell are separated by semicolons. Marks at the end of a name:
+a cell are separated by semicolons. (``thing_names.csv`` is for `prompts`.) Marks at the end of a
+name:
 
 ``?``  also means something else, or another food ("date", "turkey")
 ``!``  counts only with its diacritics ("thé" is tea, "the" is not)
@@ -175,7 +176,7 @@ class FoodNames:
         """
         foods: dict[str, dict[str, list[str]]] = {}
         groups = {}
-        for row in _read_rows(Path(path), "food"):
+        for row in read_rows(Path(path), "food"):
             food = row.pop("food")
             if group := row.pop("group", ""):
                 groups[food] = group
@@ -212,8 +213,14 @@ class FoodNames:
                 known[language] = [*known.get(language, ()), *words]
         return FoodNames(foods, {**self._groups, **groups})
 
-    def names(self, food: str) -> list[str]:
-        """Return all names of a food, in the order of the table, without their marks.
+    def names(self, food: str, language: str | None = None) -> list[str]:
+        """Return names of a food, in the order of the table, without their marks.
+
+        Parameters
+        ----------
+        food : str
+        language : str, optional
+            A column of the table, such as ``"en"``; default: all.
 
         Raises
         ------
@@ -224,8 +231,13 @@ class FoodNames:
             raise InputError(
                 f"Unknown food {food!r}.{did_you_mean(food, self._foods)} `with_names` adds one"
             )
-        by_language = self._foods[food].values()
-        return list(dict.fromkeys(name.rstrip(_MARKS) for names in by_language for name in names))
+        by_language = self._foods[food]
+        found = by_language.values() if language is None else [by_language.get(language, ())]
+        return list(dict.fromkeys(name.rstrip(_MARKS) for names in found for name in names))
+
+    def product(self, food: str) -> Product:
+        """Return the product that a food is: olives with the form "oil" for "olive oil"."""
+        return self._products[food]
 
     def group(self, food: str) -> str:
         """Return the group of a food, such as "nuts"; empty if it has none."""
@@ -403,7 +415,7 @@ def form_words() -> dict[str, Form]:
 
 @cache
 def _form_rows() -> list[dict[str, str]]:
-    return _read_rows(_FOLDER / "form_words.csv", "form")
+    return read_rows(_FOLDER / "form_words.csv", "form")
 
 
 def _form_names() -> Iterator[tuple[str, str, str, str]]:
@@ -426,7 +438,7 @@ def _english_forms() -> dict[str, str]:
     }
 
 
-def _read_rows(path: Path, key: str) -> list[dict[str, str]]:
+def read_rows(path: Path, key: str) -> list[dict[str, str]]:
     """Return the rows of a CSV file with a header, without comments and empty rows."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -242,15 +242,42 @@ def test_by_product_is_the_quantile_of_each_product():
             assert values[code] == pytest.approx(np.quantile(own, level))
 
 
-@given(st.floats(-5, 5), st.floats(0.5, 3))
+@given(st.floats(-5, 5), st.floats(0.3, 0.6))
 def test_calibrated_line_moves_with_the_upper_end_of_the_others(shift, spread):
-    """With many products, the slope is the same whatever the scores' spread and place."""
-    usual, other = held_out_scores(), held_out_scores(spread=spread, gap=6 * spread)
+    """With many products, the slope is the same whatever the scores' place and usual spread."""
+    usual, other = held_out_scores(spread=0.5), held_out_scores(spread=spread, gap=6 * spread)
     moved = replace(other, references=other.references + shift, others=other.others + shift)
     before, after = LikelihoodRatio.calibrated(usual), LikelihoodRatio.calibrated(moved)
     assert after.slope == pytest.approx(before.slope)
     assert after(moved.anchor) == pytest.approx(before(usual.anchor))
     assert before(usual.anchor) > 0 > before(np.median(usual.others))
+
+
+def test_spread_is_that_of_images_within_a_product():
+    held_out = held_out_scores(n_products=7)
+    values = held_out.others + 100 * held_out.products  # what differs between products is no noise
+    variances = [np.var(values[held_out.products == code], ddof=1) for code in range(7)]
+    assert held_out.spread(values) == pytest.approx(np.sqrt(np.mean(variances)))
+    single = replace(held_out, products=np.arange(len(values)))
+    assert single.spread(values) == 0 and single.noise(values, 0.1) == 1
+
+
+def test_calibrated_line_is_flatter_where_scores_are_noisy():
+    """Twice the usual noise: a quarter of the slope, the same ratio at the anchor."""
+    quiet, noisy = held_out_scores(spread=0.5), held_out_scores(spread=2.0, gap=24.0)
+    before, after = LikelihoodRatio.calibrated(quiet), LikelihoodRatio.calibrated(noisy)
+    noise = (noisy.spread(noisy.others) / 0.7) ** 2
+    assert noise > 4 and after.slope == pytest.approx(before.slope / noise)
+    assert after(noisy.anchor) == pytest.approx(before(quiet.anchor))
+    known = Calibration.of(replace(noisy, margins=noisy.others, reference_margins=noisy.references))
+    assert known.margin_noise > 4
+    reached = known.margins(np.array([known.margin_anchor, known.margin_anchor + 1]))
+    assert reached == pytest.approx([0, 1 / known.margin_noise])
+
+
+def test_noise_of_few_products_is_not_trusted():
+    few, many = held_out_scores(n_products=3), held_out_scores(n_products=24)
+    assert few.noise(few.others, 0.7) < many.noise(many.others, 0.7)
 
 
 def test_calibrated_line_of_few_products_leans_on_the_fitted_one():
@@ -278,14 +305,14 @@ def test_calibration_of_held_out_images():
         ratio = np.median(known.line(held_out.others[is_own]))
         margin = np.quantile(held_out.margins[is_own], 0.9) - known.margin_anchor
         assert known.look_alike_ratios[code] == pytest.approx(ratio)
-        assert known.look_alike_margins[code] == pytest.approx(margin)
-    own = np.array(known.reference_margins) + known.margin_anchor
+        assert known.look_alike_margins[code] == pytest.approx(margin / known.margin_noise)
+    own = np.array(known.reference_margins) * known.margin_noise + known.margin_anchor
     assert len(own) == 50 and (np.diff(own) >= 0).all()
     assert own[0] == pytest.approx(held_out.reference_margins.min())
     assert own[-1] == pytest.approx(held_out.reference_margins.max())
     few = Calibration.of(held_out_scores(n_references=3))
     np.testing.assert_allclose(
-        np.array(few.reference_margins) + few.margin_anchor,
+        np.array(few.reference_margins) * few.margin_noise + few.margin_anchor,
         np.sort(held_out_scores(n_references=3).reference_margins),
     )
 
