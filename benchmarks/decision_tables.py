@@ -103,7 +103,7 @@ GEOMETRY = """## Embedders of another geometry
 
 The constants of the learned rule were fitted with EfficientNet-Lite. Here it decides on simulated
 vectors of other geometry, and on real vectors that were moved into one: 25 references, 30 other
-products (photos: half of the other classes, 15 photos each), 400 sites of 8 to 39 images that show
+products (photos: half of the other classes, 15 photos each), 240 sites of 8 to 39 images that show
 products outside the library, half of them also 5 to 60 % the target; prior 0.5. A cone, however
 narrow, a shift and the length of vectors change nothing, since the space is centred and whitened.
 What does is noise: with few dimensions, or if few directions vary, cosines to other products

@@ -41,7 +41,7 @@ from similarity_lab.relevance.share import SharePosterior
 from similarity_lab.relevance.words import TargetWords
 from similarity_lab.store import Vectors, unit
 
-SEEDS = 10
+SEEDS = 6
 SITES = 40  # per seed, half of which show the target
 PRODUCTS, PER_PRODUCT, REFERENCES = 30, 15, 25
 NAMES = 600  # that compete with the target's

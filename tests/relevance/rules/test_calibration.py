@@ -266,7 +266,7 @@ def test_calibrated_line_is_flatter_where_scores_are_noisy():
     """Twice the usual noise: a quarter of the slope, the same ratio at the anchor."""
     quiet, noisy = held_out_scores(spread=0.5), held_out_scores(spread=2.0, gap=24.0)
     before, after = LikelihoodRatio.calibrated(quiet), LikelihoodRatio.calibrated(noisy)
-    noise = (noisy.spread(noisy.others) / 0.7) ** 2
+    noise = (noisy.spread(noisy.others) / 0.75) ** 2
     assert noise > 4 and after.slope == pytest.approx(before.slope / noise)
     assert after(noisy.anchor) == pytest.approx(before(quiet.anchor))
     known = Calibration.of(replace(noisy, margins=noisy.others, reference_margins=noisy.references))
@@ -277,7 +277,7 @@ def test_calibrated_line_is_flatter_where_scores_are_noisy():
 
 def test_noise_of_few_products_is_not_trusted():
     few, many = held_out_scores(n_products=3), held_out_scores(n_products=24)
-    assert few.noise(few.others, 0.7) < many.noise(many.others, 0.7)
+    assert few.noise(few.others, 0.75) < many.noise(many.others, 0.75)
 
 
 def test_calibrated_line_of_few_products_leans_on_the_fitted_one():
