@@ -86,7 +86,7 @@ def test_names_alone_decide_without_a_photo(embedder, shop, elsewhere):
     assert settings.text.names == ("raw almonds", "almond kernels", "almonds")
     assert settings.text.n_other_names > 700 and settings.text.gap > 0.8
     assert (settings.text.measured_on, settings.text.separability) == ("", None)
-    assert (settings.n_references, settings.text.weight) == (0, 1)
+    assert (settings.n_references, settings.text.weight, settings.other_products) == (0, 1, 0)
     images = result.images
     assert (images["score"] == images["text_score"]).all() and images["photo_score"].isna().all()
     assert images["nearest_reference"].isna().all()

@@ -300,7 +300,10 @@ class FittedLearnedRule:
     @property
     def other_products(self) -> int:
         """Number of other products that the target competes with, 0 if they were generated."""
-        return self.calibration.n_products
+        has_photos = self.prototypes is not None
+        if self.text is None or has_photos or self.text.measured_on == "other products":
+            return self.calibration.n_products
+        return 0
 
     def site_calibration(self, vectors: Vectors) -> Calibration:
         """Return the calibration for the images of one site, shape (n, d).
@@ -342,34 +345,26 @@ class FittedLearnedRule:
             names alone, NaN where there are none.
         """
         vectors = unit(vectors)
-        nothing = np.full(len(vectors), np.nan)
-        photo = None if self.prototypes is None else self.prototypes.compare(vectors)
-        text = None if self.text is None else self.text.prototypes.compare(vectors)
-        comparison = photo or text
-        if comparison is None:
-            raise InputError("a rule without references compares nothing")
-        closest = comparison.nearest
-        photo_calibration = self.calibration
-        if self.text is not None and text is not None and photo is not None:
-            comparison = self.text.join(photo, text)
-        if self.text is not None and self.text.photo_calibration is not None:
-            photo_calibration = self.text.photo_calibration
-        scores = self.calibration.line(comparison.scores)
+        photo_scores = text_scores = np.full(len(vectors), np.nan)
+        known = self.calibration if self.text is None else self.text.photo_calibration
+        if self.prototypes is not None and known is not None:
+            comparison = self.prototypes.compare(vectors)
+            photo_scores = known.line(comparison.scores)
+        if self.text is not None:
+            by_name = self.text.prototypes.compare(vectors)
+            text_scores = self.text.calibration.line(by_name.scores)
+            has_photos = self.prototypes is not None
+            comparison = self.text.join(comparison, by_name) if has_photos else by_name
+        scores, margins = self.calibration.line(comparison.scores), comparison.margins
         rivals = self._rival_margins(vectors)
+        usual = 0.0 if rivals is None else _usual(rivals)
         return {
             "score": scores,
             "probability": probability(scores, self.prior_share),
-            "margin": (
-                self.calibration.margins(comparison.margins)
-                - (0.0 if rivals is None else _usual(rivals))
-            ),
-            "confusable": [self.others[index] for index in closest],
-            "photo_score": nothing if photo is None else photo_calibration.line(photo.scores),
-            "text_score": (
-                nothing
-                if self.text is None or text is None
-                else self.text.calibration.line(text.scores)
-            ),
+            "margin": self.calibration.margins(margins) - usual,
+            "confusable": [self.others[index] for index in comparison.nearest],
+            "photo_score": photo_scores,
+            "text_score": text_scores,
         }
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

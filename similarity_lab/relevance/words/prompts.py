@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -34,13 +33,6 @@ _PLANTS = frozenset({"nuts", "seeds", "grains", "pulses", "dried fruit", "fruit"
 _ALIKE = 1e-3  # distance from the mean of unit vectors; below, rounding decides
 _MAX_SYNONYMS = 4  # built-in English names of the target
 _THINGS = Path(__file__).with_name("thing_names.csv")
-
-
-class TextEmbedder(Embedder, Protocol):
-    """An embedder of images that also embeds texts, into the same space."""
-
-    def embed_text(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector per text, float32 ``(m, dimension)``."""
 
 
 def has_text(embedder: object) -> bool:
