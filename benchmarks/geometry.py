@@ -288,7 +288,10 @@ def main() -> None:
     for part, rows in results.items():
         print(part, pd.DataFrame(rows).T.round(3).to_string(), sep="\n")
     rounded = {
-        part: {row: {key: round(v, 4) for key, v in f.items()} for row, f in rows.items()}
+        part: {
+            row: {key: None if np.isnan(v) else round(v, 4) for key, v in f.items()}
+            for row, f in rows.items()
+        }
         for part, rows in results.items()
     }
     command = "python -m benchmarks.geometry"
