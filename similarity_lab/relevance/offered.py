@@ -188,7 +188,8 @@ def _of_margins(margins: "Floats", calibration: "Calibration | None") -> float:
         unseen = _UNSEEN * (1 + sum(margin >= best for margin in high)) / (len(high) + 1)
         missed = (sum(margin <= best for margin in own) + 0.5) / (len(own) + 1)
         ratio = -float(np.logaddexp(-calibration.reliability * ratio, np.log(unseen)))
-        ratio = max(ratio, float(np.log(missed)))
+        if own or best > -_FAR:  # without references, only a person says that nothing was missed
+            ratio = max(ratio, float(np.log(missed)))
     missing = -count / _COVERAGE  # log P(no image seen shows it | it is sold)
     return float(np.logaddexp(np.log(-np.expm1(missing)) + ratio, missing))
 

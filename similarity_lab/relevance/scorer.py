@@ -379,7 +379,11 @@ class RelevanceScorer(BaseEstimator):
             raise InputError(f"seed is an integer from 0, got {self.seed}")
         words = self.words if isinstance(self.words, Mapping) else {self.target: self.words}
         for target, names in words.items():
-            TargetWords.of(target, names)  # raises; before anything is embedded
+            target_words = TargetWords.of(target, names)  # raises; before anything is embedded
+            if rule.text and not target_words and (names is None or len(names)):
+                raise InputError(
+                    f"{target!r} contains no word to go by; pass names of the product as words="
+                )
             if rule.text and names is not None and not len(names):
                 raise InputError(
                     f"words=() leaves no name of {target!r} for LearnedRule(text=True); name it, "

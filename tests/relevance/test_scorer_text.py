@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from similarity_lab import RelevanceScorer, Site
 from similarity_lab.errors import InputError, UnknownClassError
-from similarity_lab.relevance import LearnedRule, decisions_table
+from similarity_lab.relevance import LearnedRule, decisions_table, with_marks
 from similarity_lab.sites import ORIGIN_COLUMNS
 
 from .joint_space import JointSpace, PhotosOnly
@@ -262,6 +262,9 @@ def test_one_clear_error_for_each_mistake(embedder, shelf, write):
         RelevanceScorer("almonds", rule="mean-distance", embedder=embedder).fit(None)
     with pytest.raises(InputError, match=r"words=\(\) leaves no name of 'almonds'"):
         named(embedder, words=()).fit(None)
+    for target in ("", "???"):
+        with pytest.raises(InputError, match="contains no word to go by; pass names"):
+            named(embedder, target=target, words=None).fit(None)
     with pytest.raises(InputError, match="'photos only' has no embed_text"):
         named(PhotosOnly()).fit(None)
     with pytest.raises(InputError, match="has no embed_text"):
@@ -291,3 +294,12 @@ def test_texts_are_embedded_once_for_a_store(embedder, shop, tmp_path):
         probability = scorer.decide(shop).probability
     assert scorer.comparator_.embedder.embedder.n_texts == 0
     assert probability == named(embedder).fit(None).decide(shop).probability
+
+
+def test_marks_decide_what_names_cannot(embedder, elsewhere):
+    """A person who saw every image knows more than names do."""
+    result = named(embedder).fit(None).decide(elsewhere)
+    assert result.decision == "unsure"
+    marked = with_marks(result, dict.fromkeys(range(len(elsewhere)), False))
+    assert marked.decision == "irrelevant" and marked.probability < 0.05
+    assert with_marks(result, {0: True}).decision == "relevant"
