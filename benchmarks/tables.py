@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.common import make_parser
 from benchmarks.decision_tables import adapting, constants, draws, few_photos, geometry, sites
+from benchmarks.foundation_tables import foundation_sections
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
 from benchmarks.shop_tables import reliability, shop_sections
 from benchmarks.speed_tables import speed_sections
@@ -181,6 +182,7 @@ def main() -> None:
         unseen(),
         near_copies(),
         *speed_sections(),
+        *foundation_sections(),
         figures("siamese_epoch", EPOCH),
         figures("collect", COLLECT),
         figures("rank_speed", RANK),

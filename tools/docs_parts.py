@@ -81,6 +81,7 @@ QUOTES = {
         "Speed", ("original loop", "original rule*", "learned rule*", "embedding*files")
     ),
     "int8": Quote("What int8 costs"),
+    "foundation-speed": Quote("Speed of foundation models"),
     "collect": Quote("Collecting websites", ("*: pages per minute", "*: images per minute")),
 }
 
