@@ -106,7 +106,7 @@ unit: env
 
 foundation: $(FOUNDATION)/.installed
 	@echo "==> foundation models: tiny ones that the libraries make"
-	@$(FOUNDATION)/bin/python -m pytest -n $(JOBS) tests/embedders/foundation --durations 5
+	@OMP_NUM_THREADS=1 $(FOUNDATION)/bin/python -m pytest -n $(JOBS) tests/embedders/foundation --durations 5
 
 coverage: env
 	@echo "==> line coverage of the tests; fails below 90 %"
