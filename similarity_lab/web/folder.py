@@ -139,7 +139,7 @@ def write_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         if f"images/{path.name}" not in kept and _IMAGE_NAME.fullmatch(path.name):
             path.unlink()
     images = images[COLLECTED_IMAGE_COLUMNS]
-    images.attrs[PAGE_COVERAGE] = read_outcome(folder).get(PAGE_COVERAGE, 1.0)
+    images.attrs[PAGE_COVERAGE] = read_outcome(folder).get("page_coverage", 1.0)
     pages = _read_table(folder / "crawl" / "pages.jsonl", PAGE_COLUMNS)
     for table, name in ((images, ORIGINS), (pages, PAGES)):
         with atomic_write(folder / name) as part:

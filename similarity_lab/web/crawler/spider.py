@@ -23,7 +23,6 @@ from twisted.python.failure import Failure
 from similarity_lab.errors import BrowserError, ImageError, InputError, one_line
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_image
-from similarity_lab.sites import PAGE_COVERAGE
 from similarity_lab.web.crawler.answers import refresh_target
 from similarity_lab.web.crawler.browser import (
     Browser,
@@ -681,7 +680,7 @@ class SiteSpider(scrapy.Spider):
             "reason": self._failure or sample,
             "reached": self._n_read > 0,
             "n_pages_found": self.page_frontier.n_known + 1,
-            PAGE_COVERAGE: self._n_read / max(1, self._n_read + n_pages_left),
+            "page_coverage": self._n_read / max(1, self._n_read + n_pages_left),
             "hint": self._browser_hint(),
         }
         with atomic_write(self.job.folder / "crawl" / "outcome.json") as part:
