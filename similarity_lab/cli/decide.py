@@ -53,6 +53,7 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.relevance import SiteRelevance, decisions_table, rank_results
 
     shared.check_outputs(options)
+    _mention_folders(options.sites)
     scorer = _load_scorer(options) if options.scorer else _fit_scorer(options)
     targets = options.target or [scorer.target]
     more_targets = targets if len(targets) > 1 else None
@@ -79,6 +80,22 @@ def _run(options: argparse.Namespace) -> None:
         print(format_sites(table))
     if not decisions:
         raise InputError("no decision on any site; the reasons are in the table")
+
+
+def _mention_folders(paths: list[str]) -> None:
+    """Say of a single folder if it may be one of several sites."""
+    from similarity_lab.sites import ORIGINS
+
+    folder = Path(paths[0])
+    if len(paths) > 1 or not folder.is_dir() or (folder / ORIGINS).exists():
+        return
+    children = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if len(children) > 1 and all(path.is_dir() for path in children):
+        print(
+            f"{folder} holds {len(children)} folders and nothing else: taken as one site. If each "
+            f"is a site of its own, pass {folder / '*'}",
+            file=sys.stderr,
+        )
 
 
 def _named_sites(paths: list[str]) -> "list[str | Site]":

@@ -41,6 +41,18 @@ def test_decide_on_one_site_prints_a_sentence(decide, shops, capsys):
     assert not empty and "decision" in head and row.split()[0] == "nut-shop"
 
 
+def test_folder_that_may_be_several_sites_is_mentioned(decide, shops, collected, capsys):
+    folder = shops[0].parent
+    decide(folder)
+    said = capsys.readouterr().err
+    n_folders = len(list(folder.iterdir()))
+    assert f"holds {n_folders} folders and nothing else: taken as one site" in said
+    assert f"pass {folder / '*'}" in said
+    for one in (shops[:1], shops, [collected]):
+        decide(*one)
+        assert "taken as one site" not in capsys.readouterr().err
+
+
 def test_decide_by_share_prints_both_probabilities(decide, shops, capsys):
     assert decide("--criterion", "share", "--relevance-threshold", "0.5", *shops) == 0
     head = capsys.readouterr().out.splitlines()[0].split()
