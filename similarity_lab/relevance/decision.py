@@ -53,7 +53,9 @@ FEW_PRODUCTS, FEW_REFERENCES = 10, 5
 """Fewer other products or references are named as the reason of an unsure decision."""
 _SMALL_PART = 0.9  # less of a site's images is named as the reason of an unsure decision
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
-_FEWEST_PRODUCTS, _FEWEST_REFERENCES = 5, 2  # fewer do not tell what else looks like the target
+# With fewer, "sure" answers were wrong too often (docs/benchmarks.md, "Few references, few other
+# products"): they do not tell what else looks like the target.
+_FEWEST_PRODUCTS, _FEWEST_REFERENCES = 8, 2
 
 
 @dataclass(frozen=True)
