@@ -11,14 +11,17 @@ The start of the crawler's process is included; "one page" shows what it costs.
 Writes benchmarks/results/collect.json.
 """
 
-import json
-import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
-from benchmarks.common import ROOT, make_parser, origin, require_clean_tree, write_results
+from benchmarks.common import (
+    ROOT,
+    make_parser,
+    origin,
+    require_clean_tree,
+    run_worker,
+    write_results,
+)
 
 SEED = 0
 SHOPS = {  # number of shops, products of each, whether requests are throttled
@@ -49,7 +52,7 @@ def serve_shops(connection, n_shops, n_products, seed):
         counts = [n for server in servers for n in Counter(server.requests).values()]
         connection.send(sum(n - 1 for n in counts))
 
-n_shops, n_products, throttle, seed = json.loads(sys.argv[1])
+n_shops, n_products, throttle, seed = json.loads(sys.stdin.read())
 here, there = multiprocessing.Pipe()
 process = multiprocessing.get_context("fork").Process(
     target=serve_shops, args=(there, n_shops, n_products, seed)
@@ -82,16 +85,7 @@ process.join()
 
 def measure(checkout: Path, shops: tuple[int, int, bool]) -> dict[str, float]:
     """Return the figures of one run with the package of a checkout."""
-    run = subprocess.run(
-        [sys.executable, "-P", "-c", _WORKER, json.dumps([*shops, SEED])],
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        raise SystemExit(f"{checkout}: {run.stderr[-2000:]}")
-    figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    figures = run_worker(_WORKER, checkout, [*shops, SEED])
     minutes = figures["seconds"] / 60
     figures["sites per minute"] = shops[0] / minutes
     figures["pages per minute"] = figures["pages"] / minutes

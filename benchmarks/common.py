@@ -5,7 +5,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,6 +138,36 @@ def processor() -> str:
     }
     widest = next((known[flag] for flag in known if flag in fields.get("flags", "").split()), "")
     return " with ".join(filter(None, (fields.get("model name") or platform.processor(), widest)))
+
+
+def run_worker(
+    code: str, checkout: Path, task: object, environment: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """Return the figures that a script prints as JSON when it runs with the package of a checkout.
+
+    Parameters
+    ----------
+    code : str
+        Reads `task` as JSON from standard input. Runs in a process of its own, which cannot import
+        from the current folder.
+    checkout : Path
+    task : object
+        Anything that JSON can hold.
+    environment : mapping, optional
+        Variables beside those of this process.
+    """
+    run = subprocess.run(
+        [sys.executable, "-P", "-W", "ignore", "-c", code],
+        input=json.dumps(task),
+        env={**os.environ, **(environment or {}), "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise SystemExit(f"{checkout}: {run.stderr[-2000:]}")
+    figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return figures
 
 
 def git(*arguments: str) -> str:

@@ -9,17 +9,13 @@ images: photos of the Grocery Store dataset, and one of them at 1600 × 1600 pix
 """
 
 import io
-import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.common import ROOT, make_parser, photos_folder
+from benchmarks.common import ROOT, make_parser, photos_folder, run_worker
 
 N_PHOTOS, LARGE = 60, 1600
 
@@ -37,7 +33,7 @@ readers = {
     "check_image": check_image,
 }
 times = {}
-for folder in sorted(Path(sys.argv[1]).iterdir()):
+for folder in sorted(Path(json.loads(sys.stdin.read())).iterdir()):
     images = [path.read_bytes() for path in sorted(folder.iterdir())]
     for name, read in readers.items():
         read(images[0])
@@ -78,13 +74,7 @@ def write_images(folder: Path) -> None:
 
 def measure(package: Path, images: Path) -> dict[str, float]:
     """Return milliseconds per image by kind and reader, for the package of a checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", _WORKER, str(images)]
-    output = subprocess.run(
-        command, env=environment, cwd=images, check=True, capture_output=True, text=True
-    ).stdout
-    times: dict[str, float] = json.loads(output)
-    return times
+    return run_worker(_WORKER, package, str(images), {"OMP_NUM_THREADS": "1"})
 
 
 def main() -> None:

@@ -11,24 +11,22 @@ before 2.0.0, which drew no page by default); "defaults" draws pages that need i
 Writes benchmarks/results/rank_speed.json.
 """
 
-import functools
-import json
-import os
 import statistics
-import subprocess
-import sys
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from urllib.parse import quote
 
-from benchmarks.common import ROOT, make_parser, origin, require_clean_tree, write_results
-from benchmarks.real_shops import QuietHandler
+from benchmarks.common import (
+    ROOT,
+    make_parser,
+    origin,
+    require_clean_tree,
+    run_worker,
+    write_results,
+)
+from benchmarks.real_shops import served_shops
 from benchmarks.shops import (
     FEWEST_PHOTOS,
     read_library,
     read_shops,
-    shop_folder,
     shops_folders,
 )
 
@@ -64,33 +62,6 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def served_shops(shops: Path, lists: Path) -> dict[str, str]:
-    """Serve all shops on this machine until it exits; return the URL of each."""
-    urls = {}
-    for shop in read_shops(lists).itertuples():
-        handler = functools.partial(QuietHandler, directory=str(shop_folder(shops, shop.repo)))
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        Thread(target=server.serve_forever, daemon=True).start()
-        urls[shop.repo] = f"http://127.0.0.1:{server.server_address[1]}/{quote(shop.start)}"
-    return urls
-
-
-def measure(checkout: Path, task: list[object]) -> dict[str, float]:
-    """Return the figures of one run with the package of a checkout."""
-    run = subprocess.run(
-        [sys.executable, "-P", "-W", "ignore", "-c", _WORKER],
-        input=json.dumps(task),
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        raise SystemExit(f"{checkout}: {run.stderr[-2000:]}")
-    figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
-    return figures
-
-
 def main() -> None:
     """Measure both checkouts in turns."""
     parser = make_parser(__doc__)
@@ -104,14 +75,13 @@ def main() -> None:
         for label, photos in read_library(shops, lists).groupby("label")
         if len(photos) >= FEWEST_PHOTOS
     }
-    urls = served_shops(shops, lists)
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in OPTIONS}
-    for _ in range(options.turns):
-        for name, (quality, render) in OPTIONS.items():
-            checkout = options.against if name == BEFORE else ROOT
-            runs[name].append(
-                measure(checkout.resolve(), [urls, library, TARGETS, quality, render])
-            )
+    with served_shops(shops, read_shops(lists)) as urls:
+        for _ in range(options.turns):
+            for name, (quality, render) in OPTIONS.items():
+                checkout = (options.against if name == BEFORE else ROOT).resolve()
+                task = [urls, library, TARGETS, quality, render]
+                runs[name].append(run_worker(_WORKER, checkout, task))
     figures = {
         f"{name}: {figure}": statistics.median(run[figure] for run in measured)
         for name, measured in runs.items()

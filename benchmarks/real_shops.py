@@ -86,18 +86,24 @@ def served(folder: Path) -> Iterator[str]:
             server.shutdown()
 
 
-def crawled_sites(shops: Path, listed: pd.DataFrame, out: Path) -> dict[str, Site | None]:
-    """Return what `collect` brings from each shop; None if it brings nothing."""
+@contextmanager
+def served_shops(shops: Path, listed: pd.DataFrame) -> Iterator[dict[str, str]]:
+    """Serve shops on this machine, each by a server of its own; gives the URL of each."""
     with ExitStack() as servers:
-        urls = {
-            shop.repo: f"{servers.enter_context(served(shop_folder(shops, shop.repo)))}/"
+        yield {
+            shop.repo: f"http://{servers.enter_context(served(shop_folder(shops, shop.repo)))}/"
             f"{quote(shop.start)}"
             for shop in listed.itertuples()
         }
+
+
+def crawled_sites(shops: Path, listed: pd.DataFrame, out: Path) -> dict[str, Site | None]:
+    """Return what `collect` brings from each shop; None if it brings nothing."""
+    with served_shops(shops, listed) as urls:
         collection = collect(
-            {repo: f"http://{url}" for repo, url in urls.items()},
+            urls,
             out,
-            allow=[url.partition("/")[0] for url in urls.values()],
+            allow=[url.split("/")[2] for url in urls.values()],
             throttle=False,
             render="auto",
         )
@@ -324,7 +330,7 @@ def collected_figures(
 
 
 def is_large(path: Path) -> bool:
-    """Return whether an image is no icon."""
+    """Return whether an image is larger than an icon."""
     try:
         with Image.open(path) as image:
             return min(image.size) >= FEWEST_PIXELS

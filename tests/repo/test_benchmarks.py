@@ -64,6 +64,22 @@ def test_benchmark_starts_as_a_module():
     assert "--turns" in run.stdout
 
 
+def test_worker_runs_with_the_package_of_a_checkout(common, tmp_path):
+    (tmp_path / "similarity_lab").mkdir()
+    (tmp_path / "similarity_lab" / "__init__.py").write_text("speed = 7\n")
+    code = """
+import json, os, sys
+import similarity_lab
+print("other words")
+print(json.dumps({"speed": similarity_lab.speed * json.loads(sys.stdin.read())["n"],
+    "threads": int(os.environ["OMP_NUM_THREADS"])}))
+"""
+    figures = common.run_worker(code, tmp_path, {"n": 3}, {"OMP_NUM_THREADS": "1"})
+    assert figures == {"speed": 21, "threads": 1}
+    with pytest.raises(SystemExit, match="no such thing"):
+        common.run_worker("raise ValueError('no such thing')", tmp_path, None)
+
+
 @pytest.fixture
 def repository(tmp_path, common, monkeypatch):
     """A repository with one script, in place of this one."""
