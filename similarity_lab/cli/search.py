@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _is_text(query: str) -> bool:
-    """Return whether a query is no path of an image."""
+    """Return whether a query is a text, and not the path of an image."""
     from PIL import Image
 
     path = Path(query)

@@ -686,10 +686,9 @@ def _reason_to_doubt_absence(
 def _what_is_missing(offered: OfferedEvidence, settings: DecisionSettings) -> str:
     """Return what more of the library or of the site would help, or ``""``."""
     known = settings.calibration
-    is_measured = known is not None and known.separability is not None
     if (
         known is not None
-        and is_measured
+        and known.separability is not None
         and (known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES)
     ):
         return _footing(known)
