@@ -22,7 +22,7 @@ fitted on these shops, too; "Constants of the learned rule" shows how much that 
 
 FOREIGN = """### With no photo of these shops
 
-The same with a library that holds no photo of any of the shops.
+The same with a library that contains no photos of these shops.
 """
 
 IMAGES = """### Matches on real shops
