@@ -26,7 +26,10 @@ from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.embedders import CachedEmbedder, adapt_embedder
 
 SETTINGS = {"blocks": 4, "views": 3, "epochs": 12, "keep": 0.5, "seed": 0}
-FIGURES = ("image_auc", "site_auc", "accuracy", "image_ece", "coverage", "accuracy_when_sure")
+FIGURES = (
+    "image_auc", "image_ece", "image_log_loss", "site_auc", "site_log_loss", "accuracy", "coverage",
+    "accuracy_when_sure", "offered_auc", "offered_log_loss",
+)  # fmt: skip
 
 
 def measure(task: object, frozen: EmbeddingComparator) -> dict[str, object]:
