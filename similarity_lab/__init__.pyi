@@ -1,3 +1,20 @@
+from . import datasets as datasets
+from . import distances as distances
+from . import embedders as embedders
+from . import errors as errors
+from . import evaluation as evaluation
+from . import hosted as hosted
+from . import images as images
+from . import metric_learning as metric_learning
+from . import pairs as pairs
+from . import plots as plots
+from . import relevance as relevance
+from . import report as report
+from . import samples as samples
+from . import siamese as siamese
+from . import store as store
+from . import study as study
+from . import web as web
 from ._version import __version__, versions
 from .datasets import ImageDataset, find_leaks, grocery_store, load_dataset
 from .distances.comparators import compare

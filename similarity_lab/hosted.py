@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab._version import __version__
 from similarity_lab.distances.comparators import Distances, PairComparator
 from similarity_lab.embedders import Embedded, embed_all

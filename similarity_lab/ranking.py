@@ -282,7 +282,7 @@ def _scored_images(result: SiteResult, folder: Path) -> pd.DataFrame:
     scores = result.images[_SCORING_COLUMNS].reset_index(drop=True)
     origins = result.origins.reset_index(drop=True)
     return pd.concat([origins, scores], axis=1).assign(
-        path=[_relative_path(path, folder) for path in result.images["path"]],
+        path=[_relative_path(path, folder) for path in result.sources],
         site=result.site,
         target=result.target,
         crawl_status="kept",

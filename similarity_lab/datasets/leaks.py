@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.datasets.loading import DatasetSource, load_dataset
 from similarity_lab.errors import ImageError

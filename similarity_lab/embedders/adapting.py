@@ -7,8 +7,8 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.backend import keras
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.errors import ImageError, InputError
 from similarity_lab.files import skipped_table
 from similarity_lab.images import Color, Pixels, read_image

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.embedders.base import Embedded, Embedder, Images, Vectors, as_sources
 from similarity_lab.embedders.loading import EmbedderSource, load_embedder
 from similarity_lab.errors import ImageError, StoreAccessError, StoreWarning

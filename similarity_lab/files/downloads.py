@@ -17,8 +17,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from tqdm.auto import tqdm
-
+from similarity_lab._progress import tqdm
 from similarity_lab._version import __version__
 from similarity_lab.errors import DownloadError
 from similarity_lab.files.atomic import atomic_write

@@ -89,8 +89,9 @@ def skipped_table(rows: list[tuple[object, str]]) -> "pd.DataFrame":
     """Return the table of skipped files: columns ``path``, ``reason``."""
     import pandas as pd  # deferred: the crawler's process writes files and needs no tables
 
-    # dtype object: pandas' str type rejects file names with bytes that are not text
-    return pd.DataFrame(rows, columns=SKIPPED_COLUMNS, dtype=object)
+    # a file name need not be valid Unicode; Parquet and pandas' str type take nothing else
+    texts = [(str(path).encode("utf-8", "backslashreplace").decode(), text) for path, text in rows]
+    return pd.DataFrame(texts, columns=SKIPPED_COLUMNS, dtype=object)
 
 
 def count_lost(skipped: "pd.DataFrame") -> int:

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import TypeVar
 
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
 from similarity_lab.images.opened import OpenedImage

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.linalg import eigh
 from sklearn.base import BaseEstimator
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.embedders.base import Images, NetworkEmbedder, Vectors, as_sources
 from similarity_lab.embedders.keras_models import split_efficientnet_lite

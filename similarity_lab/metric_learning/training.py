@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.datasets.dataset import ImageDataset, Labels
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.errors import InputError

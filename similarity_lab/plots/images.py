@@ -75,7 +75,7 @@ def site_sheet(result: SiteRelevance, *, columns: int = 8, n_images: int = 40) -
         axes.ravel(), ranked.itertuples(), format_evidence(ranked), strict=False
     ):
         colour = _match_colour(row)
-        _show(axis, row.path, colour)
+        _show(axis, result.sources[cast(int, row.Index)], colour)
         label = "match" if row.is_match_with_words else "no match"
         axis.set_title(f"{text} {label}".lstrip(), fontsize=8, color=colour, pad=3)
         if row.word_kind:
@@ -104,7 +104,7 @@ def reference_neighbours(result: SiteRelevance, *, n_images: int = 6) -> Figure:
     figure, axes = _grid(2, len(sample), left=1.0, top=0.35)
     for column, row in enumerate(sample.itertuples()):
         colour = _match_colour(row)
-        _show(axes[0, column], row.path, colour)
+        _show(axes[0, column], result.sources[cast(int, row.Index)], colour)
         _show(axes[1, column], row.nearest_reference)
         axes[0, column].set_title(f"{row.nearest_distance:.3f}", fontsize=9, color=colour, pad=3)
     for axis, name in zip(axes[:, 0], ("site image", "nearest\nreference"), strict=True):

@@ -1,6 +1,6 @@
 """The decision on a site with its evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
@@ -11,7 +11,7 @@ from similarity_lab._views import html_view
 from similarity_lab.errors import InputError, check_number
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.files.listing import count_lost
-from similarity_lab.images.sources import describe
+from similarity_lab.images.sources import Source
 from similarity_lab.images.thumbnails import EncodedThumbnail
 from similarity_lab.relevance.offered import (
     FEW_IMAGES,
@@ -182,7 +182,8 @@ class SiteRelevance:
     reason : str
         Why the decision is "unsure"; empty otherwise.
     images : DataFrame
-        One row per file, in order: path (as given); status ("scored"; "repeated": same image as
+        One row per file, in order: path (text; images that are no files have a name in brackets);
+        status ("scored"; "repeated": same image as
         another one; "left out": icon, banner or graphic; "skipped": unreadable); score (log
         likelihood ratio of the image alone, or minus its distance; higher = more likely to show the
         target); photo_score and text_score (the same by reference images alone and by names of the
@@ -197,6 +198,8 @@ class SiteRelevance:
     settings : DecisionSettings
     versions : dict of str to str
         Versions of the libraries that the numbers depend on.
+    sources : tuple
+        The image of each row of `images` as it was given, for `read_image`: path, bytes or array.
     origins : DataFrame or None
         Where the images came from: one row for each row of `images`, as in `Site`.
     thumbnails : mapping of path to EncodedThumbnail
@@ -221,6 +224,7 @@ class SiteRelevance:
     skipped: pd.DataFrame
     settings: DecisionSettings
     versions: dict[str, str] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
     origins: pd.DataFrame | None = None
     thumbnails: Mapping[object, EncodedThumbnail] = field(default_factory=dict)
     marks: Mapping[int, bool] = field(default_factory=dict)
@@ -240,6 +244,7 @@ class SiteRelevance:
         target: str,
         skipped: pd.DataFrame,
         versions: dict[str, str] | None = None,
+        sources: Sequence[Source] | None = None,
         origins: pd.DataFrame | None = None,
         thumbnails: Mapping[object, EncodedThumbnail] | None = None,
         marks: Mapping[int, bool] | None = None,
@@ -254,6 +259,8 @@ class SiteRelevance:
         site, target : str
         skipped : DataFrame with columns path, reason
         versions : dict of str to str, optional
+        sources : sequence of images, optional
+            One per row; default: the paths of the table.
         origins : DataFrame, optional
         thumbnails : mapping of path to EncodedThumbnail, optional
         marks : mapping of int to bool, optional
@@ -280,6 +287,7 @@ class SiteRelevance:
             skipped=skipped,
             settings=settings,
             versions=versions or {},
+            sources=tuple(images["path"] if sources is None else sources),
             origins=origins,
             thumbnails=thumbnails or {},
             marks=marks or {},
@@ -376,6 +384,7 @@ class SiteRelevance:
             target=self.target,
             skipped=self.skipped,
             versions=self.versions,
+            sources=self.sources,
             origins=self.origins,
             thumbnails=self.thumbnails,
             marks=marks,
@@ -447,7 +456,7 @@ class SiteRelevance:
             **self.to_row(),
             "summary": self.summary(),
             "settings": asdict(self.settings, dict_factory=_plain),
-            "images": [{**row, "path": describe(row["path"])} for row in rows],
+            "images": rows,
             "skipped": [{name: str(row[name]) for name in row} for row in skipped],
         }
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.embedders.base import Vectors

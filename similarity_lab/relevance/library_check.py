@@ -6,8 +6,8 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource, as_comparator

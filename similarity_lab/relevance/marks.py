@@ -12,7 +12,7 @@ import pandas as pd
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.errors import ImageError, InputError
 from similarity_lab.files import atomic_write, skipped_table
-from similarity_lab.images.sources import Source, content_digest
+from similarity_lab.images.sources import Source, content_digest, printable
 from similarity_lab.relevance.decision import SiteRelevance
 
 _FORMAT = 1
@@ -86,10 +86,10 @@ class Marks:
         scored = result.images[result.images["status"] == "scored"]
         marks: dict[int | str, bool] = {}
         if self.of(result.target):
-            for row, source in scored["path"].items():
-                shows = self._get_if_readable(source, result.target)
+            for row in scored.index.tolist():
+                shows = self._get_if_readable(result.sources[row], result.target)
                 if shows is not None:
-                    marks[int(row)] = shows  # type: ignore[call-overload]
+                    marks[row] = shows
         return with_marks(result, marks)
 
     def _get_if_readable(self, source: Source, target: str) -> bool | None:
@@ -225,7 +225,7 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
 
 def _row(result: SiteRelevance, image: int | str) -> int:
     if isinstance(image, (str, PathLike)):
-        rows = result.images.index[result.images["path"].map(str) == str(image)]
+        rows = result.images.index[result.images["path"] == printable(str(image))]
     else:
         rows = result.images.index[result.images.index == image]
     if not len(rows):

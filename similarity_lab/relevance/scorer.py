@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab._version import versions
 from similarity_lab.datasets import ImageDataset, load_dataset
 from similarity_lab.datasets.layout import class_name
@@ -644,6 +644,7 @@ class RelevanceScorer(BaseEstimator):
             target=self.target,
             skipped=site.skipped,
             versions=versions(),
+            sources=site.site.paths,
             origins=site.site.origins,
             thumbnails=site.thumbnails,
         )

@@ -25,7 +25,7 @@ from similarity_lab.images.decoding import map_ahead
 from similarity_lab.images.hashing import hash_distance, hash_thumbnail, perceptual_hash
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.scaled import read_scaled
-from similarity_lab.images.sources import Source, content_digest
+from similarity_lab.images.sources import Source, content_digest, describe, printable
 from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
 from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.relevance.rules.prototypes import one_thread
@@ -240,7 +240,7 @@ class EmbeddedSite:
             of_readable["nearest_distance"] = to_references.min(axis=1)
         images = pd.DataFrame(
             {
-                "path": pd.Series(list(self.site.paths), dtype=object),
+                "path": [printable(describe(source)) for source in self.site.paths],
                 "status": status,
                 "reason": reason,
                 "words": [each.sentence for each in named] or "",

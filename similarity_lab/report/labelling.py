@@ -117,7 +117,7 @@ class Labelling:
             Whether the image shows the target; None removes the mark.
         """
         unmarked = self._unmarked[self._site.value]
-        self.marks.set(cast(Source, unmarked.images.loc[row, "path"]), unmarked.target, shows)
+        self.marks.set(unmarked.sources[row], unmarked.target, shows)
         # other sites may show the same image; they are updated when they are next displayed
         self._stale |= {
             index for index, result in enumerate(self._unmarked) if result.target == unmarked.target
@@ -173,12 +173,12 @@ class Labelling:
             ", ".join(filter(None, texts))
             for texts in zip(format_evidence(rows), rows["words"], strict=True)
         ]
-        names = dict(
-            zip(unmarked.images.index, display_names(unmarked.images["path"]), strict=True)
-        )
+        names = dict(zip(unmarked.images.index, display_names(unmarked.sources), strict=True))
         self._grid.children = tuple(
-            self._image(_ipywidgets(), row, source, names[row], caption, unmarked.target)
-            for (row, source), caption in zip(rows["path"].items(), captions, strict=True)
+            self._image(
+                _ipywidgets(), row, unmarked.sources[row], names[row], caption, unmarked.target
+            )
+            for row, caption in zip(rows.index.tolist(), captions, strict=True)
         )
 
     def _image(

@@ -9,8 +9,7 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
+from similarity_lab._progress import tqdm
 from similarity_lab.errors import InputTypeError
 from similarity_lab.files import atomic_write
 from similarity_lab.relevance import SiteFailure, SiteRelevance, rank_results

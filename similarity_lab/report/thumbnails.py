@@ -10,8 +10,8 @@ from threading import get_ident
 from typing import cast
 
 from PIL import Image
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.errors import ImageError
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_image

@@ -190,8 +190,9 @@ def index_sections(rows: Sequence[Row]) -> list[Section]:
 def page_sources(result: SiteRelevance) -> list[object]:
     """Return all images that the page of a decision shows: its own and their nearest references."""
     readable = result.images[result.images["status"] != "skipped"]
+    images = [result.sources[row] for row in readable.index]
     references = [name for name in readable["nearest_reference"].unique() if isinstance(name, str)]
-    return [*readable["path"], *references]
+    return [*images, *references]
 
 
 def site_view(
@@ -212,7 +213,7 @@ def site_view(
     only_deciding : bool
         Leave the other lists empty and request no thumbnails for them.
     """
-    names = dict(zip(result.images.index, display_names(result.images["path"]), strict=True))
+    names = dict(zip(result.images.index, display_names(result.sources), strict=True))
     deciding = result.deciding(n_deciding)
     if only_deciding:
         return SiteView(_image_views(deciding, result, names, thumbnail_of), [], [], [])
@@ -246,7 +247,7 @@ def _image_views(
         views.append(
             ImageView(
                 name=names[index],
-                thumbnail=thumbnail_of(row.path),
+                thumbnail=thumbnail_of(result.sources[index]),
                 status=str(row.status),
                 reason=str(row.reason),
                 evidence=evidence_texts.get(index, ""),

@@ -11,8 +11,8 @@ from uuid import uuid4
 from zipfile import ZipFile
 
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.errors import InputError
 from similarity_lab.files import atomic_write
 from similarity_lab.samples.shipped import ARCHIVE, TARGET, images_table

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab._version import versions
 from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset, load_dataset

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab.errors import InputError, StoreWarning, one_line
 from similarity_lab.files import atomic_write
 from similarity_lab.store.vectors import Vectors, VectorStore, unit

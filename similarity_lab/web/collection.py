@@ -14,8 +14,8 @@ from queue import SimpleQueue
 from typing import Any, Literal
 
 import pandas as pd
-from tqdm.auto import tqdm
 
+from similarity_lab._progress import tqdm
 from similarity_lab._version import __version__
 from similarity_lab.errors import (
     CollectedFolderError,

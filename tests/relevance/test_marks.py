@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_marks_are_counted_once(result):
 
 def test_marks_apply_by_content_under_any_name(result, tmp_path):
     marks = Marks()
-    first, second = result.images["path"][:2]
+    first, second = map(Path, result.images["path"][:2])
     copy = tmp_path / "copy.png"
     copy.write_bytes(first.read_bytes())
     marks.set(copy, "almonds", False)

@@ -41,7 +41,7 @@ def test_decide_returns_its_evidence(fitted, sites):
     assert result.relevant and result.share == 0.4 and result.probability is None
     assert result.interval == wilson_interval(4, 10)
     assert list(result.images.columns) == SCORE_COLUMNS
-    assert result.images["path"].tolist() == sorted((sites / "nut-shop").iterdir())
+    assert result.images["path"].tolist() == [*map(str, sorted((sites / "nut-shop").iterdir()))]
     assert result.images["is_match"].tolist() == [True] * 4 + [False] * 6
     np.testing.assert_array_equal(result.images["score"], -result.images["distance"])
     assert {Path(p).parent.name for p in result.images["nearest_reference"]} == {"almonds"}
@@ -70,7 +70,7 @@ def test_score_depends_on_the_image_alone(fitted, sites, tmp_path):
     shuffled = fitted.decide(paths[::-1]).images.set_index("path")["score"]
     pd.testing.assert_series_equal(whole, shuffled.sort_index())
     hidden = shutil.copy(paths[3], tmp_path / "no hint.bin")
-    assert fitted.decide([hidden]).images["score"][0] == whole[paths[3]]
+    assert fitted.decide([hidden]).images["score"][0] == whole[str(paths[3])]
 
 
 def test_agrees_with_the_literal_loop(make_image, tmp_path):

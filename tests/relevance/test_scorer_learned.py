@@ -40,7 +40,7 @@ def test_decide_gives_probabilities(fitted, shop, elsewhere, shelf):
     assert result.interval[0] < 0.4 < result.interval[1]
     assert result.share == pytest.approx(0.45, abs=0.15)
     images = result.images
-    assert list(images.columns) == SCORE_COLUMNS and images["path"].tolist() == shop
+    assert list(images.columns) == SCORE_COLUMNS and images["path"].tolist() == [*map(str, shop)]
     assert images["is_match"].tolist() == [True] * 8 + [False] * 12
     assert images["score"].notna().all() and images["probability"].between(0, 1).all()
     assert (images["score"].rank() == images["probability"].rank()).all()
