@@ -17,7 +17,7 @@ from openvino import opset13 as ops
 
 from benchmarks.common import make_parser, origin, require_clean_tree, write_results
 from similarity_lab.embedders.base import usable_cores
-from similarity_lab.embedders.lite import HEAD, STEM, VARIANTS
+from similarity_lab.embedders.lite import HEAD, STEM, VARIANTS, LiteWeights
 from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
 
 VARIANT, SIZE, BATCH = "efficientnet-lite0", 224, 1  # as the embedder runs it
@@ -75,7 +75,7 @@ def highest_rate(precision: str, repeats: int) -> float:
 def profile(precision: str, repeats: int) -> tuple[float, dict[str, float]]:
     """Return milliseconds per image on one core, and by kind of layer."""
     int8 = Int8.packaged(VARIANT) if precision == "int8" else None
-    graph = lite_graph(VARIANT, (SIZE, SIZE), 3, int8)
+    graph = lite_graph(LiteWeights(VARIANT), (SIZE, SIZE), 3, int8)
     graph.reshape([BATCH, SIZE, SIZE, 3])
     request = compile_graph(graph, PERF_COUNT=True).create_infer_request()
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)

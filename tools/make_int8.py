@@ -15,7 +15,7 @@ import openvino as ov
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
 from similarity_lab import read_image
-from similarity_lab.embedders.lite import VARIANTS
+from similarity_lab.embedders.lite import VARIANTS, LiteWeights
 from similarity_lab.embedders.openvino_graph import FILE, Int8, lite_graph
 from similarity_lab.images import Pixels
 from tools.draw_samples.background import background_images
@@ -28,7 +28,7 @@ def quantise(variant: str, images: Sequence[Pixels]) -> ov.Model:
     size = VARIANTS[variant].input_size
     pixels = [read_image(image, size=size)[None] for image in images]
     return nncf.quantize(
-        lite_graph(variant, (size, size), 3),
+        lite_graph(LiteWeights(variant), (size, size), 3),
         nncf.Dataset(pixels),
         preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric ranges: measured better and faster
         target_device=nncf.TargetDevice.CPU,

@@ -1,4 +1,4 @@
-from .adapting import adapt_embedder
+from .adapting.recipe import adapt_embedder
 from .base import Embedded, Embedder, embed_all, vector_space
 from .cached import CachedEmbedder
 from .loading import join_embedders, load_embedder

@@ -1,6 +1,7 @@
 """Keras models as embedders: EfficientNet-Lite, and your own."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -15,9 +16,8 @@ from similarity_lab.embedders.lite import (
     SCALE,
     STEM,
     VARIANTS,
-    read_pth,
+    LiteWeights,
     torch_name,
-    weights_digest,
 )
 from similarity_lab.errors import InputError
 from similarity_lab.images import Color, Pixels
@@ -69,11 +69,10 @@ class KerasEmbedder(NetworkEmbedder):
 
 
 def efficientnet_lite_embedder(
-    name: str, color: Color, input_size: tuple[int, int] | None = None
+    weights: LiteWeights, color: Color, input_size: tuple[int, int] | None = None
 ) -> KerasEmbedder:
-    """Return ``"efficientnet-lite0"`` or ``"efficientnet-lite2"`` with its packaged weights."""
-    model = efficientnet_lite(name, input_size)
-    return KerasEmbedder(model, color, name=f"{name} {weights_digest(name)}")
+    """Return EfficientNet-Lite0 or -Lite2 in Keras."""
+    return KerasEmbedder(efficientnet_lite(weights, input_size), color, name=weights.name)
 
 
 def _image_input(model: keras.Model) -> tuple[int, int, int]:
@@ -98,15 +97,15 @@ def _digest(model: keras.Model) -> str:
 
 
 def efficientnet_lite(
-    name: str, input_size: tuple[int, int] | None = None, *, library: ModuleType = keras
+    weights: LiteWeights, input_size: tuple[int, int] | None = None, *, library: ModuleType = keras
 ) -> keras.Model:
     """Build the feature extractor with its weights.
 
     Parameters
     ----------
-    name : {"efficientnet-lite0", "efficientnet-lite2"}
+    weights : LiteWeights
     input_size : (height, width), optional
-        Default 224 (lite0) or 260 (lite2) pixels, for which the weights were trained.
+        Default: that of the weights, 224 (lite0) or 260 (lite2) pixels for the packaged ones.
     library : module
         Keras 3, or ``tf_keras`` (Keras 2) for TensorFlow Similarity.
 
@@ -115,8 +114,8 @@ def efficientnet_lite(
     keras.Model
         float32 ``(n, height, width, 3)`` in 0…1, RGB → float32 ``(n, 1280)``, never negative.
     """
-    variant, layers = VARIANTS[name], library.layers
-    height, width = input_size or (variant.input_size, variant.input_size)
+    variant, layers = VARIANTS[weights.variant], library.layers
+    height, width = input_size or weights.input_size
     pixels = library.Input((height, width, 3), name="pixels")
     # pixels in 0…1, as modules on TF-Hub take them
     x = layers.Rescaling(255 / SCALE, offset=-OFFSET / SCALE, name="rescale")(pixels)
@@ -124,8 +123,9 @@ def efficientnet_lite(
     for block, (kernel, stride, expansion, filters) in enumerate(variant.blocks()):
         x = _inverted_residual(layers, x, f"block{block}", kernel, stride, expansion, filters)
     x = _convolution(layers, x, "head", HEAD, 1)
-    model = library.Model(pixels, layers.GlobalAveragePooling2D(name="features")(x), name=name)
-    _set_weights(layers, model, read_pth(variant.weights_path()))
+    features = layers.GlobalAveragePooling2D(name="features")(x)
+    model = library.Model(pixels, features, name=weights.variant)
+    _set_weights(layers, model, weights.tensors)
     return model
 
 
@@ -138,7 +138,7 @@ class Split:
 
 
 def split_efficientnet_lite(
-    name: str,
+    weights: LiteWeights,
     blocks: int,
     input_size: tuple[int, int] | None = None,
     *,
@@ -150,7 +150,7 @@ def split_efficientnet_lite(
 
     Parameters
     ----------
-    name, input_size, library
+    weights, input_size, library
         As for `efficientnet_lite`.
     blocks : int
         1…number of blocks, 16 for lite0.
@@ -160,10 +160,10 @@ def split_efficientnet_lite(
     InputError
         `blocks` is out of range.
     """
-    n_blocks = len(VARIANTS[name].blocks())
+    n_blocks = len(VARIANTS[weights.variant].blocks())
     if not 1 <= blocks <= n_blocks:
         raise InputError(f"blocks must be from 1 to {n_blocks}, got {blocks}")
-    network = efficientnet_lite(name, input_size, library=library)
+    network = efficientnet_lite(weights, input_size, library=library)
     start = n_blocks - blocks
     layer_name = f"block{start}_expand_conv" if start else "block0_depthwise_conv"
     cut = network.get_layer(layer_name).input
@@ -211,7 +211,7 @@ def _inverted_residual(
     return x
 
 
-def _set_weights(layers: ModuleType, model: keras.Model, tensors: dict[str, np.ndarray]) -> None:
+def _set_weights(layers: ModuleType, model: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.DepthwiseConv2D):
             kernel = tensors[torch_name(layer.name) + ".weight"]

@@ -18,6 +18,7 @@ import io
 import math
 import pickle
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
@@ -27,7 +28,8 @@ from typing import IO, Any, NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from similarity_lab.errors import WeightsError
+from similarity_lab.errors import SavedFolderError, WeightsError
+from similarity_lab.files.saved import load_folder, save_folder
 
 Weights = npt.NDArray[np.float32]
 
@@ -97,13 +99,100 @@ def weights_digest(name: str) -> str:
     return hashlib.sha256(VARIANTS[name].weights_path().read_bytes()).hexdigest()[:8]
 
 
-def fold_batch_norm(tensors: dict[str, npt.NDArray], name: str) -> tuple[Weights, Weights]:
+_KIND, _ARRAYS = "adapted network", "weights.npz"
+
+
+class LiteWeights:
+    """The weights of a network: the packaged ones, or adapted to a library.
+
+    Parameters
+    ----------
+    variant : {"efficientnet-lite0", "efficientnet-lite2"}
+    tensors : mapping of str to ndarray, optional
+        By the names of the weights file, see `read_pth`; default: the packaged weights.
+    input_size : (height, width), optional
+        For which they were trained, in pixels; default: the variant's own.
+
+    Attributes
+    ----------
+    variant : str
+    input_size : (height, width)
+    name : str
+        Identifies them: the variant and the first eight hexadecimal digits of a SHA-256.
+    is_packaged : bool
+    """
+
+    def __init__(
+        self,
+        variant: str,
+        tensors: Mapping[str, npt.NDArray] | None = None,
+        input_size: tuple[int, int] | None = None,
+    ) -> None:
+        side = VARIANTS[variant].input_size
+        self.variant, self.input_size = variant, input_size or (side, side)
+        self._tensors, self.is_packaged = tensors, tensors is None
+        self.name = (
+            f"{variant} {weights_digest(variant)}"
+            if tensors is None
+            else f"{variant} adapted {_digest(tensors)}"
+        )
+
+    @property
+    def tensors(self) -> Mapping[str, npt.NDArray]:
+        """The tensors by name; packaged ones are read from their file."""
+        if self._tensors is None:
+            return read_pth(VARIANTS[self.variant].weights_path())
+        return self._tensors
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write a folder that `load_embedder` takes; 14 to 24 MB."""
+        content = {"variant": self.variant, "input_size": self.input_size, "name": self.name}
+        save_folder(folder, _KIND, content, {_ARRAYS: self.tensors})
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> "LiteWeights":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        PathNotFoundError, SavedFolderError
+            No such folder, or something else is saved in it.
+        """
+        saved = load_folder(folder, _KIND)
+        height, width = saved.content["input_size"]
+        weights = cls(saved.content["variant"], saved.arrays(_ARRAYS), (int(height), int(width)))
+        if weights.tensors.keys() != cls(weights.variant).tensors.keys():
+            raise SavedFolderError(f"{folder}: not the weights of {weights.variant}")
+        return weights
+
+
+def _digest(tensors: Mapping[str, npt.NDArray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()[:8]
+
+
+def scale_and_bias(
+    tensors: Mapping[str, npt.NDArray], name: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the factor and the summand of a batch normalisation, float64 ``(filters,)``."""
+    norm = torch_name(f"{name}_bn")
+    gamma, beta, mean, variance = (
+        tensors[f"{norm}.{part}"].astype(np.float64)
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    factor = gamma / np.sqrt(variance + EPSILON)
+    return factor, beta - mean * factor
+
+
+def fold_batch_norm(tensors: Mapping[str, npt.NDArray], name: str) -> tuple[Weights, Weights]:
     """Return a convolution's kernel and bias with its batch normalisation folded in.
 
     Parameters
     ----------
-    tensors : dict of str to ndarray
-        The weights file.
+    tensors : mapping of str to ndarray
+        By the names of the weights file.
     name : str
         Such as ``"block3_project"``.
 
@@ -112,14 +201,9 @@ def fold_batch_norm(tensors: dict[str, npt.NDArray], name: str) -> tuple[Weights
     kernel : ndarray of float32, shape (filters, channels, h, w); one channel if depthwise
     bias : ndarray of float32, shape (filters,)
     """
-    norm = torch_name(f"{name}_bn")
-    gamma, beta, mean, variance = (
-        tensors[f"{norm}.{part}"].astype(np.float64)
-        for part in ("weight", "bias", "running_mean", "running_var")
-    )
-    factor = gamma / np.sqrt(variance + EPSILON)
+    factor, bias = scale_and_bias(tensors, name)
     kernel = tensors[torch_name(f"{name}_conv") + ".weight"] * factor[:, None, None, None]
-    return kernel.astype(np.float32), (beta - mean * factor).astype(np.float32)
+    return kernel.astype(np.float32), bias.astype(np.float32)
 
 
 def torch_name(layer: str) -> str:

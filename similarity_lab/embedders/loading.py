@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, get_args
 
 from similarity_lab.embedders.base import Embedder
+from similarity_lab.embedders.lite import LiteWeights
 from similarity_lab.embedders.views import add_crops, join
 from similarity_lab.embedders.wrapping import FunctionEmbedder, from_encoder, from_transformer
 from similarity_lab.errors import EmbedderError, did_you_mean
@@ -59,6 +60,7 @@ def load_embedder(
           ``"pe-core-b16"``, ``"clip-vit-b32"`` or ``"dinov2-small"``; a name on the Hugging Face
           hub, ``"owner/name"``; or a folder that ``save_pretrained`` wrote. Names may end in
           ``"@revision"``. Models with a text tower also have ``embed_text``;
+        - a folder to which the weights of an adapted network were saved, or such `LiteWeights`;
         - the URL of a TF-Hub module, or a SavedModel folder;
         - a ``.keras`` file, or a Keras 3 model that takes pixels in 0…1;
         - an `Embedder`, which is returned unchanged;
@@ -77,7 +79,8 @@ def load_embedder(
         - Packaged networks: ``"openvino"`` agrees with ``"keras"`` to 1e-4 and is faster;
           ``"openvino-int8"`` is faster still, and decisions are as good (docs/benchmarks.md).
           ``"auto"`` is OpenVINO in int8 and ``"auto-float32"`` OpenVINO in float32; both fall back
-          to Keras, with a warning, if OpenVINO does not run. With `device`, ``"auto"`` is PyTorch
+          to Keras, with a warning, if OpenVINO does not run. An adapted network has no int8
+          parameters: ``"auto"`` is float32. With `device`, ``"auto"`` is PyTorch
           (extra ``foundation``): ``"torch"`` in float32, ``"torch-bfloat16"``, ``"torch-float16"``.
         - Foundation models: ``"torch"`` is PyTorch in float32, ``"torch-bfloat16"`` and
           ``"torch-float16"`` are faster on an accelerator; ``"openvino"`` agrees with ``"torch"``
@@ -148,6 +151,9 @@ def load_embedder(
             raise EmbedderError(f"name= is for functions and objects; {text!r} has its own name")
         options = _Options(runtime, device, threads, revision)
         embedder = _from_name(text, color, size, options)
+    elif isinstance(source, LiteWeights):
+        _refuse("weights, which have their own", name=name)
+        embedder = _lite(source, color, size, _Options(runtime, device, threads, revision))
     else:
         _Options(runtime, device, threads, revision).refuse("an embedder that is not packaged")
         embedder = _from_object(source, name, color, size)
@@ -206,7 +212,9 @@ def _from_name(
     text: str, color: Color, size: tuple[int, int] | None, options: _Options
 ) -> Embedder:
     if text in NAMES:
-        return _packaged(text, color, size, options)
+        return _lite(LiteWeights(text), color, size, options)
+    if (Path(text) / "manifest.json").is_file():
+        return _lite(LiteWeights.load(text), color, size, options)
     is_keras_file = text.endswith(".keras") and Path(text).is_file()
     is_url = text.startswith(("http://", "https://"))
     if is_keras_file or is_url or (Path(text) / "saved_model.pb").is_file():
@@ -226,8 +234,8 @@ def _from_name(
     raise EmbedderError(
         f"Unknown embedder {text!r}.{did_you_mean(text, (*NAMES, *MODELS))} Expected one of "
         f"{', '.join((*NAMES, *MODELS))}; a name on the Hugging Face hub, owner/name; the URL of a "
-        "TF-Hub module; a folder with config.json or saved_model.pb; a .keras file; a Keras model; "
-        "a function; or an object with name, dimension, input_size and embed()"
+        "TF-Hub module; a folder with config.json, manifest.json or saved_model.pb; a .keras file; "
+        "a Keras model; a function; or an object with name, dimension, input_size and embed()"
     )
 
 
@@ -252,11 +260,13 @@ def _foundation(
     )
 
 
-def _packaged(name: str, color: Color, size: tuple[int, int] | None, options: _Options) -> Embedder:
+def _lite(
+    weights: LiteWeights, color: Color, size: tuple[int, int] | None, options: _Options
+) -> Embedder:
     runtime, threads = options.runtime, options.threads
     _refuse("a packaged network", revision=options.revision)
     if runtime.startswith("torch") or (runtime.startswith("auto") and options.device is not None):
-        return _torch_lite(name, color, size, options)
+        return _torch_lite(weights, color, size, options)
     if runtime == "keras":
         _refuse("the Keras runtime", threads=threads)
     _refuse(f"runtime={runtime!r}", device=options.device)
@@ -271,21 +281,27 @@ def _packaged(name: str, color: Color, size: tuple[int, int] | None, options: _O
     if runtime == "keras" or missing:
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
-        return efficientnet_lite_embedder(name, color, size)
+        return efficientnet_lite_embedder(weights, color, size)
     from similarity_lab.embedders.openvino_lite import OpenVinoLite
 
+    if runtime == "openvino-int8" and not weights.is_packaged:
+        raise EmbedderError(
+            f"{weights.name} has no int8 parameters, which exist for packaged weights only; use "
+            'runtime="openvino"'
+        )
+    is_exact = runtime in ("openvino", "auto-float32") or not weights.is_packaged
     return OpenVinoLite(
-        name,
+        weights,
         color,
         size,
-        precision="float32" if runtime in ("openvino", "auto-float32") else "int8",
+        precision="float32" if is_exact else "int8",
         threads=threads,
         fall_back=is_auto,
     )
 
 
 def _torch_lite(
-    name: str, color: Color, size: tuple[int, int] | None, options: _Options
+    weights: LiteWeights, color: Color, size: tuple[int, int] | None, options: _Options
 ) -> Embedder:
     from similarity_lab.embedders.torch_lite import TorchLite
 
@@ -297,7 +313,7 @@ def _torch_lite(
         "torch-float16": "float16",
     }
     precision = precisions.get(options.runtime)
-    return TorchLite(name, color, size, device=options.device, precision=precision)
+    return TorchLite(weights, color, size, device=options.device, precision=precision)
 
 
 def _from_object(

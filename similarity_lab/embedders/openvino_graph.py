@@ -10,6 +10,7 @@ megabyte; they are applied to the packaged weights when the graph is built. Stem
 stay in float32: they take 5 % of the arithmetic and would cause most of the error.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,9 @@ from similarity_lab.embedders.lite import (
     OFFSET,
     SCALE,
     VARIANTS,
+    LiteWeights,
     Weights,
     fold_batch_norm,
-    read_pth,
 )
 
 FILE = Path(__file__).with_name("int8.npz")
@@ -92,26 +93,34 @@ def quantise_weights(kernel: Weights, *, depthwise: bool) -> tuple[npt.NDArray[n
 
 
 def lite_graph(
-    name: str, input_size: tuple[int, int], channels: int, int8: Int8 | None = None
+    weights: LiteWeights,
+    input_size: tuple[int, int],
+    channels: int,
+    int8: Int8 | None = None,
+    *,
+    blocks: int | None = None,
 ) -> ov.Model:
     """Build the feature extractor with its weights.
 
     Parameters
     ----------
-    name : {"efficientnet-lite0", "efficientnet-lite2"}
+    weights : LiteWeights
     input_size : (height, width)
     channels : {3, 1}
         A single channel is repeated three times, as in the original study.
     int8 : Int8, optional
         Quantise weights and activations with these parameters.
+    blocks : int, optional
+        End after this many blocks.
 
     Returns
     -------
     openvino.Model
-        uint8 ``(n, height, width, channels)``, 0…255 → float32 ``(n, 1280)``.
+        uint8 ``(n, height, width, channels)``, 0…255 → float32 ``(n, 1280)``; with `blocks`, the
+        activations ``(n, h, w, c)``.
     """
-    variant = VARIANTS[name]
-    build = _Layers(read_pth(variant.weights_path()), int8 or Int8.none())
+    variant = VARIANTS[weights.variant]
+    build = _Layers(weights.tensors, int8 or Int8.none())
     pixels = ops.parameter([-1, *input_size, channels], np.uint8, name="pixels")
     x = ops.transpose(ops.convert(pixels, "f32"), np.array([0, 3, 1, 2]))
     if channels == 1:
@@ -119,7 +128,7 @@ def lite_graph(
     # padding follows, so this cannot be folded into the first convolution
     x = ops.multiply(ops.subtract(x, np.float32(OFFSET)), np.float32(1 / SCALE))
     x = build.convolution(x, "stem", stride=2)
-    for number, block in enumerate(variant.blocks()):
+    for number, block in enumerate(variant.blocks()[:blocks]):
         prefix, inputs = f"block{number}", x
         if block.expansion != 1:
             x = build.convolution(x, f"{prefix}_expand")
@@ -127,15 +136,17 @@ def lite_graph(
         x = build.convolution(x, f"{prefix}_project", relu=False)
         if block.stride == 1 and _channels(x) == _channels(inputs):
             x = build.quantise(ops.add(inputs, x, name=f"{prefix}_add"))
+    if blocks is not None:
+        return ov.Model([ops.transpose(x, np.array([0, 2, 3, 1]))], [pixels], weights.variant)
     x = build.convolution(x, "head")
     features = ops.reduce_mean(x, np.array([2, 3]), keep_dims=False, name="features")
-    return ov.Model([features], [pixels], name)
+    return ov.Model([features], [pixels], weights.variant)
 
 
 class _Layers:
     """Convolutions with their batch normalisation folded in."""
 
-    def __init__(self, tensors: dict[str, npt.NDArray], int8: Int8) -> None:
+    def __init__(self, tensors: Mapping[str, npt.NDArray], int8: Int8) -> None:
         self._tensors, self._int8 = tensors, int8
 
     def convolution(self, x: ov.Node, name: str, *, stride: int = 1, relu: bool = True) -> ov.Node:

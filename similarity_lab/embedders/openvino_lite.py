@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from similarity_lab.embedders.base import NetworkEmbedder, Vectors, usable_cores
-from similarity_lab.embedders.lite import HEAD, VARIANTS, weights_digest
+from similarity_lab.embedders.lite import HEAD, LiteWeights
 from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, Pixels
 
@@ -15,21 +15,22 @@ Forward = Callable[[Pixels], Vectors]
 
 
 class OpenVinoLite(NetworkEmbedder):
-    """``"efficientnet-lite0"`` or ``"efficientnet-lite2"``, compiled on first use.
+    """EfficientNet-Lite0 or -Lite2, compiled on first use.
 
     Each of `threads` threads decodes a batch and embeds its images one by one on its own OpenVINO
     stream, so that all cores are busy.
 
     Parameters
     ----------
-    variant : {"efficientnet-lite0", "efficientnet-lite2"}
+    weights : LiteWeights
     color : {"rgb", "gray"}
     input_size : (height, width), optional
-        Default: the variant's own.
+        Default: that of the weights.
     precision : {"float32", "int8"}
         Float32 vectors agree with those of Keras to 1e-4; int8 vectors have a cosine of about
         0.99 with them, and their last digits differ between kinds of processors. For int8, images
-        are decoded by `similarity_lab.images.scaled.read_scaled`.
+        are decoded by `similarity_lab.images.scaled.read_scaled`; its parameters are for the
+        packaged weights.
     threads : int, optional
         Default: `usable_cores`.
     fall_back : bool
@@ -40,7 +41,7 @@ class OpenVinoLite(NetworkEmbedder):
 
     def __init__(
         self,
-        variant: str,
+        weights: LiteWeights,
         color: Color = "rgb",
         input_size: tuple[int, int] | None = None,
         *,
@@ -48,18 +49,17 @@ class OpenVinoLite(NetworkEmbedder):
         threads: int | None = None,
         fall_back: bool = False,
     ) -> None:
-        side = VARIANTS[variant].input_size
-        height, width = input_size or (side, side)
+        height, width = input_size or weights.input_size
         # int8 does not need exact resizing
         resizing = "scaled" if precision == "int8" else "bicubic"
-        identity = f"{variant} {weights_digest(variant)} {color} {height}x{width} {resizing}"
+        identity = f"{weights.name} {color} {height}x{width} {resizing}"
         super().__init__(f"{identity} openvino {precision}", HEAD, (height, width), color)
         self.scaled = resizing == "scaled"
         if threads is not None and threads < 1:
             raise EmbedderError(f"threads must be at least 1, got {threads}")
         self.threads = threads or usable_cores()
-        self._arguments = (variant, color, input_size, precision, threads, fall_back)
-        self.variant, self.precision, self._fall_back = variant, precision, fall_back
+        self._arguments = (weights, color, input_size, precision, threads, fall_back)
+        self.weights, self.precision, self._fall_back = weights, precision, fall_back
         self._starting = threading.Lock()
         self._started: Forward | None = None
 
@@ -83,7 +83,7 @@ class OpenVinoLite(NetworkEmbedder):
     def _compiled_or_keras(self) -> Forward:
         try:
             return _compiled(
-                self.variant, self.input_size, self.color, self.precision, self.threads or 1
+                self.weights, self.input_size, self.color, self.precision, self.threads or 1
             )
         except (ImportError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -97,7 +97,7 @@ class OpenVinoLite(NetworkEmbedder):
             )
         from similarity_lab.embedders.keras_models import efficientnet_lite_embedder
 
-        keras = efficientnet_lite_embedder(self.variant, self.color, self.input_size)
+        keras = efficientnet_lite_embedder(self.weights, self.color, self.input_size)
         # from here on it returns Keras vectors, so it must have the name of the Keras embedder
         self._name, self.scaled, self.threads = keras.name, keras.scaled, keras.threads
         self.batch_size = keras.batch_size
@@ -105,7 +105,7 @@ class OpenVinoLite(NetworkEmbedder):
 
 
 def _rebuild(
-    variant: str,
+    weights: LiteWeights,
     color: Color,
     input_size: tuple[int, int] | None,
     precision: Precision,
@@ -113,19 +113,19 @@ def _rebuild(
     fall_back: bool,
 ) -> OpenVinoLite:
     return OpenVinoLite(
-        variant, color, input_size, precision=precision, threads=threads, fall_back=fall_back
+        weights, color, input_size, precision=precision, threads=threads, fall_back=fall_back
     )
 
 
 def _compiled(
-    variant: str, size: tuple[int, int], color: Color, precision: Precision, threads: int
+    weights: LiteWeights, size: tuple[int, int], color: Color, precision: Precision, threads: int
 ) -> Forward:
     from similarity_lab.embedders.openvino_graph import Int8, lite_graph
     from similarity_lab.embedders.openvino_runtime import compile_graph
 
-    int8 = Int8.packaged(variant) if precision == "int8" else None
+    int8 = Int8.packaged(weights.variant) if precision == "int8" else None
     channels = 1 if color == "gray" else 3
-    graph = lite_graph(variant, size, channels, int8)
+    graph = lite_graph(weights, size, channels, int8)
     # one image at a time: fixed shapes are faster, and its activations fit the processor's cache
     graph.reshape([1, *size, channels])
-    return compile_graph(graph, HEAD, threads, batch_size=1)
+    return compile_graph(graph, (HEAD,), threads, batch_size=1)

@@ -1,27 +1,27 @@
 """Run an OpenVINO graph from several threads, each on a stream of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import openvino as ov
-
-from similarity_lab.embedders.base import Vectors
 
 __all__ = ["compile_graph"]
 
 
 def compile_graph(
-    graph: ov.Model, dimension: int, threads: int, *, batch_size: int | None = None
-) -> Callable[[Any], Vectors]:
-    """Return a function that computes the vectors of a batch; thread-safe.
+    graph: ov.Model, shape: Sequence[int], threads: int, *, batch_size: int | None = None
+) -> Callable[[Any], npt.NDArray[np.float32]]:
+    """Return a function that computes the outputs of a batch; thread-safe.
 
     Parameters
     ----------
     graph : openvino.Model
-        One input ``(n, …)``, one output ``(n, dimension)``.
-    dimension : int
+        One input ``(n, …)``, one output ``(n, *shape)``.
+    shape : sequence of int
+        Of the output of one image: ``(dimension,)`` for a vector.
     threads : int
         Number of streams, and of threads in all.
     batch_size : int, optional
@@ -39,13 +39,13 @@ def compile_graph(
     for _ in range(threads):
         idle.put(compiled.create_infer_request())
 
-    def forward(batch: Any) -> Vectors:  # noqa: ANN401 - an array of what the graph takes
+    def forward(batch: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401 - an array of what the graph takes
         request, step = idle.get(), batch_size or len(batch)
         try:
-            vectors = np.empty((len(batch), dimension), np.float32)
+            outputs = np.empty((len(batch), *shape), np.float32)
             for start in range(0, len(batch), step):
-                vectors[start : start + step] = request.infer([batch[start : start + step]])[0]
-            return vectors
+                outputs[start : start + step] = request.infer([batch[start : start + step]])[0]
+            return outputs
         finally:
             idle.put(request)
 

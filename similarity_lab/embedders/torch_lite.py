@@ -12,9 +12,8 @@ from similarity_lab.embedders.lite import (
     OFFSET,
     SCALE,
     VARIANTS,
+    LiteWeights,
     fold_batch_norm,
-    read_pth,
-    weights_digest,
 )
 from similarity_lab.embedders.torch_runtime import (
     Precision,
@@ -25,21 +24,21 @@ from similarity_lab.embedders.torch_runtime import (
 )
 from similarity_lab.images import Color
 
-__all__ = ["TorchLite"]
+__all__ = ["TorchLite", "lite_module"]
 
 
 class TorchLite(NetworkEmbedder):
-    """``"efficientnet-lite0"`` or ``"efficientnet-lite2"`` in PyTorch.
+    """EfficientNet-Lite0 or -Lite2 in PyTorch.
 
     Float32 vectors agree with those of Keras and OpenVINO to 1e-4. In 16 bits, images are decoded
     by `similarity_lab.images.scaled.read_scaled`.
 
     Parameters
     ----------
-    variant : {"efficientnet-lite0", "efficientnet-lite2"}
+    weights : LiteWeights
     color : {"rgb", "gray"}
     input_size : (height, width), optional
-        Default: the variant's own.
+        Default: that of the weights.
     device : str, optional
         Default: an accelerator if there is one, else the CPU.
     precision : {"float32", "bfloat16", "float16"}, optional
@@ -48,24 +47,24 @@ class TorchLite(NetworkEmbedder):
 
     def __init__(
         self,
-        variant: str,
+        weights: LiteWeights,
         color: Color = "rgb",
         input_size: tuple[int, int] | None = None,
         *,
         device: str | None = None,
         precision: Precision | None = None,
     ) -> None:
-        side = VARIANTS[variant].input_size
-        size = input_size or (side, side)
+        size = input_size or weights.input_size
         place = find_device(device)
         chosen = precision or fast_precision(place)
         self.scaled = chosen != "float32"
-        identity = f"{variant} {weights_digest(variant)} {color} {size[0]}x{size[1]}"
+        identity = f"{weights.name} {color} {size[0]}x{size[1]}"
         resizing = "scaled" if self.scaled else "bicubic"
         super().__init__(f"{identity} {resizing} torch {chosen}", HEAD, size, color)
-        self._arguments = (variant, color, input_size, device, precision)
+        self.weights = weights
+        self._arguments = (weights, color, input_size, device, precision)
         example = np.zeros((1, *size, 1 if color == "gray" else 3), np.uint8)
-        self._runtime = TorchRuntime(_network(variant), example, place, chosen)
+        self._runtime = TorchRuntime(lite_module(weights), example, place, chosen)
         self.batch_size = self._runtime.batch_size
 
     def __reduce__(self) -> tuple[Callable[..., "TorchLite"], tuple[object, ...]]:
@@ -82,33 +81,50 @@ class TorchLite(NetworkEmbedder):
 
 
 def _rebuild(
-    variant: str,
+    weights: LiteWeights,
     color: Color,
     input_size: tuple[int, int] | None,
     device: str | None,
     precision: Precision | None,
 ) -> TorchLite:
-    return TorchLite(variant, color, input_size, device=device, precision=precision)
+    return TorchLite(weights, color, input_size, device=device, precision=precision)
 
 
-def _network(name: str) -> Any:  # noqa: ANN401 - a module of PyTorch
-    """Return a network, batch normalisation folded in: uint8 ``(b, h, w, c)`` → ``(b, 1280)``."""
+def lite_module(weights: LiteWeights, blocks: range | None = None) -> Any:  # noqa: ANN401
+    """Return a network, or consecutive blocks of it, batch normalisation folded in.
+
+    Parameters
+    ----------
+    weights : LiteWeights
+    blocks : range, optional
+        The stem comes before the first block, the head after the last one; default: all blocks.
+
+    Returns
+    -------
+    torch.nn.Module
+        Pixels 0…255 ``(b, h, w, c)``, or activations without the stem → vectors ``(b, 1280)``, or
+        activations ``(b, h, w, c)`` without the head.
+    """
     library = torch()
-    variant = VARIANTS[name]
-    tensors = read_pth(variant.weights_path())
     functional = library.nn.functional
+    variant, tensors = VARIANTS[weights.variant], weights.tensors
+    all_blocks = variant.blocks()
+    numbers = range(len(all_blocks)) if blocks is None else blocks
+    has_stem, has_head = numbers.start == 0, numbers.stop == len(all_blocks)
 
     class Network(library.nn.Module):  # type: ignore[name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.convolutions = library.nn.ModuleDict()
-            self.add("stem", stride=2)
-            for number, block in enumerate(variant.blocks()):
-                if block.expansion != 1:
+            if has_stem:
+                self.add("stem", stride=2)
+            for number in numbers:
+                if all_blocks[number].expansion != 1:
                     self.add(f"block{number}_expand")
-                self.add(f"block{number}_depthwise", stride=block.stride)
+                self.add(f"block{number}_depthwise", stride=all_blocks[number].stride)
                 self.add(f"block{number}_project")
-            self.add("head")
+            if has_head:
+                self.add("head")
 
         def add(self, layer: str, stride: int = 1) -> None:
             kernel, bias = fold_batch_norm(tensors, layer)
@@ -125,23 +141,34 @@ def _network(name: str) -> Any:  # noqa: ANN401 - a module of PyTorch
             sizes = zip(x.shape[2:], convolution.kernel_size, convolution.stride, strict=True)
             padding = [max(0, (-(-n // step) - 1) * step + k - n) for n, k, step in sizes]
             top, left = (each // 2 for each in padding)
-            x = functional.pad(x, (left, padding[1] - left, top, padding[0] - top))
-            x = convolution(x)
+            ahead = (top, left)
+            if ahead != (padding[0] - top, padding[1] - left):
+                x = functional.pad(x, (left, padding[1] - left, top, padding[0] - top))
+                ahead = (0, 0)
+            x = functional.conv2d(
+                x,
+                convolution.weight,
+                convolution.bias,
+                convolution.stride,
+                ahead,
+                groups=convolution.groups,
+            )
             return functional.relu6(x) if relu else x
 
-        def forward(self, pixels: Any) -> Any:  # noqa: ANN401
+        def forward(self, values: Any) -> Any:  # noqa: ANN401
             dtype = next(self.parameters()).dtype
-            x = (pixels.permute(0, 3, 1, 2).float() - OFFSET) / SCALE
-            x = x.to(dtype).expand(-1, 3, -1, -1)
-            x = self.run("stem", x)
-            for number, block in enumerate(variant.blocks()):
-                inputs = x
+            x = values.permute(0, 3, 1, 2)
+            if has_stem:
+                x = ((x.float() - OFFSET) / SCALE).to(dtype).expand(-1, 3, -1, -1)
+                x = self.run("stem", x)
+            for number in numbers:
+                block, inputs = all_blocks[number], x
                 if block.expansion != 1:
                     x = self.run(f"block{number}_expand", x)
                 x = self.run(f"block{number}_depthwise", x)
                 x = self.run(f"block{number}_project", x, relu=False)
                 if block.stride == 1 and x.shape == inputs.shape:
                     x = x + inputs
-            return self.run("head", x).mean((2, 3))
+            return self.run("head", x).mean((2, 3)) if has_head else x.permute(0, 2, 3, 1)
 
     return Network()

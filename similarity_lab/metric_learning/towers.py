@@ -19,6 +19,7 @@ from similarity_lab._progress import tqdm
 from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.embedders.base import Images, NetworkEmbedder, Vectors, as_sources
 from similarity_lab.embedders.keras_models import split_efficientnet_lite
+from similarity_lab.embedders.lite import LiteWeights
 from similarity_lab.embedders.lite import weights_digest as packaged_digest
 from similarity_lab.embedders.loading import EmbedderSource
 from similarity_lab.errors import InputError, did_you_mean
@@ -226,7 +227,7 @@ class FrontEmbedder(NetworkEmbedder):
     """
 
     def __init__(self, blocks: int) -> None:
-        parts = split_efficientnet_lite(_EFFICIENTNET, blocks, library=tf_keras)
+        parts = split_efficientnet_lite(LiteWeights(_EFFICIENTNET), blocks, library=tf_keras)
         self.blocks = blocks
         self._front, self._back = parts.front, parts.back
         self._shape: Shape = tuple(self._front.output_shape[1:])

@@ -15,7 +15,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders import embed_all
 from similarity_lab.embedders.base import Images
 from similarity_lab.embedders.keras_models import KerasEmbedder, efficientnet_lite
-from similarity_lab.embedders.lite import VARIANTS
+from similarity_lab.embedders.lite import VARIANTS, LiteWeights
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.siamese.heads import Head
@@ -75,7 +75,7 @@ def strong_tower(
             f"Unknown embedder {embedder!r}.{did_you_mean(embedder, VARIANTS)} "
             f"Expected one of {', '.join(VARIANTS)}"
         )
-    base = efficientnet_lite(embedder)
+    base = efficientnet_lite(LiteWeights(embedder))
     if not 1 <= dimension <= base.output_shape[1]:
         raise InputError(f"dimension must be from 1 to {base.output_shape[1]}, got {dimension}")
     pixels = keras.Input(base.input_shape[1:], name="pixels")

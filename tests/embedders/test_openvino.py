@@ -16,7 +16,7 @@ from PIL import Image
 from similarity_lab import RelevanceScorer, load_embedder
 from similarity_lab.embedders import loading, openvino_lite
 from similarity_lab.embedders.base import usable_cores
-from similarity_lab.embedders.lite import VARIANTS
+from similarity_lab.embedders.lite import VARIANTS, LiteWeights
 from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
 from similarity_lab.embedders.openvino_lite import OpenVinoLite
 from similarity_lab.errors import EmbedderError, SavedFolderError
@@ -224,7 +224,7 @@ def test_int8_parameters_reproduce_the_model_of_nncf(tool):
     assert parameters.ranges.keys() == packaged.ranges.keys()
     assert parameters.biases.keys() == packaged.biases.keys()
     assert not any(name.startswith(("stem", "block0_")) for name in packaged.biases)
-    model = lite_graph("efficientnet-lite0", (224, 224), 3, parameters)
+    model = lite_graph(LiteWeights("efficientnet-lite0"), (224, 224), 3, parameters)
     core, images = ov.Core(), noise(224, 4, seed=3)
     expected = core.compile_model(nncf_model, "CPU")(images)[0]
     vectors = core.compile_model(model, "CPU")(images)[0]

@@ -103,7 +103,7 @@ class OpenVinoTower:
         with self._compiling:
             if self._forward is None:
                 graph = _read_graph(self._converted.folder)
-                self._forward = compile_graph(graph, self.dimension, self.threads)
+                self._forward = compile_graph(graph, (self.dimension,), self.threads)
         return self._forward
 
 
@@ -210,7 +210,9 @@ def int8_loss(exact: Any, rounded: Any, processor: Processor) -> float:  # noqa:
     first, second = (
         np.concatenate(
             list(
-                in_order(compile_graph(graph, _dimension(graph), threads), batches, workers=threads)
+                in_order(
+                    compile_graph(graph, (_dimension(graph),), threads), batches, workers=threads
+                )
             )
         )
         for graph in (exact, rounded)
