@@ -1,5 +1,7 @@
 """Rank websites: collect their images, decide on each site, write tables and a report."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -89,21 +91,21 @@ class Ranking:
 
 
 def rank(
-    sites: "UrlSource",
-    library: "DatasetSource | None",
+    sites: UrlSource,
+    library: DatasetSource | None,
     targets: str | Sequence[str],
     out_dir: str | PathLike[str],
     *,
-    rule: "RuleName | Rule" = "learned",
+    rule: RuleName | Rule = "learned",
     criterion: Criterion | None = None,
     quality: Literal["fast", "standard", "best"] | None = None,
-    embedder: "ComparatorSource | None" = None,
+    embedder: ComparatorSource | None = None,
     words: Words | None = None,
     certainty: float = DEFAULT_CERTAINTY,
     relevance_threshold: float = DEFAULT_RELEVANCE_THRESHOLD,
     prior: float = DEFAULT_PRIOR,
-    leave_out: "Sequence[Clutter]" = (),
-    store: "StoreSource | None" = None,
+    leave_out: Sequence[Clutter] = (),
+    store: StoreSource | None = None,
     seed: int = 0,
     collecting: Mapping[str, Any] | None = None,
     progress: bool = True,
@@ -211,8 +213,8 @@ def _check_words(words: Words | None, targets: list[str]) -> None:
 
 
 def _decide(
-    scorer: RelevanceScorer, sites: "Iterable[CollectedSite]", targets: list[str]
-) -> "tuple[Collection, list[tuple[SiteResult, int]]]":
+    scorer: RelevanceScorer, sites: Iterable[CollectedSite], targets: list[str]
+) -> tuple[Collection, list[tuple[SiteResult, int]]]:
     """Decide on sites while others are collected.
 
     Returns
@@ -259,7 +261,7 @@ def _site_table(results: list[SiteResult], crawl: pd.DataFrame) -> pd.DataFrame:
     return table[RANKING_COLUMNS]
 
 
-def _image_table(results: list[SiteResult], collection: "Collection", folder: Path) -> pd.DataFrame:
+def _image_table(results: list[SiteResult], collection: Collection, folder: Path) -> pd.DataFrame:
     scored = [_scored_images(result, folder) for result in results]
     tables = [table for table in [*scored, _images_not_kept(collection)] if len(table)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -289,7 +291,7 @@ def _scored_images(result: SiteResult, folder: Path) -> pd.DataFrame:
     )
 
 
-def _images_not_kept(collection: "Collection") -> pd.DataFrame:
+def _images_not_kept(collection: Collection) -> pd.DataFrame:
     """Return one row for each image that the crawl did not keep; none of them was scored."""
     images = collection.images
     origins = [name for name in ORIGIN_COLUMNS if name not in ("path", "sha256")]

@@ -1,5 +1,7 @@
 """`Site`: the images of a supplier's website, from a folder, a zip or a list of paths."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -160,7 +162,7 @@ class Site:
         return f"Site({self.name!r}, {len(self.paths)} files)"
 
     @classmethod
-    def from_folder(cls, folder: str | PathLike[str], *, name: str | None = None) -> "Site":
+    def from_folder(cls, folder: str | PathLike[str], *, name: str | None = None) -> Site:
         """Return the site of all files below a folder, including nested folders.
 
         Hidden and system files, and archives, are listed in ``skipped``.
@@ -202,7 +204,7 @@ class Site:
         *,
         name: str | None = None,
         encoding: str | None = None,
-    ) -> "Site":
+    ) -> Site:
         """Return the site of all files in a ``.zip``.
 
         They are extracted to a temporary folder, which is removed when the process exits.
@@ -226,12 +228,12 @@ class Site:
         return cls(name or printable(Path(archive).stem), tuple(files), table, folder)
 
     @classmethod
-    def from_paths(cls, paths: Iterable[Source], *, name: str) -> "Site":
+    def from_paths(cls, paths: Iterable[Source], *, name: str) -> Site:
         """Return the site of these image files (or other image sources), in this order."""
         return cls(name, tuple(paths))
 
     @classmethod
-    def of(cls, source: SiteSource) -> "Site":
+    def of(cls, source: SiteSource) -> Site:
         """Return a site unchanged, or the site in a folder, a ``.zip`` or a list of paths.
 
         Raises

@@ -1,5 +1,7 @@
 """`ImageDataset`: a set of labelled images."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,7 +64,7 @@ class ImageDataset:
     @classmethod
     def from_arrays(
         cls, images: Pixels, labels: Sequence[int] | Labels, classes: Sequence[str]
-    ) -> "ImageDataset":
+    ) -> ImageDataset:
         """Return a dataset of images in memory.
 
         Parameters
@@ -107,11 +109,9 @@ class ImageDataset:
     def __getitem__(self, index: int | np.integer) -> tuple[Pixels, int]: ...
 
     @overload
-    def __getitem__(self, index: Positions) -> "ImageDataset": ...
+    def __getitem__(self, index: Positions) -> ImageDataset: ...
 
-    def __getitem__(
-        self, index: "int | np.integer | Positions"
-    ) -> "tuple[Pixels, int] | ImageDataset":
+    def __getitem__(self, index: int | np.integer | Positions) -> tuple[Pixels, int] | ImageDataset:
         """Return the image and the label at a position, or the images at several as a dataset.
 
         Parameters
@@ -230,13 +230,13 @@ class ImageDataset:
             raise UnknownClassError(name, self.classes)
         return names.index(key)
 
-    def with_size(self, size: int | tuple[int, int], color: Color | None = None) -> "ImageDataset":
+    def with_size(self, size: int | tuple[int, int], color: Color | None = None) -> ImageDataset:
         """Return the same images, to be decoded to another size (and colour)."""
         if self.arrays is not None:
             raise InputError("the size of a dataset of arrays is fixed; resize the arrays")
         return replace(self, size=image_size(size), color=color or self.color)
 
-    def subset(self, positions: Sequence[int] | npt.NDArray[np.intp]) -> "ImageDataset":
+    def subset(self, positions: Sequence[int] | npt.NDArray[np.intp]) -> ImageDataset:
         """Return the images at these positions, in that order, with the same classes."""
         indices = np.asarray(positions, dtype=np.intp).reshape(-1)
         return replace(
@@ -247,11 +247,11 @@ class ImageDataset:
             skipped=skipped_table([]),
         )
 
-    def of_class(self, name: str) -> "ImageDataset":
+    def of_class(self, name: str) -> ImageDataset:
         """Return the images of one class; `UnknownClassError` if the dataset does not have it."""
         return self.subset(np.flatnonzero(self.labels == self.class_index(name)))
 
-    def split(self, test_size: float, seed: int) -> tuple["ImageDataset", "ImageDataset"]:
+    def split(self, test_size: float, seed: int) -> tuple[ImageDataset, ImageDataset]:
         """Split into train and test, stratified by class.
 
         A class with two or more images has at least one in each part; the image of a class with

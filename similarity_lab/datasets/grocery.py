@@ -1,5 +1,7 @@
 """Load the Grocery Store dataset: phone photos of fruit, vegetables and cartons in shops."""
 
+from __future__ import annotations
+
 import csv
 from os import PathLike
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Find images that are in both of two splits, even if re-encoded, resized or slightly cropped."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

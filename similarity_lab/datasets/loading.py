@@ -1,5 +1,7 @@
 """Load labelled images from folders, a zip, a mapping or a table."""
 
+from __future__ import annotations
+
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence

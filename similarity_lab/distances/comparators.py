@@ -1,5 +1,7 @@
 """Comparators: two sets of images → distances, smaller = more alike."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from functools import cache
 from typing import Protocol, runtime_checkable

@@ -4,6 +4,8 @@ The direction belongs to this module: callers ask for the closest vectors instea
 distances themselves.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar

@@ -1,5 +1,7 @@
 """The `Embedder` protocol, and a base class that streams images through a network."""
 
+from __future__ import annotations
+
 import math
 import os
 import re

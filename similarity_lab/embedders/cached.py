@@ -1,5 +1,7 @@
 """`CachedEmbedder`: a cache of vectors, by embedder and image content."""
 
+from __future__ import annotations
+
 import hashlib
 import warnings
 from collections.abc import Callable, Sequence

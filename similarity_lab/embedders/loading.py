@@ -1,5 +1,7 @@
 """`load_embedder`: make an embedder of a name, URL, folder, model, function or object."""
 
+from __future__ import annotations
+
 import importlib.util
 import warnings
 from collections.abc import Callable, Sequence

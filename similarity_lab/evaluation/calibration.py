@@ -1,5 +1,7 @@
 """Calibration of probabilities: reliability curve and expected calibration error."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

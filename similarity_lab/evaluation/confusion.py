@@ -1,5 +1,7 @@
 """Confusion between classes: the pairs of classes that a distance separates worst."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

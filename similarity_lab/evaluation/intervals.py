@@ -1,5 +1,7 @@
 """Confidence intervals: Wilson score and bootstrap."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 

@@ -1,5 +1,7 @@
 """Retrieval: Recall@k, R-precision and mean average precision of nearest-neighbour search."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

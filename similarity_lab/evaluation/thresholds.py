@@ -1,5 +1,7 @@
 """Choose a similarity threshold from the distances of labelled images."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

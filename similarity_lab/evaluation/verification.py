@@ -1,5 +1,7 @@
 """Verification: do two images show the same product? ROC, AUC and equal error rate."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 

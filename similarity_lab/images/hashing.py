@@ -4,6 +4,8 @@ The same hash as ImageHash's ``phash``, except that images of 128 pixels or more
 averaging first. ImageHash itself would require PyWavelets, for hashes that are not used here.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image

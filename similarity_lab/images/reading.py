@@ -4,6 +4,8 @@ The format is recognised by the bytes, only raster formats of a short list are p
 and size limits are checked before decoding.
 """
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable
 from itertools import count

@@ -5,6 +5,8 @@ first reduced by an integer factor, to at least one and a half times the target 
 it is decoded, which libjpeg does at almost no cost), and then resized bilinearly.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 from typing import Any
 

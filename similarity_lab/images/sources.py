@@ -1,5 +1,7 @@
 """Sources of images: a path, bytes, a file object, a PIL image or an array."""
 
+from __future__ import annotations
+
 import hashlib
 import stat
 from os import PathLike

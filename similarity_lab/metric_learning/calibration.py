@@ -1,5 +1,7 @@
 """Calibration: the distance up to which the label of the nearest neighbour is accepted."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from typing import Literal

@@ -1,5 +1,7 @@
 """An index of labelled images, as vectors; the search is exact."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,7 +56,7 @@ class ImageIndex:
     embedder: str
 
     @classmethod
-    def of(cls, dataset: ImageDataset, vectors: Vectors, embedder: str) -> "ImageIndex":
+    def of(cls, dataset: ImageDataset, vectors: Vectors, embedder: str) -> ImageIndex:
         """Return the index of a dataset and its vectors, in the same order."""
         sources = dataset.sources
         return cls(

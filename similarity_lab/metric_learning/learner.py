@@ -1,5 +1,7 @@
 """The estimator: fit an embedding on labelled images, index, look up, calibrate, match."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Mapping
 from os import PathLike
@@ -430,7 +432,7 @@ class MetricLearner(TransformerMixin, BaseEstimator):
         *,
         embedder: Embedder | None = None,
         progress: bool = True,
-    ) -> "MetricLearner":
+    ) -> MetricLearner:
         """Read what `save` wrote, after checking that nothing was changed.
 
         Parameters

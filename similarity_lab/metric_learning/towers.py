@@ -5,6 +5,8 @@ a CPU that is most of the work. The network on its vectors is Keras 2 (`tf_keras
 Similarity is; it begins with a flat vector and ends with an embedding of length one.
 """
 
+from __future__ import annotations
+
 import copy
 import hashlib
 from typing import Any, ClassVar, Literal
@@ -81,10 +83,10 @@ class FeatureTower(BaseEstimator):
         self.dimension = dimension
         self.dropout = dropout
 
-    def __sklearn_clone__(self) -> "FeatureTower":
+    def __sklearn_clone__(self) -> FeatureTower:
         return FeatureTower(**self.get_params(deep=False))  # the same embedder: it is not fitted
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "FeatureTower":
+    def __deepcopy__(self, memo: dict[int, Any]) -> FeatureTower:
         return self.__sklearn_clone__()
 
     def base(self) -> Embedder:
@@ -129,7 +131,7 @@ class SmallTower(BaseEstimator):
         self.size = size
         self.color = color
 
-    def base(self) -> "PixelEmbedder":
+    def base(self) -> PixelEmbedder:
         """Return the embedder whose vectors are the pixels."""
         return PixelEmbedder(image_size(self.size), self.color)
 
@@ -163,7 +165,7 @@ class EfficientNetTower(BaseEstimator):
         self.dimension = dimension
         self.blocks = blocks
 
-    def base(self) -> "FrontEmbedder":
+    def base(self) -> FrontEmbedder:
         """Return the frozen blocks as an embedder."""
         return FrontEmbedder(self.blocks)
 
@@ -293,7 +295,7 @@ class HeadEmbedder:
         config, weights = self.head.get_config(), self.head.get_weights()
         return _restore_head, (self.base, config, weights)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "HeadEmbedder":
+    def __deepcopy__(self, memo: dict[int, Any]) -> HeadEmbedder:
         config = copy.deepcopy(self.head.get_config(), memo)
         return _restore_head(self.base, config, self.head.get_weights())
 

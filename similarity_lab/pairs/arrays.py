@@ -1,5 +1,7 @@
 """Pairs as one array of pixels, as in the original study; for datasets that fit in memory."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

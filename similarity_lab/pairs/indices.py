@@ -1,5 +1,7 @@
 """Pairs as positions of images, which need little memory whatever size the images have."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,7 +94,7 @@ class Members:
     sizes: Indices
 
     @classmethod
-    def of(cls, labels: LabelsLike) -> "Members":
+    def of(cls, labels: LabelsLike) -> Members:
         """Return the members of each class; `InputError` for fewer than two classes."""
         values, codes, sizes = np.unique(
             check_labels(labels), return_inverse=True, return_counts=True

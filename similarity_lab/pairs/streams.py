@@ -4,6 +4,8 @@ Memory holds the positions of an epoch's images, a few batches, and decoded imag
 limit, so training works with 100,000 images and more.
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,7 @@
 """Charts: distance histograms, training history, ROC and reliability curves, embedding maps."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

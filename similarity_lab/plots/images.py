@@ -1,5 +1,7 @@
 """Sheets of images: the classes of a dataset, the images of a decision, nearest neighbours."""
 
+from __future__ import annotations
+
 import textwrap
 from typing import Any, cast
 

@@ -1,5 +1,7 @@
 """Value against cost: a chart with one labelled point per approach."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from itertools import product
 from typing import Any

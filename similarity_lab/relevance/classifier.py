@@ -1,5 +1,7 @@
 """Tune a scorer on labelled sites, as scikit-learn tunes a classifier."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +36,7 @@ _SHARES = np.arange(1, 100) / 100  # candidate relevance thresholds and priors
 _MAX_DISTANCES = 200  # candidate similarity thresholds of the mean-distance rule
 
 
-def _gives_probability(classifier: "SiteClassifier") -> bool:
+def _gives_probability(classifier: SiteClassifier) -> bool:
     return hasattr(classifier.scorer, "predict_proba")
 
 
@@ -90,7 +92,7 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
         self.scorer = scorer
         self.library = library
 
-    def __sklearn_clone__(self) -> "SiteClassifier":
+    def __sklearn_clone__(self) -> SiteClassifier:
         return type(self)(clone(self.scorer), self.library)  # the library is not changed by `fit`
 
     def __sklearn_tags__(self) -> Tags:
@@ -100,7 +102,7 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
         tags.no_validation = True
         return tags
 
-    def fit(self, sites: Sequence[SiteSource | EmbeddedSite], y: npt.ArrayLike) -> "SiteClassifier":
+    def fit(self, sites: Sequence[SiteSource | EmbeddedSite], y: npt.ArrayLike) -> SiteClassifier:
         """Fit the scorer on the library, then choose thresholds on labelled sites.
 
         Parameters

@@ -1,5 +1,7 @@
 """The decision on a site with its evidence."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
@@ -248,7 +250,7 @@ class SiteRelevance:
         origins: pd.DataFrame | None = None,
         thumbnails: Mapping[object, EncodedThumbnail] | None = None,
         marks: Mapping[int, bool] | None = None,
-    ) -> "SiteRelevance":
+    ) -> SiteRelevance:
         """Decide from a table of images with distances or probabilities.
 
         Parameters
@@ -322,7 +324,7 @@ class SiteRelevance:
         similarity_threshold: float | None = None,
         relevance_threshold: float | None = None,
         prior: float | None = None,
-    ) -> "SiteRelevance":
+    ) -> SiteRelevance:
         """Return the decision under other thresholds, or another prior; nothing is embedded again.
 
         Raises
@@ -357,12 +359,12 @@ class SiteRelevance:
         settings = replace(self.settings, **changed)  # type: ignore[arg-type]
         return self._decide_again(self.images, settings, self.marks)
 
-    def without_words(self) -> "SiteRelevance":
+    def without_words(self) -> SiteRelevance:
         """Return the decision of the images alone; nothing is embedded again."""
         images = self.images.assign(words="", word_kind="")
         return self._decide_again(images, replace(self.settings, words=()), self.marks)
 
-    def with_images(self, images: pd.DataFrame, marks: Mapping[int, bool]) -> "SiteRelevance":
+    def with_images(self, images: pd.DataFrame, marks: Mapping[int, bool]) -> SiteRelevance:
         """Return the decision on a changed table of images, some of them marked by hand.
 
         Parameters
@@ -376,7 +378,7 @@ class SiteRelevance:
 
     def _decide_again(
         self, images: pd.DataFrame, settings: DecisionSettings, marks: Mapping[int, bool]
-    ) -> "SiteRelevance":
+    ) -> SiteRelevance:
         return SiteRelevance.from_images(
             images,
             settings=settings,

@@ -1,5 +1,7 @@
 """Check a library: doubtful images, duplicates, classes that are small, alike or not learned."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from html import escape
 

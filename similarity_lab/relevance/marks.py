@@ -1,5 +1,7 @@
 """Manual labels, keyed by content hash: they override the rule and extend the library."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -107,7 +109,7 @@ class Marks:
             part.write_text(text + "\n", "utf-8")
 
     @classmethod
-    def load(cls, file: str | PathLike[str]) -> "Marks":
+    def load(cls, file: str | PathLike[str]) -> Marks:
         """Read what `save` wrote.
 
         Raises

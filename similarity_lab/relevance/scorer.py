@@ -1,5 +1,7 @@
 """The estimator: fit on a library of labelled images, decide on sites."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, Self, cast
@@ -83,7 +85,7 @@ _MANY = 100  # names of images that were not collected
 _SHARED = ("embedder", "store")  # parameters that `fit` does not change: clones share them
 
 
-def _gives_probability(scorer: "RelevanceScorer") -> bool:
+def _gives_probability(scorer: RelevanceScorer) -> bool:
     return _as_rule(scorer.rule).gives_probability
 
 
@@ -203,7 +205,7 @@ class RelevanceScorer(BaseEstimator):
         super().set_params(**params)
         return self
 
-    def __sklearn_clone__(self) -> "RelevanceScorer":
+    def __sklearn_clone__(self) -> RelevanceScorer:
         params = {
             name: value if name in _SHARED else clone(value, safe=False)
             for name, value in self.get_params(deep=False).items()
@@ -224,7 +226,7 @@ class RelevanceScorer(BaseEstimator):
         self,
         library: DatasetSource | EmbeddedLibrary | None,
         y: None = None,
-    ) -> "RelevanceScorer":
+    ) -> RelevanceScorer:
         """Learn from labelled images, from names of the target, or from both.
 
         Parameters
@@ -269,7 +271,7 @@ class RelevanceScorer(BaseEstimator):
         embedded = EmbeddedLibrary.of(dataset, comparator, progress=self.progress)
         return self._learn(rule, embedded, comparator)
 
-    def for_target(self, target: str) -> "RelevanceScorer":
+    def for_target(self, target: str) -> RelevanceScorer:
         """Return a scorer for another product of the same library; nothing is embedded again.
 
         It has the same parameters, but a list of `words` belongs to this scorer's target.
@@ -294,7 +296,7 @@ class RelevanceScorer(BaseEstimator):
 
     def _learn(
         self, rule: Rule, library: EmbeddedLibrary | None, comparator: Comparator
-    ) -> "RelevanceScorer":
+    ) -> RelevanceScorer:
         self.words_ = self._target_words()
         dataset = None if library is None else library.dataset
         is_named_only = dataset is None or self._is_named_only(rule, dataset)
@@ -687,7 +689,7 @@ class RelevanceScorer(BaseEstimator):
         embedder: ComparatorSource | None = None,
         library: DatasetSource | None = None,
         store: StoreSource | None = None,
-    ) -> "RelevanceScorer":
+    ) -> RelevanceScorer:
         """Return the scorer that `save` wrote; it decides alike, and nothing is fitted.
 
         Parameters

@@ -1,5 +1,7 @@
 """Tables of decisions: their columns, and sites on which no decision is possible."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

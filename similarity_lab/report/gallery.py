@@ -1,5 +1,7 @@
 """Notebook view of a decision: self-contained HTML of limited size."""
 
+from __future__ import annotations
+
 from similarity_lab._views import register_view
 from similarity_lab.errors import ImageError
 from similarity_lab.relevance import SiteRelevance

@@ -1,5 +1,7 @@
 """Label a site's images by hand in a notebook; the decision is updated without re-embedding."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from html import escape
 from os import PathLike
@@ -25,7 +27,7 @@ def label(
     *,
     file: str | PathLike[str] | None = None,
     per_page: int = 24,
-) -> "Labelling":
+) -> Labelling:
     """Return a notebook widget with three buttons per image: shows the target, does not, undecided.
 
     Parameters

@@ -1,5 +1,7 @@
 """Write decisions as a static folder: a table of sites, a page per decision, thumbnails."""
 
+from __future__ import annotations
+
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence

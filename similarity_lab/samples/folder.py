@@ -1,5 +1,7 @@
 """`make_samples`: unpack the shipped images into a folder."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

@@ -1,5 +1,7 @@
 """The images that ship with the package, and the table of their subjects."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path

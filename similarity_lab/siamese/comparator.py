@@ -1,5 +1,7 @@
 """A trained Siamese network as a comparator."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from os import PathLike
@@ -149,7 +151,7 @@ class SiameseComparator(EmbeddingComparator):
             self.network.save(part)
 
     @classmethod
-    def load(cls, path: str | Path) -> "SiameseComparator":
+    def load(cls, path: str | Path) -> SiameseComparator:
         """Read what `save` wrote; a file that contains code is refused."""
         return cls(load(path))
 

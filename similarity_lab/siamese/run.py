@@ -1,5 +1,7 @@
 """A training run: the network, its history and configuration; and its state while training."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -78,7 +80,7 @@ class TrainingRun:
         save_folder(folder, KIND, content, files)
 
     @classmethod
-    def load(cls, folder: str | PathLike[str]) -> "TrainingRun":
+    def load(cls, folder: str | PathLike[str]) -> TrainingRun:
         """Read what `save` wrote; nothing in it is executed.
 
         Raises

@@ -1,5 +1,7 @@
 """The strong network: EfficientNet-Lite with a projection, fine-tuned in two phases."""
 
+from __future__ import annotations
+
 from os import PathLike
 from pathlib import Path
 from typing import Literal

@@ -1,5 +1,7 @@
 """Train a Siamese network. One call; early stopping on verification AUC; resumable."""
 
+from __future__ import annotations
+
 import tempfile
 import time
 from collections.abc import Iterator
@@ -195,7 +197,7 @@ class Sample:
     labels: Labels
 
     @classmethod
-    def of(cls, dataset: ImageDataset, tower: keras.Model, seed: int) -> "Sample":
+    def of(cls, dataset: ImageDataset, tower: keras.Model, seed: int) -> Sample:
         """Return at most `SAMPLE_SIZE` images at the tower's size."""
         height, width, channels = tower.input_shape[1:]
         positions = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:SAMPLE_SIZE])

@@ -1,5 +1,7 @@
 """Nearest stored vectors: exactly, or by an approximate index if there are very many."""
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import os
@@ -128,7 +130,7 @@ def search_index(
     return rows, distances
 
 
-def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progress: bool) -> "Index":
+def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progress: bool) -> Index:
     """Return an index of all vectors; a missing or damaged one is built anew."""
     from usearch.index import Index
 
@@ -158,7 +160,7 @@ def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progres
     return index
 
 
-def _save(index: "Index", file: Path) -> int:
+def _save(index: Index, file: Path) -> int:
     """Save the index, if its folder can be written; return its number of vectors."""
     try:
         with atomic_write(file, writer=os.getpid()) as part:  # other processes may save theirs
@@ -172,7 +174,7 @@ def _save(index: "Index", file: Path) -> int:
     return len(index)
 
 
-def _load(file: Path, dimension: int) -> "Index | None":
+def _load(file: Path, dimension: int) -> Index | None:
     from usearch.index import Index
 
     if not file.exists():

@@ -5,6 +5,8 @@ processes at once. Every row has a checksum of all its fields, verified on each 
 read-only disk, or without permission to write, can be read.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import sqlite3
@@ -83,7 +85,7 @@ class VectorStore:
         self._process = os.getpid()
 
     @classmethod
-    def of(cls, source: "StoreSource") -> "VectorStore":
+    def of(cls, source: StoreSource) -> VectorStore:
         """Return a store unchanged, or the store in a folder."""
         if isinstance(source, VectorStore):
             return source

@@ -1,5 +1,7 @@
 """Collect the images of many sites: a folder per site, a table of sites, a table of images."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque
@@ -74,7 +76,7 @@ class Collection:
     table: pd.DataFrame
 
     @classmethod
-    def from_sites(cls, sites: "Iterable[CollectedSite]") -> "Collection":
+    def from_sites(cls, sites: Iterable[CollectedSite]) -> Collection:
         """Return the collection of all sites that `collect_each` gave, in any order."""
         rows = [site.row for site in sorted(sites, key=lambda site: site.position)]
         counts = [name for name in COLLECTION_COLUMNS if name.startswith("n_")]
@@ -219,7 +221,7 @@ def collect_each(
     sites: UrlSource,
     out_dir: str | PathLike[str],
     **options: Any,  # noqa: ANN401
-) -> "CollectedSites":
+) -> CollectedSites:
     """Start to collect the images of websites; iterate over the sites as they are finished.
 
     What is done with a finished site costs no time: others are collected meanwhile.
@@ -259,7 +261,7 @@ class CollectedSites(Iterator[CollectedSite]):
     stops the crawls that are not finished, and the next call resumes them.
     """
 
-    def __init__(self, collecting: "_Collecting") -> None:
+    def __init__(self, collecting: _Collecting) -> None:
         self._collecting = collecting
         self._finished: SimpleQueue[CollectedSite | BaseException] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="collect", daemon=True)
@@ -277,7 +279,7 @@ class CollectedSites(Iterator[CollectedSite]):
         self._collecting.stop()
         self._thread.join()
 
-    def __enter__(self) -> "CollectedSites":
+    def __enter__(self) -> CollectedSites:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,6 +3,8 @@
 Nothing here makes a request. What is no url stays in the list, so that it is refused with a reason.
 """
 
+from __future__ import annotations
+
 import math
 import re
 import unicodedata

@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def load_tool(name):
-    """Return a script of tools/ as a module."""
+    """Return a script of tools/ as a module; scripts import each other by name."""
+    if str(ROOT / "tools") not in sys.path:
+        sys.path.append(str(ROOT / "tools"))
     spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look themselves up

@@ -53,7 +53,28 @@ def test_every_part_is_included_and_names_its_command(docs_parts, tmp_path):
     pages = "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
     for path in tmp_path.iterdir():
         assert f'--8<-- "{path.name}"' in pages, path.name
-        assert path.name == "commands.md" or "`python -m benchmarks." in path.read_text(), path.name
+        other = path.name == "commands.md" or path.name.startswith(
+            ("names-", "notebook-", "chart-")
+        )
+        assert other or "`python -m benchmarks." in path.read_text(), path.name
+
+
+def test_quote_keeps_columns_of_equal_names(docs_parts):
+    page = "# Gains\n| a | gain | b | gain |\n| --- | --- | --- | --- |\n| 1 | 2 | 3 | 4 |\n"
+    assert "| 1 | 2 | 3 | 4 |" in docs_parts.quote(page, docs_parts.Quote("Gains"))
+
+
+def test_charts_show_the_figures_of_the_tables(docs_parts):
+    page = docs_parts.FIGURES.read_text("utf-8")
+    charts = docs_parts.charts(page)
+    for row in docs_parts._rows(page, docs_parts.QUOTES["all-sites"]):
+        assert f">{row[0]}</text>" in charts["all-sites"]
+        assert f">{row[2].split(' ')[0]}</text>" in charts["all-sites"]
+    decisions = docs_parts._decisions([["shops, both", "12 of 13", "1 of 63", "48 of 189"]])
+    assert decisions == [
+        ("both: shops that sell it", {"relevant": 12, "unsure": 48, "irrelevant": 1}),
+        ("both: shops that do not", {"relevant": 1, "unsure": 141, "irrelevant": 62}),
+    ]
 
 
 def test_readme_results_are_those_of_the_benchmarks(docs_parts):

@@ -1,6 +1,7 @@
 """The documentation as `make docs` builds it: no warning, no broken link, no missing name."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -58,7 +59,8 @@ def site(tmp_path_factory, docs_parts):
     for name in ("mkdocs.yml", *INCLUDED):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    (folder / "similarity_lab").symlink_to(ROOT / "similarity_lab")
+    for name in ("similarity_lab", "tools"):
+        (folder / name).symlink_to(ROOT / name)
     docs_parts.write(folder / "build" / "docs")
     run = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--clean", "--strict"],
@@ -134,3 +136,40 @@ def test_public_name_is_in_the_reference(path, pages):
         or (anchor.startswith(f"{package}.") and anchor.endswith(f".{name}"))
     }
     assert names == documented
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "confusion matrix", "gpu", "threshold", "zero-shot", "early stopping", "robots.txt",
+        "licence", "near copy", "citing", "colab", "excel", "calibration curve", "unsure",
+    ],
+)  # fmt: skip
+def test_search_finds_what_people_type(site, words):
+    """All words of a query are in one section, which is how the search looks for them."""
+    sections = json.loads((site / "search.json").read_text("utf-8"))["items"]
+    texts = [f"{one['title']} {one['text']}".casefold() for one in sections]
+    assert any(words in html.fromstring(f"<p>{text}</p>").text_content() for text in texts)
+
+
+def test_reference_shows_types_as_written_and_defaults_as_values(pages):
+    page = " ".join(pages["api/index.html"].text_content().split()).replace(" ,", ",")
+    types = '{"learned", "mean-distance"}, LearnedRule or MeanDistanceRule'
+    assert f"{types}, default: 'learned'" in page
+    assert "mean - distance" not in page
+    assert "certainty: float = 0.9," in page and "DEFAULT_" not in page
+
+
+def test_page_of_reference_begins_with_a_table_of_its_names(pages):
+    for name, page in pages.items():
+        if name.startswith("api/") and name != "api/cli.html":
+            table = page.xpath("//article//table")[0]
+            assert table.xpath(".//th")[0].text_content() == "name", name
+            assert len(table.xpath(".//tbody/tr/td/a")) >= 2, name
+
+
+def test_notebook_is_a_page(pages):
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        page = pages[f"notebooks/{path.stem}.html"]
+        assert page.xpath("//h1") and page.xpath("//table"), path.name
+        assert "%pip" not in page.text_content()

@@ -1,5 +1,7 @@
 """Foundation models as embedders of images and, if they have a text tower, of texts."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

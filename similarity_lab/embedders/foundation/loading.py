@@ -1,5 +1,7 @@
 """`load_foundation`: make an embedder of a short name, a name on the hub, or a folder."""
 
+from __future__ import annotations
+
 import re
 import warnings
 from pathlib import Path

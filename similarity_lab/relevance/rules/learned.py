@@ -1,5 +1,7 @@
 """The learned rule: prototypes of the target and of other products, calibrated by cross-fitting."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -144,7 +146,7 @@ class LearnedRule(BaseEstimator):
         *,
         seed: int,
         text: TextReferences | None = None,
-    ) -> "FittedLearnedRule":
+    ) -> FittedLearnedRule:
         """Fit on the vectors of a library, on names, or on both.
 
         A file that is in a class several times counts once. If the library has fewer than two
@@ -232,7 +234,7 @@ class LearnedRule(BaseEstimator):
         text: TextReferences,
         comparator: Comparator,
         references: Vectors,
-    ) -> "FittedLearnedRule":
+    ) -> FittedLearnedRule:
         """Return the rule of a target by its names, with photos only to measure them on.
 
         Other products of a library say how well names find products. Without them, drawn images
@@ -391,7 +393,7 @@ class FittedLearnedRule:
     @classmethod
     def from_saved(
         cls, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
-    ) -> "FittedLearnedRule":
+    ) -> FittedLearnedRule:
         """Return the rule that `to_saved` describes."""
         text = TextPart.from_saved(content["text"], arrays) if "text" in content else None
         prototypes = None

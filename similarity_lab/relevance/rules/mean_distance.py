@@ -1,5 +1,7 @@
 """The original study's rule: a mean distance to references, and a similarity threshold."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, get_args
@@ -227,7 +229,7 @@ class MeanDistanceRule(BaseEstimator):
 
     def learn(
         self, library: EmbeddedLibrary, target: str, comparator: Comparator, *, seed: int
-    ) -> "FittedMeanDistanceRule":
+    ) -> FittedMeanDistanceRule:
         """Take the threshold, or choose it on the library: best balanced accuracy.
 
         Parameters
@@ -306,7 +308,7 @@ class FittedMeanDistanceRule:
     @classmethod
     def from_saved(
         cls, content: Mapping[str, Any], _arrays: Mapping[str, npt.NDArray[Any]]
-    ) -> "FittedMeanDistanceRule":
+    ) -> FittedMeanDistanceRule:
         """Return the rule that `to_saved` describes."""
         draw = ReferenceDraw(**content["reference_draw"])
         return cls(draw, float(content["similarity_threshold"]))

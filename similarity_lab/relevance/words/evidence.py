@@ -1,5 +1,7 @@
 """Words as evidence: does the text of an image name the target?"""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -71,7 +73,7 @@ class _Reading:
     others: dict[str, None] = field(default_factory=dict)
     maybe_others: dict[str, None] = field(default_factory=dict)
 
-    def update(self, other: "_Reading") -> None:
+    def update(self, other: _Reading) -> None:
         """Add what another text says."""
         for mine, more in zip(vars(self).values(), vars(other).values(), strict=True):
             mine.update(more)
@@ -149,7 +151,7 @@ class TargetWords:
     @classmethod
     def of(
         cls, target: str, words: Sequence[str] | None = None, *, table: FoodNames | None = None
-    ) -> "TargetWords":
+    ) -> TargetWords:
         """Return the names of a class.
 
         Parameters

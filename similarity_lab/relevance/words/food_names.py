@@ -12,6 +12,8 @@ name:
        made of the food, not the food
 """
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -156,12 +158,12 @@ class FoodNames:
 
     @staticmethod
     @cache
-    def builtin() -> "FoodNames":
+    def builtin() -> FoodNames:
         """Return the table of the package; it is read once, on first use."""
         return FoodNames.read(_FOLDER / "food_names.csv")
 
     @classmethod
-    def read(cls, path: str | PathLike[str]) -> "FoodNames":
+    def read(cls, path: str | PathLike[str]) -> FoodNames:
         """Return the table in a CSV file (UTF-8).
 
         The column ``food`` is required and ``group`` optional; every other column contains names,
@@ -186,7 +188,7 @@ class FoodNames:
                     names.setdefault(language, []).extend(cell.split(";"))
         return cls(foods, groups)
 
-    def with_names(self, names: "Mapping[str, Sequence[str]] | FoodNames") -> "FoodNames":
+    def with_names(self, names: Mapping[str, Sequence[str]] | FoodNames) -> FoodNames:
         """Return a table that also has these names.
 
         Parameters
@@ -313,7 +315,7 @@ class FoodNames:
         return {food: forms[end] for food, end in ends.items() if end in forms}
 
     @cached_property
-    def index(self) -> "Index":
+    def index(self) -> Index:
         """All names of the table and all form words, by their spelling."""
         index = Index()
         rows = list(_form_names())
@@ -378,7 +380,7 @@ class Index:
                 entries.append(self._entry(key.replace(" ", ""), is_part))
             yield entries
 
-    def with_names(self, names: Sequence[str], product: Product) -> "Index":
+    def with_names(self, names: Sequence[str], product: Product) -> Index:
         """Return an index in which these names stand for a product and for nothing else."""
         index = Index()
         for entries in index.add(names, [""] * len(names)):

@@ -1,5 +1,7 @@
 """Find the images of a page: every way in which shops show one, product images first."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -194,7 +196,7 @@ class FoundImage:
     product: Product = _NO_PRODUCT
     position: int | None = None
 
-    def merged(self, other: "FoundImage") -> "FoundImage":
+    def merged(self, other: FoundImage) -> FoundImage:
         """Return the better one of two mentions of one URL, with the texts of both."""
         best, rest = (other, self) if _rank(other) > _rank(self) else (self, other)
         product = best.product if best.product.name or not rest.product.name else rest.product
