@@ -28,7 +28,7 @@ from similarity_lab.images.decoding import (
     in_order,
     spans,
 )
-from similarity_lab.images.scaled import read_scaled
+from similarity_lab.images.scaled import read_full, read_scaled
 from similarity_lab.images.sources import Source, describe
 from similarity_lab.store import Vectors
 
@@ -267,10 +267,8 @@ class NetworkEmbedder(StreamingEmbedder):
 
     def read(self, source: Source) -> npt.NDArray[Any]:
         """Decode one image and prepare it for the network."""
-        size = None if self.resizes else self.input_size
-        if self.scaled and size is not None:
-            return self.prepare(read_scaled(source, size=size, color=self.color))
-        return self.prepare(read_image(source, size=size, color=self.color))
+        read = read_full if self.resizes else read_scaled if self.scaled else read_image
+        return self.prepare(read(source, size=self.input_size, color=self.color))
 
     def prepare(self, pixels: Pixels) -> npt.NDArray[Any]:
         """Return a decoded image as the network takes it; by default, as it is."""

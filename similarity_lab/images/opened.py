@@ -21,7 +21,7 @@ class ImageObserver(Protocol):
         """Handle an image whose file has just been read."""
 
     def on_decode(self, pixels: Pixels, size: tuple[int, int], resized: Pixels) -> None:
-        """Handle the pixels that `read_scaled` has decoded in colour.
+        """Handle the pixels of an image that has been decoded in colour by `images.scaled`.
 
         Parameters
         ----------
@@ -68,6 +68,11 @@ class OpenedImage:
 
     def __repr__(self) -> str:
         return f"<OpenedImage {self.name}>"
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether there is an observer."""
+        return self._observer is not None
 
     @cached_property
     def data(self) -> bytes:

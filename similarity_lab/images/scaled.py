@@ -27,7 +27,7 @@ from similarity_lab.images.reading import (
 )
 from similarity_lab.images.sources import Source
 
-__all__ = ["decode_scaled", "read_scaled", "resize"]
+__all__ = ["decode_scaled", "read_full", "read_scaled", "resize"]
 
 _MIN_OVERSIZE = 1.5  # an image is first reduced to at least this many times the target size
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on exchange height and width
@@ -72,6 +72,39 @@ def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") 
     return resized
 
 
+def read_full(source: Source, *, size: tuple[int, int], color: Color = "rgb") -> Pixels:
+    """Decode one image at its full size, like `read_image`; tell the observer of an `OpenedImage`.
+
+    It is told of about the pixels that `read_scaled` would have told it of, so that nothing needs a
+    second decode.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file object, PIL image or array
+    size : (height, width)
+        Input size of the network, in pixels.
+    color : {"rgb", "gray"}
+
+    Returns
+    -------
+    ndarray of uint8
+        ``(h, w, 3)`` for ``"rgb"``, ``(h, w, 1)`` for ``"gray"``; 0…255.
+
+    Raises
+    ------
+    ImageError
+        The image is unsupported, damaged, or exceeds a limit.
+    """
+    pixels = read_image(source, color=color)
+    if isinstance(source, OpenedImage) and source.is_observed and color == "rgb":
+        full_size, reduced = pixels.shape[:2], pixels
+        if _is_plain_jpeg(identify(source.data, source.name)):
+            factor = _reduction(full_size, size)
+            reduced = np.asarray(Image.fromarray(pixels).reduce(factor)) if factor > 1 else pixels
+        source.notify_decode(reduced, full_size, resize(reduced, size))
+    return pixels
+
+
 def decode_scaled(
     source: Source, *, size: tuple[int, int], color: Color = "rgb"
 ) -> tuple[Pixels, tuple[int, int]]:
@@ -102,8 +135,7 @@ def _decode_jpeg(
 ) -> tuple[Pixels, tuple[int, int]] | None:
     """Return an upright JPEG, scaled down, and its full size; None if it needs `read_image`."""
     header = identify(data, name)
-    is_plain = header.format == "JPEG" and header.mode in ("RGB", "L")
-    if not is_plain or header.width * header.height > MAX_PIXELS:
+    if not _is_plain_jpeg(header) or header.width * header.height > MAX_PIXELS:
         return None
     exif = orientation(header)
     height, width = size[::-1] if exif >= _FIRST_SIDEWAYS else size
@@ -125,6 +157,16 @@ def _decode_jpeg(
     return pixels, full_size[::-1] if exif >= _FIRST_SIDEWAYS else full_size
 
 
+def _is_plain_jpeg(header: Image.Image) -> bool:
+    """Return whether `decode_scaled` scales an image down while it is decoded."""
+    return header.format == "JPEG" and header.mode in ("RGB", "L")
+
+
+def _reduction(full_size: tuple[int, ...], size: tuple[int, int]) -> int:
+    """Return the integer factor by which an image is reduced before it is resized."""
+    return int(min(full_size[0] / size[0], full_size[1] / size[1]) / _MIN_OVERSIZE)
+
+
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Reduce an image by an integer factor, then resize it bilinearly.
 
@@ -143,7 +185,7 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     height, width = pixels.shape[:2]
-    factor = int(min(height / size[0], width / size[1]) / _MIN_OVERSIZE)
+    factor = _reduction((height, width), size)
     if factor > 1:
         pixels = _average(pixels, (height // factor, width // factor))
     if pixels.shape[:2] == size:

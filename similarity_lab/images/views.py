@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.reading import Color, Pixels, read_image
-from similarity_lab.images.scaled import decode_scaled, resize
+from similarity_lab.images.scaled import decode_scaled, read_full, resize
 from similarity_lab.images.sources import Source
 
 __all__ = ["View", "crop_centre", "decode_size", "read_views"]
@@ -41,8 +41,8 @@ def read_views(source: Source, views: Sequence[View], *, color: Color = "rgb") -
     ----------
     source : path, bytes, binary file object, PIL image or array
     views : sequence of View
-        If all are `scaled`, a JPEG is scaled down while it is decoded, and the observer of an
-        `OpenedImage` is told of the decode and the first view.
+        If all are `scaled`, a JPEG is scaled down while it is decoded. The observer of an
+        `OpenedImage` is told of the decode.
     color : {"rgb", "gray"}
 
     Returns
@@ -63,7 +63,7 @@ def read_views(source: Source, views: Sequence[View], *, color: Color = "rgb") -
     [(8, 8, 3), (9, 9, 3)]
     """
     if not all(view.scaled and view.resized for view in views):
-        pixels = read_image(source, color=color)
+        pixels = read_full(source, size=views[0].size, color=color)
         return [_cut(pixels, view, color) for view in views]
     pixels, full_size = decode_scaled(source, size=decode_size(views), color=color)
     cut = [_cut(pixels, view, color) for view in views]

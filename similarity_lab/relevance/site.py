@@ -288,8 +288,8 @@ class _Traits:
             self._wants_thumbnail = False
 
     def on_done(self, image: OpenedImage) -> None:
-        # The embedder may read in grey or at full size, or take the vector from a cache. The kind
-        # of clutter must not depend on that: it is always determined from `read_scaled`.
+        # The embedder may read in grey or with `read_image`, or take the vector from a cache. The
+        # kind of clutter must not depend on that.
         if self.needs_clutter:
             self.decode(image)
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from similarity_lab import Site, load_embedder, read_image
 from similarity_lab.embedders import CachedEmbedder
+from similarity_lab.embedders.base import NetworkEmbedder
 from similarity_lab.images import content_digest, opened
 from similarity_lab.images.copies import compare_details, copy_thumbnail
 from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
@@ -119,6 +120,38 @@ def test_embedded_site_leave_out_and_thumbnails_read_and_decode_once(site, lite0
     assert reads == dict.fromkeys(names(site), 1)
     assert set(decode_counts(site, decodes).values()) == {1}
     assert {max(each.width, each.height) for each in thumbnails.values()} == {180}
+
+
+class FullSize(NetworkEmbedder):
+    """Prepares images at their full size, as foundation models do."""
+
+    resizes = True
+
+    def __init__(self):
+        super().__init__("full size", 192, (224, 224), "rgb")
+
+    def prepare(self, pixels):
+        small = np.asarray(Image.fromarray(pixels).resize((8, 8), Image.Resampling.BOX))
+        return small.astype(np.float32)
+
+    def forward(self, pixels):
+        return pixels.reshape(len(pixels), -1)
+
+
+@pytest.mark.parametrize("crops", [(), (0.5,)])
+def test_embedded_site_of_full_size_images_decodes_once(site, lite0, counts, crops):
+    scaled = EmbeddedSite.of(site, lite0, leave_out=CLUTTER_KINDS, progress=False)
+    reads, decodes = counts
+    reads.clear()
+    decodes.clear()
+    embedder = load_embedder(FullSize(), crops=crops)
+    embedded = EmbeddedSite.of(
+        site, embedder, leave_out=CLUTTER_KINDS, thumbnails=True, progress=False
+    )
+    assert reads == dict.fromkeys(names(site), 1)
+    assert set(decode_counts(site, decodes).values()) == {1}
+    assert embedded.clutter == scaled.clutter
+    assert len(embedded.thumbnails) == len(embedded.embedded.kept)
 
 
 def test_embedded_site_cached_is_not_decoded(site, lite0, counts, tmp_path):
