@@ -20,6 +20,7 @@ from .datasets import ImageDataset, find_leaks, grocery_store, load_dataset
 from .distances.comparators import compare
 from .embedders import load_embedder
 from .errors import ImageError, SimilarityLabError
+from .evaluation.sites import evaluate
 from .images import read_image
 from .pairs import make_pairs, make_pairs_target
 from .ranking import Ranking, rank
@@ -37,6 +38,7 @@ __all__ = [
     "SiteRelevance",
     "__version__",
     "compare",
+    "evaluate",
     "find_leaks",
     "grocery_store",
     "load_dataset",

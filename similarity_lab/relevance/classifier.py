@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import Tags
@@ -27,6 +28,7 @@ from similarity_lab.relevance.scorer import (
     RelevanceScorer,
 )
 from similarity_lab.relevance.site import EmbeddedSite
+from similarity_lab.relevance.tables import SiteFailure, decisions_table
 from similarity_lab.sites import SiteSource, site_list
 
 IsRelevant = npt.NDArray[np.bool_]
@@ -154,6 +156,32 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.scorer_.decide(site).rethreshold(
             similarity_threshold=self.similarity_threshold_
+        )
+
+    def decide_many(
+        self, sites: Iterable[SiteSource | EmbeddedSite], targets: None = None
+    ) -> pd.DataFrame:
+        """Return a row per site with the chosen thresholds, as `RelevanceScorer.decide_many` does.
+
+        A site that fails has a reason and no decision.
+
+        Parameters
+        ----------
+        sites : iterable of Site, folder, zip, list of paths, or what `embed_site` returned
+        targets : None
+            Thresholds are chosen for the scorer's own target.
+        """
+        check_is_fitted(self)
+        if targets is not None and [*targets] not in ([*self.scorer.target], [self.scorer.target]):
+            raise InputError(
+                f"The thresholds were chosen for {self.scorer.target!r}; leave targets= out, or "
+                "fit a classifier for each target"
+            )
+        return decisions_table(
+            result
+            if isinstance(result, SiteFailure)
+            else result.rethreshold(similarity_threshold=self.similarity_threshold_)
+            for result in self.scorer_.decide_each(sites)
         )
 
     def predict(self, sites: Iterable[SiteSource | EmbeddedSite]) -> IsRelevant:

@@ -1,0 +1,484 @@
+"""Evaluate decisions on sites that a person has judged: one call for figures, bounds and costs."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import PurePath
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from similarity_lab.errors import InputError, InputTypeError, did_you_mean
+from similarity_lab.evaluation.bounds import (
+    BoundedThreshold,
+    bounded_threshold,
+    check_confidence,
+    error_bound,
+)
+from similarity_lab.evaluation.calibration import expected_calibration_error, reliability_curve
+from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+
+TRUTHS = ("relevant", "irrelevant")
+OUTCOMES = ("relevant", "unsure", "irrelevant", "no decision")
+"""Columns of the confusion matrix; a site that failed has no decision."""
+
+Truth = (
+    Mapping[Any, Any] | pd.Series | pd.DataFrame | Sequence[bool | None] | npt.NDArray[np.generic]
+)
+"""Which sites are relevant, see `evaluate`."""
+
+Costs = Mapping[str, Mapping[str, float]] | pd.DataFrame
+"""Cost of each decision by what is true: ``{"irrelevant": {"relevant": 5}}``; the rest cost 0."""
+
+_SEED, _REPEATS = 0, 1000
+
+
+class SiteScorer(Protocol):
+    """What `evaluate` measures: `RelevanceScorer`, `SiteClassifier`, or an object like them."""
+
+    def decide_many(self, sites: Iterable[Any], targets: Any = None) -> pd.DataFrame:  # noqa: ANN401
+        """Return a table with columns site, target, decision, relevant and probability."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SiteEvaluation:
+    """How good decisions on sites are.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The decisions with ``truth`` (nullable boolean), ``right`` (of the forced choice) and
+        ``cost``. Sites that nobody judged stay in it, without these.
+    confusion : DataFrame of int
+        Judged sites by truth (rows: relevant, irrelevant) and decision (columns: relevant, unsure,
+        irrelevant, no decision).
+    measures : DataFrame
+        One row per measure: value, low and high (interval), n (sites that it is about). accuracy
+        (of the forced choice), coverage (part that is decided), accuracy when decided, precision
+        (of "relevant"), recall (relevant sites that are called so), roc auc, average precision,
+        calibration error, brier score, cost per site; those without a value are left out.
+    calibration : DataFrame
+        `reliability_curve` of the probabilities; empty without probabilities.
+    bounds : DataFrame
+        For "relevant" and "irrelevant": n (sites decided so), n_wrong, and bound: the rate of
+        errors that is not exceeded with the confidence (`error_bound`).
+    by_target : DataFrame
+        One row per target: n, n_relevant, accuracy, coverage, accuracy when decided, roc auc.
+    confidence : float
+        Of intervals (two-sided) and bounds (one-sided).
+
+    Notes
+    -----
+    Intervals and bounds are about sites like the judged ones, drawn at random from those of
+    interest and judged independently. Sites that thresholds were tuned on, or whose images joined
+    the library, are no such sample. Several targets of one site count as independent, which makes
+    intervals a little too narrow.
+    """
+
+    table: pd.DataFrame
+    confusion: pd.DataFrame
+    measures: pd.DataFrame
+    calibration: pd.DataFrame
+    bounds: pd.DataFrame
+    by_target: pd.DataFrame
+    confidence: float
+
+    @property
+    def n_judged(self) -> int:
+        """Number of rows with a truth."""
+        return int(self.table["truth"].notna().sum())
+
+    def statements(self) -> list[str]:
+        """Return the bounds as sentences."""
+        return [
+            f"of the sites called {decision} at most {row.bound:.0%} are wrong, with "
+            f"{self.confidence:.0%} confidence ({row.n_wrong} of {row.n} judged ones are)"
+            for decision, row in zip(TRUTHS, self.bounds.itertuples(index=False), strict=True)
+            if row.n
+        ]
+
+    def bounded_threshold(
+        self, *, error: float = 0.1, confidence: float | None = None
+    ) -> BoundedThreshold:
+        """Return the smallest probability from which at most `error` of the sites are irrelevant.
+
+        See `bounded_threshold`. All judged sites with a probability count, also those that are
+        "unsure" for another reason than their probability.
+        """
+        judged = self.table[self.table["truth"].notna() & self.table["probability"].notna()]
+        return bounded_threshold(
+            judged["probability"].astype(float),
+            judged["truth"].astype(bool),
+            error=error,
+            confidence=self.confidence if confidence is None else confidence,
+        )
+
+    def __repr__(self) -> str:
+        values = self.measures["value"]
+        decided = values.get("accuracy when decided")
+        text = f"accuracy {values['accuracy']:.1%}, {values['coverage']:.0%} decided"
+        text += "" if decided is None else f", of these {decided:.1%} right"
+        not_judged = len(self.table) - self.n_judged
+        more = f"; {not_judged} not judged" if not_judged else ""
+        return f"<{self.n_judged} judged decisions: {text}{more}>"
+
+    def _repr_html_(self) -> str:
+        """Return figures, confusion matrix and bounds as plain tables, for notebooks."""
+        sentences = "".join(f"<li>{escape(text)}</li>" for text in self.statements())
+        parts = [f"<p><b>{escape(repr(self)[1:-1])}</b></p>"]
+        for title, table in (
+            ("Truth (rows) and decision", self.confusion),
+            (f"Measures with {self.confidence:.0%} intervals", self.measures.round(3)),
+            *((("By target", self.by_target.round(3)),) if len(self.by_target) > 1 else ()),
+        ):
+            parts.append(f"<p>{title}</p>{table.to_html(na_rep='', max_rows=50)}")
+        return "".join([*parts, f"<ul>{sentences}</ul>" if sentences else ""])
+
+
+def evaluate(
+    scorer: SiteScorer,
+    sites: Iterable[Any],
+    truth: Truth,
+    *,
+    targets: str | Sequence[str] | None = None,
+    costs: Costs | None = None,
+    confidence: float = 0.95,
+    bins: int = 10,
+) -> SiteEvaluation:
+    """Decide on judged sites and measure how good the decisions are.
+
+    Parameters
+    ----------
+    scorer : RelevanceScorer or SiteClassifier
+        Fitted; not on these sites.
+    sites : iterable of Site, folder, zip, list of paths, or what `embed_site` returned
+    truth : mapping, Series, DataFrame or sequence
+        Which sites are relevant: True, False, or None where nobody judged. By the name of the site,
+        as in the table; with several targets by ``(site, target)``, or ``{target: {site: …}}``. A
+        DataFrame has the columns site, truth and, with several targets, target; or a row per site
+        and a column per target. A sequence has one value per site, in order, or one row per site
+        and one column per target.
+    targets : str or sequence of str, optional
+        As in `RelevanceScorer.decide_many`.
+    costs : mapping of mapping, or DataFrame, optional
+        Cost of a decision by what is true, as ``{"relevant": {"irrelevant": 10, "unsure": 1},
+        "irrelevant": {"relevant": 5, "unsure": 1}}``; what is left out costs 0. A site without a
+        decision costs as much as "unsure" unless it is named.
+    confidence : float
+        Of intervals and bounds, above 0 and below 1.
+    bins : int
+        Maximum number of bins of the calibration curve.
+
+    Returns
+    -------
+    SiteEvaluation
+
+    Raises
+    ------
+    InputError
+        If names in `truth` and names of sites do not match, or no site is judged.
+
+    Examples
+    --------
+    >>> evaluation = evaluate(scorer, ["sites/a", "sites/b"], {"a": True, "b": False})
+    ...                                                                     # doctest: +SKIP
+    >>> evaluation.confusion, evaluation.measures                            # doctest: +SKIP
+    """
+    sites = list(sites) if not isinstance(sites, (str, bytes)) else sites
+    table = scorer.decide_many(sites, targets)
+    return evaluate_decisions(table, truth, costs=costs, confidence=confidence, bins=bins)
+
+
+def evaluate_decisions(
+    decisions: pd.DataFrame,
+    truth: Truth,
+    *,
+    costs: Costs | None = None,
+    confidence: float = 0.95,
+    bins: int = 10,
+) -> SiteEvaluation:
+    """Measure how good decisions are that were made before, such as ``Ranking.sites``.
+
+    Parameters
+    ----------
+    decisions : DataFrame
+        With columns site, target, decision, relevant and probability; see `decisions_table`.
+    truth, costs, confidence, bins
+        As in `evaluate`. A sequence is in the order of the rows.
+
+    Examples
+    --------
+    >>> decisions = pd.DataFrame(
+    ...     {"site": ["a", "b", "c"], "target": "almonds", "relevant": [True, True, False],
+    ...      "decision": ["relevant", "unsure", "irrelevant"], "probability": [0.97, 0.6, 0.02]}
+    ... )
+    >>> costs = {"irrelevant": {"relevant": 5, "unsure": 1}, "relevant": {"irrelevant": 10}}
+    >>> evaluation = evaluate_decisions(decisions, {"a": True, "b": False, "c": False}, costs=costs)
+    >>> evaluation
+    <3 judged decisions: accuracy 66.7%, 67% decided, of these 100.0% right>
+    >>> evaluation.confusion.loc["irrelevant"].tolist()  # OUTCOMES
+    [0, 1, 1, 0]
+    >>> float(evaluation.table["cost"].sum())
+    1.0
+    """
+    check_confidence(confidence)
+    missing = {"site", "target", "decision", "relevant", "probability"} - set(decisions)
+    if missing:
+        raise InputError(f"the table of decisions has no column {', '.join(sorted(missing))}")
+    decided = decisions.reset_index(drop=True)
+    is_true = _read_truth(truth, decided)
+    is_judged = is_true.notna()
+    if not is_judged.any():
+        raise InputError("no site is judged: truth has neither True nor False for any of them")
+    outcome = decided["decision"].astype(object).where(decided["decision"].notna(), "no decision")
+    price = _read_costs(costs)
+    cost = [
+        np.nan if price is None or pd.isna(value) else price[TRUTHS[not value]][str(column)]
+        for value, column in zip(is_true, outcome, strict=True)
+    ]
+    forced = decided["relevant"].astype("boolean")
+    table = decided.assign(truth=is_true, right=forced == is_true, cost=cost)
+    if price is None:
+        table = table.drop(columns="cost")
+    judged = table[is_judged]
+    truth_names = np.where(judged["truth"].astype(bool), *TRUTHS)
+    confusion = pd.crosstab(
+        pd.Series(truth_names, judged.index, name="truth"), outcome[is_judged].rename("decision")
+    ).reindex(index=TRUTHS, columns=OUTCOMES, fill_value=0)
+    confusion.index.name, confusion.columns.name = "truth", "decision"
+    with_probability = judged[judged["probability"].notna()]
+    probability = with_probability["probability"].to_numpy(float)
+    observed = with_probability["truth"].to_numpy(bool)
+    calibration = (
+        reliability_curve(probability, observed, bins=bins)
+        if len(probability)
+        else pd.DataFrame(columns=["predicted", "observed", "n"])
+    )
+    return SiteEvaluation(
+        table,
+        confusion,
+        _measures(judged, confusion.to_numpy(int), probability, observed, confidence),
+        calibration,
+        _bounds(confusion.to_numpy(int), confidence),
+        _by_target(judged),
+        confidence,
+    )
+
+
+def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
+    """Return the truth of each row, a nullable boolean."""
+    keys = list(zip(table["site"].astype(str), table["target"].astype(str), strict=True))
+    targets = list(dict.fromkeys(target for _, target in keys))
+    if isinstance(truth, pd.DataFrame):
+        truth = _frame_truth(truth, targets)
+    if isinstance(truth, pd.Series):
+        truth = dict(zip(truth.index.tolist(), truth.tolist(), strict=True))
+    if isinstance(truth, (str, bytes)):
+        raise InputTypeError(f"truth is a mapping, a table or a sequence, got {truth!r}")
+    if not isinstance(truth, Mapping):
+        values = np.asarray(list(truth), object).ravel()
+        if len(values) != len(keys):
+            raise InputError(
+                f"truth has {len(values)} values for {len(keys)} decisions; pass one per site (and "
+                "target, in a row per site), or a mapping from the names of sites"
+            )
+        return _booleans(values)
+    known = _keyed_truth(truth, keys, targets)
+    repeated = pd.Series(keys)[pd.Series(keys).duplicated()]
+    if len(repeated):
+        raise InputError(
+            f"two sites have the name {repeated.iloc[0][0]!r}; pass truth as a sequence, or name "
+            "them with Site.from_folder(…, name=…)"
+        )
+    return _booleans([known.get(key) for key in keys])
+
+
+def _frame_truth(truth: pd.DataFrame, targets: list[str]) -> Mapping[Hashable, object]:
+    if "truth" in truth and "site" in truth:
+        names = truth["site"].astype(str)
+        if "target" in truth:
+            return dict(zip(zip(names, truth["target"], strict=True), truth["truth"], strict=True))
+        return dict(zip(names, truth["truth"], strict=True))
+    wide = truth.set_index("site") if "site" in truth else truth
+    columns = [target for target in targets if target in wide]
+    if not columns:
+        raise InputError(
+            "truth has neither a column 'truth' beside 'site', nor one of a target; it has: "
+            f"{', '.join(map(str, truth.columns))}"
+        )
+    return {target: wide[target].to_dict() for target in columns}
+
+
+def _keyed_truth(
+    truth: Mapping[Any, Any], keys: list[tuple[str, str]], targets: list[str]
+) -> dict[tuple[str, str], object]:
+    """Return the truth by site and target; raise `InputError` for names that do not exist."""
+    sites = list(dict.fromkeys(site for site, _ in keys))
+    last_parts = [PurePath(site).name for site in sites]
+
+    def site_of(name: object) -> str:
+        """Return the site of a name, or of the path that it was read from."""
+        last_part = PurePath(str(name)).name
+        is_clear = last_parts.count(last_part) == 1 and str(name) not in sites
+        return sites[last_parts.index(last_part)] if is_clear else str(name)
+
+    flat: dict[tuple[str, str], object] = {}
+    for name, value in truth.items():
+        if isinstance(value, (Mapping, pd.Series)):
+            flat |= {(site_of(site), str(name)): each for site, each in value.items()}
+        elif isinstance(name, tuple):
+            flat[site_of(name[0]), str(name[1])] = value
+        elif len(targets) > 1:
+            raise InputError(
+                f"truth of {name!r} is one value, but there are {len(targets)} targets; pass "
+                "{target: {site: value}} or {(site, target): value}"
+            )
+        else:
+            flat[site_of(name), targets[0]] = value
+    for site, target in flat:
+        for kind, name, existing in (("site", site, sites), ("target", target, targets)):
+            if name not in existing:
+                raise InputError(
+                    f"truth has the {kind} {name!r}, which was not decided on."
+                    f"{did_you_mean(name, existing)} There are: {', '.join(existing[:10])}"
+                )
+    return flat
+
+
+def _booleans(values: Iterable[object]) -> pd.Series:
+    checked: list[bool | None] = []
+    for value in values:
+        if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+            checked.append(None)
+        elif isinstance(value, (bool, np.bool_, int, np.integer, float)) and value in (0, 1):
+            checked.append(bool(value))
+        else:
+            raise InputError(f"truth is True, False or None (not judged), got {value!r}")
+    return pd.Series(checked, dtype="boolean")
+
+
+def _read_costs(costs: Costs | None) -> dict[str, dict[str, float]] | None:
+    if costs is None:
+        return None
+    if isinstance(costs, pd.DataFrame):
+        costs = {str(row): costs.loc[row].dropna().to_dict() for row in costs.index}
+    price = {row: dict.fromkeys(OUTCOMES, 0.0) for row in TRUTHS}
+    for row, columns in costs.items():
+        if row not in TRUTHS:
+            raise InputError(f"costs are by truth, {' or '.join(TRUTHS)}, got {row!r}")
+        for column, value in columns.items():
+            if column not in OUTCOMES:
+                raise InputError(
+                    f"costs are of decisions, {', '.join(OUTCOMES)}; got {column!r}."
+                    f"{did_you_mean(column, OUTCOMES)}"
+                )
+            if not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+                raise InputError(f"the cost of {column!r} must be a finite number, got {value!r}")
+            price[row][column] = float(value)
+        if "no decision" not in columns:
+            price[row]["no decision"] = price[row]["unsure"]
+    return price
+
+
+def _measures(
+    judged: pd.DataFrame,
+    confusion: npt.NDArray[np.int_],
+    probability: npt.NDArray[np.float64],
+    observed: npt.NDArray[np.bool_],
+    confidence: float,
+) -> pd.DataFrame:
+    rows: dict[str, tuple[float, float, float, int]] = {}
+
+    def add_share(name: str, count: int, total: int) -> None:
+        if total:
+            rows[name] = (count / total, *wilson_interval(count, total, confidence), total)
+
+    n = len(judged)
+    relevant, irrelevant = confusion  # rows: relevant, irrelevant; columns: `OUTCOMES`
+    n_called, n_decided = int(confusion[:, 0].sum()), int(confusion[:, [0, 2]].sum())
+    add_share("accuracy", int(judged["right"].fillna(False).to_numpy(bool).sum()), n)
+    add_share("coverage", n_decided, n)
+    add_share("accuracy when decided", int(relevant[0] + irrelevant[2]), n_decided)
+    add_share("precision", int(relevant[0]), n_called)
+    add_share("recall", int(relevant[0]), int(relevant.sum()))
+
+    def add_mean(name: str, value: float, interval: tuple[float, float], total: int) -> None:
+        rows[name] = (value, *interval, total)
+
+    def bootstrap(statistic: Any, total: int) -> tuple[float, float]:  # noqa: ANN401
+        return bootstrap_interval(
+            statistic, total, seed=_SEED, repeats=_REPEATS, confidence=confidence
+        )
+
+    if observed.any() and not observed.all():
+        for name, ranked in (("roc auc", _auc), ("average precision", _average_precision)):
+            add_mean(
+                name,
+                ranked(probability, observed),
+                bootstrap(lambda i, f=ranked: f(probability[i], observed[i]), len(observed)),
+                len(observed),
+            )
+    if len(observed):
+        error = expected_calibration_error(probability, observed, bins=10)
+        add_mean("calibration error", error, (np.nan, np.nan), len(observed))
+        squares = (probability - observed) ** 2
+        add_mean(
+            "brier score",
+            float(squares.mean()),
+            bootstrap(lambda i: squares[i].mean(), len(observed)),
+            len(observed),
+        )
+    if "cost" in judged:
+        cost = judged["cost"].to_numpy(float)
+        add_mean("cost per site", float(cost.mean()), bootstrap(lambda i: cost[i].mean(), n), n)
+    measures = pd.DataFrame.from_dict(rows, "index", columns=["value", "low", "high", "n"])
+    measures.index.name = "measure"
+    return measures.astype({"n": "Int64"})
+
+
+def _auc(probability: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_]) -> float:
+    """Return P(a relevant site has the higher probability); ties count half; NaN for one kind."""
+    from scipy.stats import rankdata  # deferred: slow import
+
+    n_true = int(truth.sum())
+    if not 0 < n_true < len(truth):
+        return float("nan")
+    ranks = rankdata(probability)[truth].sum()
+    return float((ranks - n_true * (n_true + 1) / 2) / (n_true * (len(truth) - n_true)))
+
+
+def _average_precision(probability: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_]) -> float:
+    from sklearn.metrics import average_precision_score  # deferred: slow import
+
+    return float(average_precision_score(truth, probability)) if truth.any() else float("nan")
+
+
+def _bounds(confusion: npt.NDArray[np.int_], confidence: float) -> pd.DataFrame:
+    rows = []
+    for wrong, column in ((1, 0), (0, 2)):  # irrelevant called relevant, and the reverse
+        n, n_wrong = int(confusion[:, column].sum()), int(confusion[wrong, column])
+        rows.append((n, n_wrong, error_bound(n_wrong, n, confidence)))
+    table = pd.DataFrame(rows, pd.Index(TRUTHS, name="decision"), ["n", "n_wrong", "bound"])
+    return table.astype({"n": "Int64", "n_wrong": "Int64"})
+
+
+def _by_target(judged: pd.DataFrame) -> pd.DataFrame:
+    rows = {}
+    for target, part in judged.groupby("target", sort=False):
+        truth, right = part["truth"].astype(bool), part["right"].fillna(False).astype(bool)
+        is_decided = part["decision"].isin(["relevant", "irrelevant"])
+        known = part["probability"].notna()
+        rows[str(target)] = (
+            len(part),
+            int(truth.sum()),
+            float(right.mean()),
+            float(is_decided.mean()),
+            float(right[is_decided].mean()),
+            _auc(part["probability"][known].to_numpy(float), truth[known].to_numpy()),
+        )
+    columns = ["n", "n_relevant", "accuracy", "coverage", "accuracy when decided", "roc auc"]
+    table = pd.DataFrame.from_dict(rows, "index", columns=columns)
+    table.index.name = "target"
+    return table.astype({"n": "Int64", "n_relevant": "Int64"})

@@ -1,0 +1,185 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from similarity_lab import RelevanceScorer
+from similarity_lab.errors import InputError, InputTypeError
+from similarity_lab.evaluation import error_bound, evaluate, evaluate_decisions, wilson_interval
+from similarity_lab.relevance import LearnedRule, MeanDistanceRule, SiteClassifier
+
+ROWS = [  # site, truth, decision, relevant, probability
+    ("a", True, "relevant", True, 0.99),
+    ("b", True, "relevant", True, 0.95),
+    ("c", False, "relevant", True, 0.91),
+    ("d", True, "unsure", True, 0.7),
+    ("e", False, "unsure", False, 0.4),
+    ("f", False, "irrelevant", False, 0.05),
+    ("g", True, "irrelevant", False, 0.08),
+    ("h", False, None, None, None),
+]
+
+
+@pytest.fixture
+def table():
+    frame = pd.DataFrame(ROWS, columns=["site", "truth", "decision", "relevant", "probability"])
+    frame = frame.drop(columns="truth").assign(target="almonds")
+    return frame.astype({"relevant": "boolean"})
+
+
+@pytest.fixture
+def truth():
+    return {site: value for site, value, *_ in ROWS}
+
+
+def test_confusion_counts_every_judged_site(table, truth):
+    confusion = evaluate_decisions(table, truth).confusion
+    assert confusion.loc["relevant"].tolist() == [2, 1, 1, 0]
+    assert confusion.loc["irrelevant"].tolist() == [1, 1, 1, 1]
+    assert confusion.to_numpy().sum() == len(ROWS)
+
+
+def test_measures_are_those_of_the_counts(table, truth):
+    evaluation = evaluate_decisions(table, truth, confidence=0.9)
+    expected = {
+        "accuracy": (5, 8), "coverage": (5, 8), "accuracy when decided": (3, 5),
+        "precision": (2, 3), "recall": (2, 4),
+    }  # fmt: skip
+    for name, (count, total) in expected.items():
+        value, low, high, n = evaluation.measures.loc[name]
+        assert (value, n) == (count / total, total)
+        assert (low, high) == wilson_interval(count, total, 0.9)
+    pairs = [(p, q) for _, t, *_, p in ROWS if t for _, u, *_, q in ROWS if u is False and q]
+    assert evaluation.measures.loc["roc auc", "value"] == np.mean([p > q for p, q in pairs])
+    known = [(p, t) for _, t, *_, p in ROWS if p is not None]
+    brier = np.mean([(p - t) ** 2 for p, t in known])
+    assert evaluation.measures.loc["brier score", "value"] == pytest.approx(brier)
+    assert evaluation.calibration["n"].sum() == 7
+    assert evaluation.bounds.loc["relevant", "bound"] == error_bound(1, 3, 0.9)
+    assert evaluation.bounds.loc["irrelevant"].tolist()[:2] == [2, 1]
+    assert "of the sites called relevant at most" in evaluation.statements()[0]
+    assert "cost per site" not in evaluation.measures.index and "cost" not in evaluation.table
+
+
+def test_costs_are_added_up(table, truth):
+    costs = {"relevant": {"irrelevant": 10, "unsure": 2}, "irrelevant": {"relevant": 5}}
+    evaluation = evaluate_decisions(table, truth, costs=costs)
+    assert evaluation.table["cost"].tolist() == [0, 0, 5, 2, 0, 0, 10, 0]
+    assert evaluation.measures.loc["cost per site", "value"] == 17 / 8
+    frame = pd.DataFrame(costs).T
+    again = evaluate_decisions(table, truth, costs=frame)
+    assert again.table["cost"].tolist() == evaluation.table["cost"].tolist()
+    failed = evaluate_decisions(table, truth, costs={"irrelevant": {"unsure": 3}})
+    assert failed.table["cost"].tolist() == [0, 0, 0, 0, 3, 0, 0, 3]
+    for wrong in ({"yes": {}}, {"relevant": {"maybe": 1}}, {"relevant": {"unsure": np.nan}}):
+        with pytest.raises(InputError, match="cost"):
+            evaluate_decisions(table, truth, costs=wrong)
+
+
+def test_truth_takes_every_form(table, truth):
+    frame = pd.DataFrame({"site": list(truth), "truth": list(truth.values())})
+    series = pd.Series(truth)
+    multi = pd.Series({(site, "almonds"): value for site, value in truth.items()})
+    wide = pd.DataFrame({"almonds": series})
+    forms = [
+        truth, series, multi, frame, frame.assign(target="almonds"), wide,
+        wide.rename_axis("site").reset_index(), {"almonds": truth}, {"almonds": series},
+        list(truth.values()), np.array(list(truth.values())), series.astype("boolean").to_numpy(),
+        {("a", "almonds"): True, **{k: v for k, v in truth.items() if k != "a"}},
+    ]  # fmt: skip
+    expected = evaluate_decisions(table, truth).table["truth"]
+    for form in forms:
+        pd.testing.assert_series_equal(evaluate_decisions(table, form).table["truth"], expected)
+
+
+def test_sites_that_nobody_judged_do_not_count(table, truth):
+    part = {"a": True, "f": False, "g": None, "e": np.nan}
+    evaluation = evaluate_decisions(table, part)
+    assert evaluation.n_judged == 2 and len(evaluation.table) == 8
+    assert evaluation.confusion.to_numpy().sum() == 2
+    assert "6 not judged" in repr(evaluation)
+
+
+@pytest.mark.parametrize(
+    ("truth", "error", "match"),
+    [
+        ({"a": True, "bb": False}, InputError, "site 'bb'"),
+        ({"dates": {"a": True}}, InputError, "target 'dates'"),
+        ([True, False], InputError, "2 values for 8 decisions"),
+        ({"a": "yes"}, InputError, "True, False or None"),
+        ({"a": None}, InputError, "no site is judged"),
+        ("a", InputTypeError, "mapping"),
+        (pd.DataFrame({"x": [1]}), InputError, "neither a column"),
+    ],
+)
+def test_invalid_truth_is_refused(table, truth, error, match):
+    with pytest.raises(error, match=match):
+        evaluate_decisions(table, truth)
+
+
+def test_names_that_occur_twice_need_a_sequence(table):
+    table["site"] = "shop"
+    with pytest.raises(InputError, match="two sites have the name 'shop'"):
+        evaluate_decisions(table, {"shop": True})
+    assert evaluate_decisions(table, [True] * 8).n_judged == 8
+
+
+def test_several_targets_need_a_truth_for_each(table, truth):
+    both = pd.concat([table, table.assign(target="dates")])
+    with pytest.raises(InputError, match="there are 2 targets"):
+        evaluate_decisions(both, truth)
+    per_target = {"almonds": truth, "dates": {site: not value for site, value in truth.items()}}
+    evaluation = evaluate_decisions(both, per_target)
+    assert evaluation.by_target["n"].tolist() == [8, 8]
+    assert evaluation.by_target["accuracy"].tolist() == [5 / 8, 2 / 8]
+    assert "By target" in evaluation._repr_html_()
+
+
+def test_table_without_probabilities_has_no_curve(table, truth):
+    table["probability"] = np.nan
+    evaluation = evaluate_decisions(table, truth)
+    assert "roc auc" not in evaluation.measures.index and evaluation.calibration.empty
+
+
+def test_html_needs_no_style_sheet(table, truth):
+    table["site"] = [f"<script>{name}" for name in table["site"]]
+    html = evaluate_decisions(table, list(truth.values()))._repr_html_()
+    assert "<style" not in html and "<script" not in html and "accuracy" in html
+
+
+def test_evaluate_decides_on_the_sites(library, sites, stub):
+    (sites / "empty").mkdir()
+    folders = [sites / name for name in ("nut-shop", "date-shop", "empty")]
+    scorer = RelevanceScorer("almonds", rule=MeanDistanceRule(0.001), embedder=stub, progress=False)
+    truth = {"nut-shop": True, "date-shop": False, "empty": False}
+    evaluation = evaluate(scorer.fit(library), folders, truth)
+    assert evaluation.confusion.loc["irrelevant"].tolist() == [0, 0, 1, 1]
+    assert evaluation.measures.loc["precision", "value"] == 1
+    several = evaluate(
+        RelevanceScorer("almonds", embedder=stub, progress=False).fit(library),
+        folders[:2],
+        [[True, True], [False, True]],
+        targets=["almonds", "dates"],
+    )
+    assert several.table["truth"].tolist() == [True, True, False, True]
+
+
+def test_evaluate_takes_a_tuned_classifier(library, sites, stub):
+    scorer = RelevanceScorer(
+        "almonds", rule=LearnedRule(prior_share=0.2), embedder=stub, progress=False
+    )
+    folders, labels = [sites / "nut-shop", sites / "date-shop"], [True, False]
+    classifier = SiteClassifier(scorer, library).fit(folders, labels)
+    evaluation = evaluate(classifier, folders, labels)
+    assert evaluation.table["prior"].tolist() == [classifier.prior_] * 2
+    forced = evaluation.table["relevant"].tolist()
+    assert forced == classifier.predict(folders).tolist()
+    with pytest.raises(InputError, match="chosen for 'almonds'"):
+        evaluate(classifier, folders, labels, targets=["dates"])
+
+
+def test_bounded_threshold_of_an_evaluation():
+    table = pd.DataFrame({"site": map(str, range(40)), "target": "almonds", "probability": 0.95})
+    table = table.assign(decision="relevant", relevant=True)
+    evaluation = evaluate_decisions(table, [True] * 40)
+    assert evaluation.bounded_threshold().threshold == 0.5
+    assert evaluation.bounded_threshold(confidence=0.999).threshold is None
