@@ -1,5 +1,7 @@
 """Bounds on errors that hold with a stated confidence, and a threshold that keeps one."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Prediction-powered inference: a share from predictions for all images and marks on some."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Evaluate decisions on sites that a person has judged: one call for figures, bounds and costs."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -92,12 +94,15 @@ class SiteEvaluation:
 
     def statements(self) -> list[str]:
         """Return the bounds as sentences."""
-        return [
-            f"of the sites called {decision} at most {row.bound:.0%} are wrong, with "
-            f"{self.confidence:.0%} confidence ({row.n_wrong} of {row.n} judged ones are)"
-            for decision, row in zip(TRUTHS, self.bounds.itertuples(index=False), strict=True)
-            if row.n
-        ]
+        sentences = []
+        for decision in TRUTHS:
+            n, n_wrong, bound = self.bounds.loc[decision].to_numpy(float)
+            if n:
+                sentences.append(
+                    f"of the sites called {decision} at most {bound:.0%} are wrong, with "
+                    f"{self.confidence:.0%} confidence ({n_wrong:.0f} of {n:.0f} judged ones are)"
+                )
+        return sentences
 
     def bounded_threshold(
         self, *, error: float = 0.1, confidence: float | None = None

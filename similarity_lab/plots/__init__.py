@@ -1,28 +1,28 @@
-"""Figures: charts of measurements, sheets of images, and value against cost.
+"""Figures: charts of measurements and decisions, sheets of images, value against cost.
 
-Each function returns a matplotlib figure that belongs to the caller; nothing is displayed or saved.
-Needs the extra ``plots``.
+Each function returns a matplotlib figure that belongs to the caller and draws on ``ax=`` if it is
+given; nothing is displayed or saved, and no setting of matplotlib is changed. A notebook displays a
+figure that ends a cell, without ``%matplotlib inline``. Needs the extra ``plots``.
 """
 
-import sys
+from importlib.util import find_spec
 
 from similarity_lab.errors import MissingExtraError
 
-try:
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise MissingExtraError("Drawing figures", "matplotlib", "plots") from error
+if find_spec("matplotlib") is None:
+    raise MissingExtraError("Drawing figures", "matplotlib", "plots")
 
-from similarity_lab.plots.charts import (
-    distance_histogram,
-    embedding_map,
-    lines,
+from similarity_lab.plots.charts import distance_histogram, embedding_map, lines, training_curves
+from similarity_lab.plots.decisions import (
+    confusion_matrix,
+    coverage_curves,
+    precision_recall_curves,
     reliability_curves,
     roc_curves,
-    training_curves,
 )
 from similarity_lab.plots.images import (
     contact_sheet,
+    evidence_strip,
     neighbour_sheet,
     reference_neighbours,
     site_sheet,
@@ -30,11 +30,15 @@ from similarity_lab.plots.images import (
 from similarity_lab.plots.value import trade_off
 
 __all__ = [
+    "confusion_matrix",
     "contact_sheet",
+    "coverage_curves",
     "distance_histogram",
     "embedding_map",
+    "evidence_strip",
     "lines",
     "neighbour_sheet",
+    "precision_recall_curves",
     "reference_neighbours",
     "reliability_curves",
     "roc_curves",
@@ -42,19 +46,3 @@ __all__ = [
     "trade_off",
     "training_curves",
 ]
-
-
-def _register_with_notebook() -> None:
-    """Let IPython display a figure that ends a cell, as ``%matplotlib inline`` does."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell is None:
-        return
-    formatters = shell.display_formatter.formatters
-    if not any(Figure in formatter.type_printers for formatter in formatters.values()):
-        from IPython.core.pylabtools import select_figure_formats
-
-        select_figure_formats(shell, {"png"})
-
-
-_register_with_notebook()

@@ -1,22 +1,35 @@
-"""Charts: distance histograms, training history, ROC and reliability curves, embedding maps."""
+"""Charts: distance histograms, curves, training history, embedding maps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from similarity_lab.datasets.dataset import Labels
 from similarity_lab.errors import InputError
-from similarity_lab.evaluation import PairDistances
 from similarity_lab.plots.colours import INK, SERIES
+from similarity_lab.plots.figures import (
+    axes_for,
+    finite,
+    legend,
+    legend_below,
+    line_styles,
+    panels_for,
+    plain,
+    point_styles,
+    short,
+    simplify,
+)
 from similarity_lab.store import Vectors
+
+_OTHERS = "#cccccc"
 
 
 def distance_histogram(
@@ -25,35 +38,42 @@ def distance_histogram(
     threshold: float | None = None,
     label: str = "cosine distance (smaller = more alike)",
     bins: int = 60,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return a histogram of groups of distances, each group normalised to the same area.
 
     Parameters
     ----------
     distances : mapping of str to array
-        Distances by name of the group; at most eight groups.
+        Distances by name of the group; values that are not finite are left out, and counted.
     threshold : float, optional
         Drawn as a vertical line.
     label : str
         Label of the x axis.
     bins : int
+    ax : matplotlib Axes, optional
+        Default: a new figure.
     """
-    groups = {name: np.asarray(values, float) for name, values in distances.items()}
-    colours = _colours(len(groups))
-    figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
-    axis = figure.subplots()
+    styles = line_styles(len(distances))
+    groups = {name: finite(values, repr(name)) for name, values in distances.items()}
+    figure, axis = axes_for(ax, (7, 3.2))
     edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins).tolist()
-    for (name, values), colour in zip(groups.items(), colours, strict=True):
-        style: dict[str, Any] = {"density": True, "color": colour}
-        axis.hist(values, edges, alpha=0.25, **style)
-        entry = f"{name} ({values.size:,})"
-        axis.hist(values, edges, histtype="step", linewidth=1.5, label=entry, **style)
+    labels: list[str] = []
+    handles: list[Artist] = []
+    for (name, values), style in zip(groups.items(), styles, strict=True):
+        axis.hist(values, edges, density=True, color=style["color"], alpha=0.25)
+        heights, _ = np.histogram(values, edges, density=True)
+        outline = axis.stairs(heights, edges, linewidth=1.5, **style)
+        n_lost = np.size(distances[name]) - values.size
+        labels.append(f"{short(name)} ({values.size:,}{f', {n_lost:,} not finite' * (n_lost > 0)})")
+        handles.append(outline)
     if threshold is not None:
-        axis.axvline(threshold, color=INK, linestyle="--", label=f"threshold {threshold:.3g}")
+        handles.append(axis.axvline(threshold, color=INK, linestyle="--"))
+        labels.append(f"threshold {threshold:.3g}")
     axis.set_xlabel(label)
     axis.set_ylabel("density")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=9)
+    _legend(figure, axis, labels, handles, is_own=ax is None)
     return figure
 
 
@@ -63,21 +83,25 @@ def lines(
     x_label: str,
     y_label: str,
     log_x: bool = False,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return a line chart of one or more curves.
 
     Parameters
     ----------
     series : mapping of str to (x, y)
-        At most eight curves.
     x_label, y_label : str
     log_x : bool
         Use a logarithmic x axis with a tick at each value.
+    ax : matplotlib Axes, optional
+        Default: a new figure.
     """
-    figure = Figure(figsize=(7, 3.2), layout="constrained", dpi=100)
-    axis = figure.subplots()
-    for (name, (x, y)), colour in zip(series.items(), _colours(len(series)), strict=True):
-        axis.plot(x, y, marker="o", markersize=3, linewidth=1.5, color=colour, label=name)
+    styles = line_styles(len(series))
+    figure, axis = axes_for(ax, (7, 3.2))
+    handles = [
+        axis.plot(x, y, marker="o", markersize=3, linewidth=1.5, **style)[0]
+        for (x, y), style in zip(series.values(), styles, strict=True)
+    ]
     if log_x:
         axis.set_xscale("log")
         axis.set_xticks(sorted({value for x, _ in series.values() for value in x}))
@@ -85,159 +109,208 @@ def lines(
         axis.minorticks_off()
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
-    _simplify(axis)
-    axis.legend(frameon=False, fontsize=9)
+    simplify(axis)
+    _legend(figure, axis, list(series), handles, is_own=ax is None)
     return figure
 
 
-def training_curves(history: pd.DataFrame, *, best_epoch: int | None = None) -> Figure:
-    """Return the loss and the verification AUC on training and validation images, by epoch.
+def training_curves(
+    history: pd.DataFrame, *, best_epoch: int | None = None, ax: Axes | None = None
+) -> Figure:
+    """Return how loss and measures change with the epochs of a training.
 
     Parameters
     ----------
     history : DataFrame
-        ``epoch, loss, train_auc, val_auc``, as in `similarity_lab.siamese.TrainingRun.history`.
+        A row per epoch: ``epoch`` (otherwise the index), columns with "loss" in their name, and
+        others (measures), such as `similarity_lab.siamese.TrainingRun.history` and
+        `MetricLearner.history_`. An epoch without a value is a gap.
     best_epoch : int, optional
         Drawn as a vertical line.
+    ax : matplotlib Axes, optional
+        Default: a new figure.
+
+    Examples
+    --------
+    >>> history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1], "val_auc": [0.5, 0.7, 0.8]})
+    >>> figure = training_curves(history, best_epoch=3)
+    >>> [axis.get_ylabel() for axis in figure.axes]
+    ['loss', 'val auc']
     """
-    figure = Figure(figsize=(9, 3), layout="constrained", dpi=100)
-    loss_axis, auc_axis = figure.subplots(1, 2)
-    loss_axis.plot(history["epoch"], history["loss"], color=SERIES[0], marker="o", markersize=3)
-    loss_axis.set_ylabel("loss")
-    for name, label, colour in (
-        ("train_auc", "training images", SERIES[4]),
-        ("val_auc", "validation images", SERIES[0]),
-    ):
-        auc_axis.plot(
-            history["epoch"], history[name], color=colour, marker="o", markersize=3, label=label
+    epochs = history["epoch"] if "epoch" in history else pd.Series(history.index)
+    numbers = history.drop(columns="epoch", errors="ignore").select_dtypes("number")
+    losses = [name for name in numbers if "loss" in str(name)]
+    measures = [name for name in numbers if "loss" not in str(name)]
+    groups = [names for names in (losses, measures) if names]
+    if not groups or not len(history):
+        raise InputError(
+            "nothing to draw: expected a row per epoch and a column of numbers, got "
+            f"{len(history)} rows and the columns {', '.join(map(str, history.columns)) or 'none'}"
         )
-    auc_axis.axhline(0.5, color=INK, linewidth=0.8, linestyle=":", label="chance")
-    if best_epoch is not None:
-        auc_axis.axvline(best_epoch, color=INK, linestyle="--", label=f"best, epoch {best_epoch}")
-    auc_axis.set_ylabel("verification AUC")
-    auc_axis.legend(frameon=False, fontsize=9)
-    for axis in (loss_axis, auc_axis):
+    figure, axes = panels_for(ax, len(groups), (4.5 * len(groups), 3))
+    for axis, names in zip(axes, groups, strict=True):
+        is_auc = any("auc" in str(name) for name in names)
+        labels, handles = [], []
+        for name, style in zip(names, line_styles(len(names)), strict=True):
+            colour = SERIES[4] if str(name).startswith("train") else style["color"]
+            values = numbers[name].to_numpy(float)
+            handles += axis.plot(epochs, values, color=colour, marker="o", markersize=3)
+            labels.append(_readable(name))
+        axis.set_ylabel(labels[0] if len(names) == 1 else _common_name(names))
+        if is_auc:
+            handles.append(axis.axhline(0.5, color=INK, linewidth=0.8, linestyle=":"))
+            labels.append("chance")
+        if best_epoch is not None:
+            handles.append(axis.axvline(best_epoch, color=INK, linestyle="--"))
+            labels.append(f"best, epoch {best_epoch}")
         axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        _simplify(axis)
-    return figure
-
-
-def roc_curves(pairs: Mapping[str, PairDistances]) -> Figure:
-    """Return verification ROC curves with the area under each.
-
-    Parameters
-    ----------
-    pairs : mapping of str to PairDistances
-        At most eight curves.
-    """
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained", dpi=100)
-    axis = figure.subplots()
-    for (name, distances), colour in zip(pairs.items(), _colours(len(pairs)), strict=True):
-        curve = distances.roc()
-        label = f"{name}: {distances.auc:.3f}"
-        axis.plot(curve["false_accepts"], curve["true_accepts"], color=colour, label=label)
-    axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
-    axis.set_xlabel("different pairs accepted")
-    axis.set_ylabel("same pairs accepted")
-    axis.set_aspect("equal")
-    axis.legend(frameon=False, fontsize=8, loc="lower right")
-    _simplify(axis)
-    return figure
-
-
-def reliability_curves(curves: Mapping[str, pd.DataFrame]) -> Figure:
-    """Return reliability curves: how often what has a probability is true, against the probability.
-
-    On the diagonal probabilities are calibrated; below it they are too high.
-
-    Parameters
-    ----------
-    curves : mapping of str to DataFrame
-        As `similarity_lab.evaluation.reliability_curve` returns them; at most eight.
-    """
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained", dpi=100)
-    axis = figure.subplots()
-    axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":", label="calibrated")
-    for (name, curve), colour in zip(curves.items(), _colours(len(curves)), strict=True):
-        label = f"{name} ({int(curve['n'].sum()):,})"
-        axis.plot(
-            curve["predicted"], curve["observed"], color=colour, marker="o", markersize=4,
-            label=label,
-        )  # fmt: skip
-    axis.set_xlabel("predicted probability")
-    axis.set_ylabel("observed frequency")
-    axis.set_aspect("equal")
-    axis.legend(frameon=False, fontsize=8, loc="upper left")
-    _simplify(axis)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(history) == 1:
+            axis.set_xlim(float(epochs.iloc[0]) - 0.5, float(epochs.iloc[0]) + 0.5)
+        simplify(axis)
+        if len(handles) > 1:
+            legend(axis, labels, handles, fontsize=8)
     return figure
 
 
 def embedding_map(
-    vectors: Mapping[str, Vectors],
-    labels: Labels,
-    classes: Sequence[str],
+    vectors: Vectors | Mapping[str, Vectors],
+    labels: npt.ArrayLike,
+    classes: Sequence[str] | None = None,
     *,
-    n_classes: int = 8,
+    n_classes: int | None = None,
     seed: int = 0,
+    ax: Axes | None = None,
 ) -> Figure:
-    """Return 2-D t-SNE maps of the vectors of several embedders, one colour per class.
+    """Return 2-D t-SNE maps of the vectors of one or several embedders, a colour per class.
 
     t-SNE preserves neighbourhoods; distances between groups have no meaning (L. van der Maaten,
-    G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008).
+    G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008). Vectors with two dimensions are drawn
+    as they are.
 
     Parameters
     ----------
-    vectors : mapping of str to ndarray, shape (n, d)
-        One panel per embedder.
-    labels : ndarray of int, shape (n,)
-    classes : sequence of str
-    n_classes : int
-        Number of classes shown, largest first; at most eight.
+    vectors : ndarray, shape (n, d), or mapping of str to ndarray
+        Of any embedder; a mapping has one panel per embedder. Images with a value that is not
+        finite are left out, and counted in the title.
+    labels : array, shape (n,)
+        Indices of `classes`, or names.
+    classes : sequence of str, optional
+        Names of the labels.
+    n_classes : int, optional
+        Number of classes with a colour, largest first; the others are grey. Default: all.
     seed : int
-    """
-    from sklearn.manifold import TSNE  # deferred: slow import
+    ax : matplotlib Axes, optional
+        Default: a new figure, high enough for the legend.
 
-    counts = np.bincount(labels, minlength=len(classes))
-    largest = np.sort(np.argsort(-counts, kind="stable")[: min(n_classes, (counts > 0).sum())])
-    colours = dict(zip(largest.tolist(), _colours(len(largest)), strict=True))
-    members = np.flatnonzero(np.isin(labels, largest))
-    figure = Figure(figsize=(3.6 * len(vectors), 3.9), layout="constrained", dpi=100)
-    for axis, (name, values) in zip(
-        figure.subplots(1, len(vectors), squeeze=False)[0], vectors.items(), strict=True
-    ):
-        perplexity = min(30, (len(members) - 1) / 3)
-        points = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(
-            values[members]
-        )
-        for label, colour in colours.items():
-            is_member = labels[members] == label
-            axis.scatter(
-                *points[is_member].T, s=6, color=colour, label=classes[label], linewidths=0
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> figure = embedding_map(rng.normal(size=(30, 8)), np.repeat(["almonds", "dates"], 15))
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['almonds (15)', 'dates (15)']
+    """
+    panels = dict(vectors) if isinstance(vectors, Mapping) else {"": vectors}
+    codes, names = _classes_of(labels, classes)
+    for name, values in panels.items():
+        if np.ndim(values) != 2 or len(values) != len(codes):
+            raise InputError(
+                f"expected vectors (n, d) and labels (n,), got {np.shape(values)}"
+                f"{f' for {name!r}' if name else ''} and {codes.shape}"
             )
-        axis.set_title(name, fontsize=9, color=INK)
+    if not panels or not len(codes):
+        raise InputError("nothing to draw: there are no vectors")
+    if n_classes is not None and n_classes < 1:
+        raise InputError(f"n_classes must be at least 1, got {n_classes}")
+    counts = np.bincount(codes, minlength=len(names))
+    shown = np.argsort(-counts, kind="stable")[: min(n_classes or len(names), (counts > 0).sum())]
+    styles = dict(zip(np.sort(shown).tolist(), point_styles(len(shown)), strict=True))
+    figure, axes = panels_for(ax, len(panels), (max(4.2, 3.6 * len(panels)), 3.7))
+    for axis, (name, panel) in zip(axes, panels.items(), strict=True):
+        points = np.array(panel, np.float64)
+        is_finite = np.isfinite(points).all(1)
+        if not is_finite.any():
+            raise InputError("nothing to draw: no vector has finite values only")
+        flat, own = _flattened(points[is_finite], seed), codes[is_finite]
+        is_other = ~np.isin(own, shown)
+        size = float(np.clip(2000 / len(flat), 6, 36))
+        x, y = flat.T
+        axis.scatter(x[is_other], y[is_other], s=size, color=_OTHERS, linewidths=0)
+        for code, style in styles.items():
+            is_own = own == code
+            axis.scatter(x[is_own], y[is_own], s=size, linewidths=0, **style)
+        lost = f"{len(points) - len(flat):,} not finite" if not is_finite.all() else ""
+        title = ", ".join(filter(None, (short(name), lost)))
+        plain(axis.set_title(title, fontsize=9, color=INK))
         axis.set_xticks([])
         axis.set_yticks([])
-    handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        names,
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-        fontsize=8,
-        markerscale=2,
-    )
+    handles = [axes[0].scatter([], [], s=16, linewidths=0, **style) for style in styles.values()]
+    entries = [f"{short(names[code], 32)} ({counts[code]:,})" for code in styles]
+    n_others = int((counts > 0).sum()) - len(styles)
+    if n_others:
+        handles.append(axes[0].scatter([], [], s=16, color=_OTHERS, linewidths=0))
+        entries.append(f"{n_others} other classes" if n_others > 1 else "1 other class")
+    legend_below(figure, axes[0] if ax is None else ax, entries, handles, is_own=ax is None)
     return figure
 
 
-def _colours(count: int) -> Sequence[str]:
-    if not 1 <= count <= len(SERIES):
-        raise InputError(f"expected 1 to {len(SERIES)} series, got {count}")
-    return SERIES[:count]
+def _classes_of(
+    labels: npt.ArrayLike, classes: Sequence[str] | None
+) -> tuple[npt.NDArray[np.int64], list[str]]:
+    values = np.asarray(labels)
+    if values.ndim != 1:
+        raise InputError(f"expected labels (n,), got {values.shape}")
+    if classes is None:
+        names, codes = np.unique(values.astype(str), return_inverse=True)
+        return codes.astype(np.int64), names.tolist()
+    if values.dtype.kind in "US" or values.dtype == object:
+        index = {name: code for code, name in enumerate(classes)}
+        unknown = sorted(set(values.tolist()) - set(index))
+        if unknown:
+            raise InputError(f"labels has {unknown[0]!r}, which is not in classes")
+        return np.array([index[name] for name in values], np.int64), list(classes)
+    if values.size and not (values.min() >= 0 and values.max() < len(classes)):
+        raise InputError(
+            f"labels are indices of the {len(classes)} classes, got {values.min()} to "
+            f"{values.max()}"
+        )
+    return values.astype(np.int64), list(classes)
 
 
-def _simplify(axis: Axes) -> None:
-    """Show a light grid and hide the upper and right spines."""
-    axis.grid(alpha=0.25)
-    axis.spines[["top", "right"]].set_visible(False)
+def _flattened(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
+    """Return points in the plane, shape (n, 2)."""
+    if values.shape[1] == 2:
+        return values
+    if len(values) < 5 or values.shape[1] == 1 or not np.ptp(values, axis=0).any():
+        points = np.zeros((len(values), 2))  # too few for neighbourhoods: main directions
+        left, sizes, _ = np.linalg.svd(values - values.mean(0), full_matrices=False)
+        count = min(2, len(sizes))
+        points[:, :count] = (left * sizes)[:, :count]
+        return points
+    from sklearn.manifold import TSNE  # deferred: slow import
+
+    perplexity = min(30, (len(values) - 1) / 3)
+    points = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(values)
+    return np.asarray(points, np.float64)
+
+
+def _readable(name: Hashable) -> str:
+    return str(name).replace("_", " ")
+
+
+def _common_name(names: Sequence[Hashable]) -> str:
+    for word, name in (("auc", "verification AUC"), ("loss", "loss")):
+        if all(word in str(each) for each in names):
+            return name
+    return "on validation images" if all(str(each).startswith("val") for each in names) else ""
+
+
+def _legend(
+    figure: Figure, axis: Axes, labels: Sequence[str], handles: Sequence[Any], *, is_own: bool
+) -> None:
+    """Add a legend where there is room: inside for a few entries, otherwise below."""
+    is_large = len(labels) > 6 or max(len(short(label)) for label in labels) > 32
+    if is_large and is_own:
+        legend_below(figure, axis, labels, handles, is_own=True)
+        return
+    legend(axis, labels, handles, fontsize=9 if is_own else 8)

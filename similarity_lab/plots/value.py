@@ -16,6 +16,7 @@ from matplotlib.transforms import Bbox
 
 from similarity_lab.errors import InputError
 from similarity_lab.plots.colours import INK, MATCH
+from similarity_lab.plots.figures import axes_for
 
 _OTHERS = "#8a8a8a"
 _LABEL_OFFSETS = tuple(  # positions of a label beside its point, best first: (x, ha), (y, va)
@@ -38,6 +39,7 @@ def trade_off(
     chance: float | None = None,
     hollow: Collection[str] = (),
     hollow_label: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """Return a chart of value against cost (logarithmic), one labelled point per row.
 
@@ -55,6 +57,8 @@ def trade_off(
         Rows that are not directly comparable with the others, drawn as rings.
     hollow_label : str
         Explains the rings in the legend.
+    ax : matplotlib Axes, optional
+        Default: a new figure.
 
     Raises
     ------
@@ -77,8 +81,7 @@ def trade_off(
         )
     if not (table["cost"] > 0).all():
         raise InputError("costs must be above 0 for a logarithmic scale")
-    figure = Figure(figsize=(9, 5.2), layout="constrained", dpi=100)
-    axis = figure.subplots()
+    figure, axis = axes_for(ax, (9, 5.2))
     for name, row in table.iterrows():
         ring: dict[str, Any] = {"markerfacecolor": "white"} if name in hollow else {}
         axis.errorbar(
@@ -103,15 +106,20 @@ def trade_off(
     axis.set_ylabel(y_label)
     axis.grid(alpha=0.2)
     axis.spines[["top", "right"]].set_visible(False)
-    _label(figure, axis, table, recommended)
+    _label(figure, axis, table, recommended, is_own=ax is None)
     return figure
 
 
-def _label(figure: Figure, axis: Axes, table: pd.DataFrame, recommended: str) -> None:
+def _label(
+    figure: Figure, axis: Axes, table: pd.DataFrame, recommended: str, *, is_own: bool
+) -> None:
     """Label each point where the label overlaps neither points nor other labels."""
+    previous = figure.canvas
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # computes the layout, which gives the positions
-    figure.set_layout_engine("none")
+    figure.set_canvas(previous)
+    if is_own:
+        figure.set_layout_engine("none")
     points = axis.transData.transform(table[["cost", "value"]].to_numpy(float))
     occupied = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     inside = axis.get_window_extent()

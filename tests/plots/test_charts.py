@@ -25,7 +25,7 @@ def test_distance_histogram_names_groups_and_threshold(texts, assert_drawn):
 
 
 def test_distance_histogram_refuses_an_empty_mapping():
-    with pytest.raises(InputError, match="1 to 8 series, got 0"):
+    with pytest.raises(InputError, match="at least one series"):
         plots.distance_histogram({})
 
 
@@ -72,12 +72,94 @@ def test_reliability_curves_are_drawn_beside_the_diagonal(texts, assert_drawn):
     np.testing.assert_allclose(curve.get_xydata(), [[0.1, 0.1], [0.9, 0.7]])
 
 
-def test_embedding_map_shows_the_largest_classes(texts, assert_drawn):
+def legend_of(figure):
+    """Return the texts of the legend of a figure or of its axes."""
+    legends = [*figure.legends, *filter(None, (axis.get_legend() for axis in figure.axes))]
+    return [text.get_text() for legend in legends for text in legend.get_texts()]
+
+
+def test_embedding_map_shows_the_largest_classes(assert_drawn):
     figure = plots.embedding_map(
         {"one": clusters(0.1), "two": clusters(1)}, LABELS, CLASSES, n_classes=2
     )
     assert_drawn(figure)
     assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
-    assert "almonds" in texts(figure) and "oats" not in texts(figure)
+    assert legend_of(figure) == ["almonds (12)", "dates (12)", "1 other class"]
     counts = [len(points.get_offsets()) for points in figure.axes[0].collections]
-    assert counts == [12, 12]
+    assert counts[:3] == [5, 12, 12]
+
+
+def test_embedding_map_shows_every_class_of_many(assert_drawn):
+    names = [f"a class with a long name, number {index}" for index in range(40)]
+    points = np.random.default_rng(0).normal(size=(80, 2))
+    figure = plots.embedding_map(points, np.arange(80) % 40, names)
+    assert_drawn(figure)
+    assert len(legend_of(figure)) == 40 and len(figure.axes) == 1
+    figure.draw_without_rendering()
+    inside = figure.bbox
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= inside.x1 and box.y1 <= inside.y1
+    styles = {
+        (tuple(each.get_facecolor()[0]), each.get_paths()[0].vertices.tobytes())
+        for each in figure.axes[0].collections[1:41]
+    }
+    assert len(styles) == 40  # told apart by colour and marker
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 6])
+def test_embedding_map_of_few_images(count, assert_drawn):
+    vectors = np.random.default_rng(0).normal(size=(count, 5))
+    figure = plots.embedding_map(vectors, ["only"] * count)
+    assert_drawn(figure)
+    assert legend_of(figure) == [f"only ({count})"]
+
+
+def test_embedding_map_counts_vectors_that_are_not_finite():
+    vectors = clusters(0.1)
+    vectors[:3] = np.nan
+    figure = plots.embedding_map(vectors, LABELS, CLASSES)
+    assert figure.axes[0].get_title() == "3 not finite"
+
+
+@pytest.mark.parametrize(
+    ("vectors", "labels", "match"),
+    [
+        (np.zeros((0, 3)), [], "no vectors"),
+        (np.zeros((2, 3)), [0], "vectors \\(n, d\\) and labels"),
+        (np.full((2, 3), np.nan), [0, 0], "finite"),
+        (np.zeros((2, 3)), [0, 3], "indices of the 3 classes"),
+        (np.zeros((2, 3)), ["almonds", "figs"], "'figs'"),
+        ({}, [0], "no vectors"),
+    ],
+)
+def test_embedding_map_refuses_invalid_input(vectors, labels, match):
+    with pytest.raises(InputError, match=match):
+        plots.embedding_map(vectors, labels, CLASSES)
+
+
+def test_names_are_shown_as_they_are():
+    names = ["_hidden", "$5 & $6", "a" * 90]
+    figure = plots.lines({name: ([0, 1], [0, 1]) for name in names}, x_label="x", y_label="y")
+    figure.draw_without_rendering()
+    first, second, third = legend_of(figure)
+    assert (first, second) == ("_hidden", "$5 & $6")
+    assert len(third) == 40 and "…" in third
+
+
+def test_histogram_leaves_out_what_is_not_finite():
+    figure = plots.distance_histogram({"a": [0.1, np.nan, np.inf, 0.3]})
+    assert legend_of(figure) == ["a (2, 2 not finite)"]
+    with pytest.raises(InputError, match="no finite value"):
+        plots.distance_histogram({"a": [np.nan]})
+
+
+def test_training_curves_takes_other_histories(assert_drawn):
+    history = pd.DataFrame({"epoch": [1], "loss": [2.0], "val_recall@1": [0.5], "val_map": [0.4]})
+    figure = plots.training_curves(history)
+    assert_drawn(figure)
+    assert [axis.get_ylabel() for axis in figure.axes] == ["loss", "on validation images"]
+    with pytest.raises(InputError, match="nothing to draw"):
+        plots.training_curves(history.head(0))
+    with pytest.raises(InputError, match="nothing to draw"):
+        plots.training_curves(pd.DataFrame({"name": ["a"]}))

@@ -1,0 +1,163 @@
+"""Figures that belong to the caller: axes to draw on, styles of series, legends, plain text."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from itertools import cycle, islice, product
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from similarity_lab.errors import InputError, InputTypeError
+from similarity_lab.plots.colours import SERIES
+
+MAX_LABEL = 40  # characters of a name in a legend or a title
+_LINES = ("-", "--", ":", "-.")
+_MARKERS = "os^DvPX*"
+_ROW = 0.2  # inches, of a legend
+_LETTER = 0.085  # inches, of a legend
+_WIDEST = 9.0  # inches, to which a figure grows for its legend
+
+
+class Chart(Figure):
+    """A figure that a notebook displays as the last line of a cell, without any setting.
+
+    ``%matplotlib inline`` and its formats apply where they are active. Nothing is registered with
+    IPython or pyplot.
+    """
+
+    def _repr_png_(self) -> bytes | None:
+        ipython = sys.modules.get("IPython")
+        shell = ipython.get_ipython() if ipython else None
+        formatters = shell.display_formatter.formatters.values() if shell else ()
+        if any(Figure in formatter.type_printers for formatter in formatters):
+            return None  # matplotlib's own display, in the format that the user has chosen
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", bbox_inches="tight")
+        return buffer.getvalue()
+
+
+def axes_for(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """Return a figure and its axes: a new figure of a size in inches, or that of `ax`."""
+    if ax is None:
+        figure = Chart(figsize=size, layout="constrained", dpi=100)
+        return figure, figure.subplots()
+    return root_figure(ax), ax
+
+
+def panels_for(ax: Axes | None, count: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Return axes side by side: of a new figure, or inside `ax`."""
+    if ax is None:
+        own = Chart(figsize=size, layout="constrained", dpi=100)
+        return own, list(own.subplots(1, count, squeeze=False)[0])
+    figure = root_figure(ax)
+    ax.set_axis_off()
+    gap = 0.2 / count if count > 1 else 0
+    width = (1 - gap * (count - 1)) / count
+    return figure, [ax.inset_axes((index * (width + gap), 0, width, 1)) for index in range(count)]
+
+
+def root_figure(ax: Axes) -> Figure:
+    """Return the figure that contains `ax`, or raise `InputTypeError` if it is no axes."""
+    if not isinstance(ax, Axes):
+        raise InputTypeError(
+            f"ax must be matplotlib axes, got {type(ax).__name__}; of several axes pass one"
+        )
+    return cast(Figure, ax.get_figure(root=True))
+
+
+def line_styles(count: int) -> list[dict[str, Any]]:
+    """Return a colour and a kind of line for each of any number of curves."""
+    if count < 1:
+        raise InputError("nothing to draw: expected at least one series, got none")
+    combined = ({"color": colour, "linestyle": line} for line, colour in product(_LINES, SERIES))
+    return list(islice(cycle(combined), count))
+
+
+def point_styles(count: int) -> list[dict[str, Any]]:
+    """Return a colour and a marker for each of any number of classes."""
+    combined = ({"color": colour, "marker": marker} for marker, colour in product(_MARKERS, SERIES))
+    return list(islice(cycle(combined), count))
+
+
+def short(name: object, length: int = MAX_LABEL) -> str:
+    """Return a name in one line, with an ellipsis in the middle of a long one."""
+    text = " ".join(str(name).split())
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+
+
+def plain(text: Text) -> Text:
+    """Keep a text as it is: a dollar sign in a name is no formula."""
+    text.set_parse_math(False)
+    return text
+
+
+def legend(axis: Axes, labels: Sequence[str], handles: Sequence[Artist], **options: Any) -> None:  # noqa: ANN401
+    """Add a legend inside the axes; a name may begin with an underscore or contain a dollar."""
+    entries = [f"entry {index}" for index in range(len(labels))]
+    options = {"frameon": False, "fontsize": 9, **options}
+    _name(axis.legend(list(handles), entries, **options).get_texts(), labels)
+
+
+def legend_below(
+    figure: Figure, axis: Axes, labels: Sequence[str], handles: Sequence[Artist], *, is_own: bool
+) -> None:
+    """Add a legend below: the figure grows by its height if it is our own, so that none is cut."""
+    labels = [short(label) for label in labels]
+    widest = 0.4 + _LETTER * max(map(len, labels), default=1)
+    if is_own:  # wider for many entries, which would make a tall column
+        width = max(figure.get_size_inches()[0], min(_WIDEST, -(-len(labels) // 8) * widest))
+    else:
+        width = _width(axis)
+    columns = int(max(1, min(len(labels), width // widest)))
+    entries = [f"entry {index}" for index in range(len(labels))]
+    options: dict[str, Any] = {
+        "ncols": columns, "frameon": False, "fontsize": 8, "markerscale": 1.6,
+        "columnspacing": 1.2, "handletextpad": 0.3,
+    }  # fmt: skip
+    if is_own:
+        rows = -(-len(labels) // columns)
+        height = figure.get_size_inches()[1]
+        figure.set_size_inches(max(width, widest), height + _ROW * rows)
+        texts = figure.legend(list(handles), entries, loc="outside lower center", **options)
+    else:
+        texts = axis.legend(
+            list(handles), entries, loc="upper center", bbox_to_anchor=(0.5, -0.03), **options
+        )
+    _name(texts.get_texts(), labels)
+
+
+def _width(axis: Axes) -> float:
+    figure = root_figure(axis)
+    return float(axis.get_window_extent().width / figure.dpi)
+
+
+def _name(texts: Sequence[Text], labels: Sequence[str]) -> None:
+    # set afterwards: matplotlib leaves out labels that begin with an underscore
+    for text, label in zip(texts, labels, strict=True):
+        plain(text).set_text(short(label))
+
+
+def simplify(axis: Axes) -> None:
+    """Show a light grid and hide the upper and right spines."""
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def finite(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    """Return the finite values of a series; `InputError` if it has none."""
+    array = np.asarray(values, np.float64).ravel()
+    array = array[np.isfinite(array)]
+    if not array.size:
+        raise InputError(f"nothing to draw: {name} has no finite value")
+    return array
