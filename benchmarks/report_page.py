@@ -22,6 +22,9 @@ from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.report import write_report
 
+SETTINGS = DecisionSettings(
+    "learned", "none", 0.5, 0.25, "offered", certainty=0.9, prior=0.25, prior_share=0.25
+)
 _N_DRAWINGS = 40  # different drawings; a few bytes appended make each file's content unique
 _SIDE = 400  # pixels
 
@@ -72,13 +75,15 @@ def synthetic_results(sites: int, images: int, distinct: int, folder: Path) -> l
         chance = rng.beta(0.2, 0.8, images)
         table["path"] = pd.Series(paths, dtype=object)
         table["status"], table["reason"], table["confusable"] = "scored", "", "dates"
+        table["words"] = table["word_kind"] = ""
         table["probability"], table["score"] = chance, chance
+        table["margin"] = chance - 0.8
         table["nearest_reference"] = rng.choice(references, images)
         table["nearest_distance"] = rng.random(images)
         results.append(
             SiteRelevance.from_images(
                 table,
-                settings=DecisionSettings("learned", "none", 0.5, 0.25, 0.9, prior_share=0.25),
+                settings=SETTINGS,
                 site=f"shop-{rng.integers(10**6)}.example",
                 target="almonds",
                 skipped=pd.DataFrame(columns=["path", "reason"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +26,7 @@ from similarity_lab.relevance.scorer import (
     Words,
 )
 from similarity_lab.relevance.tables import DECISION_COLUMNS, SiteResult, decisions_table
-from similarity_lab.report import write_csv, write_report
+from similarity_lab.report import write_csv, write_report, write_xlsx
 from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, Site
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Ranking:
     results : tuple of SiteRelevance or SiteFailure
         In the order of `sites`.
     folder : Path
-        Holds ``sites.csv``, ``images.parquet`` and ``report/index.html``.
+        Holds ``sites.csv``, ``sites.xlsx`` (extra ``excel``), ``images.parquet`` and
+        ``report/index.html``.
     """
 
     sites: pd.DataFrame
@@ -187,11 +189,12 @@ def rank(
     site_table = _site_table(results, crawl.reset_index(drop=True))
     image_table = _image_table(results, collection, folder)
     write_csv(site_table, folder / "sites.csv")
+    if find_spec("openpyxl") is not None:
+        write_xlsx(site_table, folder / "sites.xlsx")
     with atomic_write(folder / "images.parquet") as part:
         image_table.to_parquet(part, index=False)
     title = f"Who sells {', '.join(names)}?"
-    notes = dict(zip(collection.table["name"], collection.table["reason"], strict=True))
-    write_report(results, folder / "report", title=title, notes=notes, progress=progress)
+    write_report(results, folder / "report", title=title, crawl=collection.table, progress=progress)
     return Ranking(site_table, image_table, tuple(results), folder)
 
 

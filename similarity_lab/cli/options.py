@@ -3,12 +3,14 @@
 import argparse
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from similarity_lab.errors import (
     InputError,
+    MissingExtraError,
     NotAFolderError,
     PathNotFoundError,
     StoreWarning,
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from similarity_lab.store import VectorStore
 
 _COLORS = ("rgb", "gray")
-_TABLE_SUFFIXES = ("", ".csv", ".tsv", ".txt")
-_OTHER_TABLES = (".xlsx", ".xls", ".ods", ".parquet", ".json", ".html")
+_TABLE_SUFFIXES = ("", ".csv", ".tsv", ".txt", ".xlsx")
+_OTHER_TABLES = (".xls", ".ods", ".parquet", ".json", ".html")
 _QUALITIES = ("fast", "standard", "best")
 
 # Options that say how a scorer decides: destination and flag
@@ -168,10 +170,16 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print JSON instead of a table")
     group.add_argument(
-        "--csv", type=Path, metavar="FILE", help="write the table of sites to this file"
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write the table of sites to this file (CSV, or .xlsx with the extra excel)",
     )
     group.add_argument(
-        "--images-csv", type=Path, metavar="FILE", help="write a table with a row per image"
+        "--images-csv",
+        type=Path,
+        metavar="FILE",
+        help="write a table with a row per image (CSV or .xlsx)",
     )
     group.add_argument(
         "--report", type=Path, metavar="DIR", help="write an HTML report with the evidence"
@@ -338,7 +346,11 @@ def check_outputs(options: argparse.Namespace) -> None:
         if path is not None and path.is_dir():
             raise InputError(f"{path}: is a folder; expected a file, such as {path / 'x.csv'}")
         if path is not None and path.suffix.lower() in _OTHER_TABLES:
-            raise InputError(f"{path}: the table is CSV; choose {path.with_suffix('.csv')}")
+            raise InputError(
+                f"{path}: the table is CSV or .xlsx; choose {path.with_suffix('.csv')}"
+            )
+        if path is not None and path.suffix.lower() == ".xlsx" and find_spec("openpyxl") is None:
+            raise MissingExtraError("Writing .xlsx", "openpyxl", "excel")
         if path is not None and path.is_file() and path.suffix.lower() not in _TABLE_SUFFIXES:
             raise InputError(f"{path}: exists and is no table; choose another file, such as x.csv")
     if options.report is not None and options.report.is_file():
@@ -365,11 +377,12 @@ def write_outputs(
         Of the report.
     """
     if options.csv or options.images_csv or options.report:
-        from similarity_lab.report import write_csv, write_report  # deferred: slow import
+        from similarity_lab.report import write_report  # deferred: slow import
+        from similarity_lab.report.spreadsheets import write_table
     if options.csv:
-        write_csv(sites, options.csv)
+        write_table(sites, options.csv)
     if options.images_csv:
-        write_csv(images, options.images_csv)
+        write_table(images, options.images_csv)
     if options.report:
         write_report(results, options.report, title=title, progress=not options.quiet)
 

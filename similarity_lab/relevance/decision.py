@@ -463,11 +463,10 @@ class SiteRelevance:
         }
 
     def summary(self) -> str:
-        """Return the decision as one sentence."""
+        """Return the decision as one sentence, with what was seen and what outweighs it."""
         if self.probability is None or self.criterion == "share":
             return self._share_summary()
-        chance = format_probability(self.probability)
-        seen = f"{describe_matches(self)}{self._words_summary()}"
+        chance, seen = format_probability(self.probability), describe_evidence(self)
         if self.decision == "unsure":
             return (
                 f"{self.site}: unsure whether it sells {self.target} (probability {chance}); "
@@ -478,16 +477,6 @@ class SiteRelevance:
         return (
             f"{self.site} does not sell {self.target} (probability that it does: {chance}): {seen}"
         )
-
-    def _words_summary(self) -> str:
-        if not self.settings.words:
-            return ""
-        if not self.n_named:
-            is_scored = self.images["status"] == "scored"
-            has_unclear = self.images["word_kind"][is_scored].isin(UNCLEAR_KINDS).any()
-            return f", and no text {'clearly ' if has_unclear else ''}names {self.target}"
-        texts = "the text of 1 names" if self.n_named == 1 else f"the texts of {self.n_named} name"
-        return f", and {texts} {self.target}"
 
     def _share_summary(self) -> str:
         low, high = self.interval
@@ -501,10 +490,10 @@ class SiteRelevance:
         reason = f"; {self.reason}" if self.reason else ""
         share = f"estimated share {self.share:.0%} (95% CI {100 * low:.0f}–{high:.0%})"
         if high - low >= _UNKNOWN:
-            share = "share unknown"
+            share = f"share unknown (95% CI {100 * low:.0f}–{high:.0%})"
         return (
-            f"{self.site}: {self.decision} for {self.target}: {self.n_matches} of {self.n_scored} "
-            f"images match; {share}; {criterion}{reason}"
+            f"{self.site}: {self.decision} for {self.target}: {describe_evidence(self)}; {share}; "
+            f"{criterion}{reason}"
         )
 
     def __repr__(self) -> str:
@@ -521,15 +510,86 @@ def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def describe_matches(result: SiteRelevance) -> str:
-    """Return how many images match by themselves, as a clause."""
+    """Return how many images match by themselves, as a clause.
+
+    If the images as a whole say the opposite of that number, the clause says so.
+    """
     n_matches, n_scored = result.n_matches, result.n_scored
+    images = (result.image_evidence or 0) if result.criterion == "offered" else 0
     if n_scored == 1:
-        return f"the only image {'matches' if n_matches else 'does not match'}"
-    if n_matches:
-        return f"{n_matches} of {n_scored} images match{'es' if n_matches == 1 else ''}"
-    if (result.image_evidence or 0) > 0:
-        return f"none of {n_scored} images is a clear match, but some come close"
-    return f"none of {n_scored} images matches"
+        text = f"the only image {'matches' if n_matches else 'does not match'}"
+    elif n_matches:
+        text = f"{n_matches} of {n_scored} images match{'es' if n_matches == 1 else ''}"
+    elif images > 0:
+        return f"none of {n_scored} images is a clear match, but the best one comes close"
+    else:
+        return f"none of {n_scored} images matches"
+    if n_matches and images < 0:
+        return f"{text}, though not more clearly than images of other products may"
+    return text if n_matches or images <= 0 else f"{text} clearly, but comes close"
+
+
+def describe_evidence(result: SiteRelevance, target: str = "") -> str:
+    """Return what images and texts show, as a clause; it explains a decision against a number.
+
+    Parameters
+    ----------
+    result : SiteRelevance
+    target : str
+        Word for the target; default: its name.
+    """
+    target = target or result.target
+    seen = describe_matches(result)
+    if result.probability is None:
+        return seen
+    if result.criterion == "share":
+        return f"{seen}{_share_against_matches(result)}"
+    says, favours = _describe_words(result, target)
+    if says:
+        images_favour = (result.image_evidence or 0) > 0
+        joins = {"unsure": "but", "relevant": "although", "irrelevant": "although"}
+        if favours == (result.decision == "relevant"):
+            joins = dict.fromkeys(joins, "but")
+        seen += f", {'and' if images_favour == favours else joins[result.decision]} {says}"
+    total = (result.image_evidence or 0) + (result.word_evidence or 0)
+    if result.decision != "unsure" and (total > 0) != result.relevant:
+        seen += f"; the prior of {result.settings.prior:.3g} decides"
+    return seen
+
+
+def _describe_words(result: SiteRelevance, target: str) -> tuple[str, bool]:
+    """Return what the texts name, as a clause, and whether that speaks for the target."""
+    if not result.settings.words:
+        return "", False
+    n_named, kinds = result.n_named, result.images["word_kind"]
+    is_scored = result.images["status"] == "scored"
+    if n_named:
+        texts = "the text of 1 names" if n_named == 1 else f"the texts of {n_named} name"
+        return f"{texts} {target}", True
+    favours = (result.word_evidence or 0) > 0
+    n_unclear = int(kinds[is_scored].isin(UNCLEAR_KINDS).sum())
+    if n_unclear and favours:
+        texts = "the text of 1 may name" if n_unclear == 1 else f"the texts of {n_unclear} may name"
+        return f"{texts} {target}", True
+    if n_unclear:
+        return f"no text clearly names {target}", False
+    if favours:
+        return f"no text names {target}, but texts beside images that were not collected do", True
+    n_other = int(kinds[is_scored].isin(["other", "other form"]).sum())
+    others = ""
+    if n_other and result.n_matches and result.decision == "irrelevant":
+        others = f" ({n_other} name{'s' * (n_other == 1)} other products)"
+    return f"no text names {target}{others}", False
+
+
+def _share_against_matches(result: SiteRelevance) -> str:
+    """Return why the decision on the share differs from what the number of matches says."""
+    is_enough = result.n_matches >= result.settings.relevance_threshold * result.n_scored
+    if result.decision == "unsure" or is_enough == result.relevant:
+        return ""
+    if result.relevant:
+        return " clearly, but all of them together suggest a larger share"
+    return ", but some may be other products that look like it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -596,7 +656,8 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
         reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
     if is_close and not reason:
-        reason = _what_is_missing(offered, settings) or _what_came_closest(seen, offered, settings)
+        reason = _what_is_missing(offered, settings)
+        reason = reason or _what_came_closest(seen, offered, settings, is_named=bool(is_named))
     relevant = chance >= 0.5
     forced: Decision = "relevant" if relevant else "irrelevant"
     known = settings.calibration
@@ -716,19 +777,27 @@ def _what_is_missing(offered: OfferedEvidence, settings: DecisionSettings) -> st
 
 
 def _what_came_closest(
-    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings
+    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings, *, is_named: bool
 ) -> str:
     """Return why the evidence is too weak for a decision."""
     if settings.criterion == "share":
         return f"the share may be below or above {settings.relevance_threshold:.0%}"
+    n_alone, n_with_words = int(seen["is_match"].sum()), int(seen["is_match_with_words"].sum())
     if offered.words > 0 > offered.images:
-        return "words name it, images do not show it"
+        verb = "name" if is_named else "may name"
+        return f"words {verb} it, images do not {'clearly ' if n_alone else ''}show it"
     if offered.words < 0 < offered.images:
         clearly = "clearly " if seen["word_kind"].isin(UNCLEAR_KINDS).any() else ""
         return f"an image looks like it, but no text {clearly}names it"
-    n_matches = int(seen["is_match_with_words"].sum())
-    few = {0: "no image is a clear match", 1: "an image matches, but not clearly enough"}
-    return few.get(n_matches, "images match, but none clearly enough")
+    if not n_alone:
+        return f"no image is a clear match{' by itself' if n_with_words else ''}"
+    if not n_with_words:
+        return "what matches by the image does not match with its text"
+    return (
+        "an image matches, but not clearly enough"
+        if n_alone == 1
+        else ("images match, but none clearly enough")
+    )
 
 
 def has_too_few(known: Calibration) -> bool:

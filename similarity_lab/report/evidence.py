@@ -117,25 +117,6 @@ def likelihood(log_ratio: float, target: str) -> str:
     return f"{factor} times as likely if the site {verb} {target}"
 
 
-def short_evidence(result: SiteRelevance) -> str:
-    """Return the evidence of images and words in the fewest words, for a table.
-
-    Lines break between images and words only. Under a rule that gives no evidence the text is
-    empty.
-    """
-    if result.image_evidence is None or result.word_evidence is None:
-        return ""
-    parts = [f"images\u00a0{_sign(result.image_evidence)}"]
-    if result.settings.words:
-        parts.append(f"words\u00a0{_sign(result.word_evidence)}")
-    return ", ".join(parts)
-
-
-def _sign(log_ratio: float) -> str:
-    factor = format_factor(log_ratio)
-    return f"{'×' if log_ratio > 0 else '÷'}\u00a0{factor}" if factor else "–"
-
-
 def format_factor(log_ratio: float) -> str:
     """Return the factor of a log likelihood ratio, at least 1, to two digits; empty if about 1.
 

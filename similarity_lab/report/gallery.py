@@ -6,7 +6,7 @@ from similarity_lab._views import register_view
 from similarity_lab.errors import ImageError
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.report.thumbnails import Thumbnail, inline_thumbnail
-from similarity_lab.report.views import environment, site_view
+from similarity_lab.report.views import Surroundings, deciding_views, environment
 
 MAX_BYTES = 200_000  # per gallery; notebooks store every output
 _TEXT_BYTES = 60_000  # reserved for everything but the thumbnails
@@ -42,8 +42,9 @@ def render_gallery(result: SiteRelevance, *, n_images: int = 8) -> str:
             return ImageError("", "omitted to limit the size of the notebook")
         return thumbnail
 
-    view = site_view(result, thumbnail_of, n_deciding=n_images, only_deciding=True)
-    html = environment().get_template("gallery.html").render(result=result, view=view)
+    around = Surroundings(thumbnail_of)
+    images = deciding_views(result, around, n=n_images, n_closest=n_images)
+    html = environment().get_template("gallery.html").render(result=result, images=images)
     if len(html.encode()) > MAX_BYTES and n_images > 1:  # untrusted text may be long
         return render_gallery(result, n_images=n_images // 2)
     return html

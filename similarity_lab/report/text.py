@@ -1,24 +1,19 @@
-"""Sanitise untrusted text for display: file names, site names, alt texts, URLs, table cells."""
+"""Sanitise untrusted text for display: file names, site names, alt texts, URLs."""
 
 import hashlib
 import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from urllib.parse import urlsplit
 
-import pandas as pd
-
-from similarity_lab.files import atomic_write
 from similarity_lab.images.sources import describe
 
 # Zero-width (non-)joiners are needed by Persian, Hindi and emoji, and cannot reorder text.
 _JOINERS = "\u200c\u200d"
 _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _MAX_URL_LENGTH = 2000
-# OWASP's list; spreadsheets also accept the wide forms, and some drop spaces in front of them
-_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 
 
 def escape_invisible(text: str) -> str:
@@ -79,6 +74,17 @@ def safe_url(url: object) -> str | None:
     return url if is_safe else None
 
 
+def host(url: str) -> str:
+    """Return the host of a URL, without ``www.``, as a short text for a link.
+
+    Examples
+    --------
+    >>> host("https://www.shop.example:8080/nuts?page=2")
+    'shop.example:8080'
+    """
+    return urlsplit(url).netloc.removeprefix("www.")
+
+
 def display_names(sources: Iterable[object]) -> list[str]:
     """Return names of images for display: paths relative to their common folder.
 
@@ -105,73 +111,25 @@ def display_names(sources: Iterable[object]) -> list[str]:
     ]
 
 
-def page_filename(site: str, target: str, occurrence: int = 0) -> str:
-    """Return a readable, ASCII-only, unique file name for the page of a site and target.
+def page_filename(site: str, occurrence: int = 0) -> str:
+    """Return a readable, ASCII-only, unique file name for the page of a site.
 
     Parameters
     ----------
-    site, target : str
+    site : str
     occurrence : int
-        Distinguishes several decisions on the same site and target.
+        Distinguishes several sites of one name.
 
     Examples
     --------
-    >>> page_filename("../../Café <Noix>", "almonds")
-    'cafe-noix-almonds-f1cd7f1753.html'
+    >>> page_filename("../../Café <Noix>")
+    'cafe-noix-0f79b1a1ea.html'
     """
-    key = f"{site}\0{target}\0{occurrence}".encode("utf-8", "surrogatepass")
-    parts = [_slug(site), _slug(target), hashlib.sha256(key).hexdigest()[:10]]
-    return "-".join(filter(None, parts)) + ".html"
+    key = f"{site}\0{occurrence}".encode("utf-8", "surrogatepass")
+    slug = _slug(site)
+    return f"{slug}{'-' if slug else ''}{hashlib.sha256(key).hexdigest()[:10]}.html"
 
 
 def _slug(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text[:200]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", letters)[:40].strip("-")
-
-
-def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with text cells that a spreadsheet would evaluate prefixed by ``'``.
-
-    Cells that start with ``=``, ``+``, ``-``, ``@``, a tab or a line break are formulas to a
-    spreadsheet (CSV injection, https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay
-    as they are.
-
-    Examples
-    --------
-    >>> escape_formulas(pd.DataFrame({"alt": ["=1+1", "nuts"], "share": [-0.5, 1]}))
-         alt  share
-    0  '=1+1   -0.5
-    1   nuts    1.0
-    """
-
-    def escape(value: object) -> object:
-        is_text = isinstance(value, (str, os.PathLike))
-        return f"'{value}" if is_text and _FORMULA.match(str(value)) else value
-
-    columns = [
-        name for name, dtype in table.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)
-    ]
-    texts = {
-        str(name): pd.Series(map(escape, table[name]), table.index, dtype=object)
-        for name in columns
-    }
-    return table.assign(**texts)
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table atomically as CSV that is safe to open in a spreadsheet.
-
-    The encoding is UTF-8 with the mark by which Excel recognises it (``utf-8-sig``).
-    Formulas are escaped (see `escape_formulas`); undecodable bytes in file names become backslash
-    escapes.
-
-    Parameters
-    ----------
-    table : DataFrame
-    path : Path
-        In an existing folder.
-    """
-    with atomic_write(path) as part:
-        escape_formulas(table).to_csv(
-            part, index=False, encoding="utf-8-sig", errors="backslashreplace"
-        )

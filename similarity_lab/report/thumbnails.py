@@ -42,11 +42,14 @@ class Thumbnail:
         Relative to the folder of thumbnails, or a ``data:`` URL.
     width, height : int
         In pixels.
+    digest : str
+        Content digest of the original image; empty if unknown.
     """
 
     url: str
     width: int
     height: int
+    digest: str = ""
 
 
 Thumbnails = dict[object, Thumbnail | ImageError]
@@ -133,7 +136,7 @@ def _write(folder: Path, source: Source, encoded: EncodedThumbnail | None) -> Th
         size = encoded.width, encoded.height
         with atomic_write(path, writer=get_ident()) as part:  # several threads may write it
             part.write_bytes(encoded.data)
-    return Thumbnail(path.name, *size)
+    return Thumbnail(path.name, *size, digest)
 
 
 def _size(path: Path) -> tuple[int, int] | None:

@@ -1,28 +1,29 @@
 """Render decisions: plain values for the templates, and the Jinja environment that escapes them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import chain
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from similarity_lab.errors import ImageError
-from similarity_lab.relevance import DecisionSettings, SiteFailure, SiteRelevance
+from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import format_evidence, format_probability
-from similarity_lab.relevance.tables import SiteResult
+from similarity_lab.relevance.offered import offered_order, word_ratios
 from similarity_lab.report.evidence import (
     advice,
     basis,
     evidence_steps,
     has_share,
-    short_evidence,
 )
-from similarity_lab.report.text import display_names, escape_invisible, safe_url, shorten
-from similarity_lab.report.thumbnails import Thumbnail
+from similarity_lab.report.text import display_names, escape_invisible, host, safe_url, shorten
+from similarity_lab.report.thumbnails import Thumbnail, source_key
 
 SYMBOLS = {"relevant": "✓", "irrelevant": "✕", "unsure": "?", "no decision": "–"}
 WORD_SYMBOLS = {
@@ -34,11 +35,24 @@ WORD_SYMBOLS = {
 }
 """Of the kinds of `WordEvidence`."""
 
-Row = tuple[SiteResult, str]
-"""A result and the file name of its page; failures have none (empty)."""
-
 ThumbnailOf = Callable[[object], Thumbnail | ImageError]
 """Returns the thumbnail of an image or of a reference, or the error that explains its absence."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Where else a photo is shown.
+
+    Attributes
+    ----------
+    n_others : int
+        Other sites that show it.
+    href : str
+        Its place on the page of shared photos.
+    """
+
+    n_others: int
+    href: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,8 @@ class ImageView:
     Attributes
     ----------
     name : str
+    path : str
+        Relative to the folder that holds the report; empty if it is elsewhere.
     thumbnail : Thumbnail or ImageError
     status, reason : str
         As in ``SiteRelevance.images``.
@@ -67,10 +83,15 @@ class ImageView:
     reference_thumbnail : Thumbnail, ImageError or None
     reference_distance : float
     origin : dict of str to str
-        The known ones of url, page, alt and time.
+        The known ones of url, page, alt, product, product_url, price and time.
+    seen : Seen or None
+        Where else the photo is shown.
+    chances : sequence of (target, evidence, is match)
+        The most probable targets; only for images below those that decided.
     """
 
     name: str
+    path: str
     thumbnail: Thumbnail | ImageError
     status: str
     reason: str
@@ -85,152 +106,160 @@ class ImageView:
     reference_thumbnail: Thumbnail | ImageError | None
     reference_distance: float
     origin: dict[str, str]
+    seen: Seen | None = None
+    chances: Sequence[tuple[str, str, bool]] = ()
 
 
 @dataclass(frozen=True)
-class SiteView:
-    """The images of a decision in the order in which a page shows them.
+class Surroundings:
+    """What the pages of one report share.
 
     Attributes
     ----------
-    deciding : list of ImageView
-        The images that decided: the best matches, or what came closest.
-    others : list of ImageView
-        The other scored images, best evidence first.
-    not_counted : list of ImageView
-        Repeated images and images left out as clutter.
-    skipped : list of (name, reason)
-        Files that could not be read.
+    thumbnail_of : callable
+    seen : mapping of thumbnail's url to Seen
+        Photos that other sites show as well.
+    root : Path or None
+        Folder that holds the report; paths below it are shown relative to it.
     """
 
-    deciding: list[ImageView]
-    others: list[ImageView]
-    not_counted: list[ImageView]
-    skipped: list[tuple[str, str]]
+    thumbnail_of: ThumbnailOf
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    root: Path | None = None
+
+    def seen_of(self, thumbnail: Thumbnail | ImageError) -> Seen | None:
+        """Return where else the photo of a thumbnail is shown."""
+        return self.seen.get(thumbnail.url) if isinstance(thumbnail, Thumbnail) else None
+
+    def path_of(self, source: object) -> str:
+        """Return the path of an image below the root; empty if it is elsewhere."""
+        if self.root is None or not isinstance(source, (str, os.PathLike)):
+            return ""
+        path = Path(source).absolute()
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else ""
 
 
-@dataclass(frozen=True)
-class Section:
-    """The results for one target, as the first page shows them.
+def page_sources(results: Iterable[SiteRelevance]) -> list[object]:
+    """Return all images that the page of a site shows: its own and their nearest references.
 
-    Attributes
-    ----------
-    target : str
-    groups : dict of str to list of Row
-        By the name of the group, without empty groups.
+    References are those of the images that decided.
     """
-
-    target: str
-    groups: dict[str, list[Row]]
-
-    @cached_property
-    def decisions(self) -> list[SiteRelevance]:
-        """The results that are no failures."""
-        rows = chain.from_iterable(self.groups.values())
-        return [result for result, _ in rows if isinstance(result, SiteRelevance)]
-
-    @property
-    def share_threshold(self) -> str:
-        """The relevance threshold if a decision is about the share; empty otherwise."""
-        thresholds = {
-            result.settings.relevance_threshold
-            for result in self.decisions
-            if result.criterion == "share"
-        }
-        return " or ".join(map(_percent, sorted(thresholds)))
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns that the decisions can fill; what was decided comes first."""
-        if not self.decisions:
-            return ["Decision"]
-        has_probability = any(result.probability is not None for result in self.decisions)
-        has_words = any(result.settings.words for result in self.decisions)
-        sells = ["P(sells)"] if has_probability else []
-        matches = ["Matches", "Named by text"] if has_words else ["Matches"]
-        share = ["Share", "95% CI"]
-        if not self.share_threshold:
-            return ["Decision", *sells, *matches, *share, *(["Evidence"] if sells else [])]
-        if has_probability:
-            share.append(f"P(share ≥ {self.share_threshold})")
-        return ["Decision", *share, *sells, *matches]
-
-    @property
-    def extra_columns(self) -> list[str]:
-        """The columns that narrow screens leave out: all but the decision and two figures."""
-        figures = [name for name in self.columns if name not in ("Decision", "95% CI")]
-        return ["95% CI", *figures[2:]]
-
-    @property
-    def notices(self) -> list[str]:
-        """What to do about a target that was not learned."""
-        texts = (advice(result.settings, result.target) for result in self.decisions)
-        return list(dict.fromkeys(filter(None, texts)))
-
-    @property
-    def bases(self) -> list[str]:
-        """What the decisions stand on."""
-        texts = (basis(result.settings, result.target) for result in self.decisions)
-        return list(dict.fromkeys(filter(None, texts)))
+    sources: dict[object, object] = {}
+    for result in results:
+        readable = result.images[result.images["status"] != "skipped"]
+        shown = deciding(result)["nearest_reference"].unique()
+        references = [name for name in shown if isinstance(name, str)]
+        images = [result.sources[row] for row in readable.index]
+        sources |= {source_key(source): source for source in (*images, *references)}
+    return list(sources.values())
 
 
-def index_sections(rows: Sequence[Row]) -> list[Section]:
-    """Return the rows by target and group; within a group they keep their order."""
-    sections: dict[str, Section] = {}
-    for result, page in rows:
-        section = sections.setdefault(result.target, Section(result.target, {}))
-        if isinstance(result, SiteFailure):
-            group = "No decision"
-        else:
-            group = "Decided" if result.evidence else "Too little seen to say anything"
-        section.groups.setdefault(group, []).append((result, page))
-    return list(sections.values())
+def deciding(result: SiteRelevance, n: int = 12, n_closest: int = 4) -> pd.DataFrame:
+    """Return the images that decided, best matches first.
 
-
-def page_sources(result: SiteRelevance) -> list[object]:
-    """Return all images that the page of a decision shows: its own and their nearest references."""
-    readable = result.images[result.images["status"] != "skipped"]
-    images = [result.sources[row] for row in readable.index]
-    references = [name for name in readable["nearest_reference"].unique() if isinstance(name, str)]
-    return [*images, *references]
-
-
-def site_view(
-    result: SiteRelevance,
-    thumbnail_of: ThumbnailOf,
-    *,
-    n_deciding: int = 6,
-    only_deciding: bool = False,
-) -> SiteView:
-    """Return the images of a decision, ready for a template.
+    These are the matches, the images whose text names the target, also if they repeat another
+    image, and the image that looks most like it. Without any match or name, they are the images
+    that came closest by themselves.
 
     Parameters
     ----------
     result : SiteRelevance
-    thumbnail_of : callable
-        From an image, or the name of a reference image, to its thumbnail or its error.
-    n_deciding : int
-    only_deciding : bool
-        Leave the other lists empty and request no thumbnails for them.
+    n : int
+        Maximum number of images.
+    n_closest : int
+        Maximum number if there is no match and no name.
     """
-    names = dict(zip(result.images.index, display_names(result.sources), strict=True))
-    deciding = result.deciding(n_deciding)
-    if only_deciding:
-        return SiteView(_image_views(deciding, result, names, thumbnail_of), [], [], [])
-    others = result.ranked().drop(deciding.index)
+    images = result.images
+    status, kinds = images["status"].to_numpy(), images["word_kind"].to_numpy()
+    scored = np.flatnonzero(status == "scored")
+    if result.probability is None:
+        alone = joint = images["score"].to_numpy(np.float64)
+    elif result.criterion == "offered":
+        alone = images["margin"].to_numpy(np.float64)
+        joint = offered_order(alone, kinds)
+    else:
+        alone = images["score"].to_numpy(np.float64)
+        joint = alone + word_ratios(kinds)
+    closest = _descending(scored, alone)  # by what they show, without texts
+    is_named = (kinds == "target") & bool(result.settings.words)
+    is_first = images["is_match_with_words"].to_numpy(bool) | is_named
+    first = _descending(scored[is_first[scored]], joint).tolist()
+    first = [*first, *np.flatnonzero(is_named & (status == "repeated"))]
+    if not first:
+        return images.iloc[closest[: min(n, n_closest)]]
+    best = [row for row in closest[:1] if row not in first]
+    return images.iloc[[*first[: max(n - len(best), 1)], *best][:n]]
+
+
+def _descending(
+    rows: npt.NDArray[np.intp], values: npt.NDArray[np.float64]
+) -> npt.NDArray[np.intp]:
+    """Return the rows with the highest values first; not a number comes last."""
+    return rows[np.argsort(-values[rows], kind="stable")]
+
+
+def deciding_views(
+    result: SiteRelevance, around: Surroundings, *, n: int = 12, n_closest: int = 4
+) -> list[ImageView]:
+    """Return the images that decided, ready for a template.
+
+    Parameters
+    ----------
+    result : SiteRelevance
+    around : Surroundings
+    n, n_closest : int
+        As in `deciding`.
+    """
+    return _image_views(deciding(result, n, n_closest), result, around, references=True)
+
+
+def other_views(results: Sequence[SiteRelevance], around: Surroundings) -> list[ImageView]:
+    """Return the counted images of a site that decided for no target, most probable first.
+
+    Each is there once, with the targets that it most probably shows.
+    """
+    first = results[0]
+    scored = first.images.index[first.images["status"] == "scored"]
+    shown = {index for result in results for index in deciding(result).index}
+    by_target = [result.images.loc[scored] for result in results]
+    by_probability = first.probability is not None
+    column = "probability" if by_probability else "distance"
+    values = np.column_stack([table[column].astype(float) for table in by_target])
+    best = values.max(axis=1) if by_probability else -values.min(axis=1)
+    evidence = [format_evidence(table) for table in by_target]
+    views = []
+    order = [row for row in np.argsort(-best, kind="stable") if scored[row] not in shown]
+    rows = first.images.loc[scored[order]]
+    for position, view in zip(order, _image_views(rows, first, around), strict=True):
+        targets = np.argsort(values[position] * (-1 if by_probability else 1), kind="stable")[:2]
+        chances = [
+            (
+                results[target].target,
+                evidence[target][position],
+                bool(by_target[target]["is_match_with_words"].iloc[position]),
+            )
+            for target in targets
+        ]
+        views.append(replace(view, chances=chances))
+    return views
+
+
+def not_counted_views(result: SiteRelevance, around: Surroundings) -> list[ImageView]:
+    """Return the images of a site that repeat another one or are no photos."""
     not_counted = result.images[result.images["status"].isin(["repeated", "left out"])]
-    skipped_names = display_names(map(str, result.skipped["path"]))
-    return SiteView(
-        deciding=_image_views(deciding, result, names, thumbnail_of),
-        others=_image_views(others, result, names, thumbnail_of),
-        not_counted=_image_views(not_counted, result, names, thumbnail_of),
-        skipped=list(zip(skipped_names, map(str, result.skipped["reason"]), strict=True)),
-    )
+    return _image_views(not_counted, result, around)
+
+
+def skipped_names(result: SiteRelevance) -> list[tuple[str, str]]:
+    """Return name and reason of the files that could not be read."""
+    names = display_names(map(str, result.skipped["path"]))
+    return list(zip(names, map(str, result.skipped["reason"]), strict=True))
 
 
 def _image_views(
-    rows: pd.DataFrame, result: SiteRelevance, names: dict[int, str], thumbnail_of: ThumbnailOf
+    rows: pd.DataFrame, result: SiteRelevance, around: Surroundings, *, references: bool = False
 ) -> list[ImageView]:
+    names = dict(zip(result.images.index, display_names(result.sources), strict=True))
     scored = rows["status"] == "scored"
     evidence_texts = dict(
         zip(rows.index[scored].tolist(), format_evidence(rows[scored]), strict=True)
@@ -244,10 +273,13 @@ def _image_views(
         rows.index.tolist(), rows.itertuples(), reference_distances, margins, strict=True
     ):
         reference = row.nearest_reference if isinstance(row.nearest_reference, str) else ""
+        source = result.sources[index]
+        thumbnail = around.thumbnail_of(source)
         views.append(
             ImageView(
                 name=names[index],
-                thumbnail=thumbnail_of(result.sources[index]),
+                path=around.path_of(source),
+                thumbnail=thumbnail,
                 status=str(row.status),
                 reason=str(row.reason),
                 evidence=evidence_texts.get(index, ""),
@@ -258,9 +290,12 @@ def _image_views(
                 confusable=row.confusable if isinstance(row.confusable, str) else "",
                 margin=_signed(margin) if has_margin and np.isfinite(margin) else "",
                 reference="/".join(reference.replace("\\", "/").split("/")[-2:]),
-                reference_thumbnail=thumbnail_of(reference) if reference else None,
+                reference_thumbnail=(
+                    around.thumbnail_of(reference) if reference and references else None
+                ),
                 reference_distance=reference_distance,
-                origin=_known_origin(result.origins, index),
+                origin=known_origin(result.origins, index),
+                seen=around.seen_of(thumbnail),
             )
         )
     return views
@@ -269,12 +304,17 @@ def _image_views(
 _SHOWN_ORIGINS = ("url", "page", "alt", "product", "product_url", "time")
 
 
-def _known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
+def known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
+    """Return what is known of the origin of an image; price and currency are one text."""
     if origins is None:
         return {}
     row = origins.iloc[index]
     values = {name: row.get(name) for name in _SHOWN_ORIGINS}
-    return {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
+    known = {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
+    price, currency = row.get("price"), row.get("currency")
+    if isinstance(price, (int, float)) and np.isfinite(price):
+        known["price"] = f"{price:,.2f} {currency if isinstance(currency, str) else ''}".strip()
+    return known
 
 
 def settings_table(settings: DecisionSettings) -> dict[str, str]:
@@ -341,7 +381,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         probability=format_probability, percent=_percent, interval=_interval, shorten=shorten,
-        safe_url=safe_url, settings_table=settings_table, short_evidence=short_evidence,
+        safe_url=safe_url, host=host,
     )  # fmt: skip
     jinja.globals.update(
         symbols=SYMBOLS, word_symbols=WORD_SYMBOLS, advice=advice,

@@ -423,7 +423,8 @@ def test_unsure_share_names_the_threshold():
 
 def test_summary_tells_unclear_texts_from_none():
     unclear, none = (decide_on([-0.3] * 4, kinds=[kind] * 4) for kind in ("ambiguous", "other"))
-    assert unclear.summary().endswith("and no text clearly names almonds")
+    assert unclear.summary().endswith("but the texts of 4 may name almonds")
+    assert "words may name it" in unclear.reason
     assert none.summary().endswith("and no text names almonds")
 
 

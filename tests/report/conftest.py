@@ -82,6 +82,7 @@ def hostile(scorer, make_image, tmp_path):
     attacks = [ATTACK, f"javascript:{RUN_ME}", f"https://x.example/'{ATTACK}", "https://a:b@c.d/"]
     origins = pd.DataFrame(
         [{**dict.fromkeys(ORIGIN_COLUMNS, ATTACK), "path": path, "url": address,
+          "product": f"{ATTACK}gpj\u202eexe",
           "page": f"data:text/html,{ATTACK}", "price": None, "position": None, "sha256": ""}
          for path, address in zip(site.paths, attacks, strict=True)],
     )  # fmt: skip

@@ -1,10 +1,18 @@
 """The report in a real browser: the system's Chromium, if it is installed."""
 
+import io
+import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from similarity_lab.images.sources import content_digest
+from similarity_lab.relevance import Marks, SiteFailure
 from similarity_lab.report import render_gallery, write_report
+from similarity_lab.report.views import deciding
 
 # Contrast of every text against its background; WCAG 2.2, 1.4.3 requires 4.5:1.
 CONTRASTS = """() => {
@@ -30,11 +38,9 @@ CONTRASTS = """() => {
   }
   return low;
 }"""
-# Name and target of each visible row.
-ROWS = """() => [...document.querySelectorAll(".sites tbody tr:not(.group)")]
-  .filter((row) => row.checkVisibility())
-  .map((row) => row.querySelector("bdi").textContent + "/"
-    + row.closest("section").querySelector("caption bdi").textContent)"""
+# Names of the visible rows.
+ROWS = """() => [...document.querySelectorAll(".grid tr.site")]
+  .filter((row) => row.checkVisibility()).map((row) => row.querySelector(".name").textContent)"""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +78,7 @@ def open_page(browser):
         context.close()
     assert errors == []
     assert requests
-    assert all(url.startswith(("file:///", "data:image/jpeg")) for url in requests)
+    assert all(url.startswith(("file:///", "data:image/jpeg", "blob:")) for url in requests)
 
 
 @pytest.fixture
@@ -80,47 +86,189 @@ def index(results, tmp_path):
     return write_report(results, tmp_path / "report", progress=False)
 
 
-def test_table_is_sorted_with_the_keyboard(index, open_page):
+def head(page, name):
+    return page.get_by_role("columnheader", name=name)
+
+
+def test_rows_are_sorted_with_the_keyboard_and_the_address_keeps_it(index, open_page):
     page = open_page(index)
     original = page.evaluate(ROWS)
-    assert original == ["nut-shop/almonds", "date-shop/almonds", "broken.example/almonds",
-                        "date-shop/dates", "nut-shop/dates"]  # fmt: skip
-    dates = original[3:]  # the other table keeps its order
+    assert original[-1] == "broken.example" and len(original) == 3
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    head = page.get_by_role("columnheader", name="Site").first
-    head.get_by_role("button").focus()
+    head(page, "Site").get_by_role("button").focus()
     page.keyboard.press("Enter")
-    assert head.get_attribute("aria-sort") == "ascending"
-    ascending = ["date-shop/almonds", "nut-shop/almonds", "broken.example/almonds"]
-    assert page.evaluate(ROWS) == [*ascending, *dates]  # failures stay last
+    assert head(page, "Site").get_attribute("aria-sort") == "ascending"
+    assert page.evaluate(ROWS) == ["date-shop", "nut-shop", "broken.example"]  # failures last
+    assert page.url.endswith("#sort=site")
     page.keyboard.press("Space")
-    assert head.get_attribute("aria-sort") == "descending"
-    assert page.evaluate(ROWS) == original
-    probability = page.get_by_role("columnheader", name="P(sells)").first
-    probability.get_by_role("button").click()
-    assert head.get_attribute("aria-sort") is None
-    assert page.evaluate(ROWS) == original
-    probability.get_by_role("button").click()
-    assert probability.get_attribute("aria-sort") == "ascending"
-    assert page.evaluate(ROWS) == [*ascending, *dates]
+    assert head(page, "Site").get_attribute("aria-sort") is None
+    assert page.evaluate(ROWS) == original and "#" not in page.url
+    cells = ".grid tr.site td:nth-of-type({}).cell"
+    for number, target in enumerate(("almonds", "dates"), start=1):
+        button = head(page, target).get_by_role("button")
+        for direction, reverse in (("descending", True), ("ascending", False)):
+            button.click()
+            assert head(page, target).get_attribute("aria-sort") == direction
+            values = page.locator(cells.format(number)).evaluate_all(
+                "all => all.map((cell) => cell.dataset.value).filter(Boolean).map(Number)"
+            )
+            assert values == sorted(values, reverse=reverse) and len(values) == 2
+            assert page.evaluate(ROWS)[-1] == "broken.example"
+    assert page.url.endswith("#sort=-2")
 
 
-def test_table_is_filtered_by_text_decision_and_target(index, open_page):
+def test_rows_are_filtered_and_the_view_can_be_sent(index, open_page, results):
     page = open_page(index)
-    status = page.get_by_role("status")
-    assert status.text_content() == "5 rows"
-    page.get_by_label("Find").fill("  SHOP Nút ")
-    assert {row.split("/")[0] for row in page.evaluate(ROWS)} == {"nut-shop"}
-    assert status.text_content() == "2 of 5 rows"
-    page.get_by_label("Target").select_option("almonds")
-    assert page.evaluate(ROWS) == ["nut-shop/almonds"]
-    assert page.get_by_role("table").count() == 1  # of the other target: hidden
-    page.get_by_label("Find").fill("")
-    page.get_by_label("Find").press("Enter")  # does not submit the form
-    page.locator("#decision").select_option("no decision")
-    assert page.evaluate(ROWS) == ["broken.example/almonds"]
-    assert page.get_by_role("rowheader", name="No decision").is_visible()
+    status = page.get_by_role("status").first
+    assert status.text_content() == "3 sites"
+    page.get_by_label("Find", exact=True).fill("  SHOP Nút ")
+    assert page.evaluate(ROWS) == ["nut-shop"] and status.text_content() == "1 of 3 sites"
+    page.get_by_label("Find", exact=True).press("Enter")  # does not submit the form
+    page.locator("#target").select_option("dates")
+    assert not head(page, "almonds").is_visible() and head(page, "dates").is_visible()
+    view = page.url
+    other = open_page(index)
+    other.goto(view)
+    assert other.evaluate(ROWS) == ["nut-shop"]
+    assert other.get_by_label("Find", exact=True).input_value() == "  SHOP Nút "
+    other.goto(view.split("#")[0] + "#decision=no+decision&sort=site&target=99&mark=%3Cb%3E&x=y")
+    assert other.evaluate(ROWS) == ["broken.example"]  # what is no option is ignored
+    assert other.get_by_role("rowheader", name="No decision").is_visible()
+    other.goto(view.split("#")[0])
+    wanted = {r.site for r in results[:4] if (r.target, r.decision) == ("dates", "unsure")}
+    other.goto(view.split("#")[0] + "#target=2&decision=unsure")
+    assert set(other.evaluate(ROWS)) == wanted
+
+
+def test_thousands_of_rows_are_laid_out_in_part_until_wanted(results, open_page, tmp_path):
+    failures = [SiteFailure(f"shop {number}", "almonds", "?") for number in range(205)]
+    page = open_page(write_report([*results, *failures], tmp_path / "report", progress=False))
+    assert len(page.evaluate(ROWS)) == 200
+    page.get_by_label("Find", exact=True).fill("shop 204")  # rows that are not shown are found
+    assert page.evaluate(ROWS) == ["shop 204"]
+    page.get_by_label("Find", exact=True).fill("")
+    page.get_by_role("button", name="Show all 208 rows").click()
+    assert len(page.evaluate(ROWS)) == 208
+
+
+def mark(page, site):
+    return page.get_by_role("group", name=f"Mark {site}")
+
+
+def download(page, name):
+    with page.expect_download() as event:
+        page.get_by_role("button", name=name).click()
+    return Path(event.value.path()).read_bytes()
+
+
+def test_marks_stay_in_the_browser_and_are_exported(index, open_page, results, tmp_path):
+    page = open_page(index)
+    page.get_by_role("group", name="Mark nut-shop").get_by_role("button", name="good").focus()
+    page.keyboard.press("Enter")
+    mark(page, "nut-shop").get_by_label("Note on nut-shop").fill('=1+1, "cheap" ä')
+    mark(page, "broken.example").get_by_role("button", name="later").click()
+    mark(page, "date-shop").get_by_role("button", name="no", exact=False).first.click()
+    mark(page, "date-shop").get_by_role("button", name="no", exact=False).first.click()  # undone
+    page.reload()
+    good = mark(page, "nut-shop").get_by_role("button", name="good")
+    assert good.get_attribute("aria-pressed") == "true"
+    page.locator("#mark").select_option("later")
+    assert page.evaluate(ROWS) == ["broken.example"]
+    table = download(page, "Export marked rows (CSV)")
+    assert table.startswith(b"\xef\xbb\xbf")
+    rows = pd.read_csv(io.BytesIO(table), keep_default_na=False)
+    assert list(rows["site"]) == ["nut-shop", "broken.example"]
+    assert list(rows["mark"]) == ["good", "later"]
+    assert rows["note"][0] == '\'=1+1, "cheap" ä'  # no formula
+    for result in results[:4]:
+        if result.site == "nut-shop":
+            assert rows[f"{result.target}: decision"][0] == result.decision
+            assert float(rows[f"{result.target}: value"][0]) == result.offered
+    page.locator("#mark").select_option("")
+    page.get_by_role("link", name="nut-shop").first.click()
+    assert (
+        mark(page, "nut-shop").get_by_role("button", name="good").get_attribute("aria-pressed")
+        == "true"
+    )
+
+
+def test_exported_image_marks_change_decisions(index, open_page, results, tmp_path):
+    result = next(r for r in results if (r.site, r.target) == ("nut-shop", "almonds"))
+    (path,) = (index.parent / "sites").glob("nut-shop-*.html")
+    page = open_page(path)
+    group = page.get_by_role("group", name="Does the image show almonds?").first
+    group.get_by_role("button", name="does not").click()
+    group.get_by_role("button", name="shows it").click()
+    second = page.get_by_role("group", name="Does the image show almonds?").nth(1)
+    second.get_by_role("button", name="does not").click()
+    (tmp_path / "marks.json").write_bytes(download(page, "Export image marks"))
+    marks = Marks.load(tmp_path / "marks.json")
+    assert [mark.target for mark in marks.of("almonds")] == ["almonds"] * 2 and len(marks) == 2
+    marked = marks.apply(result)
+    shown = list(deciding(result).index[:2])
+    assert marked.marks == {shown[0]: True, shown[1]: False}
+    assert marked.decision == "relevant" and marked.probability > 0.999
+    page.reload()  # a click on the pressed button takes a mark back
+    group.get_by_role("button", name="shows it").click()
+    assert len(json.loads(download(page, "Export image marks"))["marks"]) == 1
+
+
+def test_rows_marked_good_give_marks_of_the_best_relevant_images(
+    scorer, sites, open_page, tmp_path
+):
+    results = [replace(scorer.decide(sites / "nut-shop"), decision="relevant")]
+    index = write_report(results, tmp_path / "report", progress=False)
+    page = open_page(index)
+    mark(page, "nut-shop").get_by_role("button", name="good").click()
+    (tmp_path / "marks.json").write_bytes(download(page, "Export image marks"))
+    (given,) = Marks.load(tmp_path / "marks.json").of("almonds")
+    best = deciding(results[0])["path"].iloc[0]
+    assert given.shows and given.sha256 == content_digest(best)
+    assert (tmp_path / given.path).samefile(best)  # relative to the folder of the report
+
+
+def test_marks_of_two_reports_do_not_mix(index, results, open_page, tmp_path):
+    other = write_report(results, tmp_path / "other", progress=False)
+    page = open_page(index)
+    mark(page, "nut-shop").get_by_role("button", name="good").click()
+    page.goto(other.as_uri())
+    pressed = page.locator("[aria-pressed=true]")
+    assert pressed.count() == 0
+    page.goto(index.as_uri())
+    assert pressed.count() == 1
+
+
+DENIED = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("denied", "SecurityError"); },
+})"""
+FULL = """Storage.prototype.setItem = function (key) {
+  if (!key.endsWith(".test")) throw new DOMException("full", "QuotaExceededError");
+}"""
+
+
+@pytest.mark.parametrize("script", [DENIED, FULL])
+def test_marks_without_storage_last_until_the_page_is_closed(index, open_page, script):
+    page = open_page(index)
+    page.add_init_script(script)
+    page.reload()
+    button = mark(page, "nut-shop").get_by_role("button", name="good")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert "marks are lost when it is closed" in page.locator("#no-storage").text_content()
+    assert b"nut-shop" in download(page, "Export marked rows (CSV)")
+
+
+@pytest.mark.parametrize("broken", ["[]", "{", '{"sites": 3, "images": null}', "null"])
+def test_damaged_storage_counts_as_empty(index, open_page, broken):
+    page = open_page(index)
+    key = page.evaluate("`similarity_lab.report.${document.documentElement.dataset.report}`")
+    page.evaluate("([key, text]) => localStorage.setItem(key, text)", [key, broken])
+    page.reload()
+    button = mark(page, "nut-shop").get_by_role("button", name="good")
+    button.click()
+    page.reload()
+    assert button.get_attribute("aria-pressed") == "true"
 
 
 def test_site_page_shows_all_thumbnails_and_links_back(index, open_page):
@@ -131,8 +279,10 @@ def test_site_page_shows_all_thumbnails_and_links_back(index, open_page):
     widths = page.locator("img").evaluate_all("all => all.map((image) => image.naturalWidth)")
     assert len(widths) > 10 and min(widths) > 0
     assert page.get_by_role("heading", level=1).text_content() == "nut-shop"
-    page.get_by_role("link", name="←").click()
-    assert page.get_by_role("table").count() == 2  # a table for each target
+    page.get_by_role("link", name="Next: date-shop").click()
+    assert page.get_by_role("heading", level=1).text_content() == "date-shop"
+    page.get_by_role("link", name="All sites").click()
+    assert len(page.evaluate(ROWS)) == 3
 
 
 def test_untrusted_text_is_not_executed(hostile, open_page, tmp_path):
@@ -145,29 +295,45 @@ def test_untrusted_text_is_not_executed(hostile, open_page, tmp_path):
         assert page.title() != "ran"
         assert page.locator("img[src=x]").count() == 0
     page = open_page(index)
-    page.get_by_label("Find").fill("<script>")
-    page.get_by_role("columnheader", name="Site").first.get_by_role("button").click()
+    page.get_by_label("Find", exact=True).fill("<script>")
+    head(page, "Site").get_by_role("button").click()
     assert page.title() != "ran" and len(page.evaluate(ROWS)) == 2
+    for button in page.get_by_role("button", name="good").all():
+        button.click()
+    page.get_by_role("textbox", name="Note").first.fill("<img src=x onerror=alert(1)>")
+    rows = pd.read_csv(io.BytesIO(download(page, "Export marked rows (CSV)")))
+    assert len(rows) == 2 and page.locator("img[src=x]").count() == 0
+    page.goto(index.as_uri() + "#find=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
+    assert page.evaluate(ROWS) == [] or page.locator("img[src=x]").count() == 0
+    assert page.title() != "ran"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_readable_at_every_width(index, open_page, scheme):
-    (site,) = (index.parent / "sites").glob("nut-shop-almonds-*.html")
+    (site,) = (index.parent / "sites").glob("nut-shop-*.html")
     for path in (index, site):
         page = open_page(path, color_scheme=scheme)
         assert page.evaluate(CONTRASTS) == []
         for width in (390, 860, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            if path == index:  # decision and best image are seen without scrolling sideways
+                for part in (".decision", ".best img"):
+                    for each in page.locator(f".grid tr.site {part}").all():
+                        box = each.bounding_box()
+                        assert box["x"] >= 0 and box["x"] + box["width"] <= width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_printed_page_has_no_controls(index, open_page):
+def test_printed_page_has_marks_and_no_controls(index, open_page):
     page = open_page(index)
+    mark(page, "date-shop").get_by_role("button", name="later").click()
     page.emulate_media(media="print")
     assert not page.locator(".filters").is_visible()
-    assert page.locator(".sites").first.is_visible()
+    assert page.locator(".grid").is_visible()
+    assert not page.get_by_role("button", name="good").first.is_visible()
+    assert mark(page, "date-shop").get_by_role("button", name="later").is_visible()
     page.set_viewport_size({"width": 688, "height": 900})  # A4 without its margins
     assert page.evaluate("document.documentElement.scrollWidth") <= 688
     assert page.pdf(format="A4").startswith(b"%PDF")

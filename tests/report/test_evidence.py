@@ -11,7 +11,6 @@ from similarity_lab.report.evidence import (
     format_factor,
     has_share,
     likelihood,
-    short_evidence,
 )
 
 from .conftest import CALIBRATION
@@ -55,18 +54,6 @@ def test_evidence_says_that_a_target_was_not_learned(results):
     not_learned = replace(results[0], settings=replace(results[0].settings, calibration=known))
     assert evidence_steps(not_learned)[1].says.endswith("; almonds was not learned")
     assert "not learned" not in evidence_steps(results[0])[1].says
-
-
-def test_short_evidence_has_the_sign_of_each_witness(results, scorer, with_texts):
-    result = scorer.decide(with_texts("nut-shop", ["Almonds"]))
-    for images, words, expected in (
-        (1.0, 2.0, "images × 2.7, words × 7.4"),
-        (-1.0, 0.0, "images ÷ 2.7, words –"),
-    ):
-        given = replace(result, image_evidence=images, word_evidence=words)
-        assert short_evidence(given).replace("\xa0", " ") == expected
-    given = replace(results[0], image_evidence=1.0)  # without words
-    assert short_evidence(given).replace("\xa0", " ") == "images × 2.7"
 
 
 @pytest.mark.parametrize(

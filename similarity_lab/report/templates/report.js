@@ -1,81 +1,123 @@
-// Sorts and filters the tables of index.html. Without scripts they keep their original order.
+// Sorts and filters the rows of index.html; the address keeps both, so that a view can be sent.
+// Without scripts the rows keep their original order.
 "use strict";
 (() => {
   const form = document.querySelector(".filters");
-  const [find, decision, target] = ["find", "decision", "target"].map((id) => document.getElementById(id));
+  if (!form) return;
+  const table = document.querySelector(".grid");
+  const more = document.getElementById("more");
   const count = document.getElementById("count");
+  const fields = ["find", "decision", "target", "mark", "sort"].map((id) => document.getElementById(id)).filter(Boolean);
+  const field = Object.fromEntries(fields.map((each) => [each.id, each]));
+  const heads = [...table.querySelectorAll("th[data-sort]")];
+  const FIRST_ROWS = 200;  // laid out at once; thousands of rows would be slow
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const normalise = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  let showsAll = false;
 
   // The cells are read once; sorting and filtering only move and hide rows.
-  const read = (row, rank) => ({
-    row, rank,
-    text: normalise(row.cells[0].textContent),
-    keys: Array.from(row.cells, (cell) => cell.dataset.value === undefined ? cell.textContent.trim() : Number(cell.dataset.value)),
-  });
-  const sections = Array.from(document.querySelectorAll("section[data-target]"), (section) => {
-    const table = section.querySelector("table");
-    const groups = Array.from(table.tBodies, (body) => ({
-      body, rows: Array.from(body.querySelectorAll("tr:not(.group)"), read),
-    }));
-    return { section, table, groups };
-  });
-
-  function compare(a, b) {
-    if (a === "" || b === "") return 0;
-    return typeof a === "number" ? a - b : collator.compare(a, b);
-  }
+  const read = (row, rank) => {
+    const cells = [...row.querySelectorAll("td.cell")];
+    return {
+      row, rank, cells,
+      name: row.querySelector(".name").textContent,
+      text: normalise(row.cells[0].textContent),
+      values: cells.map((cell) => cell.dataset.value === undefined ? null : Number(cell.dataset.value)),
+    };
+  };
+  const groups = Array.from(table.tBodies, (body) => ({
+    body, rows: Array.from(body.querySelectorAll("tr.site"), read),
+  }));
 
   // Rows stay in their group: sites without evidence and failed ones come last in every order.
-  function sort({ table, groups }, head, direction) {
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", direction);
-    const column = head.cellIndex;
-    const sign = direction === "ascending" ? 1 : -1;
+  function sort() {
+    const key = field.sort.value;
+    const column = Math.abs(Number(key)) - 1;
+    const sign = key.startsWith("-") ? -1 : 1;
+    const compare = key === "" ? () => 0
+      : key === "site" ? (a, b) => collator.compare(a.name, b.name)
+      : (a, b) => (a.values[column] === null) - (b.values[column] === null) || sign * (b.values[column] - a.values[column]);
     for (const { body, rows } of groups) {
-      rows.sort((a, b) =>
-        (a.keys[column] === "") - (b.keys[column] === "") ||  // empty cells stay last
-        sign * compare(a.keys[column], b.keys[column]) || a.rank - b.rank);
-      const sorted = document.createDocumentFragment();
-      for (const { row } of rows) sorted.append(row);
-      body.append(sorted);
+      rows.sort((a, b) => compare(a, b) || a.rank - b.rank);
+      body.append(...rows.map(({ row }) => row));
+    }
+    for (const head of heads) {
+      const isSorted = key !== "" && head.dataset.sort === key.replace("-", "");
+      if (!isSorted) head.removeAttribute("aria-sort");
+      else head.setAttribute("aria-sort", key === "site" || sign < 0 ? "ascending" : "descending");
     }
   }
 
   function filter() {
-    const words = normalise(find.value).split(/\s+/).filter(Boolean);
+    const words = normalise(field.find.value).split(/\s+/).filter(Boolean);
+    const decision = field.decision.value;
+    const mark = field.mark.value;
+    const target = Number(field.target?.value || 0) - 1;
     let visible = 0, total = 0;
-    for (const { section, groups } of sections) {
+    for (const { body, rows } of groups) {
       const before = visible;
-      for (const { body, rows } of groups) {
-        const first = visible;
-        for (const { row, text } of rows) {
-          const keep = (!decision.value || row.dataset.decision === decision.value) &&
-            (!target || !target.value || section.dataset.target === target.value) &&
-            words.every((word) => text.includes(word));
-          row.hidden = !keep;
-          visible += keep;
-        }
-        total += rows.length;
-        body.hidden = visible === first;
+      for (const { row, text, cells } of rows) {
+        const shown = target < 0 ? cells : [cells[target]];
+        const keep = (!decision || shown.some((cell) => cell.dataset.decision === decision)) &&
+          (!mark || (row.dataset.mark || "-") === mark) &&
+          words.every((word) => text.includes(word));
+        visible += keep;
+        row.hidden = !keep;
+        row.classList.toggle("later", keep && !showsAll && visible > FIRST_ROWS);
+        cells.forEach((cell, index) => { cell.hidden = target >= 0 && index !== target; });
       }
-      section.hidden = sections.length > 1 && visible === before;
+      total += rows.length;
+      body.hidden = visible === before;
     }
-    count.textContent = visible === total ? `${visible} rows` : `${visible} of ${total} rows`;
+    heads.slice(1).forEach((head, index) => { head.hidden = target >= 0 && index !== target; });
+    more.hidden = showsAll || visible <= FIRST_ROWS;
+    more.textContent = `Show all ${visible} rows`;
+    count.textContent = `${visible === total ? "" : `${visible} of `}${total} site${total === 1 ? "" : "s"}`;
   }
 
-  for (const section of sections) {
-    for (const button of section.table.tHead.querySelectorAll("button")) {
-      button.addEventListener("click", () => {
-        const head = button.closest("th");
-        const opposite = { ascending: "descending", descending: "ascending" };
-        sort(section, head, opposite[head.getAttribute("aria-sort")] || button.dataset.first);
-      });
+  // The address: #find=nuts&decision=relevant&sort=2; a place on the page (#main) is none of ours.
+  function toAddress() {
+    const params = new URLSearchParams();
+    for (const { id, value } of fields) if (value) params.set(id, value);
+    const address = params.size ? `#${params}` : location.href.split("#")[0];
+    history.replaceState(null, "", address);
+  }
+  function fromAddress() {
+    if (location.hash && !location.hash.includes("=")) return;
+    const params = new URLSearchParams(location.hash.slice(1));
+    for (const each of fields) {
+      each.value = params.get(each.id) || "";
+      if (each.selectedIndex === -1) each.value = "";  // not an option of this report
     }
+    sort();
+    filter();
+  }
+
+  for (const head of heads) {
+    head.querySelector("button").addEventListener("click", () => {
+      const key = head.dataset.sort;
+      const isSorted = field.sort.value === key;
+      field.sort.value = isSorted ? (key === "site" ? "" : `-${key}`) : field.sort.value === `-${key}` ? "" : key;
+      sort();
+      filter();
+      toAddress();
+    });
   }
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", filter);
-  window.addEventListener("pageshow", filter);  // browsers restore form values on back navigation
+  form.addEventListener("input", (event) => {
+    if (event.target === field.sort) sort();
+    filter();
+    toAddress();
+  });
+  more.addEventListener("click", () => {
+    showsAll = true;
+    filter();
+  });
+  window.addEventListener("hashchange", fromAddress);
+  window.addEventListener("beforeprint", () => {
+    showsAll = true;
+    filter();
+  });
   form.hidden = false;
-  filter();
+  fromAddress();
 })();
