@@ -166,7 +166,11 @@ def test_table_does_not_replace_an_image_or_archive(run, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [(".", "is a folder"), ("x.ods", "the table is CSV or .xlsx; choose .*x.csv"), ("-", "/dev/stdout")],
+    [
+        (".", "is a folder"),
+        ("x.ods", "the table is CSV or .xlsx; choose .*x.csv"),
+        ("-", "/dev/stdout"),
+    ],
 )
 @pytest.mark.parametrize("flag", ["--csv", "--images-csv"])
 def test_table_that_is_no_csv_file_is_refused_first(run, tmp_path, capsys, flag, name, message):
