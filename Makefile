@@ -23,7 +23,7 @@ MODELS := torchvision==0.28.0 transformers==5.24.0 open_clip_torch==3.3.0 timm==
 	fuzz notebooks lock licences clean
 
 help:
-	@echo "make demo       collect two generated shops, decide, and write a page (small environment)"
+	@echo "make demo       collect four generated shops, decide, and write a page (small environment)"
 	@echo "make test       lint, types, layers, repository checks, tests, doctests, README, notebooks"
 	@echo "make meta       the checks of the repository itself: docs, locks, release, notebooks"
 	@echo "make foundation the tests of foundation models, in $(FOUNDATION)/ with PyTorch for the CPU"

@@ -25,8 +25,8 @@ def to_page(path: Path) -> str:
 
 
 def _is_setup(source: str) -> bool:
-    """Return whether a cell only sets parameters or installs the package."""
-    return "%pip install" in source
+    """Return whether a cell only installs the package, or shows text that its output has."""
+    return "%pip install" in source or re.search("^Markdown\\(", source, re.MULTILINE) is not None
 
 
 def _output(output: dict) -> str:

@@ -10,6 +10,7 @@ committed.
 import argparse
 import base64
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 MAX_IMAGE = 200_000  # bytes
+BAR = re.compile(r"\d(/\d+)?\S* \[\d\d:\d\d")  # 3/9 [00:01<00:02, …
 PHOTOS = (ROOT / "data", ROOT.parent / "shared" / "datasets")
 
 
@@ -47,7 +49,11 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
 
 
 def _is_noise(output: nbformat.NotebookNode) -> bool:
-    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    """Return whether an output is a progress bar, a warning or a log, of no use in a stored run."""
+    data = output.get("data", {})
+    if output.output_type == "display_data" and set(data) == {"text/plain"}:
+        return not data["text/plain"].strip() or BAR.search(data["text/plain"]) is not None
+    widget = "application/vnd.jupyter.widget-view+json" in data
     warning = str(output.get("text", "")).startswith("WARNING:tensorflow")
     return widget or warning or output.get("name") == "stderr"
 

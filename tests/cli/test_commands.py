@@ -59,8 +59,9 @@ def test_demo(run, tmp_path, capsys):
     assert run("demo", "--out", tmp_path / "demo") == 0
     out = capsys.readouterr().out
     assert "greenfield-foods sells almonds" in out and "and the texts of" in out
-    assert "marble-mill does not sell almonds" in out
-    assert "2 of 2 shops decided correctly" in out
+    assert "Harbour Grocers sells almonds" in out and "Nut House does not sell almonds" in out
+    assert "3 of 3 decisions are correct; 1 of 4 shops could not be decided on" in out
+    assert "Forbidden by robots.txt" in out
     assert (tmp_path / "demo" / "results" / "report" / "index.html").is_file()
     assert "similarity-lab rank --library" in out and "similarity-lab decide --library" in out
 
