@@ -7,7 +7,8 @@ MODELS = """## Foundation models
 Each model by its name, as far as it could be loaded on the machine that ran this; a row without
 figures was not measured. Top-1 and Recall@1 as in "Separating products"; zero-shot: the class whose
 prompts are nearest to a test photo, without any photo of the class; site accuracy of the learned
-rule as in "Decisions on composite grocery sites".
+rule as in "Decisions on composite grocery sites"; the last two columns from images alone on real
+shops, 11 targets, as in "Decisions on real shops". The packaged networks run without crops.
 """
 
 SPEED = """### Speed of foundation models
@@ -41,16 +42,19 @@ def models() -> str:
         "recall@1": "Recall@1",
         "zero_shot_coarse": "zero-shot, coarse",
     }
+    head = ["model", *columns.values(), "site accuracy", "AUC of shops' images", "AUC of shops"]
     rows = []
     for name, row in results["rows"].items():
         cells = [with_interval(row, key, 3) for key in columns]
-        rows.append([name, *cells, with_interval(row["sites"], "accuracy", 3)])
-    rows += [[name, *["–"] * (len(columns) + 1)] for name in results["missing"]]
+        shops = row["shops"]["11 targets"]["evidence"]["images alone"] if "shops" in row else {}
+        of_shops = [with_interval(shops.get(kind, {}), "auc", 2) for kind in ("images", "sites")]
+        rows.append([name, *cells, with_interval(row["sites"], "accuracy", 3), *of_shops])
+    rows += [[name, *["–"] * (len(head) - 1)] for name in results["missing"]]
     names_by_reason: dict[str, list[str]] = {}
     for name, reason in results["missing"].items():  # which begins with the repository
         names_by_reason.setdefault(reason.partition(" ")[2], []).append(name)
     missing = [f"- {', '.join(names)}: {reason}" for reason, names in names_by_reason.items()]
-    parts = [MODELS, table(["model", *columns.values(), "site accuracy"], rows)]
+    parts = [MODELS, table(head, rows)]
     if missing:
         parts += ["Not loaded:\n", *missing, ""]
     return "\n".join([*parts, origin_line(results)])

@@ -31,10 +31,6 @@ from benchmarks.common import (
 )
 from benchmarks.grocery_changes import Change, Task, fewer, references_only, with_background, wrong
 from benchmarks.measures import mean_log_loss, reliability, roc_auc
-from benchmarks.metric_learning_runs import FEATURES
-from benchmarks.metric_learning_runs import trained as trained_learner
-from benchmarks.siamese_runs import STRONG
-from benchmarks.siamese_runs import trained as trained_network
 from similarity_lab import RelevanceScorer, Site, load_dataset
 from similarity_lab.distances.comparators import Comparator, EmbeddingComparator
 from similarity_lab.evaluation import expected_calibration_error
@@ -224,6 +220,12 @@ def mean_of(summaries: list[dict[str, object]]) -> dict[str, object]:
 
 def trained_comparators(paths: list[Path]) -> dict[str, Comparator]:
     """Return the networks that were trained on the train split, with cached vectors."""
+    # deferred: the other rows, and what imports this module, do not need TensorFlow
+    from benchmarks.metric_learning_runs import FEATURES
+    from benchmarks.metric_learning_runs import trained as trained_learner
+    from benchmarks.siamese_runs import STRONG
+    from benchmarks.siamese_runs import trained as trained_network
+
     network = trained_network(STRONG).comparator
     network.embedder = StoredEmbedder(network.embedder, paths)
     learner = trained_learner(FEATURES).comparator

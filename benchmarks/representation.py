@@ -22,16 +22,13 @@ from benchmarks.common import (
     stored,
     write_results,
 )
-from benchmarks.metric_learning_runs import SETTINGS as METRIC
-from benchmarks.metric_learning_runs import trained as trained_metric
-from benchmarks.siamese_runs import EPOCHS, SEED, STEPS, STRONG, trained
 from similarity_lab import ImageDataset, grocery_store
 from similarity_lab.distances import Cosine
 from similarity_lab.embedders import Embedder
 from similarity_lab.evaluation import Between, evaluate_retrieval, nearest_labels, pair_distances
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
-from similarity_lab.metric_learning import HeadEmbedder
 
+SEED = 0
 REPEATS = 50
 BASELINE = "cosine, colour lite0"
 FAULTLESS = ("architecture 1", "architecture 2")
@@ -104,6 +101,12 @@ def differences(one: Measurement, other: Measurement) -> dict[str, tuple[float, 
 def main() -> None:
     """Measure every comparator and print the table."""
     make_parser(__doc__).parse_args()
+    # deferred: what imports this module does not need TensorFlow
+    from benchmarks.metric_learning_runs import SETTINGS as METRIC
+    from benchmarks.metric_learning_runs import trained as trained_metric
+    from benchmarks.siamese_runs import EPOCHS, STEPS, STRONG, trained
+    from similarity_lab.metric_learning import HeadEmbedder
+
     require_clean_tree()
     data = datasets()
     paths = sorted({path for dataset in data.values() for path in dataset.paths})

@@ -148,9 +148,9 @@ def shop_folder(shops: Path, repo: str) -> Path:
 
 
 @functools.cache  # every target asks for the images of a shop again
-def file_digest(path: Path) -> str:
+def file_digest(path: Path | str) -> str:
     """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def files_of(folder: Path) -> list[str]:
