@@ -1,4 +1,4 @@
-"""Draw docs/report.png: the report on two sample shops, first page and a site's page.
+"""Draw docs/report.png: the report on the shops of the demo, first page and a site's page.
 
     python -m tools.report_picture
 
@@ -13,15 +13,14 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from similarity_lab.relevance import RelevanceScorer
-from similarity_lab.report import write_report
+from similarity_lab import rank
 from similarity_lab.samples import make_samples
+from similarity_lab.samples.market import make_market
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.storefront import sample_shop
-from similarity_lab.web import collect
 
 OUT = Path(__file__).parents[1] / "docs" / "report.png"
-SHOPS = ("greenfield-foods", "marble-mill")
+SHOPS = ("Harbour Grocers", "Nut House", "Closed Corner")  # of the market
 WIDTH, HEIGHT, GAP = 860, 780, 8
 
 
@@ -29,7 +28,7 @@ def main() -> None:
     """Collect the shops, decide, and draw two pages side by side."""
     with TemporaryDirectory() as folder:
         index = _write_report(Path(folder))
-        (site,) = (index.parent / "sites").glob(f"{SHOPS[0]}-*.html")
+        (site,) = (index.parent / "sites").glob("harbour-grocers-*.html")
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
             pages = [_screenshot(browser, path, Path(folder)) for path in (index, site)]
@@ -43,17 +42,22 @@ def main() -> None:
 
 def _write_report(folder: Path) -> Path:
     samples = make_samples(folder / "samples")
+    market = make_market()
+    shops = {"greenfield-foods": sample_shop("greenfield-foods")}
+    shops |= {name: market[name] for name in SHOPS}
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(serve(sample_shop(name))) for name in SHOPS}
-        collection = collect(
+        servers = {name: stack.enter_context(serve(shop)) for name, shop in shops.items()}
+        ranking = rank(
             {name: server.url for name, server in servers.items()},
-            folder / "sites",
-            allow=[server.endpoint for server in servers.values()],
-            throttle=False,
+            samples.library,
+            samples.target,
+            folder / "results",
+            collecting={
+                "allow": [server.endpoint for server in servers.values()],
+                "throttle": False,
+            },
         )
-    scorer = RelevanceScorer(samples.target).fit(samples.library)
-    results = list(scorer.decide_each(collection.sites))
-    return write_report(results, folder / "report", title=f"Who sells {samples.target}?")
+    return ranking.page
 
 
 def _screenshot(browser: Browser, path: Path, folder: Path) -> Image.Image:
