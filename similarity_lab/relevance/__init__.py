@@ -3,7 +3,15 @@
 from similarity_lab.relevance.classifier import SiteClassifier
 from similarity_lab.relevance.decision import DecisionSettings, SiteRelevance, TextBasis
 from similarity_lab.relevance.library_check import LibraryReport, library_report
-from similarity_lab.relevance.marks import Marks, with_marks
+from similarity_lab.relevance.mark_formats import (
+    LABEL_STUDIO_CONFIG,
+    read_fiftyone,
+    read_label_studio,
+    write_fiftyone,
+    write_label_studio,
+)
+from similarity_lab.relevance.marking_order import mark_values, marking_order
+from similarity_lab.relevance.marks import Marks, marked_share, with_marks
 from similarity_lab.relevance.rules import LearnedRule, MeanDistanceRule, ReferenceDraw
 from similarity_lab.relevance.scorer import RelevanceScorer
 from similarity_lab.relevance.tables import (
@@ -14,6 +22,7 @@ from similarity_lab.relevance.tables import (
 )
 
 __all__ = [
+    "LABEL_STUDIO_CONFIG",
     "DecisionSettings",
     "LearnedRule",
     "LibraryReport",
@@ -28,6 +37,13 @@ __all__ = [
     "decisions_table",
     "expected_accuracy",
     "library_report",
+    "mark_values",
+    "marked_share",
+    "marking_order",
     "rank_results",
+    "read_fiftyone",
+    "read_label_studio",
     "with_marks",
+    "write_fiftyone",
+    "write_label_studio",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from similarity_lab._views import html_view
@@ -53,6 +54,8 @@ SCORE_COLUMNS = [
 
 FEW_PRODUCTS, FEW_REFERENCES = 10, 5
 """Fewer other products or references are named as the reason of an unsure decision."""
+MARKED_RATIO = 27.0
+"""Log likelihood ratio of an image that a person has marked: as good as certain."""
 _SMALL_PART = 0.9  # less of a site's images is named as the reason of an unsure decision
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
 # With fewer, "sure" answers were wrong too often (docs/benchmarks.md, "Few references, few other
@@ -682,6 +685,51 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
     )
 
 
+def probabilities_after_marks(
+    images: pd.DataFrame, settings: DecisionSettings, shows: bool
+) -> pd.Series:
+    """Return the site's probability after each scored image in turn is marked (learned rule).
+
+    Parameters
+    ----------
+    images : DataFrame
+        With `SCORE_COLUMNS`.
+    settings : DecisionSettings
+    shows : bool
+        What the mark says.
+    """
+    seen = images[images["status"] == "scored"]
+    sign = 1 if shows else -1
+    if settings.criterion == "share":
+        known = settings.calibration
+        ratios, new_ratio = seen["score"].to_numpy(np.float64), sign * MARKED_RATIO
+        if known is None:
+            posteriors = SharePosterior.of_each_change(ratios, new_ratio)
+        else:
+            posteriors = SharePosterior.of_each_change(
+                ratios,
+                new_ratio,
+                known.look_alike_ratios,
+                n_references=known.n_references or FEW_REFERENCES,
+            )
+        threshold = settings.relevance_threshold
+        return pd.Series([each.at_least(threshold) for each in posteriors], seen.index)
+    margins, kinds = seen["margin"].to_numpy(np.float64), seen["word_kind"].tolist()
+    repeated = images["word_kind"][images["status"] == "repeated"].tolist()
+    chances = []
+    for position in range(len(seen)):
+        changed, texts = margins.copy(), [*kinds]
+        changed[position], texts[position] = sign * np.inf, ""  # a person has seen the image
+        evidence = _offered_of(changed, texts, repeated, settings)
+        chances.append(evidence.probability(float(settings.prior or 0)))
+    return pd.Series(chances, seen.index, dtype=float)
+
+
+def probability_with_words(seen: pd.DataFrame, settings: DecisionSettings) -> pd.Series:
+    """Return P(shows the target) of scored images, given image and words (learned rule)."""
+    return _with_words(seen, float(settings.prior_share or 0))
+
+
 def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePosterior:
     """Return the posterior of the share under the learned rule."""
     scores = images["score"][images["status"] == "scored"].to_numpy(np.float64)
@@ -695,11 +743,21 @@ def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePo
 
 def _offered(images: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
     seen, repeated = (images[images["status"] == status] for status in ("scored", "repeated"))
+    margins = seen["margin"].to_numpy(np.float64)
+    return _offered_of(margins, seen["word_kind"].tolist(), repeated["word_kind"], settings)
+
+
+def _offered_of(
+    margins: npt.NDArray[np.float64],
+    kinds: list[str],
+    repeated_kinds: Iterable[str],
+    settings: DecisionSettings,
+) -> OfferedEvidence:
     return offered_evidence(
-        seen["margin"].to_numpy(np.float64),
-        seen["word_kind"].tolist() if settings.words else None,
+        margins,
+        kinds if settings.words else None,
         settings.calibration,
-        repeated_kinds=repeated["word_kind"],
+        repeated_kinds=repeated_kinds,
         unseen_kinds=settings.unseen_kinds if settings.words else (),
         image_coverage=settings.image_coverage,
         page_coverage=settings.page_coverage,

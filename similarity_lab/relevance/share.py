@@ -1,5 +1,7 @@
 """The posterior of the share of a site's catalogue that shows the target."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +56,7 @@ class SharePosterior:
         look_alike_ratios: Sequence[float] | None = None,
         *,
         n_references: int = 30,
-    ) -> "SharePosterior":
+    ) -> SharePosterior:
         """Return the posterior given the log likelihood ratios of images, shape (n,).
 
         Parameters
@@ -73,21 +75,57 @@ class SharePosterior:
         >>> round(SharePosterior.of([9.0, 9.0, -9.0], [-3.0, 8.0]).at_least(0.25), 2)
         0.91
         """
+        caps, weights, untypical = _hypotheses(look_alike_ratios, n_references)
         ratios = np.asarray(log_ratios, np.float64)
-        untypical = _UNTYPICAL + 1 / (n_references + 1)
-        total = _total(ratios, untypical)
-        weights = np.exp(total - total.max())
-        rivals = [] if look_alike_ratios is None else _rivals(look_alike_ratios)
-        if not rivals:
-            return cls(weights / weights.sum())
-        own = np.log(1 - _RIVAL) + logsumexp(total)
-        others = logsumexp(
-            [
-                np.log(weight) + logsumexp(_total(np.minimum(ratios, top), untypical))
-                for top, weight in rivals
-            ]
-        )
-        return cls(weights / weights.sum(), float(np.exp(others - np.logaddexp(own, others))))
+        totals = np.array([_total(np.minimum(ratios, cap), untypical) for cap in caps])
+        return cls._from_totals(totals, weights)
+
+    @classmethod
+    def of_each_change(
+        cls,
+        log_ratios: npt.ArrayLike,
+        new_ratio: float,
+        look_alike_ratios: Sequence[float] | None = None,
+        *,
+        n_references: int = 30,
+    ) -> Iterator[SharePosterior]:
+        """Yield the posterior after each image in turn has another log likelihood ratio.
+
+        Parameters
+        ----------
+        log_ratios, look_alike_ratios, n_references
+            As in `of`.
+        new_ratio : float
+            Of the changed image.
+
+        Examples
+        --------
+        >>> changed = SharePosterior.of_each_change([9.0, 9.0, -9.0], -27.0)
+        >>> [round(posterior.share, 1) for posterior in changed]
+        [0.4, 0.4, 0.7]
+        """
+        caps, weights, untypical = _hypotheses(look_alike_ratios, n_references)
+        ratios = np.asarray(log_ratios, np.float64)
+        totals = np.array([_total(np.minimum(ratios, cap), untypical) for cap in caps])
+        new = _total_each(np.minimum(new_ratio, caps), untypical)
+        for ratio in ratios:
+            old = _total_each(np.minimum(ratio, caps), untypical)
+            yield cls._from_totals(totals - old + new, weights)
+
+    @classmethod
+    def _from_totals(cls, totals: Floats, weights: Floats) -> SharePosterior:
+        """Return the posterior given the log likelihood of each share under each hypothesis.
+
+        The first row of `totals` (k, 1000) is that the site shows no look-alike; `weights` are
+        prior log weights.
+        """
+        likelihoods = np.exp(totals[0] - totals[0].max())
+        own = likelihoods / likelihoods.sum()
+        if len(totals) == 1:
+            return cls(own)
+        evidence = weights + logsumexp(totals, axis=1)
+        others = logsumexp(evidence[1:])
+        return cls(own, float(np.exp(others - np.logaddexp(evidence[0], others))))
 
     @property
     def share(self) -> float:
@@ -129,6 +167,21 @@ def _rivals(look_alike_ratios: Sequence[float]) -> list[tuple[float, float]]:
     weight = min(_RIVAL, _KNOWN_RIVALS / (len(look_alike_ratios) + 1))
     known = [(ratio, weight) for ratio in look_alike_ratios if ratio > _UNKNOWN_RATIO]
     return [(_UNKNOWN_RATIO, _RIVAL), *known]
+
+
+def _hypotheses(
+    look_alike_ratios: Sequence[float] | None, n_references: int
+) -> tuple[Floats, Floats, float]:
+    """Return what no ratio exceeds under each hypothesis, its log weight, and `_UNTYPICAL`."""
+    rivals = [] if look_alike_ratios is None else _rivals(look_alike_ratios)
+    caps = np.array([np.inf, *(top for top, _ in rivals)])
+    weights = np.log([1 - _RIVAL, *(weight for _, weight in rivals)])
+    return caps, weights, _UNTYPICAL + 1 / (n_references + 1)
+
+
+def _total_each(ratios: Floats, untypical: float) -> Floats:
+    """Return the log likelihood of each share given each of a few images, ``(n, 1000)``."""
+    return np.concatenate(list(_log_likelihoods(ratios, untypical)))
 
 
 def _log_likelihoods(ratios: Floats, untypical: float) -> Iterator[Floats]:
