@@ -21,6 +21,7 @@
     ├── DownloadError (OSError)                  a download that failed
     ├── HubError (OSError)                       a model of a hub that cannot be had or loaded
     ├── BrowserError (RuntimeError)              a browser that cannot be started
+    ├── ClusterError (RuntimeError)              a Ray cluster that cannot be reached or started
     └── HostedError (RuntimeError)               a hosted service that failed
         └── QuotaError                           quota used up: your own, or the service's
 
@@ -238,6 +239,10 @@ class HubError(SimilarityLabError, OSError):
 
 class BrowserError(SimilarityLabError, RuntimeError):
     """A browser that cannot be started or controlled."""
+
+
+class ClusterError(SimilarityLabError, RuntimeError):
+    """A Ray cluster that cannot be reached or started, or whose workers do not start."""
 
 
 class HostedError(SimilarityLabError, RuntimeError):

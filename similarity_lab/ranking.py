@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from os import PathLike
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from similarity_lab.store import StoreSource
     from similarity_lab.web.collection import CollectedSite, Collection, UrlSource
 
-__all__ = ["Ranking", "rank"]
+__all__ = [
+    "RANKED_IMAGE_COLUMNS", "RANKING_COLUMNS", "Ranking", "check_words", "decide_collected",
+    "fit_scorer", "image_table", "rank", "site_table", "target_names",
+]  # fmt: skip
 
 _COUNTS = ["n_pages", "n_images", "n_found"]
 _SCORING_COLUMNS = SCORE_COLUMNS[1:]  # without the path
@@ -157,14 +160,13 @@ def rank(
     """
     from similarity_lab.web import collect_each  # deferred: needs the extra
 
-    names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
-    if not names:
-        raise InputError("No targets; pass at least one class of the library")
-    _check_words(words, names)
+    names = target_names(targets)
+    check_words(words, names)
     folder = Path(out_dir)
     dataset = None if library is None else load_dataset(library, progress=progress)
-    scorer = RelevanceScorer(
-        names[0],
+    scorer = fit_scorer(
+        names,
+        dataset,
         rule=rule,
         criterion=criterion,
         relevance_threshold=relevance_threshold,
@@ -177,28 +179,58 @@ def rank(
         store=store,
         seed=seed,
         progress=progress,
-    ).fit(dataset)
-    for name in names[1:]:
-        scorer.check_target(name)  # fail now, not after hours of collecting
+    )
     options = {"progress": progress, **(collecting or {})}
     with collect_each(sites, folder / "sites", **options) as collected_sites:
-        collection, decisions = _decide(scorer, collected_sites, names)
+        collection, decisions = decide_collected(
+            lambda sites: scorer.decide_each(sites, names, thumbnails=True),
+            collected_sites,
+            names,
+        )
     position_of = {id(result): position for result, position in decisions}  # equal failures
     results = rank_results((result for result, _ in decisions), names)
     crawl = collection.table.iloc[[position_of[id(result)] for result in results]]
-    site_table = _site_table(results, crawl.reset_index(drop=True))
-    image_table = _image_table(results, collection, folder)
-    write_csv(site_table, folder / "sites.csv")
+    ranked_sites = site_table(results, crawl.reset_index(drop=True))
+    ranked_images = image_table(results, collection, folder)
+    write_csv(ranked_sites, folder / "sites.csv")
     if find_spec("openpyxl") is not None:
-        write_xlsx(site_table, folder / "sites.xlsx")
+        write_xlsx(ranked_sites, folder / "sites.xlsx")
     with atomic_write(folder / "images.parquet") as part:
-        image_table.to_parquet(part, index=False)
+        ranked_images.to_parquet(part, index=False)
     title = f"Who sells {', '.join(names)}?"
     write_report(results, folder / "report", title=title, crawl=collection.table, progress=progress)
-    return Ranking(site_table, image_table, tuple(results), folder)
+    return Ranking(ranked_sites, ranked_images, tuple(results), folder)
 
 
-def _check_words(words: Words | None, targets: list[str]) -> None:
+def fit_scorer(
+    targets: Sequence[str],
+    library: DatasetSource | None,
+    **params: Any,  # noqa: ANN401
+) -> RelevanceScorer:
+    """Return a scorer for the first target, whose `for_target` can learn the others.
+
+    Parameters
+    ----------
+    targets : sequence of str
+    library : as in `rank`
+    **params
+        Of `RelevanceScorer`.
+    """
+    scorer = RelevanceScorer(targets[0], **params).fit(library)
+    for name in targets[1:]:
+        scorer.check_target(name)  # fail now, not after hours of collecting
+    return scorer
+
+
+def target_names(targets: str | Sequence[str]) -> list[str]:
+    """Return the targets as a list, each once; raise `InputError` if there is none."""
+    names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
+    if not names:
+        raise InputError("No targets; pass at least one class of the library")
+    return names
+
+
+def check_words(words: Words | None, targets: list[str]) -> None:
     """Raise `InputError` unless it is clear which target the words name."""
     if isinstance(words, Mapping):
         known = set(map(class_name, targets))
@@ -215,10 +247,20 @@ def _check_words(words: Words | None, targets: list[str]) -> None:
         )
 
 
-def _decide(
-    scorer: RelevanceScorer, sites: Iterable[CollectedSite], targets: list[str]
+def decide_collected(
+    decide: Callable[[Iterator[Site]], Iterable[SiteResult]],
+    sites: Iterable[CollectedSite],
+    targets: Sequence[str],
 ) -> tuple[Collection, list[tuple[SiteResult, int]]]:
     """Decide on sites while others are collected.
+
+    Parameters
+    ----------
+    decide : callable
+        From the sites that have images to their results: for each site, one per target.
+    sites : iterable of CollectedSite
+        In any order.
+    targets : sequence of str
 
     Returns
     -------
@@ -239,7 +281,7 @@ def _decide(
                 positions.extend([site.position] * len(targets))
                 yield images
 
-    results = list(scorer.decide_each(with_images(), targets, thumbnails=True))
+    results = list(decide(with_images()))
     decisions = sorted(zip(results, positions, strict=True), key=lambda decision: decision[1])
     collection = Collection.from_sites(collected)
     status = collection.table["crawl_status"]
@@ -250,8 +292,16 @@ def _decide(
     return collection, decisions
 
 
-def _site_table(results: list[SiteResult], crawl: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of sites; `crawl` has the row of the collection for each result."""
+def site_table(results: Sequence[SiteResult], crawl: pd.DataFrame) -> pd.DataFrame:
+    """Return `Ranking.sites`.
+
+    Parameters
+    ----------
+    results : sequence of SiteRelevance or SiteFailure
+        In the order of the table.
+    crawl : DataFrame
+        The row of `Collection.table` for each result.
+    """
     table = decisions_table(results)
     table["url"] = crawl["url"]
     table["reason"] = [
@@ -264,7 +314,19 @@ def _site_table(results: list[SiteResult], crawl: pd.DataFrame) -> pd.DataFrame:
     return table[RANKING_COLUMNS]
 
 
-def _image_table(results: list[SiteResult], collection: Collection, folder: Path) -> pd.DataFrame:
+def image_table(
+    results: Sequence[SiteResult], collection: Collection, folder: Path
+) -> pd.DataFrame:
+    """Return `Ranking.images`.
+
+    Parameters
+    ----------
+    results : sequence of SiteRelevance or SiteFailure
+    collection : Collection
+        Of these sites, whose folders exist.
+    folder : Path
+        That paths are relative to.
+    """
     scored = [_scored_images(result, folder) for result in results]
     tables = [table for table in [*scored, _images_not_kept(collection)] if len(table)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

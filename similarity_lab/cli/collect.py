@@ -1,7 +1,6 @@
 """``similarity-lab collect``: only collect the images of websites."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from similarity_lab.cli import options as shared
@@ -32,9 +31,7 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
         help="URLs of websites, or files of them: CSV, TSV or .xlsx with a column url and "
         "optionally a column name, or one URL per line; - for the standard input",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder for the results"
-    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     group = parser.add_argument_group("collecting")
     group.add_argument(
         "--pages",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from similarity_lab._version import __version__
-from similarity_lab.cli import collect, decide, demo, embed, fetch, rank, search
+from similarity_lab.cli import collect, decide, demo, embed, fetch, rank, search, status
 from similarity_lab.errors import SimilarityLabError
 
 __all__ = ["main", "make_parser"]
@@ -22,7 +22,7 @@ DONE, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 
 _DESCRIPTION = "Decide from the images of suppliers' websites which of them sell a product."
 _MANY = ("sites", "images", "queries")  # arguments of which a command takes any number
-_COMMANDS = (demo, rank, decide, collect, embed, search, fetch)
+_COMMANDS = (demo, rank, status, decide, collect, embed, search, fetch)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from similarity_lab.ranking import Ranking
 
 
+_CLUSTER_FLAGS = {
+    "--workers": "workers",
+    "--gpus-per-worker": "gpus_per_worker",
+    "--partition-size": "partition_size",
+    "--resume": "resume",
+}
+
+
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
@@ -31,8 +39,43 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     shared.add_target_option(parser, required=True)
     collect.add_collecting_options(parser)
     shared.add_scoring_options(parser)
+    _add_cluster_options(parser)
     shared.add_output_options(parser)
     parser.set_defaults(run=_run)
+
+
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `similarity_lab.distributed.rank`; None: not given."""
+    group = parser.add_argument_group("cluster")
+    group.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="rank on a Ray cluster (extra distributed): its address; auto: one that runs here or "
+        "is named by RAY_ADDRESS, else one that is started on this machine; local: the latter. "
+        "--out may then be a URL, such as s3://bucket/run, and the same command resumes",
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that embed and decide (default: as many as the cluster has CPUs, or GPUs "
+        "with --gpus-per-worker)",
+    )
+    group.add_argument(
+        "--gpus-per-worker", type=float, metavar="N", help="GPUs that each reserves (default 0)"
+    )
+    group.add_argument(
+        "--partition-size",
+        type=int,
+        metavar="N",
+        help="websites that are worked on and written together (default 16)",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        default=None,
+        help="refuse to start a new run: go on with the one in --out",
+    )
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -41,6 +84,12 @@ def _run(options: argparse.Namespace) -> None:
     shared.check_outputs(options)
     if not options.library and not options.text:
         raise InputError("pass --library with labelled images, or --text to go by names alone")
+    if options.cluster is not None:
+        _run_on_cluster(options)
+        return
+    for flag, name in _CLUSTER_FLAGS.items():
+        if getattr(options, name) is not None:
+            raise InputError(f"{flag} applies to --cluster; pass both")
     ranking = rank(
         collect.url_source(options),
         options.library,
@@ -56,6 +105,47 @@ def _run(options: argparse.Namespace) -> None:
     else:
         print(format_sites(ranking.sites))
     print(f"report: {ranking.page}", file=sys.stderr)
+    if ranking.sites["decision"].isna().all():
+        raise InputError("no decision on any site; the reasons are in the table")
+
+
+def _run_on_cluster(options: argparse.Namespace) -> None:
+    from similarity_lab.distributed import rank, read_status
+    from similarity_lab.report import write_csv
+
+    if options.report:
+        raise InputError(
+            "--report does not apply to --cluster; write the pages of some sites with "
+            f"similarity-lab status {options.out} --pages DIR --site NAME"
+        )
+    if options.resume:
+        read_status(options.out)  # raises if there is no run
+    params = shared.scorer_params(options)
+    if not options.store:
+        params["store"] = None  # vectors are in the run
+    names = ("workers", "gpus_per_worker", "partition_size")
+    given = {name: getattr(options, name) for name in names}
+    ranking = rank(
+        collect.url_source(options),
+        options.library,
+        options.target,
+        options.out,
+        cluster=options.cluster,
+        collecting=collect.collecting_params(options),
+        **{name: value for name, value in given.items() if value is not None},
+        **params,
+    )
+    if options.csv:
+        write_csv(ranking.sites, options.csv)
+    if options.images_csv:
+        write_csv(ranking.images, options.images_csv)
+    if options.json:
+        rows = json.loads(ranking.sites.to_json(orient="records"))
+        print(json.dumps({"versions": versions(), "sites": rows}, indent=1))
+    else:
+        print(format_sites(ranking.sites))
+    for partition, reason in ranking.manifest["failures"].items():
+        print(f"partition {partition} failed: {reason}", file=sys.stderr)
     if ranking.sites["decision"].isna().all():
         raise InputError("no decision on any site; the reasons are in the table")
 

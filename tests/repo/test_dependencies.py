@@ -35,6 +35,7 @@ ROOMS_OF_EXTRAS = {
     "pairs": {"train"},
     "study": {"train", "plots"},
     "hosted.py": {"hosted"},
+    "distributed": {"distributed"},
 }
 
 

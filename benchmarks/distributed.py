@@ -1,0 +1,390 @@
+"""Measure `rank` on a Ray cluster of this machine: rates, a killed worker, resume, memory.
+
+    python -m benchmarks.distributed rate [--images N]     one process, then two workers
+    python -m benchmarks.distributed kill [--images N]     kill -9 a worker in the middle
+    python -m benchmarks.distributed resume [--sites N]    call again when everything is finished
+    python -m benchmarks.distributed scale [--sites N]     memory of driver and workers
+    python -m benchmarks.distributed replay [--sites N]    the same, deciding on one partition only
+
+Nothing is requested: sites are made of the Grocery Store photos (`rate`, `kill`), or of bytes that
+stand for images (`resume`, `scale`), whose embedder is a stub that makes a vector of their digest.
+`replay` writes the tables of one partition again and again, under other names, which shows what the
+driver and the files need. Others may use the machine meanwhile, so that rates per second of
+processor time are given beside those per second. `scale` and `replay` can be interrupted; the same
+call goes on. Each command updates its part of benchmarks/results/distributed.json.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+from PIL import Image
+
+from benchmarks.common import (
+    RESULTS,
+    ROOT,
+    make_parser,
+    origin,
+    photos_folder,
+    require_clean_tree,
+    write_results,
+)
+from similarity_lab.distributed import rank, read_status, run
+from similarity_lab.distributed.cluster import LOCAL
+from similarity_lab.distributed.folder import TABLES, RunFolder, as_arrow, table_name
+from similarity_lab.distributed.partitions import Partition
+from similarity_lab.distributed.work import CrawledSite, Decider
+from similarity_lab.embedders import Embedded, Embedder
+from similarity_lab.embedders.openvino_lite import OpenVinoLite
+from similarity_lab.images.opened import OpenedImage
+from similarity_lab.images.sources import content_digest
+from similarity_lab.relevance import MeanDistanceRule, RelevanceScorer
+from similarity_lab.sites import ORIGIN_NUMBERS
+from similarity_lab.web.folder import COLLECTED_IMAGE_COLUMNS, PAGE_COLUMNS
+
+IMAGES_PER_SITE = 50
+TARGET = "Packages/Milk"
+_SECONDS = 2.0  # between two looks at the memory
+
+
+class StubEmbedder:
+    """Makes a vector of an image's bytes; decodes nothing."""
+
+    name, dimension, input_size = "stub", 64, (8, 8)
+
+    def embed(
+        self, images: Sequence[object], *, batch_size: int | None = None, progress: bool = True
+    ) -> Embedded:
+        """Return one vector per image."""
+        digests = [
+            image.digest if isinstance(image, OpenedImage) else content_digest(image)
+            for image in images
+        ]
+        seeds = [int(digest[:16], 16) for digest in digests]
+        vectors = [np.random.default_rng(seed).standard_normal(self.dimension) for seed in seeds]
+        return Embedded(np.array(vectors, np.float32).reshape(-1, self.dimension))
+
+
+def _site(position: int, name: str, images: list[bytes]) -> CrawledSite:
+    """Return a site as the crawler would have collected it."""
+    names = [f"images/{number:04}.jpg" for number in range(len(images))]
+    columns = dict.fromkeys(COLLECTED_IMAGE_COLUMNS, "")
+    numbers = {**ORIGIN_NUMBERS, **dict.fromkeys(("width", "height", "bytes"), "Int64")}
+    columns |= dict.fromkeys(numbers, pd.NA)
+    table = pd.DataFrame([{**columns, "path": path, "url": path} for path in names])
+    table = table.assign(crawl_status="kept").astype(numbers)
+    pages = pd.DataFrame([{**dict.fromkeys(PAGE_COLUMNS, ""), "url": f"http://{name}/"}])
+    pages = pages.astype(dict.fromkeys(("depth", "n_images", "bytes"), object))
+    files = {"images.parquet": table.to_parquet(), "pages.parquet": pages.to_parquet()}
+    files |= dict(zip(names, images, strict=True))
+    row = {"name": name, "url": f"http://{name}/", "crawl_status": "collected", "reason": ""}
+    row |= {"n_pages": 1, "n_found": len(images), "n_images": len(images), "folder": name}
+    data = pa.array(files.values(), pa.large_binary())
+    return position, row, pa.table({"name": pa.array(files), "data": data})
+
+
+def collect_photos(partition: Partition, options: Mapping[str, Any]) -> Iterator[CrawledSite]:
+    """Stand in for the crawler: photos of the Grocery Store, as many as a site has."""
+    photos = sorted((photos_folder() / "grocery-store").rglob("*.jpg"))
+    for position, site in enumerate(partition.sites):
+        start = partition.positions[position] * IMAGES_PER_SITE
+        chosen = [photos[(start + i) % len(photos)] for i in range(IMAGES_PER_SITE)]
+        yield _site(position, site.name, [path.read_bytes() for path in chosen])
+
+
+def collect_bytes(partition: Partition, options: Mapping[str, Any]) -> Iterator[CrawledSite]:
+    """Stand in for the crawler: a kilobyte of noise per image."""
+    for position, site in enumerate(partition.sites):
+        rng = np.random.default_rng(partition.positions[position])
+        yield _site(position, site.name, [rng.bytes(1024) for _ in range(IMAGES_PER_SITE)])
+
+
+class Replay:
+    """Decides on one partition, and writes its tables under the names of all later sites."""
+
+    def __init__(self, scorers: Sequence[RelevanceScorer], folder: RunFolder) -> None:
+        self.folder, self.tables = folder, dict[str, pa.Table]()
+        self.decider, self.counts = Decider(scorers, folder), dict[str, Any]()
+
+    def decide(self, partition: Partition, *sites: CrawledSite) -> dict[str, Any]:
+        """Write the tables of a partition."""
+        start = time.process_time()
+        if not self.tables:
+            self.counts = self.decider.decide(partition, *collect_bytes(partition, {}))
+            self.tables = {
+                kind: self.folder.read_table(table_name(kind, partition.name)) for kind in TABLES
+            }
+            self.sites = [site.name for site in partition.sites]
+            return self.counts
+        names = dict(zip(self.sites, partition.sites, strict=False))
+        places = dict(zip(self.sites, partition.positions, strict=False))
+        tables = dict(self.tables)
+        for kind in ("sites", "images", "pages"):
+            frame = tables[kind].to_pandas()
+            frame = frame[frame["site"].isin(names)]
+            if kind == "sites":
+                frame["position"] = frame["site"].map(places)
+            frame["site"] = frame["site"].map({name: new.name for name, new in names.items()})
+            tables[kind] = as_arrow(frame)
+        n_sites = len(partition.sites)
+        counts = {**self.counts, "n_sites": n_sites, "n_images": n_sites * IMAGES_PER_SITE}
+        counts["processor_seconds"] = round(time.process_time() - start, 2)
+        self.folder.write_partition(partition, tables, [], counts)
+        return counts
+
+
+def collect_nothing(partition: Partition, options: Mapping[str, Any]) -> Iterator[None]:
+    """Stand in for the crawler, for `Replay`."""
+    yield from [None] * len(partition.sites)
+
+
+def run_here(
+    partitions: Sequence[Partition],
+    collect: Callable[[Partition], Iterator[CrawledSite]],
+    make_decider: Callable[[object], Decider],
+    scorers: object,
+    workers: object,
+) -> Iterator[tuple[Partition, dict[str, Any]]]:
+    """Work on partitions in this process, as a baseline."""
+    decider = make_decider(scorers)
+    for partition in partitions:
+        yield partition, decider.decide(partition, *collect(partition))
+
+
+def _sites(n_images: int) -> list[str]:
+    return [f"shop{n}.example" for n in range(max(1, n_images // IMAGES_PER_SITE))]
+
+
+def _params(stub: bool) -> dict[str, Any]:
+    embedder: Embedder = StubEmbedder()
+    if not stub:
+        embedder = OpenVinoLite("efficientnet-lite0", precision="int8", threads=1)
+    rule = MeanDistanceRule(0.65, n_references=15)
+    return {"embedder": embedder, "rule": rule, "progress": False}
+
+
+def _library(stub: bool) -> tuple[dict[str, list[Path]], str]:
+    if stub:
+        rng = np.random.default_rng(0)
+        folder = Path(tempfile.gettempdir(), "library-of-noise")
+        folder.mkdir(exist_ok=True)
+        for number in range(20):
+            pixels = rng.integers(0, 255, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+        return {"noise": sorted(folder.glob("*.png"))}, "noise"
+    train = photos_folder() / "grocery-store" / "dataset" / "train"
+    photos = sorted((train / TARGET).rglob("*.jpg"))[:30]
+    return {"milk": photos}, "milk"
+
+
+class Memory:
+    """Records the memory of this process and its children while the context lasts."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._end = threading.Event()
+
+    def __enter__(self) -> "Memory":
+        self._start = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        driver = psutil.Process()
+        while not self._end.wait(_SECONDS):
+            workers = 0
+            for process in driver.children(recursive=True):
+                try:
+                    if process.cmdline() and process.cmdline()[0].startswith("ray::_Actor"):
+                        workers = max(workers, process.memory_info().rss)
+                except psutil.Error:
+                    continue
+            seconds = round(time.monotonic() - self._start)
+            row = {"seconds": seconds, "driver_mb": driver.memory_info().rss >> 20}
+            self.rows.append(row | {"largest_worker_mb": workers >> 20})
+
+    def curve(self, n: int = 20) -> list[dict[str, float]]:
+        """Return about `n` rows."""
+        return self.rows[:: max(1, len(self.rows) // n)]
+
+    def peak(self, name: str) -> float:
+        """Return the largest value."""
+        return max((row[name] for row in self.rows), default=0)
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of this process and its children, with those that have ended."""
+    total = 0.0
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def measure_once(kind: str, n_images: int, stub: bool, out: str, kill_after: int) -> dict:
+    """Run once in this process; `kind` is "one process" or "two workers"."""
+    run.collect_partition = collect_bytes if stub else collect_photos
+    if kind == "replay":
+        run.collect_partition, run.Decider = collect_nothing, Replay
+    library, target = _library(stub)
+    options: dict[str, Any] = {"cluster": LOCAL, "workers": 2, "ahead": 2, **_params(stub)}
+    processor, spread = [0.0], run.run_partitions
+
+    def timed(*arguments: object) -> Iterator[tuple[Partition, dict[str, Any] | str]]:
+        start = _processor_seconds()  # without the start of Ray
+        yield from spread(*arguments)
+        processor[0] = _processor_seconds() - start
+
+    if kind == "one process":
+        run.connect, spread = (lambda cluster: nullcontext({})), run_here
+    run.run_partitions, killed = timed, list[int]()
+    if kill_after:
+        threading.Thread(target=_kill, args=(out, kill_after, killed), daemon=True).start()
+    start = time.perf_counter()
+    with Memory() as memory:
+        rank(_sites(n_images), library, target, out, **options)
+    seconds = time.perf_counter() - start
+    markers = RunFolder(out).markers().values()
+    deciding = sum(marker["processor_seconds"] for marker in markers)
+    status = read_status(out)
+    return {
+        "images": status.n_images,
+        "sites": status.n_sites_finished,
+        "partitions": status.n_finished,
+        "failures": len(status.failures),
+        "killed_processes": len(killed),
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(processor[0], 1),
+        "processor_seconds_of_deciding": round(deciding, 1),
+        "driver_peak_mb": memory.peak("driver_mb"),
+        "worker_peak_mb": memory.peak("largest_worker_mb"),
+        "memory": memory.curve(),
+    }
+
+
+def _kill(out: str, after: int, killed: list[int]) -> None:
+    """Kill a worker once some partitions are finished."""
+    folder = RunFolder(out)
+    while len(folder.markers()) < after:
+        time.sleep(0.2)
+    for process in psutil.Process().children(recursive=True):
+        if process.cmdline() and process.cmdline()[0].startswith("ray::_Actor.decide"):
+            process.send_signal(signal.SIGKILL)
+            killed.append(process.pid)
+            return
+
+
+def _in_process(kind: str, n_images: int, stub: bool, out: Path, kill_after: int = 0) -> dict:
+    """Measure in a process of its own."""
+    code = (
+        "import json, sys; from benchmarks.distributed import measure_once; "
+        "print(json.dumps(measure_once(*json.loads(sys.argv[1]))))"
+    )
+    task = json.dumps([kind, n_images, stub, str(out), kill_after])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", code, task]
+    run_once = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(run_once.stdout.splitlines()[-1])
+
+
+def rate(options: argparse.Namespace) -> dict[str, Any]:
+    """Compare one process with two workers on the same photos."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in ("one process", "two workers"):
+            out = Path(folder, kind)
+            figures[kind] = figure = _in_process(kind, options.images, False, out)
+            for name in ("seconds", "processor_seconds", "processor_seconds_of_deciding"):
+                figure[f"images_per_{name[:-1]}"] = round(figure["images"] / figure[name], 2)
+    one, two = figures.values()
+    for name in ("processor_second", "processor_second_of_deciding"):
+        key = f"images_per_{name}"
+        figures[f"two workers, {key} of one process"] = round(two[key] / one[key], 3)
+    figures["two workers, images per second and worker of one process"] = round(
+        two["images_per_second"] / 2 / one["images_per_second"], 3
+    )
+    return figures
+
+
+def kill(options: argparse.Namespace) -> dict[str, Any]:
+    """Kill a worker in the middle."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = _in_process("two workers", options.images, False, Path(folder, "whole"))
+        cut = _in_process("two workers", options.images, False, Path(folder, "cut"), 3)
+    name = "processor_seconds_of_deciding"
+    figures = {"undisturbed": whole, "a worker killed": cut}
+    per_partition = whole["processor_seconds"] / whole["partitions"]
+    extra = (cut["processor_seconds"] - whole["processor_seconds"]) / per_partition
+    return {**figures, f"partitions' worth of {name} more": round(extra, 2)}
+
+
+def resume(options: argparse.Namespace) -> dict[str, Any]:
+    """Call again when everything is finished."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, n_images = Path(folder, "run"), options.sites * IMAGES_PER_SITE
+        first = _in_process("one process", n_images, True, out)
+        again = _in_process("two workers", n_images, True, out)
+    return {"first": first, "again": again}
+
+
+def scale(options: argparse.Namespace) -> dict[str, Any]:
+    """Record memory over time; go on with a run that was interrupted."""
+    out = Path(tempfile.gettempdir(), f"distributed-{options.command}-{options.sites}")
+    kind = "replay" if options.command == "replay" else "two workers"
+    figures = _in_process(kind, options.sites * IMAGES_PER_SITE, True, out)
+    sizes = {kind: sum(path.stat().st_size for path in (out / kind).iterdir()) for kind in TABLES}
+    n_images = figures["images"]
+    bytes_per_image = {kind: round(size / n_images, 1) for kind, size in sizes.items()}
+    return {**figures, "bytes_per_image": bytes_per_image, "folder": "kept for a second call"}
+
+
+COMMANDS = {"rate": rate, "kill": kill, "resume": resume, "scale": scale, "replay": scale}
+
+
+def main() -> None:
+    """Run one of the measurements and add it to the results."""
+    parser = make_parser(__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--sites", type=int, default=1000)
+    options = parser.parse_args()
+    require_clean_tree()
+    load = os.getloadavg()[0]
+    figures = COMMANDS[options.command](options)
+    command = f"python -m benchmarks.distributed {options.command}"
+    configuration = {"images": options.images, "sites": options.sites, "load_before": load}
+    configuration["load_after"] = os.getloadavg()[0]
+    file = RESULTS / "distributed.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    results[options.command] = {"origin": origin(command, **configuration), "figures": figures}
+    printed = {name: value for name, value in figures.items() if name != "memory"}
+    print(json.dumps(printed, indent=1))
+    print(f"written to {write_results('distributed', results)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""``similarity-lab status``: how far a run on a cluster is, and pages of some of its sites."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from similarity_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from similarity_lab.distributed import RunStatus
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "status",
+        help="show how far a run on a cluster is, or write pages of some of its sites",
+        description="Show how far a run of `similarity-lab rank --cluster` is, also while it "
+        "runs, and write the pages of some of its sites.",
+    )
+    parser.add_argument("out", metavar="OUT", help="--out of the run, a folder or URL")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--pages", type=Path, metavar="DIR", help="write the report of the sites of --site there"
+    )
+    parser.add_argument(
+        "--site", action="append", metavar="NAME", help="site of --pages, by its name; repeatable"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from similarity_lab.distributed import read_status, write_pages
+
+    if bool(options.pages) != bool(options.site):
+        raise InputError("--pages and --site belong together; pass both")
+    status = read_status(options.out)
+    if options.pages:
+        print(write_pages(options.out, options.pages, sites=options.site, progress=False))
+    elif options.json:
+        print(json.dumps(asdict(status), indent=1))
+    else:
+        print(_text(status))
+
+
+def _text(status: "RunStatus") -> str:
+    end = status.end or "running, or interrupted"
+    lines = [
+        f"partitions  {status.n_finished} of {status.n_partitions} finished",
+        f"sites       {status.n_sites_finished} of {status.n_sites}",
+        f"images      {status.n_images}",
+        f"last call   {status.start} to {end}",
+    ]
+    tables = {
+        "crawl status": status.crawl_status,
+        "decisions": status.decisions,
+        "no decision because": status.reasons,
+    }
+    for title, counts in tables.items():
+        lines += [title, *(f"  {count:8}  {name}" for name, count in counts.items())]
+    lines += [f"partition {name} failed: {why}" for name, why in status.failures.items()]
+    return "\n".join(lines)

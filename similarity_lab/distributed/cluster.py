@@ -1,0 +1,262 @@
+"""Ray: connect to a cluster or start one on this machine, and spread partitions over it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from tempfile import mkdtemp
+from typing import Any
+
+from similarity_lab.distributed.partitions import Partition
+from similarity_lab.embedders.base import usable_cores
+from similarity_lab.errors import ClusterError, one_line
+
+AUTO, LOCAL = "auto", "local"
+_RETRIES = 3  # of a partition whose worker died
+
+# Of a cluster that is started here; Ray and its processes read them when they start.
+_ENVIRONMENT = {
+    # listen on the loopback interface only, as Ray does on macOS
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_raylet_start_wait_time_s": "120",  # 30 are too few for a busy machine
+}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How a run uses the cluster.
+
+    Attributes
+    ----------
+    n : int
+        Processes that embed images and decide; each loads the network once.
+    cpus, gpus : float
+        That each of them reserves.
+    ahead : int
+        Partitions per process that are collected or wait to be decided on.
+    """
+
+    n: int
+    cpus: float = 1.0
+    gpus: float = 0.0
+    ahead: int = 4
+
+
+@contextmanager
+def connect(cluster: str) -> Iterator[dict[str, float]]:
+    """Connect to a cluster; yield its resources.
+
+    A connection that exists already is used and left open. A cluster that was started here ends
+    with the context, and leaves nothing behind.
+
+    Parameters
+    ----------
+    cluster : str
+        ``"auto"``: the cluster of ``RAY_ADDRESS`` or one that runs on this machine, else a local
+        one; ``"local"``; or an address, such as ``"10.0.0.1:6379"`` or ``"ray://head:10001"``.
+
+    Raises
+    ------
+    ClusterError
+        It cannot be reached or started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use otherwise
+    import ray
+
+    if ray.is_initialized():
+        yield ray.cluster_resources()
+    elif cluster != LOCAL and _connected(cluster):
+        try:
+            yield ray.cluster_resources()
+        finally:
+            ray.shutdown()
+    else:
+        with _local_environment() as scratch:
+            _start(scratch)
+            try:
+                yield ray.cluster_resources()
+            finally:
+                ray.shutdown()
+
+
+@contextmanager
+def _local_environment() -> Iterator[str]:
+    """Set what a local cluster needs; yield its temporary folder, which is deleted at the end."""
+    from ray._private import ray_constants
+
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    is_enabled = ray_constants.ENABLE_RAY_CLUSTER
+    scratch = mkdtemp(prefix="ray-")  # short: paths of sockets have at most 107 bytes
+    try:
+        os.environ.update({name: v for name, v in _ENVIRONMENT.items() if before[name] is None})
+        ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at the first import
+        yield scratch
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = is_enabled
+        for name in _ENVIRONMENT:
+            if before[name] is None:
+                del os.environ[name]
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _start(scratch: str) -> None:
+    """Start Ray on this machine."""
+    import ray
+
+    try:
+        ray.init(
+            address="local",
+            num_cpus=usable_cores(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _temp_dir=scratch,
+            # temporary files of a worker that is killed go with the cluster
+            runtime_env={"env_vars": {"TMPDIR": scratch}},
+        )
+    except Exception as error:  # Ray raises bare ones
+        ray.shutdown()
+        raise ClusterError(f"Ray does not start on this machine: {one_line(error)}") from error
+
+
+def _connected(cluster: str) -> bool:
+    """Connect to a cluster that runs; return whether there is one."""
+    import ray
+
+    try:
+        ray.init(address=cluster, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        if cluster == AUTO:
+            return False
+        raise ClusterError(
+            f"No Ray cluster at {cluster}: {one_line(error)}; pass its address, or "
+            f'"{AUTO}" to use this machine'
+        ) from error
+    return True
+
+
+def default_workers(resources: dict[str, float], cpus: float, gpus: float) -> int:
+    """Return how many processes the resources are enough for, at least 1.
+
+    Examples
+    --------
+    >>> default_workers({"CPU": 16.0, "GPU": 2.0}, cpus=2, gpus=0)
+    8
+    >>> default_workers({"CPU": 16.0, "GPU": 2.0}, cpus=2, gpus=1)
+    2
+    """
+    counts = [resources.get("CPU", 0) / cpus] if cpus else []
+    counts += [resources.get("GPU", 0) / gpus] if gpus else []
+    return max(1, int(min(counts, default=1)))
+
+
+def run_partitions(
+    partitions: Sequence[Partition],
+    collect: Callable[..., Iterator[Any]],
+    decider: Callable[..., Any],
+    scorers: Any,  # noqa: ANN401
+    workers: Workers,
+) -> Iterator[tuple[Partition, dict[str, Any] | str]]:
+    """Collect and decide on partitions; yield each with its counts, or the reason of its failure.
+
+    Each partition is collected in a task of its own, which waits for websites most of the time and
+    reserves no CPU, and then goes to one of the processes that decide. Ray repeats what a process
+    that died was doing. This process holds a few numbers per partition that is under way.
+
+    Parameters
+    ----------
+    partitions : sequence of Partition
+    collect : callable
+        From a partition to an iterator over its sites.
+    decider : callable
+        From the scorers to an object with a method ``decide(partition, *sites)``.
+    scorers : object
+        Copied to each node once.
+    workers : Workers
+
+    Raises
+    ------
+    ClusterError
+        The scorers cannot be loaded on a worker.
+    """
+    import ray
+    from ray.exceptions import ActorDiedError, RayError, RayTaskError
+
+    def sites_of(partition: Partition) -> Iterator[Any]:
+        yield from collect(partition)
+        yield None
+
+    collecting = ray.remote(num_cpus=0, max_retries=_RETRIES, scheduling_strategy="SPREAD")(
+        sites_of
+    )
+    actor = ray.remote(_Actor).options(
+        num_cpus=workers.cpus,
+        num_gpus=workers.gpus,
+        max_restarts=-1,
+        max_task_retries=_RETRIES,
+        allow_out_of_order_execution=True,  # a slow website does not hold up other partitions
+    )
+    shared = ray.put(scorers)
+    actors = [actor.remote(decider) for _ in range(workers.n)]
+    remaining = iter(partitions)
+    running: dict[Any, tuple[Partition, Any]] = {}
+
+    def start(actor: Any) -> None:  # noqa: ANN401
+        for partition in islice(remaining, 1):
+            n_sites = len(partition.sites)
+            # with two values or more, Ray stores one by one what a generator yields
+            sites = collecting.options(num_returns=n_sites + 1).remote(partition)
+            done = actor.decide.remote([shared], partition, *sites[:n_sites])
+            running[done] = partition, actor
+
+    try:
+        for actor in actors * workers.ahead:
+            start(actor)
+        while running:
+            (done,), _ = ray.wait(list(running), num_returns=1)
+            partition, actor = running.pop(done)
+            try:
+                outcome: dict[str, Any] | str = ray.get(done)
+            except ActorDiedError as error:
+                raise ClusterError(f"A worker does not start: {_reason(error)}") from error
+            except RayTaskError as error:
+                cause = error if error.cause is None else error.cause
+                if isinstance(cause, ClusterError):
+                    raise cause from error
+                outcome = _reason(cause)
+            except RayError as error:
+                outcome = _reason(error)
+            start(actor)
+            yield partition, outcome
+    finally:
+        for actor in actors:
+            ray.kill(actor)
+
+
+class _Actor:
+    """A process of the cluster that decides."""
+
+    def __init__(self, make_decider: Callable[..., Any]) -> None:
+        self._make_decider = make_decider
+        self._decider: Any = None
+
+    def decide(self, shared: list[Any], partition: Partition, *sites: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Decide with scorers that are loaded at the first call, also of a restarted process."""
+        import ray
+
+        if self._decider is None:
+            try:
+                self._decider = self._make_decider(ray.get(shared[0]))
+            except Exception as error:
+                raise ClusterError(f"Scorers cannot be loaded: {one_line(error)}") from error
+        return self._decider.decide(partition, *sites)
+
+
+def _reason(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    last = " ".join(lines[-1].split()) if lines else ""
+    return f"{type(error).__name__}: {last}"[:300]

@@ -1,0 +1,118 @@
+"""Pages of a distributed run, made on demand for some of its sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+
+from similarity_lab.distributed.folder import LIST, RunFolder, table_name
+from similarity_lab.distributed.settings import decode_settings
+from similarity_lab.distributed.tables import read_manifest
+from similarity_lab.errors import InputError, did_you_mean
+from similarity_lab.files import skipped_table
+from similarity_lab.images.thumbnails import EncodedThumbnail
+from similarity_lab.relevance import SiteFailure, SiteRelevance
+from similarity_lab.relevance.decision import SCORE_COLUMNS
+from similarity_lab.relevance.tables import SiteResult
+from similarity_lab.report import write_report
+from similarity_lab.sites import ORIGIN_COLUMNS
+
+_TITLE = "Who sells {}?"
+
+
+def write_pages(
+    out_dir: str | PathLike[str],
+    folder: str | PathLike[str],
+    *,
+    sites: str | Sequence[str],
+    progress: bool = True,
+) -> Path:
+    """Write the report of some sites of a run, as `similarity_lab.report.write_report` does.
+
+    A report of millions of images could not be opened; `ClusterRanking.sites` says which sites are
+    worth a look. Only their partitions are read. Thumbnails come from the run; those of the
+    library's nearest images are made anew where the library is at the same path as in the run.
+
+    Parameters
+    ----------
+    out_dir : str or path
+        Of the run.
+    folder : path
+        Gets the pages.
+    sites : str or sequence of str
+        Names of sites.
+    progress : bool
+
+    Returns
+    -------
+    Path
+        Of ``index.html``.
+
+    Raises
+    ------
+    InputError
+        There is no run, no such site, or it is in a partition that is not finished.
+    """
+    run = RunFolder(out_dir)
+    names = [sites] if isinstance(sites, str) else list(dict.fromkeys(sites))
+    results = [result for name in _partitions(run, names) for result in _results(run, name, names)]
+    title = _TITLE.format(", ".join(read_manifest(run)["settings"]["targets"]))
+    return write_report(results, folder, title=title, progress=progress)
+
+
+def _partitions(run: RunFolder, names: list[str]) -> list[str]:
+    """Return the partitions of these sites."""
+    read_manifest(run)
+    table = run.read_table(LIST).to_pandas()
+    for name in names:
+        if not (table["name"] == name).any():
+            hint = did_you_mean(name, table["name"])
+            raise InputError(f"{run}: no site is called {name!r}.{hint}")
+    partitions = sorted(set(table.loc[table["name"].isin(names), "partition"]))
+    unfinished = set(partitions) - set(run.markers())
+    if unfinished:
+        raise InputError(
+            f"{run}: partition {', '.join(sorted(unfinished))} is not finished; call rank again"
+        )
+    return partitions
+
+
+def _results(run: RunFolder, partition: str, names: list[str]) -> Iterator[SiteResult]:
+    """Yield the results of some sites of a partition."""
+    rows, images, thumbnails = (
+        run.read_table(table_name(kind, partition)).to_pandas()
+        for kind in ("sites", "images", "thumbnails")
+    )
+    known = {
+        row.path: EncodedThumbnail(row.data, row.width, row.height, row.digest)
+        for row in thumbnails.itertuples()
+    }
+    for row in rows[rows["site"].isin(names)].itertuples():
+        if not row.settings:
+            yield SiteFailure(row.site, row.target, row.reason)
+            continue
+        settings, versions = decode_settings(row.settings)
+        is_own = (images["site"] == row.site) & (images["target"] == row.target)
+        own = images[is_own].reset_index(drop=True)
+        scores = own[SCORE_COLUMNS].copy()
+        for name in ("confusable", "nearest_reference"):
+            texts = scores[name].astype(object)
+            scores[name] = texts.where(texts != "", float("nan"))
+        unread = own[own["status"] == "skipped"]
+        yield SiteRelevance.from_images(
+            scores,
+            settings=settings,
+            site=row.site,
+            target=row.target,
+            skipped=skipped_table(list(zip(unread["path"], unread["reason"], strict=True))),
+            versions=versions,
+            origins=_origins(own),
+            thumbnails={path: known[path] for path in own["path"] if path in known},
+        )
+
+
+def _origins(images: pd.DataFrame) -> pd.DataFrame:
+    return images[ORIGIN_COLUMNS].copy()

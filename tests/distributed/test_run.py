@@ -1,0 +1,360 @@
+"""Runs on a cluster of this machine: equal to one process, also after something was lost."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import ExitStack, nullcontext
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from PIL import Image
+
+pytest.importorskip("ray", reason='needs the extra: pip install "similarity_lab[distributed]"')
+
+import ray
+
+from similarity_lab import rank
+from similarity_lab.distributed import (
+    cluster,
+    merge_vectors,
+    read_status,
+    run,
+    write_pages,
+)
+from similarity_lab.distributed import rank as rank_on_cluster
+from similarity_lab.distributed.partitions import split_sites
+from similarity_lab.errors import ClusterError, InputError
+from similarity_lab.relevance import MeanDistanceRule
+from similarity_lab.samples import load_image
+from similarity_lab.samples.serving import serve
+from similarity_lab.samples.shops import make_shop
+from similarity_lab.store import VectorStore
+from similarity_lab.web import Limits
+from similarity_lab.web.site_list import NamedUrl
+
+from ..conftest import MeanColor
+
+# Workers cannot import tests
+for module in (__name__, MeanColor.__module__):
+    ray.cloudpickle.register_pickle_by_value(sys.modules[module])
+
+TARGETS = ["almonds", "clothing"]
+N_WORKERS = 2
+PRODUCTS = [["almonds"] * 3 + ["dates"], ["clothing"] * 3, ["dates"], ["scene"] * 2]
+
+
+class Fragile(MeanColor):
+    """Kills its process at a site of five images, once; fails on sites with two images."""
+
+    def __init__(self, killed=None, failing=""):
+        self.killed, self.failing = killed, failing
+
+    def embed(self, images, **options):
+        if self.killed and len(images) == 5 and not Path(self.killed).exists():
+            Path(self.killed).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.failing and len(images) == 2:
+            raise RuntimeError(self.failing)
+        return super().embed(images, **options)
+
+
+@pytest.fixture(scope="module")
+def local_cluster():
+    """One cluster for all tests; it leaves neither processes nor files."""
+    with cluster.connect(cluster.LOCAL) as resources:
+        node = ray._private.worker._global_node
+        folder = Path(node.get_temp_dir_path())
+        yield resources
+    assert not folder.exists()
+    deadline = time.monotonic() + 20
+    while any("raylet" in process.name() for process in children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def children():
+    return psutil.Process().children(recursive=True)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    root = tmp_path_factory.mktemp("library")
+    for name in TARGETS:
+        (root / name).mkdir()
+        for number in range(4):
+            pixels = load_image(name, number, size=(64, 64))
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def shops():
+    """Shops of different sizes, and one without images."""
+    size = {"start": 4, "size": (80, 80)}
+    made = [make_shop(f"Shop {n}", names, **size) for n, names in enumerate(PRODUCTS)]
+    made.append({"/": ("text/html", b"<title>Empty</title><p>Opening soon.")})
+    with ExitStack() as stack:
+        yield [stack.enter_context(serve(shop)) for shop in made]
+
+
+@pytest.fixture(scope="module")
+def urls(shops):
+    sites = {f"shop {number}": server.url for number, server in enumerate(shops)}
+    return sites | {"again": f"{shops[0].url}/#top", "private": "http://10.0.0.1/"}
+
+
+@pytest.fixture(scope="module")
+def options(shops):
+    allow = [server.endpoint for server in shops]
+    return {
+        "rule": MeanDistanceRule("from-library", n_references=4),
+        "collecting": {"limits": Limits(seconds=60), "allow": allow, "throttle": False},
+        "progress": False,
+    }
+
+
+CLUSTER = {"workers": N_WORKERS, "partition_size": 2}
+
+
+@pytest.fixture(scope="module")
+def on_one_machine(urls, library, options, tmp_path_factory):
+    out = tmp_path_factory.mktemp("one")
+    return rank(urls, library, TARGETS, out, embedder=MeanColor(), **options)
+
+
+def run_here(partitions, collect, decider, scorers, workers):
+    """Stand in for the cluster: work on partitions in this process."""
+    decider = decider(scorers)
+    for partition in partitions:
+        yield partition, decider.decide(partition, *collect(partition))
+
+
+@pytest.fixture
+def no_cluster(monkeypatch):
+    """Work without Ray, for what does not depend on it."""
+    monkeypatch.setattr(run, "connect", lambda cluster: nullcontext({}))
+    monkeypatch.setattr(run, "run_partitions", run_here)
+
+
+@pytest.fixture(scope="module")
+def on_no_cluster(urls, library, options, tmp_path_factory):
+    out = tmp_path_factory.mktemp("here")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "connect", lambda cluster: nullcontext({}))
+        patch.setattr(run, "run_partitions", run_here)
+        return rank_on_cluster(
+            urls, library, TARGETS, out, embedder=MeanColor(), **CLUSTER, **options
+        )
+
+
+@pytest.fixture(scope="module")
+def on_cluster(local_cluster, urls, library, options, tmp_path_factory):
+    """A run in which a worker was killed."""
+    out = tmp_path_factory.mktemp("many")
+    embedder = Fragile(killed=str(out / "killed"))
+    ranking = rank_on_cluster(urls, library, TARGETS, out, embedder=embedder, **CLUSTER, **options)
+    assert (out / "killed").exists()
+    return ranking
+
+
+def assert_equal(ranking, expected):
+    """Compare tables up to the order of images."""
+    pd.testing.assert_frame_equal(ranking.sites, expected.sites, check_dtype=False)
+    key = ["site", "target", "url", "path"]
+    mine, other = (
+        table.sort_values(key).reset_index(drop=True).drop(columns="time")
+        for table in (ranking.images, expected.images)
+    )
+    assert not mine.duplicated(key).any()
+    pd.testing.assert_frame_equal(mine, other, check_dtype=False, rtol=1e-5)
+
+
+def test_tables_without_ray_are_those_of_one_machine(on_no_cluster, on_one_machine):
+    assert_equal(on_no_cluster, on_one_machine)
+
+
+def test_tables_are_those_of_one_machine_although_a_worker_was_killed(on_cluster, on_one_machine):
+    assert_equal(on_cluster, on_one_machine)
+    assert on_cluster.manifest["failures"] == {}
+
+
+def test_status_counts_every_site_once(on_cluster, on_one_machine, urls):
+    status = read_status(on_cluster.folder.url)
+    assert (status.n_finished, status.n_partitions) == (3, 3) and status.end
+    assert status.n_sites_finished == status.n_sites == len(urls)
+    expected = on_one_machine.sites.drop_duplicates("site")["crawl_status"].value_counts()
+    assert status.crawl_status == expected.to_dict()
+    assert sum(status.decisions.values()) == len(on_one_machine.sites)
+    assert any("not on the public internet" in reason for reason in status.reasons)
+
+
+def test_log_has_a_line_per_site(on_no_cluster, urls):
+    files = sorted(Path(on_no_cluster.folder.url, "logs").iterdir())
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    assert sorted(line["name"] for line in lines) == sorted(urls)
+    assert all({"time", "node", "crawl_status", "seconds"} <= line.keys() for line in lines)
+
+
+@pytest.fixture
+def damaged(on_no_cluster, tmp_path):
+    """A copy of a run with a changed table, a truncated marker, and an intact partition."""
+    out = tmp_path / "run"
+    shutil.copytree(on_no_cluster.folder.url, out)
+    data = bytearray((out / "images/000000.parquet").read_bytes())
+    data[len(data) // 2] ^= 1
+    (out / "images/000000.parquet").write_bytes(data)
+    marker = out / "done/000001.json"
+    marker.write_text(marker.read_text()[:-20])
+    return out
+
+
+def test_damaged_partitions_are_done_again_and_no_others(
+    damaged, no_cluster, urls, library, options, shops, on_one_machine
+):
+    before = [len(server.requests) for server in shops]
+    intact = (damaged / "done/000002.json").stat().st_mtime_ns
+    ranking = rank_on_cluster(
+        urls, library, TARGETS, damaged, embedder=MeanColor(), **CLUSTER, **options
+    )
+    assert_equal(ranking, on_one_machine)
+    requested = [len(server.requests) > n for server, n in zip(shops, before, strict=True)]
+    assert requested == [True, True, True, True, False]
+    assert (damaged / "done/000002.json").stat().st_mtime_ns == intact
+
+
+def test_finished_run_is_not_worked_on(on_no_cluster, urls, library, options, monkeypatch):
+    monkeypatch.setattr(run, "connect", lambda cluster: pytest.fail("nothing is left to do"))
+    monkeypatch.setattr(run, "fit_scorer", lambda *_, **__: pytest.fail("nothing is left to do"))
+    out = on_no_cluster.folder.url
+    again = rank_on_cluster(urls, library, TARGETS, out, embedder=MeanColor(), **CLUSTER, **options)
+    pd.testing.assert_frame_equal(again.sites, on_no_cluster.sites)
+
+
+def test_run_with_other_settings_is_refused(on_no_cluster, urls, library, options):
+    arguments = {"embedder": MeanColor(), **CLUSTER, **options}
+    out = on_no_cluster.folder.url
+    with pytest.raises(InputError, match=r"other settings \(relevance_threshold\)"):
+        rank_on_cluster(urls, library, TARGETS, out, relevance_threshold=0.5, **arguments)
+    with pytest.raises(InputError, match="over more websites"):
+        rank_on_cluster(list(urls.values())[:1], library, TARGETS, out, **arguments)
+
+
+def test_site_that_fails_does_not_fail_the_run(no_cluster, urls, library, options, tmp_path):
+    embedder = Fragile(failing="out of luck")
+    ranking = rank_on_cluster(
+        urls, library, TARGETS, tmp_path, embedder=embedder, **CLUSTER, **options
+    )
+    reasons = ranking.sites.set_index("site")["reason"]
+    failed = reasons[reasons.str.contains("RuntimeError: out of luck")]
+    assert len(failed) == 2 * sum(len(names) == 1 for names in PRODUCTS)
+    assert len(ranking.sites) == 2 * len(urls)
+
+
+def test_partition_that_fails_is_listed_and_tried_again(
+    no_cluster, urls, library, options, tmp_path, monkeypatch, on_one_machine
+):
+    def lose_first(partitions, *arguments):
+        yield partitions[0], "WorkerCrashedError: gone"
+        yield from run_here(partitions[1:], *arguments)
+
+    arguments = (urls, library, TARGETS, tmp_path)
+    options = {"embedder": MeanColor(), **CLUSTER, **options}
+    monkeypatch.setattr(run, "run_partitions", lose_first)
+    ranking = rank_on_cluster(*arguments, **options)
+    assert len(ranking.sites) == len(on_one_machine.sites)
+    lost = ranking.sites[ranking.sites["reason"] == "WorkerCrashedError: gone"]
+    assert set(lost["site"]) == {"shop 0", "again", "shop 1"}
+    assert read_status(tmp_path).failures == {"000000": "WorkerCrashedError: gone"}
+    monkeypatch.setattr(run, "run_partitions", run_here)
+    assert_equal(rank_on_cluster(*arguments, **options), on_one_machine)
+    assert read_status(tmp_path).failures == {}
+
+
+def test_merged_vectors_are_those_of_the_images(on_no_cluster, on_one_machine, tmp_path):
+    store = VectorStore(tmp_path / "store")
+    out = on_no_cluster.folder.url
+    kept = on_one_machine.images.query("crawl_status == 'kept'").drop_duplicates("sha256")
+    assert merge_vectors(out, store) == len(kept)
+    assert merge_vectors(out, store) == 0
+    vectors = store.get("mean colour", kept["sha256"].tolist())
+    for path, content in zip(kept["path"], kept["sha256"], strict=True):
+        expected = MeanColor().vector(on_one_machine.folder / path)
+        np.testing.assert_allclose(vectors[content], expected, atol=1e-4)
+
+
+def test_pages_show_the_decisions_of_the_run(on_no_cluster, on_one_machine, tmp_path):
+    out = on_no_cluster.folder.url
+    page = write_pages(out, tmp_path / "pages", sites=["shop 0", "private"], progress=False)
+    text = page.read_text("utf-8")
+    assert "shop 0" in text and "10.0.0.1 is not on the public internet" in text
+    assert len(list((tmp_path / "pages/sites").iterdir())) == len(TARGETS)
+    assert "shop 1" not in text
+    with pytest.raises(InputError, match="Did you mean 'shop 1'"):
+        write_pages(out, tmp_path / "pages", sites="shop1")
+
+
+def test_status_of_a_folder_without_run_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="no run there"):
+        read_status(tmp_path)
+
+
+def test_local_cluster_listens_on_loopback_only(local_cluster):
+    addresses = {
+        connection.laddr.ip
+        for process in [psutil.Process(), *children()]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses and addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+class Tally:
+    """Stands in for `Decider`; fails, or dies once, at some partitions."""
+
+    def __init__(self, scorers, died):
+        self.died = Path(died)
+
+    def decide(self, partition, *sites):
+        if partition.number == 3 and not self.died.exists():
+            self.died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if partition.number == 5:
+            raise ValueError("not this one")
+        return {"sites": list(sites), "process": os.getpid()}
+
+
+def test_every_partition_ends_once_although_a_worker_died(local_cluster, tmp_path):
+    partitions = split_sites([NamedUrl(f"{n}", f"{n}.example") for n in range(12)], 1)
+    outcomes = list(
+        cluster.run_partitions(
+            partitions,
+            lambda partition: iter(partition.positions),
+            partial(Tally, died=str(tmp_path / "died")),
+            [],
+            cluster.Workers(N_WORKERS, cpus=0.5),
+        )
+    )
+    assert (tmp_path / "died").exists()
+    assert sorted(partition.number for partition, _ in outcomes) == list(range(12))
+    for partition, outcome in outcomes:
+        if partition.number == 5:
+            assert outcome == "ValueError: not this one"
+        else:
+            assert outcome["sites"] == list(partition.positions)
+
+
+def test_scorers_that_cannot_be_loaded_are_an_error(local_cluster):
+    def fail(scorers):
+        raise OSError("no weights")
+
+    partitions = split_sites([NamedUrl("a", "a.example")], 1)
+    with pytest.raises(ClusterError, match="no weights"):
+        list(cluster.run_partitions(partitions, lambda _: iter([0]), fail, [], cluster.Workers(1)))
