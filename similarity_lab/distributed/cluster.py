@@ -22,7 +22,10 @@ _RETRIES = 3  # of a partition whose worker died
 _ENVIRONMENT = {
     # listen on the loopback interface only, as Ray does on macOS
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_raylet_start_wait_time_s": "120",  # 30 are too few for a busy machine
+    # the defaults of 30 and 60 seconds are too few for a busy machine
+    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_worker_register_timeout_seconds": "180",
 }
 
 
