@@ -52,7 +52,8 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="rank on a Ray cluster (extra distributed): its address; auto: one that runs here or "
         "is named by RAY_ADDRESS, else one that is started on this machine; local: the latter. "
-        "--out may then be a URL, such as s3://bucket/run, and the same command resumes",
+        "--out may then be a URL, such as s3://bucket/run; the same command resumes "
+        "(default: no cluster)",
     )
     group.add_argument(
         "--workers",

@@ -22,7 +22,7 @@ def subparsers():
     return action.choices
 
 
-COMMANDS = ["demo", "rank", "decide", "collect", "embed", "search", "fetch"]
+COMMANDS = ["demo", "rank", "status", "decide", "collect", "embed", "search", "fetch"]
 
 
 def program(*arguments, **settings):
@@ -37,7 +37,7 @@ def test_commands_are_those_of_the_documentation():
 
 NO_DEFAULT = {
     "--allow", "--csv", "--images-csv", "--library", "--report", "--save-scorer", "--scorer",
-    "--target", "--user-agent",
+    "--pages", "--site", "--target", "--user-agent",
 }  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def test_readme_results_are_those_of_the_benchmarks(docs_parts):
 def test_command_reference_lists_every_command(docs_parts):
     text = docs_parts.commands()
     assert re.findall(r"^## (.*)", text, re.MULTILINE) == [
-        "demo", "rank", "decide", "collect", "embed", "search", "fetch",
+        "demo", "rank", "status", "decide", "collect", "embed", "search", "fetch",
     ]  # fmt: skip
     assert "--relevance-threshold SHARE" in text and "--render {never,auto,always}" in text
 
