@@ -112,7 +112,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _run_on_cluster(options: argparse.Namespace) -> None:
     from similarity_lab.distributed import rank, read_status
-    from similarity_lab.report import write_csv
+    from similarity_lab.report.spreadsheets import write_table
 
     if options.report:
         raise InputError(
@@ -137,9 +137,9 @@ def _run_on_cluster(options: argparse.Namespace) -> None:
         **params,
     )
     if options.csv:
-        write_csv(ranking.sites, options.csv)
+        write_table(ranking.sites, options.csv)
     if options.images_csv:
-        write_csv(ranking.images, options.images_csv)
+        write_table(ranking.images, options.images_csv)
     if options.json:
         rows = json.loads(ranking.sites.to_json(orient="records"))
         print(json.dumps({"versions": versions(), "sites": rows}, indent=1))
