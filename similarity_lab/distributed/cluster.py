@@ -16,6 +16,7 @@ from similarity_lab.embedders.base import usable_cores
 from similarity_lab.errors import ClusterError, one_line
 
 AUTO, LOCAL = "auto", "local"
+_ATTEMPTS = 3  # to start Ray on this machine
 _RETRIES = 3  # of a partition whose worker died
 
 # Of a cluster that is started here; Ray and its processes read them when they start.
@@ -23,8 +24,7 @@ _ENVIRONMENT = {
     # listen on the loopback interface only, as Ray does on macOS
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # the defaults of 30 and 60 seconds are too few for a busy machine
-    "RAY_raylet_start_wait_time_s": "180",
-    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_raylet_start_wait_time_s": "60",
     "RAY_worker_register_timeout_seconds": "180",
 }
 
@@ -107,23 +107,28 @@ def _local_environment() -> Iterator[str]:
 
 
 def _start(scratch: str) -> None:
-    """Start Ray on this machine."""
+    """Start Ray on this machine; on a busy one, Ray itself gives up after 15 seconds."""
     import ray
 
-    try:
-        ray.init(
-            address="local",
-            num_cpus=usable_cores(),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _temp_dir=scratch,
-            # temporary files of a worker that is killed go with the cluster
-            runtime_env={"env_vars": {"TMPDIR": scratch}},
-        )
-    except Exception as error:  # Ray raises bare ones
-        ray.shutdown()
-        raise ClusterError(f"Ray does not start on this machine: {one_line(error)}") from error
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=usable_cores(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                _temp_dir=scratch,
+                # temporary files of a worker that is killed go with the cluster
+                runtime_env={"env_vars": {"TMPDIR": scratch}},
+            )
+            return
+        except Exception as error:  # Ray raises bare ones
+            ray.shutdown()
+            if attempt == _ATTEMPTS - 1:
+                raise ClusterError(
+                    f"Ray does not start on this machine: {one_line(error)}"
+                ) from error
 
 
 def _connected(cluster: str) -> bool:

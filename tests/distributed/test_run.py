@@ -294,7 +294,7 @@ def test_pages_show_the_decisions_of_the_run(on_no_cluster, on_one_machine, tmp_
     page = write_pages(out, tmp_path / "pages", sites=["shop 0", "private"], progress=False)
     text = page.read_text("utf-8")
     assert "shop 0" in text and "10.0.0.1 is not on the public internet" in text
-    assert len(list((tmp_path / "pages/sites").iterdir())) == len(TARGETS)
+    assert len(list((tmp_path / "pages/sites").iterdir())) == 1
     assert "shop 1" not in text
     with pytest.raises(InputError, match="Did you mean 'shop 1'"):
         write_pages(out, tmp_path / "pages", sites="shop1")
