@@ -213,7 +213,8 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
     if n_actionable:
         parts.append(f"{n_actionable} not fetched")
     if n_rest := crawl.n_not_kept - n_actionable:
-        parts.append(f"{n_rest} of no use (icons, copies)")
+        why = "of no use (icons, copies)" if crawl.gaps else "not kept"
+        parts.append(f"{n_rest} {why}")
     if crawl.n_pages is not None:
         n_pages, n_found = crawl.n_pages, max(crawl.n_pages_found or 0, crawl.n_pages)
         parts.append(f"{n_pages} of {n_found} page{'s' * (n_found != 1)} read")

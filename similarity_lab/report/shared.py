@@ -18,8 +18,9 @@ from similarity_lab.images.copies import compare_details, copy_thumbnail
 from similarity_lab.images.hashing import hash_distance, hash_thumbnail, perceptual_hash
 from similarity_lab.relevance.site import clutter_kind
 
-SAME_BITS = 6
-"""Of 64, in which the hashes of the same photo, saved again or scaled, may differ."""
+SAME_BITS, CLOSE_BITS = 6, 10
+"""Of 64, in which the hashes of the same photo, saved again or scaled, may differ: photos that
+differ in up to `SAME_BITS` are always compared, others up to `CLOSE_BITS` mostly."""
 
 MAX_SITES_OF_PAIRS = 50
 """A photo on more sites says nothing about two of them."""
@@ -129,7 +130,7 @@ def _is_same(first: Pixels, second: Pixels) -> bool:
 
 
 def _neighbours(hashes: Hashes) -> dict[int, list[int]]:
-    """Return for each position the earlier ones whose hashes differ in at most `SAME_BITS`."""
+    """Return for each position the earlier ones with close hashes."""
     found = [_equal_runs(hashes)]
     unique, first = np.unique(hashes, return_index=True)
     for bands in combinations(range(_BANDS), _EQUAL_BANDS):
@@ -143,7 +144,7 @@ def _neighbours(hashes: Hashes) -> dict[int, list[int]]:
             is_near = keys[step:] == keys[:-step]
             if not is_near.any():
                 break
-            is_near &= hash_distance(values[step:], values[:-step]) <= SAME_BITS
+            is_near &= hash_distance(values[step:], values[:-step]) <= CLOSE_BITS
             found.append(np.stack([positions[:-step][is_near], positions[step:][is_near]], axis=1))
     pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
     neighbours: dict[int, list[int]] = defaultdict(list)

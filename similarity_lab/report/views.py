@@ -301,6 +301,7 @@ def _image_views(
     return views
 
 
+_LARGE_PRICE = 1e9  # more is a mistake of the website
 _SHOWN_ORIGINS = ("url", "page", "alt", "product", "product_url", "time")
 
 
@@ -313,7 +314,8 @@ def known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
     known = {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
     price, currency = row.get("price"), row.get("currency")
     if isinstance(price, (int, float)) and np.isfinite(price):
-        known["price"] = f"{price:,.2f} {currency if isinstance(currency, str) else ''}".strip()
+        amount = f"{price:,.2f}" if abs(price) < _LARGE_PRICE else f"{price:.3g}"
+        known["price"] = f"{amount} {currency if isinstance(currency, str) else ''}".strip()
     return known
 
 
@@ -381,7 +383,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         probability=format_probability, percent=_percent, interval=_interval, shorten=shorten,
-        safe_url=safe_url, host=host,
+        safe_url=safe_url, host=host, named=_named,
     )  # fmt: skip
     jinja.globals.update(
         symbols=SYMBOLS, word_symbols=WORD_SYMBOLS, advice=advice,
@@ -393,6 +395,10 @@ def environment() -> Environment:
 def _finalize(value: object) -> object:
     is_text = isinstance(value, str) and not isinstance(value, Markup)
     return escape_invisible(str(value)) if is_text else value
+
+
+def _named(site: str) -> str:
+    return site if site.strip() else "(without a name)"
 
 
 def _signed(value: float) -> str:

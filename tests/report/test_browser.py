@@ -285,6 +285,26 @@ def test_site_page_shows_all_thumbnails_and_links_back(index, open_page):
     assert len(page.evaluate(ROWS)) == 3
 
 
+def test_marked_rows_stay_readable_and_notes_are_printed(index, open_page):
+    page = open_page(index)
+    for site, name in (("nut-shop", "no"), ("date-shop", "good")):
+        mark(page, site).get_by_role("button", name=name).first.click()
+    mark(page, "nut-shop").get_by_role("textbox").fill("too dear")
+    page.keyboard.press("Tab")
+    assert page.evaluate(CONTRASTS) == []
+    page.emulate_media(media="print")
+    printed = "getComputedStyle(document.querySelector('[data-mark=no] .mark'), '::after').content"
+    assert page.evaluate(printed) == '"too dear"'
+
+
+def test_long_untrusted_text_does_not_widen_a_page(hostile, scorer, open_page, tmp_path):
+    result = replace(hostile[0], site="x" * 400, target="y" * 300)
+    index = write_report([result, *hostile], tmp_path / "report", title="z" * 300, progress=False)
+    for path in (index, *(index.parent / "sites").iterdir()):
+        page = open_page(path, viewport={"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_untrusted_text_is_not_executed(hostile, open_page, tmp_path):
     index = write_report(hostile, tmp_path / "report", title=hostile[0].site, progress=False)
     (site,) = (index.parent / "sites").iterdir()

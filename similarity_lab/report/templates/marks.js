@@ -78,6 +78,7 @@
       row.dataset.mark = entry.mark || "";
       for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.mark === entry.mark));
       if (document.activeElement !== note) note.value = entry.note || "";
+      group.dataset.note = entry.note || "";  // printed
     });
     const cell = row.querySelector(".mark-column");
     cell.append(group);
