@@ -94,6 +94,16 @@ class Frame:
     title: str
     identity: str
 
+    @classmethod
+    def of(cls, folder: Path, title: str) -> Frame:
+        """Return the frame of a report in a folder; it keeps the identity of an earlier report."""
+        try:
+            with (folder / "index.html").open(encoding="utf-8") as file:
+                found = _IDENTITY.search(file.read(2000))
+        except (OSError, UnicodeDecodeError):
+            found = None
+        return cls(title, found[1] if found else secrets.token_hex(8))
+
 
 def write_report(
     results: Sequence[SiteResult],
@@ -141,7 +151,7 @@ def write_report(
         raise InputTypeError("expected a sequence of results, got one; pass [result]")
     folder = Path(folder)
     (folder / "sites").mkdir(parents=True, exist_ok=True)
-    frame = Frame(title, _identity(folder))
+    frame = Frame.of(folder, title)
     sites = order_sites(group_results(rank_results(results)))
     crawls = crawls_of(sites, crawl)
     decisions = [result for site in sites for result in site.decisions]
@@ -159,10 +169,7 @@ def write_report(
     around = Surroundings(
         lambda source: thumbnails[source_key(source)], _seen(shared), folder.absolute().parent
     )
-    for name in _ASSETS:
-        data = files("similarity_lab.report").joinpath("templates", name).read_bytes()
-        with atomic_write(folder / name) as part:
-            part.write_bytes(data)
+    write_assets(folder)
     paged = [site for site in sites if site.page]
     bar = tqdm(paged, desc="pages", unit="page", disable=not progress, leave=False)
     for position, site in enumerate(bar):
@@ -180,6 +187,14 @@ def write_report(
     rows = [site_row(site, crawls[site.key], around) for site in sites]
     targets = list(dict.fromkeys(result.target for result in results))
     return write_index(rows, targets, decisions, folder, frame, n_shared=len(shared))
+
+
+def write_assets(folder: Path) -> None:
+    """Write the style sheet and the scripts of a report."""
+    for name in _ASSETS:
+        data = files("similarity_lab.report").joinpath("templates", name).read_bytes()
+        with atomic_write(folder / name) as part:
+            part.write_bytes(data)
 
 
 def write_index(
@@ -497,16 +512,6 @@ def _by_target(
     """Return what is told of the targets, each text once."""
     texts = (text_of(result.settings, result.target) for result in decisions)
     return list(dict.fromkeys(filter(None, texts)))
-
-
-def _identity(folder: Path) -> str:
-    """Return the identity of the report in a folder, or a new one."""
-    try:
-        with (folder / "index.html").open(encoding="utf-8") as file:
-            found = _IDENTITY.search(file.read(2000))
-    except (OSError, UnicodeDecodeError):
-        found = None
-    return found[1] if found else secrets.token_hex(8)
 
 
 def _distinct_settings(results: Iterable[SiteRelevance]) -> list[SiteRelevance]:

@@ -39,7 +39,9 @@
       : (a, b) => (a.values[column] === null) - (b.values[column] === null) || sign * (b.values[column] - a.values[column]);
     for (const { body, rows } of groups) {
       rows.sort((a, b) => compare(a, b) || a.rank - b.rank);
-      body.append(...rows.map(({ row }) => row));
+      const sorted = document.createDocumentFragment();
+      for (const { row } of rows) sorted.append(row);
+      body.append(sorted);
     }
     for (const head of heads) {
       const isSorted = key !== "" && head.dataset.sort === key.replace("-", "");
