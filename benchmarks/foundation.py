@@ -34,7 +34,7 @@ from benchmarks.common import (
     require_clean_tree,
     write_results,
 )
-from benchmarks.foundation_speed import library_versions
+from benchmarks.foundation_speed import library_versions, save_tiny_model
 from benchmarks.grocery_changes import Task
 from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
 from benchmarks.real_shops import TARGET_SETS, catalogue_sites, figures_of, score_pairs
@@ -45,9 +45,7 @@ from similarity_lab.distances import Cosine
 from similarity_lab.distances.comparators import EmbeddingComparator
 from similarity_lab.embedders import Embedder
 from similarity_lab.embedders.foundation import MODELS
-from similarity_lab.embedders.foundation.libraries import transformers
 from similarity_lab.embedders.loading import NAMES
-from similarity_lab.embedders.torch_runtime import torch
 from similarity_lab.errors import LicenceWarning, SimilarityLabError, one_line
 from similarity_lab.evaluation.intervals import wilson_interval
 
@@ -169,34 +167,6 @@ class Tables:
         if self.shops is not None:
             row["shops"] = self.shops.figures(model)
         return row
-
-
-def save_tiny_model(folder: Path) -> Path:
-    """Save a CLIP of two layers with random weights, a processor and a tokenizer of letters."""
-    library = transformers()
-    torch().manual_seed(0)
-    layers = {
-        "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-    }  # fmt: skip
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    text = layers | {
-        "vocab_size": 64, "max_position_embeddings": 32, "bos_token_id": 52, "eos_token_id": 53,
-        "pad_token_id": 53,
-    }  # fmt: skip
-    config = library.CLIPConfig(
-        text_config=text, vision_config=layers | {"image_size": 64, "patch_size": 16},
-        projection_dim=24,
-    )  # fmt: skip
-    library.CLIPModel(config).save_pretrained(folder)
-    size = {"height": 64, "width": 64}
-    processor = library.CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size=size)
-    processor.save_pretrained(folder)
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    library.CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
-    return folder
 
 
 def where(name: str) -> str:

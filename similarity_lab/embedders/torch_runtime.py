@@ -85,10 +85,17 @@ class TorchRuntime:
 
     def __call__(self, batch: np.ndarray) -> Vectors:
         """Return the vectors of a batch, float32 ``(b, dimension)``."""
+        return self.run(self.to_device(batch))
+
+    def to_device(self, batch: np.ndarray) -> Any:  # noqa: ANN401 - a tensor
+        """Return a batch on the device; floating point in the runtime's precision."""
+        values = self._library.from_numpy(np.ascontiguousarray(batch))
+        values = values.to(self._device, non_blocking=True)
+        return values.to(self._dtype) if values.is_floating_point() else values
+
+    def run(self, values: Any) -> Vectors:  # noqa: ANN401
+        """Return the vectors of a batch that is on the device."""
         library = self._library
-        values = library.from_numpy(np.ascontiguousarray(batch)).to(self._device, non_blocking=True)
-        if values.is_floating_point():
-            values = values.to(self._dtype)
         # cuDNN would compute float32 convolutions with ten bits of mantissa
         with library.inference_mode(), library.backends.cudnn.flags(allow_tf32=False):
             return self._module(values).float().cpu().numpy()
