@@ -29,7 +29,7 @@ from benchmarks.common import (
     write_results,
 )
 from benchmarks.measures import roc_auc
-from benchmarks.spaces import BASE, SPACES, Space, World
+from benchmarks.spaces import JOINT, SPACES, Space, World
 from similarity_lab.relevance.decision import FEW_REFERENCES
 from similarity_lab.relevance.offered import offered_evidence
 from similarity_lab.relevance.rules import calibration
@@ -68,10 +68,15 @@ def simulated_task(space: Space, seed: int) -> Task:
     order = rng.permutation(world.n_products)
     target, library, unseen = order[0], order[1 : 1 + PRODUCTS], order[1 + PRODUCTS :]
     named = np.concatenate([library, unseen])[:NAMES]  # the rest has no built-in name
+    namesake = unseen[-1]  # has no built-in name
+    if space.is_ambiguous:
+        name = world.text_of_both(target, namesake)
+    else:
+        name = world.texts(np.array([namesake if space.is_wrong else target]))
     text = TextReferences(
         TargetWords.of("target"),
         ("target",),
-        world.texts(np.array([target]))[0],
+        name[0],
         tuple(map(str, named)),
         world.texts(named),
         {},
@@ -82,6 +87,8 @@ def simulated_task(space: Space, seed: int) -> Task:
         n_target = max(1, round(count * rng.choice(SHARES))) if is_seller else 0
         sold = rng.choice(unseen, size=max(3, count // 3))
         shown = np.concatenate([np.full(n_target, target), rng.choice(sold, count - n_target)])
+        if (space.is_wrong or space.is_ambiguous) and not is_seller and rng.random() < 1 / 3:
+            shown[: max(1, round(count * rng.choice(SHARES)))] = namesake
         sites.append((world.images(shown.astype(int)), shown == target))
     return Task(
         world.images(np.full(REFERENCES, target)),
@@ -220,14 +227,6 @@ MOVES = (
     "64 random directions",
     "64 principal components",
     "256 components of equal variance",
-)
-
-JOINT = (
-    replace(BASE, name="names known well", cone=0.55, text=0.7),
-    replace(BASE, name="names known", cone=0.55, text=0.5),
-    replace(BASE, name="names hardly known", cone=0.55, text=0.25),
-    replace(BASE, name="names not known", cone=0.55, text=0.0),
-    replace(BASE, name="narrow cones", cone=0.8, text_cone=0.9, text=0.5),
 )
 
 
