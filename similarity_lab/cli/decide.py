@@ -122,7 +122,12 @@ def _load_scorer(options: argparse.Namespace) -> "RelevanceScorer":
     if flags:
         raise InputError(f"{flags[0]} does not apply to a saved scorer; leave it or --scorer out")
     store = None if options.no_store else shared.make_store(options)
-    scorer = RelevanceScorer.load(options.scorer, library=options.library, store=store)
+    scorer = RelevanceScorer.load(
+        options.scorer,
+        embedder=shared.embedder_source(options),
+        library=options.library,
+        store=store,
+    )
     rule = scorer.rule_
     if not rule.gives_probability and (flags := shared.learned_flags(options)):
         raise InputError(f"{flags[0]} does not apply to a scorer of the {rule.name} rule")

@@ -38,14 +38,13 @@ def _run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from similarity_lab.files import atomic_write, is_zip
-    from similarity_lab.relevance.rules.learned import quality_embedder
     from similarity_lab.sites import Site
 
     paths: list[Source] = []
     for source in map(Path, options.images):
         is_collection = source.is_dir() or is_zip(source)
         paths.extend(Site.of(source).paths if is_collection else [source])
-    embedder = shared.make_embedder(options) or quality_embedder(options.quality)
+    embedder = shared.make_embedder(options)
     embedded = embedder.embed(paths, batch_size=options.batch_size, progress=not options.quiet)
     for row in embedded.skipped.itertuples():
         print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)

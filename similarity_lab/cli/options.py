@@ -1,6 +1,7 @@
 """Options that several commands share, and the objects they describe."""
 
 import argparse
+import re
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -30,6 +31,14 @@ _COLORS = ("rgb", "gray")
 _TABLE_SUFFIXES = ("", ".csv", ".tsv", ".txt", ".xlsx")
 _OTHER_TABLES = (".xls", ".ods", ".parquet", ".json", ".html")
 _QUALITIES = ("fast", "standard", "best")
+_RUNTIMES = (
+    "auto", "auto-float32", "keras", "openvino", "openvino-int8",
+    "torch", "torch-bfloat16", "torch-float16",
+)  # fmt: skip
+_DEVICE = re.compile(r"cpu|mps|cuda(?::\d+)?")
+
+# Options that say how the embedder of --embedder runs
+_RUNNING = {"color": "--color", "runtime": "--runtime", "device": "--device"}
 
 # Options that say how a scorer decides: destination and flag
 _DECIDING = {
@@ -47,7 +56,7 @@ _FITTING = {
     "target": "--target",
     "rule": "--rule",
     "embedder": "--embedder",
-    "color": "--color",
+    **_RUNNING,
     "quality": "--quality",
     "word": "--word",
     "no_words": "--no-words",
@@ -203,7 +212,7 @@ def add_store_option(parser: "argparse._ActionsContainer") -> None:
 
 
 def add_embedder_options(parser: "argparse._ActionsContainer") -> None:
-    """Add ``--quality``, ``--embedder`` and ``--color``."""
+    """Add ``--quality``, ``--embedder``, ``--color``, ``--runtime`` and ``--device``."""
     parser.add_argument(
         "--quality",
         choices=_QUALITIES,
@@ -214,11 +223,24 @@ def add_embedder_options(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument(
         "--embedder",
         metavar="NAME",
-        help="instead of --quality: name of an embedder, TF-Hub URL or model file (default: that "
-        "of --quality, or the mean-distance rule's own)",
+        help="instead of --quality: name of an embedder, TF-Hub URL, folder or model file "
+        "(default: that of --quality, or the mean-distance rule's own)",
     )
     parser.add_argument(
         "--color", choices=_COLORS, help="color mode of the input of --embedder (default rgb)"
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=_RUNTIMES,
+        metavar="NAME",
+        help=f"what runs --embedder: {', '.join(_RUNTIMES)} (default auto: the fastest here)",
+    )
+    parser.add_argument(
+        "--device",
+        type=_device,
+        metavar="NAME",
+        help="where PyTorch runs --embedder: cpu, cuda, cuda:1, … or mps (default: an accelerator "
+        "if there is one; packaged networks run on the CPU)",
     )
 
 
@@ -260,7 +282,7 @@ def scorer_params(options: argparse.Namespace) -> dict[str, Any]:
         **deciding_params(options, rule.criteria[0]),
         **_given(options, "quality", "leave_out", "seed"),
         "words": _make_words(options),
-        "embedder": make_embedder(options),
+        "embedder": embedder_source(options),
         "store": None if options.no_store else make_store(options),
         "progress": not options.quiet,
     }
@@ -313,22 +335,36 @@ def _make_words(options: argparse.Namespace) -> "Words | None":
     return words or None
 
 
-def make_embedder(options: argparse.Namespace) -> "Embedder | None":
-    """Return the embedder of ``--embedder``; None: that of ``--quality``."""
+def make_embedder(options: argparse.Namespace) -> "Embedder":
+    """Return the embedder of ``--embedder``, or that of ``--quality``."""
+    from similarity_lab.embedders import load_embedder
+    from similarity_lab.relevance.rules.learned import quality_embedder
+
+    source = embedder_source(options)
+    return quality_embedder(options.quality) if source is None else load_embedder(source)
+
+
+def embedder_source(options: argparse.Namespace) -> "Embedder | str | None":
+    """Return the embedder of ``--embedder``, or None if the option is not given.
+
+    It is returned as its name if nothing says how it runs: a saved scorer remembers a name.
+    """
     from similarity_lab.embedders import load_embedder
 
+    params = _given(options, *_RUNNING)
     if options.embedder is None:
-        if options.color is not None:
-            raise InputError("--color applies to --embedder; pass both")
+        for name in params:
+            raise InputError(f"{_RUNNING[name]} applies to --embedder; pass both")
         return None
     if options.quality is not None:
         raise InputError("--quality chooses an embedder; pass --quality or --embedder, not both")
-    return load_embedder(options.embedder, color=options.color or "rgb")
+    return load_embedder(options.embedder, **params) if params else str(options.embedder)
 
 
 def fitting_flags(options: argparse.Namespace) -> list[str]:
-    """Return the flags on the command line that affect how a scorer is fitted."""
-    return [_FITTING[name] for name in _given(options, *_FITTING)]
+    """Return the flags that a saved scorer cannot follow; which embedder runs it, it can."""
+    names = [name for name in _FITTING if name not in ("embedder", *_RUNNING)]
+    return [_FITTING[name] for name in _given(options, *names)]
 
 
 def learned_flags(options: argparse.Namespace) -> list[str]:
@@ -396,3 +432,9 @@ def _threshold(text: str) -> float | str:
         raise argparse.ArgumentTypeError(
             f"expected a number or from-library, got {text!r}"
         ) from None
+
+
+def _device(text: str) -> str:
+    if not _DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected cpu, cuda, cuda:1, … or mps, got {text!r}")
+    return text

@@ -37,11 +37,10 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(options: argparse.Namespace) -> None:
     import numpy as np
 
-    from similarity_lab.relevance.rules.learned import quality_embedder
     from similarity_lab.relevance.words.prompts import embed_names, has_text
     from similarity_lab.store import nearest
 
-    embedder = shared.make_embedder(options) or quality_embedder(options.quality)
+    embedder = shared.make_embedder(options)
     texts = [query for query in options.queries if _is_text(query)]
     images = [query for query in options.queries if not _is_text(query)]
     store = shared.make_store(options)

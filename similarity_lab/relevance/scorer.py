@@ -720,7 +720,7 @@ class RelevanceScorer(BaseEstimator):
             elif content["embedder_is_object"]:
                 raise SavedFolderError(
                     f"The scorer in {folder} was fitted with an embedder object, "
-                    f"{content['embedder']!r}; pass it again: load(folder, embedder=...)"
+                    f"{content['embedder']!r}; pass it again, as embedder= or --embedder"
                 )
             rule = scorer._check_params()
             scorer.words_ = scorer._target_words()

@@ -37,6 +37,19 @@ def test_embed_with_another_embedder(run, library, tmp_path, capsys):
     assert "--color applies to --embedder" in capsys.readouterr().err
 
 
+def test_embed_and_search_with_a_runtime(run, library, tmp_path, capsys):
+    out, photo = tmp_path / "vectors.npz", library / "dates" / "0.png"
+    options = ["--embedder", "efficientnet-lite0", "--runtime", "openvino", "--quiet"]
+    assert run("embed", photo, "--out", out, *options) == 0
+    with np.load(out, allow_pickle=False) as file:
+        assert str(file["embedder"]) == load_embedder(runtime="openvino").name
+    assert run("search", photo, "--store", tmp_path / "store", *options) == 2
+    assert "openvino float32" in capsys.readouterr().err
+    for command in (["embed", photo, "--out", out], ["search", photo]):
+        assert run(*command, "--device", "cuda:1") == 2
+        assert "--device applies to --embedder; pass both" in capsys.readouterr().err
+
+
 def test_embed_without_a_readable_image(run, tmp_path, capsys):
     (tmp_path / "bad.jpg").write_text("no")
     out = tmp_path / "vectors.npz"

@@ -207,6 +207,12 @@ def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, ca
         (["--rule", "mean-distance", "--no-words", "SITE"], "--no-words does not apply"),
         (["--embedder", "nothing", "SITE"], "nothing"),
         (["--color", "gray", "SITE"], "--color applies to --embedder"),
+        (["--runtime", "torch", "SITE"], "--runtime applies to --embedder"),
+        (["--device", "cpu", "SITE"], "--device applies to --embedder"),
+        (
+            ["--embedder=efficientnet-lite0", "--runtime=openvino", "--device=cpu", "SITE"],
+            "device='cpu' has no effect on runtime='openvino'",
+        ),
         (["--n-references", "3", "SITE"], "--n-references does not apply to --rule learned"),
         (["--rule", "mean-distance", "--prior-share", "0.1", "SITE"], "--prior-share does not"),
         (["--rule", "mean-distance", "--certainty", "0.9", "SITE"], "--certainty does not apply"),
@@ -280,6 +286,18 @@ def save_scorer(decide, shops, tmp_path, capsys):
 def test_saved_scorer_refuses_options(run, save_scorer, options, message, capsys):
     assert run(*save_scorer(), *options) == 2
     assert message in capsys.readouterr().err
+
+
+def test_saved_scorer_remembers_its_embedder_or_takes_it_again(run, save_scorer, capsys):
+    named = save_scorer("--embedder", "efficientnet-lite0")
+    assert run(*named) == 0
+    gray = ["--embedder", "efficientnet-lite0", "--color", "gray"]
+    assert run(*named, *gray) == 2
+    assert "cannot decide with vectors of" in capsys.readouterr().err
+    with_options = save_scorer(*gray)
+    assert run(*with_options) == 2
+    assert "pass it again, as embedder= or --embedder" in capsys.readouterr().err
+    assert run(*with_options, *gray) == 0
 
 
 def test_saved_scorer_of_mean_distances_refuses_certainty(run, save_scorer, capsys):

@@ -57,13 +57,30 @@ def test_no_option_swallows_what_follows_its_value(command):
             assert action.nargs in (None, 0), action.option_strings
 
 
-def test_decide_and_rank_have_the_same_scoring_options():
-    def flags(command):
-        return {flag for action in subparsers()[command]._actions for flag in action.option_strings}
+def flags(command):
+    return {flag for action in subparsers()[command]._actions for flag in action.option_strings}
 
+
+def test_every_command_with_an_embedder_says_how_it_runs():
+    running = {"--color", "--runtime", "--device"}
+    for command in COMMANDS:
+        expected = running if "--embedder" in flags(command) else set()
+        assert flags(command) & running == expected, command
+
+
+def test_runtimes_are_those_of_load_embedder():
+    from typing import get_args
+
+    from similarity_lab.cli.options import _RUNTIMES
+    from similarity_lab.embedders.loading import Runtime
+
+    assert get_args(Runtime) == _RUNTIMES
+
+
+def test_decide_and_rank_have_the_same_scoring_options():
     scoring = {
         "--rule", "--criterion", "--quality", "--embedder", "--color", "--word", "--no-words",
-        "--text",
+        "--text", "--runtime", "--device",
         "--prior", "--certainty", "--relevance-threshold", "--similarity-threshold",
         "--prior-share", "--n-references", "--leave-out", "--seed",
         "--store", "--no-store", "--json", "--csv", "--images-csv", "--report", "--quiet",
@@ -80,7 +97,8 @@ def test_decide_and_rank_have_the_same_scoring_options():
         ["decide", "--rule", "magic", "x"], ["decide", "--criterion", "sold", "x"],
         ["decide", "--leave-out", "people", "x"], ["decide", "--prior", "low", "x"],
         ["decide", "--similarity-threshold", "half", "x"], ["search", "x", "--no-store"],
-        ["rank", "--library", "x", "y"],
+        ["rank", "--library", "x", "y"], ["embed", "--device", "tpu", "x"],
+        ["search", "--device", "cuda:x", "x"], ["decide", "--runtime", "fast", "x"],
     ],
 )  # fmt: skip
 def test_bad_usage(run, arguments, capsys):

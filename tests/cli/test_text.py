@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from similarity_lab import load_embedder
 from similarity_lab.cli import options
 
 from ..relevance.joint_space import JointSpace, PhotosOnly
@@ -15,7 +16,12 @@ from ..relevance.joint_space import JointSpace, PhotosOnly
 def joint(monkeypatch):
     """The embedder that every command gets for --embedder."""
     embedder = JointSpace()
-    monkeypatch.setattr("similarity_lab.embedders.load_embedder", lambda *_, **__: embedder)
+
+    def load(source, **options):
+        return embedder if source == "joint" else load_embedder(source, **options)
+
+    for place in ("embedders", "distances.comparators"):
+        monkeypatch.setattr(f"similarity_lab.{place}.load_embedder", load)
     return embedder
 
 
