@@ -4,15 +4,16 @@
 
 The constants were fitted once, with EfficientNet-Lite. Here the same rule decides on simulated
 vectors (`benchmarks.spaces`): narrow cones such as SigLIP's, nearly isotropic ones such as DINO's,
-few and many dimensions, products that spread little or much. With the photos of grocery sites, it
-also decides on real vectors of EfficientNet-Lite0 that were moved into other geometries. And
-references are photos, names, or both, in simulated joint spaces whose text tower knows products
+few and many dimensions, products that spread little or much. On these, constants may be chosen;
+spaces of other kinds are held out, and spaces drawn at random are fresh. With the photos of grocery
+sites, it also decides on real vectors of EfficientNet-Lite0 that were moved into other geometries.
+And references are photos, names, or both, in simulated joint spaces whose text tower knows products
 well or badly. Products of the sites are not in the library. Writes
 benchmarks/results/geometry.json.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from unittest import mock
 
@@ -29,7 +30,15 @@ from benchmarks.common import (
     write_results,
 )
 from benchmarks.measures import roc_auc
-from benchmarks.spaces import JOINT, SPACES, Space, World
+from benchmarks.spaces import (
+    HELD_OUT,
+    JOINT,
+    JOINT_HELD_OUT,
+    SPACES,
+    Space,
+    World,
+    random_spaces,
+)
 from similarity_lab.relevance.decision import FEW_REFERENCES
 from similarity_lab.relevance.offered import offered_evidence
 from similarity_lab.relevance.rules import calibration
@@ -42,6 +51,7 @@ from similarity_lab.relevance.words import TargetWords
 from similarity_lab.store import Vectors, unit
 
 SEEDS = 6
+FRESH, FRESH_SEED = 60, 20  # spaces drawn at random, on which nothing was ever looked at
 SITES = 40  # per seed, half of which show the target
 PRODUCTS, PER_PRODUCT, REFERENCES = 30, 15, 25
 NAMES = 600  # that compete with the target's
@@ -166,6 +176,7 @@ def figures(tasks: Iterator[Task], references: str = "photos") -> dict[str, floa
                     columns["score"],
                     known.look_alike_ratios,
                     n_references=known.n_references or FEW_REFERENCES,
+                    reference_ratio=known.reference_ratio,
                 )
                 sites.append(
                     {
@@ -272,13 +283,23 @@ def main() -> None:
     parser.add_argument("--no-photos", action="store_true", help="simulated vectors only")
     options = parser.parse_args()
     require_clean_tree()
-    results: dict[str, dict[str, dict[str, float]]] = {"simulated": {}, "photos": {}, "joint": {}}
+    parts = ("simulated", "held_out", "photos", "joint", "joint_held_out", "random")
+    results: dict[str, dict[str, dict[str, float]]] = {part: {} for part in parts}
     for space in tqdm(SPACES, desc="spaces"):
         results["simulated"] |= both_figures(space.name, partial(simulated, space))
-    for space in tqdm(JOINT, desc="joint spaces"):
-        for references in ("photos", "names", "both"):
-            row = f"{space.name}: {references}"
-            results["joint"][row] = figures(simulated(space), references)
+    for space in tqdm(HELD_OUT, desc="held-out spaces"):
+        results["held_out"][space.name] = figures(simulated(space))
+    for part, spaces in {"joint": JOINT, "joint_held_out": JOINT_HELD_OUT}.items():
+        for space in tqdm(spaces, desc=part.replace("_", " ")):
+            for references in ("photos", "names", "both"):
+                row = f"{space.name}: {references}"
+                results[part][row] = figures(simulated(space), references)
+    for references in ("photos", "names", "both"):
+        tasks = (
+            simulated_task(space, FRESH_SEED)
+            for space in tqdm(random_spaces(FRESH, FRESH_SEED), total=FRESH, desc=references)
+        )
+        results["random"][f"{FRESH} spaces: {references}"] = figures(tasks, references)
     if not options.no_photos:
         vectors, labels = photo_vectors()
         for name in tqdm(MOVES, desc="photos"):

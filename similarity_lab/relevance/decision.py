@@ -711,6 +711,7 @@ def probabilities_after_marks(
                 new_ratio,
                 known.look_alike_ratios,
                 n_references=known.n_references or FEW_REFERENCES,
+                reference_ratio=known.reference_ratio,
             )
         threshold = settings.relevance_threshold
         return pd.Series([each.at_least(threshold) for each in posteriors], seen.index)
@@ -738,7 +739,12 @@ def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePo
         return SharePosterior.of(scores)
     # names that were measured on no image may miss the target as often as few references do
     n_references = known.n_references or FEW_REFERENCES
-    return SharePosterior.of(scores, known.look_alike_ratios, n_references=n_references)
+    return SharePosterior.of(
+        scores,
+        known.look_alike_ratios,
+        n_references=n_references,
+        reference_ratio=known.reference_ratio,
+    )
 
 
 def _offered(images: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:

@@ -1,6 +1,6 @@
 """Does a site sell the target at all? Evidence of its images, and of the words around them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,14 @@ _COVERAGE = 4.0  # images after which two thirds of the sellers would have shown
 _CROWD = 0.25  # weight of the log of the number of images: many distractors, one looks alike
 _USUAL = 20  # images of a shop, at which the crowd counts nothing
 _UNSEEN = 0.25  # weight of products that look like the target and that nobody has seen
+
+# The better an embedder tells products apart, the larger are the margins of the references, and
+# those of products that resemble the target and are not in the library. From a median margin of the
+# references on, a margin far below that median may be of such a product. Chosen on simulated spaces
+# and checked on others, see docs/benchmarks.md; on groceries it makes few sites unsure.
+_CLEAR = 0.1  # median margin of the references from which on it counts
+_CLEARER = 0.3  # as much more, and it counts in full
+_RESEMBLING = 0.5  # weight of such products at the margin 0; none at the median
 
 # Words. Counted on the same shops, shrunk towards 0.
 _NAMED = 4.2  # log likelihood ratio of a site on which an image's text names the target
@@ -114,7 +122,8 @@ def offered_evidence(
     single image decides: its margin, the cosine to the target minus that to the closest other
     product. It says little against the target if few images were seen, since the target may be on
     another page, or if held-out references have no larger margins. It says little for the target if
-    products outside the library look like it, which held-out products tell, and among many images.
+    products outside the library look like it, which held-out products tell, if it is far below what
+    the references reach, and among many images.
 
     A text that names the target is the strongest evidence. That none does counts against the site
     only as far as its texts name products at all. Images whose texts name another product count
@@ -186,12 +195,22 @@ def _of_margins(margins: "Floats", calibration: "Calibration | None") -> float:
     if calibration is not None:
         high, own = calibration.look_alike_margins, calibration.reference_margins
         unseen = _UNSEEN * (1 + sum(margin >= best for margin in high)) / (len(high) + 1)
+        unseen += _resembling(best, own)
         missed = (sum(margin <= best for margin in own) + 0.5) / (len(own) + 1)
         ratio = -float(np.logaddexp(-calibration.reliability * ratio, np.log(unseen)))
         if own or best > -_FAR:  # without references, only a person says that nothing was missed
             ratio = max(ratio, float(np.log(missed)))
     missing = -count / _COVERAGE  # log P(no image seen shows it | it is sold)
     return float(np.logaddexp(np.log(-np.expm1(missing)) + ratio, missing))
+
+
+def _resembling(best: float, own: Sequence[float]) -> float:
+    """Return the weight of products that resemble the target, and reach a part of its margins."""
+    typical = float(np.median(own)) if len(own) > 1 else 0.0  # a single one was not held out
+    if best <= 0 or typical <= _CLEAR:
+        return 0.0
+    clear = min(1.0, (typical - _CLEAR) / _CLEARER)
+    return _RESEMBLING * clear * max(0.0, 1 - best / typical)
 
 
 def _of_part(ratio: float, coverage: float) -> float:

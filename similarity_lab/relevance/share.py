@@ -20,7 +20,8 @@ _UNTYPICAL = 0.05  # part of the target's images that look like nothing known
 # Rivals: the site shows something that looks like the target. Compared on grocery sites, shop
 # composites and real shops, see docs/benchmarks.md.
 _RIVAL = 0.3  # weight of an unknown one
-_UNKNOWN_RATIO = 2.0  # log likelihood ratio that an unknown one reaches
+_UNKNOWN_RATIO = 2.0  # log likelihood ratio that an unknown one reaches, at least
+_UNKNOWN_PART = 0.4  # or this part of what the references reach
 _KNOWN_RIVALS = 6.0  # weight of the held-out products that look like the target, all together
 
 
@@ -56,6 +57,7 @@ class SharePosterior:
         look_alike_ratios: Sequence[float] | None = None,
         *,
         n_references: int = 30,
+        reference_ratio: float = 0.0,
     ) -> SharePosterior:
         """Return the posterior given the log likelihood ratios of images, shape (n,).
 
@@ -66,6 +68,9 @@ class SharePosterior:
             Median log likelihood ratio of each held-out product; None: no look-alikes.
         n_references : int
             Reference images of the target.
+        reference_ratio : float
+            Median log likelihood ratio of held-out references: products that nobody has seen may
+            reach a part of it.
 
         Examples
         --------
@@ -75,7 +80,7 @@ class SharePosterior:
         >>> round(SharePosterior.of([9.0, 9.0, -9.0], [-3.0, 8.0]).at_least(0.25), 2)
         0.91
         """
-        caps, weights, untypical = _hypotheses(look_alike_ratios, n_references)
+        caps, weights, untypical = _hypotheses(look_alike_ratios, n_references, reference_ratio)
         ratios = np.asarray(log_ratios, np.float64)
         totals = np.array([_total(np.minimum(ratios, cap), untypical) for cap in caps])
         return cls._from_totals(totals, weights)
@@ -88,12 +93,13 @@ class SharePosterior:
         look_alike_ratios: Sequence[float] | None = None,
         *,
         n_references: int = 30,
+        reference_ratio: float = 0.0,
     ) -> Iterator[SharePosterior]:
         """Yield the posterior after each image in turn has another log likelihood ratio.
 
         Parameters
         ----------
-        log_ratios, look_alike_ratios, n_references
+        log_ratios, look_alike_ratios, n_references, reference_ratio
             As in `of`.
         new_ratio : float
             Of the changed image.
@@ -104,7 +110,7 @@ class SharePosterior:
         >>> [round(posterior.share, 1) for posterior in changed]
         [0.4, 0.4, 0.7]
         """
-        caps, weights, untypical = _hypotheses(look_alike_ratios, n_references)
+        caps, weights, untypical = _hypotheses(look_alike_ratios, n_references, reference_ratio)
         ratios = np.asarray(log_ratios, np.float64)
         totals = np.array([_total(np.minimum(ratios, cap), untypical) for cap in caps])
         new = _total_each(np.minimum(new_ratio, caps), untypical)
@@ -162,18 +168,21 @@ class SharePosterior:
         return low / count, min(low + int(lengths[low]), count) / count
 
 
-def _rivals(look_alike_ratios: Sequence[float]) -> list[tuple[float, float]]:
+def _rivals(
+    look_alike_ratios: Sequence[float], reference_ratio: float
+) -> list[tuple[float, float]]:
     """Return the highest log likelihood ratio and the weight of each rival hypothesis."""
+    unknown = max(_UNKNOWN_RATIO, _UNKNOWN_PART * reference_ratio)
     weight = min(_RIVAL, _KNOWN_RIVALS / (len(look_alike_ratios) + 1))
-    known = [(ratio, weight) for ratio in look_alike_ratios if ratio > _UNKNOWN_RATIO]
-    return [(_UNKNOWN_RATIO, _RIVAL), *known]
+    known = [(ratio, weight) for ratio in look_alike_ratios if ratio > unknown]
+    return [(unknown, _RIVAL), *known]
 
 
 def _hypotheses(
-    look_alike_ratios: Sequence[float] | None, n_references: int
+    look_alike_ratios: Sequence[float] | None, n_references: int, reference_ratio: float
 ) -> tuple[Floats, Floats, float]:
     """Return what no ratio exceeds under each hypothesis, its log weight, and `_UNTYPICAL`."""
-    rivals = [] if look_alike_ratios is None else _rivals(look_alike_ratios)
+    rivals = [] if look_alike_ratios is None else _rivals(look_alike_ratios, reference_ratio)
     caps = np.array([np.inf, *(top for top, _ in rivals)])
     weights = np.log([1 - _RIVAL, *(weight for _, weight in rivals)])
     return caps, weights, _UNTYPICAL + 1 / (n_references + 1)

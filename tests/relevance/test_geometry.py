@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.geometry import fit, simulated_task
-from benchmarks.spaces import BASE, SPACES
+from benchmarks.spaces import BASE, HELD_OUT, SPACES
 from similarity_lab.relevance.offered import offered_evidence
 from similarity_lab.relevance.rules.prototypes import one_thread
 
@@ -37,6 +37,16 @@ def test_decisions_hold_in_every_geometry(space):
     is_sure = np.maximum(chances, 1 - chances) >= 0.9
     assert is_sure.mean() > 0.15
     assert ((chances > 0.5) == sells)[is_sure].mean() > 0.8
+
+
+def test_sure_answers_are_right_in_spaces_of_other_kinds():
+    """Kinds on which no constant was chosen, with seeds that the benchmark does not have."""
+    spaces = [space for space in HELD_OUT if space.dimension <= 256]
+    found = [sites_of(space, seeds=(100, 101, 102)) for space in spaces]
+    chances, sells = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    is_sure = np.maximum(chances, 1 - chances) >= 0.9
+    assert is_sure.mean() > 0.35
+    assert ((chances > 0.5) == sells)[is_sure].mean() >= 0.95
 
 
 @pytest.mark.parametrize("cone", [0.3, 0.9])

@@ -28,6 +28,7 @@ KNOWN = Calibration(
     look_alike_ratios=(-3.0,) * 30,
     look_alike_margins=(-0.2,) * 30,
     reference_margins=tuple(np.linspace(0.1, 0.6, 20)),
+    reference_ratio=0.0,
     n_references=20,
     n_products=30,
 )
@@ -128,6 +129,21 @@ def test_look_alikes_nobody_has_seen_bound_the_probability():
     alike = replace(KNOWN, look_alike_margins=(-0.2,) * 27 + (0.6,) * 3)
     assert chance([0.5] * 20, calibration=alike) < chance([0.5] * 20)
     assert chance([0.7] * 20, calibration=alike) == pytest.approx(chance([0.7] * 20))
+
+
+def test_margin_far_below_those_of_the_references_says_less():
+    """The better products are told apart, the more reaches one that resembles the target."""
+    near, far, farther = (
+        chance([0.25] * 20, calibration=replace(KNOWN, reference_margins=(low, low + 0.1)))
+        for low in (0.0, 0.4, 0.8)
+    )
+    assert near > far > farther
+    within = replace(KNOWN, reference_margins=(0.7, 0.8, 0.9))
+    assert chance([0.85] * 20, calibration=within) == pytest.approx(chance([0.85] * 20))
+    values = [chance([margin] * 20, calibration=within) for margin in np.linspace(-1, 2, 61)]
+    assert np.all(np.diff(values) >= -1e-12)
+    single = replace(KNOWN, reference_margins=(0.9,))  # it was not held out
+    assert chance([0.25] * 20, calibration=single) >= near
 
 
 def test_held_out_references_bound_what_low_margins_say():

@@ -62,6 +62,18 @@ def test_look_alike_of_the_library_makes_the_share_uncertain():
     assert beside.interval()[0] == 0
 
 
+def test_product_nobody_has_seen_reaches_a_part_of_what_references_do():
+    """Ratios of 4 are clear where references reach 5, and doubtful where they reach 15."""
+    ratios = [4.0] * 12 + [-4.0] * 8
+    clear, usual, doubtful = (
+        SharePosterior.of(ratios, [-3.0] * 20, reference_ratio=ratio).at_least(0.25)
+        for ratio in (0.0, 5.0, 15.0)
+    )
+    assert clear == usual > 0.95 > doubtful
+    own = SharePosterior.of([15.0] * 12 + [-4.0] * 8, [-3.0] * 20, reference_ratio=15.0)
+    assert own.at_least(0.25) > 0.95
+
+
 def test_probable_look_alike_leaves_no_share():
     posterior = SharePosterior.of([1.9] * 30, [5.0] * 3)
     assert posterior.look_alike > 0.5

@@ -41,6 +41,12 @@ _GENERATED_PRODUCTS = 3  # as many real products tell as much as the generated i
 _MAX_SPREAD = 0.75
 _MAX_MARGIN_SPREAD = 0.135
 
+# Mean likelihood ratio of other images, those above the anchor counted as if at it. A likelihood
+# ratio has the mean 1 over what it counts against; with the packaged networks this part of it is
+# 0.6 at most. It is more where scores of all images are close together, as in whitened spaces.
+_MAX_MEAN_RATIO = 0.6
+_MAX_STEEPER = 32.0
+
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
@@ -63,9 +69,11 @@ class LikelihoodRatio:
         How high products outside the library score is told by products held out of it: the line
         passes through the same value near their upper end in every library, with the same slope.
         That transfers from photos of one kind to photos of another where a line fitted to each
-        library does not. Below twenty other products the upper end is not known well; the line is
-        then mixed with that of `platt`. It is flattened by `HeldOut.reliability`, and if scores are
-        noisier than those that the slope was fitted on, see `HeldOut.noise`.
+        library does not. If scores are noisier than those that the slope was fitted on, the line is
+        flatter, see `HeldOut.noise`; if they are so close together that the mean likelihood ratio
+        of the others would be too large, it is steeper. Below twenty other products the upper end
+        is not known well; the line is then mixed with that of `platt`. It is flattened by
+        `HeldOut.reliability`.
 
         Parameters
         ----------
@@ -84,6 +92,7 @@ class LikelihoodRatio:
         """
         weight = 0.0 if is_generated else min(1.0, held_out.n_products / _MANY_PRODUCTS)
         slope = _SLOPE / held_out.noise(held_out.others, _MAX_SPREAD)
+        slope *= _steepness(slope * (held_out.others - held_out.anchor), held_out.weights)
         line = cls(slope, _OFFSET - slope * held_out.anchor)
         if weight < 1:
             own = cls.platt(
@@ -328,6 +337,8 @@ class Calibration:
     reference_margins : tuple of float
         Margins of the held-out references, as `margins` gives them, in ascending order; evenly
         spaced quantiles of them if there are more than fifty.
+    reference_ratio : float
+        Median log likelihood ratio of the held-out references; 0: there were fewer than two.
     n_references : int
     n_products : int
         Other products of the library, 0 if they were generated.
@@ -341,6 +352,7 @@ class Calibration:
     look_alike_ratios: tuple[float, ...]
     look_alike_margins: tuple[float, ...]
     reference_margins: tuple[float, ...]
+    reference_ratio: float
     n_references: int
     n_products: int
 
@@ -361,6 +373,7 @@ class Calibration:
             tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
             tuple(((held_out.by_product(held_out.margins, 0.9) - anchor) / noise).tolist()),
             tuple(((quantiles - anchor) / noise).tolist()),
+            float(np.median(line(held_out.references))) if len(held_out.references) > 1 else 0.0,
             len(held_out.references),
             0 if is_generated else held_out.n_products,
         )
@@ -387,6 +400,7 @@ class Calibration:
             tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
             tuple(margins.tolist()),
             (),
+            0.0,
             0,
             held_out.n_products,
         )
@@ -474,6 +488,30 @@ def cross_fit(
         comparison = prototypes.compare(others[~is_seen])
         other_scores[~is_seen], margins[~is_seen] = comparison.scores, comparison.margins
     return HeldOut(reference_scores, other_scores, reference_margins, margins, codes)
+
+
+def _steepness(ratios: Floats, weights: Floats) -> float:
+    """Return by what the slope of a line is multiplied, at least 1, see `_MAX_MEAN_RATIO`.
+
+    Parameters
+    ----------
+    ratios : ndarray, shape (m,)
+        Log likelihood ratios of the others, minus that of the anchor.
+    weights : ndarray, shape (m,)
+    """
+    below = np.minimum(ratios, 0.0)
+    share = weights / weights.sum()
+
+    def excess(factor: float) -> float:
+        return float(share @ np.exp(_OFFSET + factor * below)) - _MAX_MEAN_RATIO
+
+    if excess(1.0) <= 0:
+        return 1.0
+    if excess(_MAX_STEEPER) >= 0:
+        return _MAX_STEEPER
+    from scipy.optimize import brentq  # deferred: slow import, rarely needed
+
+    return float(brentq(excess, 1.0, _MAX_STEEPER, xtol=1e-3))
 
 
 def _spread(low: float, high: float) -> Floats:

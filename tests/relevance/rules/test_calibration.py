@@ -144,11 +144,13 @@ def test_cross_fit_leaves_image_and_product_out(products, known):
     assert np.isfinite(cross_fit(references[:1], others, labels, seed=0).references).all()
 
 
-def held_out_scores(n_references=12, n_products=24, gap=6.0, *, per_product=5, spread=1.0, seed=0):
+def held_out_scores(
+    n_references=12, n_products=24, gap=6.0, *, per_product=5, spread=1.0, between=0.0, seed=0
+):
     """Return scores in which the references lie a gap above the other products."""
     rng = np.random.default_rng(seed)
     products = np.repeat(np.arange(n_products), per_product)
-    others = rng.normal(0, spread, len(products))
+    others = rng.normal(0, spread, len(products)) + between * np.linspace(-2, 0, 24)[products % 24]
     references = rng.normal(gap, spread, n_references)
     return HeldOut(references, others, references / 20, others / 20, products)
 
@@ -245,7 +247,7 @@ def test_by_product_is_the_quantile_of_each_product():
 @given(st.floats(-5, 5), st.floats(0.3, 0.6))
 def test_calibrated_line_moves_with_the_upper_end_of_the_others(shift, spread):
     """With many products, the slope is the same whatever the scores' place and usual spread."""
-    usual, other = held_out_scores(spread=0.5), held_out_scores(spread=spread, gap=6 * spread)
+    usual, other = (held_out_scores(spread=each, gap=4, between=3) for each in (0.5, spread))
     moved = replace(other, references=other.references + shift, others=other.others + shift)
     before, after = LikelihoodRatio.calibrated(usual), LikelihoodRatio.calibrated(moved)
     assert after.slope == pytest.approx(before.slope)
@@ -264,7 +266,8 @@ def test_spread_is_that_of_images_within_a_product():
 
 def test_calibrated_line_is_flatter_where_scores_are_noisy():
     """Twice the usual noise: a quarter of the slope, the same ratio at the anchor."""
-    quiet, noisy = held_out_scores(spread=0.5), held_out_scores(spread=2.0, gap=24.0)
+    quiet = held_out_scores(spread=0.5, between=3)
+    noisy = held_out_scores(spread=2.0, gap=24.0, between=30)
     before, after = LikelihoodRatio.calibrated(quiet), LikelihoodRatio.calibrated(noisy)
     noise = (noisy.spread(noisy.others) / 0.75) ** 2
     assert noise > 4 and after.slope == pytest.approx(before.slope / noise)
@@ -273,6 +276,23 @@ def test_calibrated_line_is_flatter_where_scores_are_noisy():
     assert known.margin_noise > 4
     reached = known.margins(np.array([known.margin_anchor, known.margin_anchor + 1]))
     assert reached == pytest.approx([0, 1 / known.margin_noise])
+
+
+@given(st.floats(0.02, 2), st.floats(0, 1), st.integers(20, 40))
+def test_mean_likelihood_ratio_of_others_is_bounded(spread, between, n_products):
+    """Scores close together, as in a whitened space: the line is steeper, not everything likely."""
+    held_out = held_out_scores(n_products=n_products, spread=spread, between=between)
+    line = LikelihoodRatio.calibrated(held_out)
+    at_anchor = line(held_out.anchor)
+    ratios = np.minimum(line(held_out.others), at_anchor) / held_out.reliability()
+    mean = np.average(np.exp(ratios), weights=held_out.weights)
+    wide = held_out_scores(n_products=n_products, spread=0.5, between=3)
+    assert mean <= 0.61
+    assert (
+        line.slope
+        >= LikelihoodRatio.calibrated(wide).slope / held_out.noise(held_out.others, 0.75) - 1e-9
+    )
+    assert at_anchor == pytest.approx(LikelihoodRatio.calibrated(wide)(wide.anchor))
 
 
 def test_noise_of_few_products_is_not_trusted():
@@ -295,6 +315,8 @@ def test_calibration_of_held_out_images():
     held_out = held_out_scores(n_references=80)
     known = Calibration.of(held_out)
     assert (known.n_references, known.n_products) == (80, 24) and known.is_learned
+    assert known.reference_ratio == pytest.approx(np.median(known.line(held_out.references)))
+    assert Calibration.of(held_out_scores(n_references=1)).reference_ratio == 0
     assert known.line == LikelihoodRatio.calibrated(held_out)
     assert known.margin_anchor == held_out.top_of(held_out.margins)
     assert (known.separability, known.reliability) == (
