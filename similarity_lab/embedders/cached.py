@@ -93,7 +93,7 @@ class CachedEmbedder:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the embedder has
         # only models with a text tower have these, and ``hasattr`` tells whether one does
-        if name in ("logit_scale", "logit_bias"):
+        if name in ("logit_scale", "logit_bias", "is_multilingual"):
             return getattr(self.embedder, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

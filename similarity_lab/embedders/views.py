@@ -91,6 +91,8 @@ class ViewsEmbedder(StreamingEmbedder):
             return self._embed_text
         if name in ("logit_scale", "logit_bias") and len(self._networks()) == 1:
             return getattr(self.parts[0].embedder, name)
+        if name == "is_multilingual":
+            return all(getattr(part.embedder, name, False) for part in self._networks())
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _networks(self) -> tuple[_Part, ...]:

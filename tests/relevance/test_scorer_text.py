@@ -303,3 +303,22 @@ def test_marks_decide_what_names_cannot(embedder, elsewhere):
     marked = with_marks(result, dict.fromkeys(range(len(elsewhere)), False))
     assert marked.decision == "irrelevant" and marked.probability < 0.05
     assert with_marks(result, {0: True}).decision == "relevant"
+
+
+@pytest.mark.parametrize("is_multilingual", [False, True])
+def test_class_name_in_another_language(embedder, shop, is_multilingual):
+    embedder.is_multilingual = is_multilingual
+    scorer = RelevanceScorer(
+        "Mandeln", rule=LearnedRule(text=True), embedder=embedder, progress=False
+    )
+    names = scorer.fit(None).decide(shop).settings.text.names
+    assert ("Mandeln" in names) == is_multilingual and "almonds" in names
+
+
+def test_names_of_all_scripts_are_embedded_as_written(embedder, shop):
+    words = ["миндаль", "杏仁", "اللوز", "बादाम", "fıstık ezmesi 🥜", "a photo of {}."]
+    scorer = RelevanceScorer(
+        "sku 17", rule=LearnedRule(text=True), words=words, embedder=embedder, progress=False
+    )
+    names = scorer.fit(None).decide(shop).settings.text.names
+    assert names[: len(words)] == tuple(words)

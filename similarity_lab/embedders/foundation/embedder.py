@@ -9,7 +9,12 @@ import numpy.typing as npt
 
 from similarity_lab.embedders.base import NetworkEmbedder, Vectors
 from similarity_lab.embedders.foundation.hub import Snapshot
-from similarity_lab.embedders.foundation.networks import Network, load_network, scalar
+from similarity_lab.embedders.foundation.networks import (
+    Network,
+    is_multilingual,
+    load_network,
+    scalar,
+)
 from similarity_lab.embedders.foundation.processors import Prepared, Processor
 from similarity_lab.embedders.foundation.runtimes import OpenVinoTower
 from similarity_lab.embedders.torch_runtime import TorchRuntime
@@ -83,6 +88,8 @@ class ImageTextEmbedder(FoundationEmbedder):
         Factor of a cosine in the model's logits.
     logit_bias : float or None
         Constant of its logits, if it was trained with a sigmoid.
+    is_multilingual : bool
+        Its text tower was trained on many languages.
     """
 
     _network: Network | None = None
@@ -97,6 +104,11 @@ class ImageTextEmbedder(FoundationEmbedder):
     def logit_bias(self) -> float | None:
         """Constant of the model's logits, if it was trained with a sigmoid."""
         return scalar(self.snapshot, "logit_bias")
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether the text tower was trained on many languages."""
+        return is_multilingual(self.snapshot)
 
     def embed_text(self, texts: Sequence[str], *, batch_size: int = 64) -> Vectors:
         """Return one vector per text.

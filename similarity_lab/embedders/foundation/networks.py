@@ -4,6 +4,7 @@ Vectors have unit length, as the authors of all these models compare them.
 """
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +17,15 @@ from similarity_lab.embedders.foundation.libraries import open_clip, quiet, tran
 from similarity_lab.embedders.torch_runtime import torch
 from similarity_lab.errors import HubError, one_line
 
-__all__ = ["Network", "has_text", "load_network", "scalar"]
+__all__ = ["Network", "has_text", "is_multilingual", "load_network", "scalar"]
 
 _POOLER = ("pooler.", "vit.pooler.")
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 _SIGLIP = ("siglip", "siglip2")
+# Vocabularies of one language: CLIP 49,408 pieces, SigLIP 32,000, BERT 30,522; of many: SigLIP 2
+# 256,000, XLM-R 250,002, mT5 250,112, multilingual BERT 119,547.
+_MANY_PIECES = 100_000
+_MULTILINGUAL = re.compile(r"multilingual|xlm|mt5|siglip2|bge-m3", re.IGNORECASE)
 
 
 class Network(ABC):
@@ -209,6 +214,23 @@ def has_text(snapshot: Snapshot) -> bool:
         model_class = transformers().MODEL_MAPPING.get(type(config), None)
     # without its files, transformers would make a tokenizer with an empty vocabulary
     return has_tokenizer and hasattr(model_class, "get_text_features")
+
+
+def is_multilingual(snapshot: Snapshot) -> bool:
+    """Tell whether a text tower was trained on many languages, by the size of its vocabulary.
+
+    Models of open_clip whose text tower is one of transformers may state only its name.
+    """
+    if snapshot.library == "open_clip":
+        settings = json.loads((snapshot.folder / "open_clip_config.json").read_text("utf-8"))
+        text = settings["model_cfg"]["text_cfg"]
+        names = (str(text.get(key, "")) for key in ("hf_model_name", "hf_tokenizer_name"))
+        size = text.get("vocab_size") or 0
+        return int(size) >= _MANY_PIECES or any(map(_MULTILINGUAL.search, names))
+    with quiet():
+        config = _config(snapshot)
+    text_config = getattr(config, "text_config", config)
+    return int(getattr(text_config, "vocab_size", 0) or 0) >= _MANY_PIECES
 
 
 def scalar(snapshot: Snapshot, name: str) -> float | None:

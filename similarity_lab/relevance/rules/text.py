@@ -24,6 +24,7 @@ from similarity_lab.relevance.words.prompts import (
     BuiltInNames,
     embed_names,
     form_names,
+    is_multilingual,
     target_names,
 )
 from similarity_lab.store import unit
@@ -95,7 +96,7 @@ class TextReferences:
             for name, other in named.items()
             if other.products or _is_name(name)
         }
-        names = target_names(words, given)
+        names = target_names(words, given, is_multilingual=is_multilingual(embedder))
         target = unit(embed_names(embedder, names).mean(0)[None])[0]
         other_names, others = builtin.others(words)
         forms = tuple(name for name in form_names(words) if name not in other_names)

@@ -71,8 +71,18 @@ def embed_names(embedder: Embedder, names: Sequence[str]) -> Vectors:
     return unit(vectors.mean(axis=1))
 
 
-def target_names(words: TargetWords, given: Sequence[str] | None = None) -> tuple[str, ...]:
+def is_multilingual(embedder: object) -> bool:
+    """Return whether an embedder says that its text tower knows many languages."""
+    return bool(getattr(embedder, "is_multilingual", False))
+
+
+def target_names(
+    words: TargetWords, given: Sequence[str] | None = None, *, is_multilingual: bool = False
+) -> tuple[str, ...]:
     """Return the names of a target that are embedded.
+
+    They are those that the user gave, as written, and English ones; if the text tower knows many
+    languages, the class name as written as well, in whatever language it is.
 
     Parameters
     ----------
@@ -80,6 +90,8 @@ def target_names(words: TargetWords, given: Sequence[str] | None = None) -> tupl
         Of the class name and of `given`.
     given : sequence of str, optional
         Names by the user, in any language that the text tower knows; used as they are.
+    is_multilingual : bool
+        Whether the text tower knows many languages.
 
     Examples
     --------
@@ -87,13 +99,27 @@ def target_names(words: TargetWords, given: Sequence[str] | None = None) -> tupl
     ('almonds', 'almond', 'almond kernel', 'almond kernels')
     >>> target_names(TargetWords.of("sku-17", ["felt slippers"]), ["felt slippers"])
     ('felt slippers',)
+    >>> target_names(TargetWords.of("Haselnüsse"), is_multilingual=True)
+    ('hazelnuts', 'hazelnut', 'filbert', 'filberts', 'Haselnüsse')
     """
     names = [" ".join(name.split()) for name in given or ()]
     for product in words.products:
         english = words.table.names(product.food, "en") if product.food in words.table else []
         names.append(words.table.title(product))
         names += english[:_MAX_SYNONYMS] if given is None and not product.forms else []
-    return tuple(dict.fromkeys(names or [words.title]))[: max(_MAX_SYNONYMS, len(given or ()) + 1)]
+    chosen = list(dict.fromkeys(names or [words.title]))[: max(_MAX_SYNONYMS, len(given or ()) + 1)]
+    if is_multilingual and given is None and words.products and not _is_english(words):
+        chosen.append(" ".join(words.target.replace("_", " ").split()))
+    return tuple(dict.fromkeys(chosen))
+
+
+def _is_english(words: TargetWords) -> bool:
+    """Return whether the class name contains a word of an English name of the target."""
+    foods = [product.food for product in words.products if product.food in words.table]
+    english = {
+        word for food in foods for name in words.table.names(food, "en") for word in _stems(name)
+    }
+    return not english.isdisjoint(_stems(words.target))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +154,8 @@ class BuiltInNames:
         if np.linalg.norm(vectors - vectors.mean(0), axis=1).max() < _ALIKE:
             raise InputError(
                 f"embed_text of {embedder.name!r} returns nearly the same vector for every name, "
-                "so that names tell nothing apart; check its tokenizer and weights"
+                "so that names tell nothing apart; check its tokenizer and weights, and that its "
+                f"text tower takes more tokens than {TEMPLATES[-1]!r} has before the name"
             )
         return cls(embedder.name, tuple(table), things(), vectors)
 

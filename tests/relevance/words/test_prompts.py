@@ -40,6 +40,26 @@ def test_target_names(target, words, names):
 
 
 @pytest.mark.parametrize(
+    ("target", "words", "added"),
+    [
+        ("Mandeln", None, ("Mandeln",)),
+        ("杏仁", None, ("杏仁",)),
+        ("noix_de_cajou", None, ("noix de cajou",)),
+        ("Cashewkerne_bio", None, ("Cashewkerne bio",)),
+        ("almonds_raw", None, ()),
+        ("Brown-Cap-Mushroom", None, ()),
+        ("Bürostühle", None, ()),  # names no food: embedded as written anyway
+        ("Mandeln", ["amandes"], ()),  # words are written by the user
+    ],
+)
+def test_class_name_in_another_language_is_embedded_where_the_model_is_multilingual(
+    target, words, added
+):
+    known = TargetWords.of(target, words)
+    assert target_names(known, words, is_multilingual=True) == target_names(known, words) + added
+
+
+@pytest.mark.parametrize(
     ("target", "words", "left_out", "kept"),
     [
         ("almonds", None, {"almonds", "nuts"}, {"walnuts", "almond flour", "chair"}),
