@@ -44,7 +44,6 @@ CALIBRATION = Calibration(
     look_alike_ratios=(-3.0,) * 20,
     look_alike_margins=(-0.2,) * 20,
     reference_margins=(0.1, 0.2, 0.3, 0.4, 0.5),
-    reference_ratio=0.0,
     n_references=5,
     n_products=20,
 )

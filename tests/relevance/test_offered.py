@@ -28,7 +28,6 @@ KNOWN = Calibration(
     look_alike_ratios=(-3.0,) * 30,
     look_alike_margins=(-0.2,) * 30,
     reference_margins=tuple(np.linspace(0.1, 0.6, 20)),
-    reference_ratio=0.0,
     n_references=20,
     n_products=30,
 )

@@ -22,7 +22,6 @@ CALIBRATION = Calibration(
     look_alike_ratios=(),
     look_alike_margins=(),
     reference_margins=(),
-    reference_ratio=0.0,
     n_references=20,
     n_products=12,
 )

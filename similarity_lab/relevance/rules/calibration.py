@@ -337,11 +337,11 @@ class Calibration:
     reference_margins : tuple of float
         Margins of the held-out references, as `margins` gives them, in ascending order; evenly
         spaced quantiles of them if there are more than fifty.
-    reference_ratio : float
-        Median log likelihood ratio of the held-out references; 0: there were fewer than two.
     n_references : int
     n_products : int
         Other products of the library, 0 if they were generated.
+    reference_ratio : float
+        Median log likelihood ratio of the held-out references; 0: there were fewer than two.
     """
 
     line: LikelihoodRatio
@@ -352,9 +352,9 @@ class Calibration:
     look_alike_ratios: tuple[float, ...]
     look_alike_margins: tuple[float, ...]
     reference_margins: tuple[float, ...]
-    reference_ratio: float
     n_references: int
     n_products: int
+    reference_ratio: float = 0.0
 
     @classmethod
     def of(cls, held_out: HeldOut, *, is_generated: bool = False) -> "Calibration":
@@ -373,9 +373,9 @@ class Calibration:
             tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
             tuple(((held_out.by_product(held_out.margins, 0.9) - anchor) / noise).tolist()),
             tuple(((quantiles - anchor) / noise).tolist()),
-            float(np.median(line(held_out.references))) if len(held_out.references) > 1 else 0.0,
             len(held_out.references),
             0 if is_generated else held_out.n_products,
+            float(np.median(line(held_out.references))) if len(held_out.references) > 1 else 0.0,
         )
 
     @classmethod
@@ -400,7 +400,6 @@ class Calibration:
             tuple(held_out.by_product(line(held_out.others), 0.5).tolist()),
             tuple(margins.tolist()),
             (),
-            0.0,
             0,
             held_out.n_products,
         )
