@@ -2,8 +2,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 
+from similarity_lab.relevance import library_report
 from similarity_lab.report.gallery import MAX_BYTES, render_gallery
 from similarity_lab.report.views import deciding
+
+from .conftest import ByColour
 
 
 def test_gallery_shows_the_deciding_images_without_files(results):
@@ -11,15 +14,31 @@ def test_gallery_shows_the_deciding_images_without_files(results):
     page = result._repr_html_()
     assert page == render_gallery(result)
     assert result.summary() in page and "data:image/jpeg;base64," in page
-    assert page.count("<li class=") == len(deciding(result, 8, 8)) > 0
+    assert page.count("<small><bdi>") == len(deciding(result, 8, 8)) > 0
     assert 'src="data:' in page and "http" not in page and "<script" not in page
 
 
 def test_gallery_shows_evidence_of_images_and_words(scorer, with_texts):
     page = render_gallery(scorer.decide(with_texts("nut-shop", ["Almonds", "Dates"])))
     assert "1 text names almonds, 1 names another product; this is" in page
-    assert "✓</span> names almonds (alt)" in page and "names dates, not almonds (alt)" in page
+    assert "✓ names almonds (alt)" in page and "names dates, not almonds (alt)" in page
     assert "Estimated share of the catalogue" in page and "Learned from 6 reference images" in page
+
+
+def test_views_need_neither_styles_nor_drawings(results, library):
+    """What an untrusted notebook keeps: tags, sizes of images and inline styles."""
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            assert tag not in ("style", "svg", "script", "link", "form", "button")
+            if tag != "table":  # pandas gives its tables a class, which means nothing here
+                assert "class" not in dict(attributes)
+            if tag == "img":
+                assert {"width", "height", "alt"} <= dict(attributes).keys()
+
+    views = [results[0]._repr_html_(), library_report(library, embedder=ByColour(), progress=False)]
+    for view in (views[0], views[1]._repr_html_()):
+        Tags().feed(view)
 
 
 def test_gallery_size_is_limited(scorer, make_image, tmp_path):
