@@ -31,6 +31,15 @@ and log-odds that no text names a product that is sold; decisions on the real sh
 targets. "Sure": probability at least 0.9 or at most 0.1.
 """
 
+ACTIVE = """## Which images to mark first
+
+A person marks one image after the other over all forty sites of a product; each mark changes the
+decision on its site. Part of the sites that are decided rightly ("unsure" is not right) after so
+many marks: in the order of value (what a mark is expected to change most), from the best image, and
+at random (mean of several draws). *Forced*: accuracy of the forced choice before and after all
+marks. Nothing is fitted again, and *offered* asks whether any image of the site shows the product.
+"""
+
 FEW = """## Few references, few other products
 
 Composite sites of groceries and of shop photos (first halves), references and other products drawn
@@ -193,6 +202,26 @@ def geometry() -> str:
 
 def _figure(value: float | None) -> str:
     return "–" if value is None or isnan(value) else f"{value:.3f}"
+
+
+def active_learning() -> str:
+    """Return the section on the order of marks; empty without results."""
+    if not (RESULTS / "active_learning.json").is_file():
+        return ""
+    results = load("active_learning")
+    counts = next(iter(results["rows"].values()))["marks"]
+    rows = [
+        [
+            name,
+            *(f"{value:.3f}" for value in row["decided_rightly"]),
+            f"{row['accuracy'][0]:.3f} → {row['accuracy'][-1]:.3f}",
+            "–" if row["marks_to_reach_random"] is None else str(row["marks_to_reach_random"]),
+        ]
+        for name, row in results["rows"].items()
+    ]
+    head = ["criterion, order", *(f"{count} marks" for count in counts), "forced"]
+    head.append(f"marks to reach random after {counts[-1]}")
+    return "\n".join([ACTIVE, table(head, rows), origin_line(results)])
 
 
 def few_photos() -> str:

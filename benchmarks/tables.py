@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import make_parser
-from benchmarks.decision_tables import adapting, constants, draws, few_photos, geometry, sites
+from benchmarks.decision_tables import (
+    active_learning,
+    adapting,
+    constants,
+    draws,
+    few_photos,
+    geometry,
+    sites,
+)
 from benchmarks.foundation_tables import foundation_sections
 from benchmarks.result_tables import figures, load, origin_line, table, with_interval
 from benchmarks.shop_tables import reliability, shop_sections
@@ -173,6 +181,7 @@ def main() -> None:
         sites(),
         constants(),
         few_photos(),
+        active_learning(),
         geometry(),
         adapting(),
         draws(),
