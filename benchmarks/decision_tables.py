@@ -35,8 +35,8 @@ ACTIVE = """## Which images to mark first
 
 A person marks one image after the other over all forty sites of a product; each mark changes the
 decision on its site. Part of the sites that are decided rightly ("unsure" is not right) after so
-many marks: in the order of value (what a mark is expected to change most), from the best image, and
-at random (mean of several draws). *Forced*: accuracy of the forced choice before and after all
+many marks: in the order of value (what a mark is expected to change most), and at random (mean of
+several draws). *Forced*: accuracy of the forced choice before and after all
 marks. Nothing is fitted again, and *offered* asks whether any image of the site shows the product.
 """
 

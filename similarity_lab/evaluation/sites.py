@@ -191,7 +191,6 @@ def evaluate(
     ...                                                                     # doctest: +SKIP
     >>> evaluation.confusion, evaluation.measures                            # doctest: +SKIP
     """
-    sites = list(sites) if not isinstance(sites, (str, bytes)) else sites
     table = scorer.decide_many(sites, targets)
     return evaluate_decisions(table, truth, costs=costs, confidence=confidence, bins=bins)
 
