@@ -4,6 +4,8 @@ The original study considered two such services and rejected them. Here they plu
 comparator does, so that they can be measured beside the others. Requires the extra ``hosted``.
 """
 
+from __future__ import annotations
+
 import base64
 import io
 import json
@@ -292,7 +294,7 @@ class HostedComparator(PairComparator):
     <HostedComparator DeepAI image-similarity: 0 of 20 requests made, 0 answers cached>
     """
 
-    embedder: "ContentEmbedder"
+    embedder: ContentEmbedder
 
     def __init__(
         self,
@@ -378,7 +380,7 @@ class HostedComparator(PairComparator):
         distances = [self.answers.get(*pair) for pair in pairs]
         return np.array(distances, np.float32).reshape(len(rows), len(columns))
 
-    def _client(self) -> "httpx.Client":
+    def _client(self) -> httpx.Client:
         import httpx
 
         headers = {
@@ -390,7 +392,7 @@ class HostedComparator(PairComparator):
         # A redirect is an error: the key is meant for one URL
         return httpx.Client(headers=headers, timeout=self.timeout, follow_redirects=False)
 
-    def _request(self, client: "httpx.Client", first: bytes, second: bytes) -> float:
+    def _request(self, client: httpx.Client, first: bytes, second: bytes) -> float:
         """Return the distance of two JPEG files; try again while that may help."""
         import tenacity
 
@@ -406,13 +408,13 @@ class HostedComparator(PairComparator):
             reason = f"{error}; {self.tries} tries; try again later"
             raise error.kind(f"{self.service.name}: {reason}") from None
 
-    def _wait(self, state: "RetryCallState") -> float:
+    def _wait(self, state: RetryCallState) -> float:
         error = state.outcome and state.outcome.exception()
         if isinstance(error, _TransientError) and error.wait is not None:
             return error.wait
         return min(self.backoff * 2.0 ** (state.attempt_number - 1), MAX_WAIT)
 
-    def _request_once(self, client: "httpx.Client", payload: dict[str, Any]) -> float:
+    def _request_once(self, client: httpx.Client, payload: dict[str, Any]) -> float:
         import httpx
 
         name, key = self.service.name, self.service.key()
@@ -436,7 +438,7 @@ class HostedComparator(PairComparator):
         except InputError as error:
             raise HostedError(f"{name}: unusable response: {error}: {text}") from None
 
-    def _read(self, response: "httpx.Response") -> bytes:
+    def _read(self, response: httpx.Response) -> bytes:
         """Return the body; of an error response only its first block."""
         import httpx
 
@@ -453,7 +455,7 @@ class HostedComparator(PairComparator):
                 raise _TransientError(f"no complete response within {self.timeout:g} s")
         return body
 
-    def _refusal(self, response: "httpx.Response", text: str) -> Exception:
+    def _refusal(self, response: httpx.Response, text: str) -> Exception:
         """Return the error for a status other than success."""
         name, status = self.service.name, response.status_code
         if status in (401, 403):

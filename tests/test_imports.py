@@ -1,6 +1,7 @@
 """The public names of the package, and the libraries that importing it loads."""
 
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -16,6 +17,16 @@ def test_public_names_exist():
         assert name in dir(similarity_lab)
     with pytest.raises(AttributeError, match="attribute.*missing"):
         _ = similarity_lab.missing
+
+
+def test_signatures_name_types_as_written():
+    """What `help` shows: aliases such as SiteSource, not the unions behind them."""
+    for name in similarity_lab.__all__:
+        public = getattr(similarity_lab, name)
+        if callable(public) and not (isinstance(public, type) and issubclass(public, Exception)):
+            signature = str(inspect.signature(public))
+            for spelled_out in ("Union[", "ForwardRef(", "similarity_lab.", "collections.abc"):
+                assert spelled_out not in signature, name
 
 
 ROOMS = [

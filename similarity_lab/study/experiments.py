@@ -4,6 +4,8 @@
 take the same number of steps, so that experiments with fewer images differ in nothing else.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path

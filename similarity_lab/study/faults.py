@@ -4,6 +4,8 @@ The first fault needs no code of its own: it is
 ``train(…, head="sigmoid", loss=keras.losses.CategoricalCrossentropy())``.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

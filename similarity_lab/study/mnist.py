@@ -4,6 +4,8 @@ TensorFlow Similarity's own sampler, loss, index and search, on handwritten digi
 scikit-learn, or MNIST if `tensorflow_datasets` has it on this machine.
 """
 
+from __future__ import annotations
+
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +61,7 @@ class Demo:
         names = np.asarray(self.queries.classes)[self.queries.labels]
         return float((nearest["label"].to_numpy() == names[nearest["query"]]).mean())
 
-    def plot(self, n: int = 4) -> "Figure":
+    def plot(self, n: int = 4) -> Figure:
         """Show the first `n` queries with their five nearest examples."""
         from similarity_lab import plots
 

@@ -4,6 +4,8 @@ It is slow (1.6 s per image on two cores) and kept for comparison: the package's
 must agree with it to 1e-6, and its speed is the 1× of the benchmarks.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from os import PathLike
 from typing import Protocol
