@@ -250,7 +250,7 @@ def measure_once(kind: str, n_images: int, stub: bool, out: str, kill_after: int
         run.collect_partition, run.Decider = collect_nothing, Replay
     library, target = _library(stub)
     options: dict[str, Any] = {"cluster": LOCAL, "workers": 2, "ahead": 2, **_params(stub)}
-    options["partition_size"] = 32 if kind == "replay" else 16
+    options["partition_size"] = 32 if kind == "replay" else 16 if stub else 4
     processor, spread = [0.0], run.run_partitions
 
     def timed(*arguments: object) -> Iterator[tuple[Partition, dict[str, Any] | str]]:
