@@ -48,8 +48,7 @@ from similarity_lab.distributed.cluster import LOCAL
 from similarity_lab.distributed.folder import TABLES, RunFolder, as_arrow, table_name
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.distributed.work import CrawledSite, Decider
-from similarity_lab.embedders import Embedded, Embedder
-from similarity_lab.embedders.openvino_lite import OpenVinoLite
+from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import MeanDistanceRule, RelevanceScorer
@@ -172,7 +171,7 @@ def _sites(n_images: int) -> list[str]:
 def _params(stub: bool) -> dict[str, Any]:
     embedder: Embedder = StubEmbedder()
     if not stub:
-        embedder = OpenVinoLite("efficientnet-lite0", precision="int8", threads=1)
+        embedder = load_embedder("efficientnet-lite0", runtime="openvino-int8", threads=1)
     rule = MeanDistanceRule(0.65, n_references=15)
     return {"embedder": embedder, "rule": rule, "progress": False}
 

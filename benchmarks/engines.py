@@ -43,9 +43,9 @@ Row = tuple[int, int, float]
 @cache
 def embedder() -> Embedder:
     """Return the network, which each process loads once."""
-    from similarity_lab.embedders.openvino_lite import OpenVinoLite
+    from similarity_lab.embedders import load_embedder
 
-    return OpenVinoLite("efficientnet-lite0", precision="int8", threads=1)
+    return load_embedder("efficientnet-lite0", runtime="openvino-int8", threads=1)
 
 
 def embed(job: Job) -> Row:
