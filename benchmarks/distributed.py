@@ -343,17 +343,23 @@ def kill(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def resume(options: argparse.Namespace) -> dict[str, Any]:
-    """Call again when everything is finished."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, n_images = Path(folder, "run"), options.sites * IMAGES_PER_SITE
-        first = _in_process("one process", n_images, True, out)
-        again = _in_process("two workers", n_images, True, out)
-    return {"first": first, "again": again}
+    """Call again when everything is finished; `replay` has to have made the run."""
+    out = _out("replay", options.sites)
+    status = read_status(out)
+    if status.n_finished < status.n_partitions:
+        raise SystemExit(f"{out} is not finished; run replay --sites {options.sites} first")
+    figures = _in_process("replay", options.sites * IMAGES_PER_SITE, True, out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return {**figures, "megabytes_checked": size >> 20}
+
+
+def _out(command: str, n_sites: int) -> Path:
+    return Path(tempfile.gettempdir(), f"distributed-{command}-{n_sites}")
 
 
 def scale(options: argparse.Namespace) -> dict[str, Any]:
     """Record memory over time; go on with a run that was interrupted."""
-    out = Path(tempfile.gettempdir(), f"distributed-{options.command}-{options.sites}")
+    out = _out(options.command, options.sites)
     kind = "replay" if options.command == "replay" else "two workers"
     figures = _in_process(kind, options.sites * IMAGES_PER_SITE, True, out)
     sizes = {kind: sum(path.stat().st_size for path in (out / kind).iterdir()) for kind in TABLES}
