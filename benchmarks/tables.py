@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cluster_tables import cluster_sections
 from benchmarks.common import make_parser
 from benchmarks.decision_tables import (
     active_learning,
@@ -195,6 +196,7 @@ def main() -> None:
         figures("siamese_epoch", EPOCH),
         figures("collect", COLLECT),
         figures("rank_speed", RANK),
+        *cluster_sections(),
         figures("report_page", REPORT),
     ]
     PAGE.write_text("\n".join([HEAD, *filter(None, sections)]))

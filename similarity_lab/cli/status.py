@@ -23,10 +23,16 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("out", metavar="OUT", help="--out of the run, a folder or URL")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--pages", type=Path, metavar="DIR", help="write the report of the sites of --site there"
+        "--pages", type=Path, metavar="DIR", help="write the report of some sites there"
     )
     parser.add_argument(
-        "--site", action="append", metavar="NAME", help="site of --pages, by its name; repeatable"
+        "--partition", metavar="NUMBER", help="--pages of all sites of a partition, such as 000012"
+    )
+    parser.add_argument(
+        "--site",
+        action="append",
+        metavar="NAME",
+        help="--pages of this site; repeatable",
     )
     parser.set_defaults(run=_run)
 
@@ -34,11 +40,12 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(options: argparse.Namespace) -> None:
     from similarity_lab.distributed import read_status, write_pages
 
-    if bool(options.pages) != bool(options.site):
-        raise InputError("--pages and --site belong together; pass both")
+    if bool(options.pages) != bool(options.site or options.partition):
+        raise InputError("--pages and --site or --partition belong together; pass both")
     status = read_status(options.out)
     if options.pages:
-        print(write_pages(options.out, options.pages, sites=options.site, progress=False))
+        chosen = {"sites": options.site or (), "partition": options.partition}
+        print(write_pages(options.out, options.pages, **chosen, progress=False))
     elif options.json:
         print(json.dumps(asdict(status), indent=1))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +26,8 @@ _ENVIRONMENT = {
     # the defaults of 30 and 60 seconds are too few for a busy machine
     "RAY_raylet_start_wait_time_s": "60",
     "RAY_worker_register_timeout_seconds": "180",
+    # processes that collect are kept for the next partition, not ended after a second
+    "RAY_idle_worker_killing_time_threshold_ms": "60000",
 }
 
 
@@ -168,7 +170,7 @@ def run_partitions(
     decider: Callable[..., Any],
     scorers: Any,  # noqa: ANN401
     workers: Workers,
-) -> Iterator[tuple[Partition, dict[str, Any] | str]]:
+) -> Generator[tuple[Partition, dict[str, Any] | str]]:
     """Collect and decide on partitions; yield each with its counts, or the reason of its failure.
 
     Each partition is collected in a task of its own, which waits for websites most of the time and

@@ -112,6 +112,13 @@ class RunFolder:
         with self.files.open(self.path(name), "rb") as file:
             return pq.read_table(file, columns=columns)
 
+    def write_table(self, name: str, table: pa.Table) -> bytes:
+        """Write a table; return the content of the file."""
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        self.write(name, buffer.getvalue())
+        return buffer.getvalue()
+
     def write_partition(
         self,
         partition: Partition,
@@ -133,10 +140,8 @@ class RunFolder:
         """
         written = {}
         for kind, table in tables.items():
-            buffer = io.BytesIO()
-            pq.write_table(table, buffer, compression="zstd")
-            data, name = buffer.getvalue(), table_name(kind, partition.name)
-            self.write(name, data)
+            name = table_name(kind, partition.name)
+            data = self.write_table(name, table)
             written[name] = {
                 "rows": table.num_rows,
                 "bytes": len(data),

@@ -27,7 +27,8 @@ def write_pages(
     out_dir: str | PathLike[str],
     folder: str | PathLike[str],
     *,
-    sites: str | Sequence[str],
+    sites: str | Sequence[str] = (),
+    partition: str | None = None,
     progress: bool = True,
 ) -> Path:
     """Write the report of some sites of a run, as `similarity_lab.report.write_report` does.
@@ -44,6 +45,8 @@ def write_pages(
         Gets the pages.
     sites : str or sequence of str
         Names of sites.
+    partition : str, optional
+        Write all sites of this partition, such as ``"000012"``, instead.
     progress : bool
 
     Returns
@@ -58,15 +61,26 @@ def write_pages(
     """
     run = RunFolder(out_dir)
     names = [sites] if isinstance(sites, str) else list(dict.fromkeys(sites))
-    results = [result for name in _partitions(run, names) for result in _results(run, name, names)]
+    if bool(names) == bool(partition):
+        raise InputError("pass the names of some sites, or a partition")
+    read_manifest(run)
+    table = run.read_table(LIST).to_pandas()
+    if partition:
+        names = table.loc[table["partition"] == partition, "name"].tolist()
+        if not names:
+            raise InputError(f"{run}: no partition {partition!r}; the last is {_last(table)}")
+    parts = _partitions(run, table, names)
+    results = [result for name in parts for result in _results(run, name, names)]
     title = _TITLE.format(", ".join(read_manifest(run)["settings"]["targets"]))
     return write_report(results, folder, title=title, progress=progress)
 
 
-def _partitions(run: RunFolder, names: list[str]) -> list[str]:
-    """Return the partitions of these sites."""
-    read_manifest(run)
-    table = run.read_table(LIST).to_pandas()
+def _last(table: pd.DataFrame) -> str:
+    return str(table["partition"].max())
+
+
+def _partitions(run: RunFolder, table: pd.DataFrame, names: list[str]) -> list[str]:
+    """Return the partitions of these sites, which are finished."""
     for name in names:
         if not (table["name"] == name).any():
             hint = did_you_mean(name, table["name"])

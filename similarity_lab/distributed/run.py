@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from os import PathLike
@@ -174,7 +175,8 @@ def rank(
                 scorers,
                 Workers(n_workers, cpus_per_worker, gpus_per_worker, ahead),
             )
-            run.follow(outcomes, resources, progress=progress)
+            with closing(outcomes):  # workers end before the connection does
+                run.follow(outcomes, resources, progress=progress)
     run.finish()
     return ClusterRanking(run.folder)
 
@@ -208,6 +210,7 @@ class _Run:
             "failures": {},
         }
         self.is_new = known is None
+        self.has_ended = known is not None and bool(known["end"]) and not known["failures"]
 
     def remaining(self) -> list[Partition]:
         """Return the partitions that are not finished; write the manifest and the list."""
@@ -215,10 +218,9 @@ class _Run:
         remaining = [part for part in self.partitions if part.name not in finished]
         self.n_done = self.n_sites - sum(len(partition.sites) for partition in remaining)
         if remaining:
+            self.has_ended = False
             self.folder.write_json(MANIFEST, self.manifest)
-            buffer = pa.BufferOutputStream()
-            pa.parquet.write_table(_list_table(self.partitions), buffer)
-            self.folder.write(LIST, buffer.getvalue().to_pybytes())
+            self.folder.write_table(LIST, _list_table(self.partitions))
         return remaining
 
     def follow(
@@ -246,21 +248,16 @@ class _Run:
                 bar.set_postfix(images=n_images, failed_partitions=len(failures))
 
     def finish(self) -> None:
-        """Write the table of all sites and the end of the run."""
-        if self.is_new or not self.folder.exists("sites.csv") or not self._has_end():
-            self.folder.write_json(MANIFEST, self.manifest)
-            table = ClusterRanking(self.folder).sites
-            with TemporaryDirectory() as scratch:
-                file = Path(scratch, "sites.csv")
-                write_csv(table, file)
-                self.folder.write("sites.csv", file.read_bytes())
-            self.manifest["end"] = _now()
-            self.folder.write_json(MANIFEST, self.manifest)
-
-    def _has_end(self) -> bool:
-        """Tell whether an earlier call has finished the run and nothing was done since."""
-        known = self.folder.read_json(MANIFEST) or {}
-        return bool(known.get("end")) and not known.get("failures")
+        """Write the table of all sites and the end of the run, unless an earlier call did."""
+        if self.has_ended:
+            return
+        self.folder.write_json(MANIFEST, self.manifest)
+        with TemporaryDirectory() as scratch:
+            file = Path(scratch, "sites.csv")
+            write_csv(ClusterRanking(self.folder).sites, file)
+            self.folder.write(file.name, file.read_bytes())
+        self.manifest["end"] = _now()
+        self.folder.write_json(MANIFEST, self.manifest)
 
 
 def _check_same(

@@ -52,7 +52,7 @@ class ClusterRanking:
         targets = list(self.manifest["settings"]["targets"])
         tables = [self.folder.read_table(table_name("sites", name)) for name in self._finished()]
         found = _concat([table.drop_columns(["settings"]) for table in tables])
-        rows = _rank_rows(pd.concat([found, self._missing(targets)], ignore_index=True), targets)
+        rows = rank_rows(pd.concat([found, self._missing(targets)], ignore_index=True), targets)
         texts = ["url", "reason", "crawl_status"]
         rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), "")
         return (
@@ -213,7 +213,7 @@ def _concat(tables: list[pa.Table]) -> pd.DataFrame:
     return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
 
-def _rank_rows(rows: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
+def rank_rows(rows: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
     """Return the rows in the order of `similarity_lab.relevance.rank_results`, with their rank."""
     order = {target: index for index, target in enumerate(targets)}
     value = rows["probability"].fillna(rows["share"]).astype(float)

@@ -37,7 +37,7 @@ def test_commands_are_those_of_the_documentation():
 
 NO_DEFAULT = {
     "--allow", "--csv", "--images-csv", "--library", "--report", "--save-scorer", "--scorer",
-    "--pages", "--site", "--target", "--user-agent",
+    "--pages", "--partition", "--site", "--target", "--user-agent",
 }  # fmt: skip
 
 

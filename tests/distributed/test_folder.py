@@ -9,7 +9,7 @@ pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_l
 
 from similarity_lab.distributed.folder import RunFolder, as_arrow
 from similarity_lab.distributed.partitions import split_sites
-from similarity_lab.distributed.tables import _rank_rows
+from similarity_lab.distributed.tables import rank_rows
 from similarity_lab.errors import InputError
 from similarity_lab.relevance.tables import SiteFailure, decisions_table, rank_results
 from similarity_lab.web.site_list import NamedUrl
@@ -104,6 +104,6 @@ def test_failures_are_ranked_as_on_one_machine():
     table = decisions_table(results)
     table["position"] = np.repeat(np.arange(4), 2)
     table["crawl_status"] = "failed"
-    mine = _rank_rows(table.sample(frac=1, random_state=0), list("ab"))
+    mine = rank_rows(table.sample(frac=1, random_state=0), list("ab"))
     assert mine[["site", "target"]].equals(expected[["site", "target"]])
     assert mine["rank"].tolist() == [1, 2, 3, 4] * 2

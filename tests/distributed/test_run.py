@@ -296,8 +296,15 @@ def test_pages_show_the_decisions_of_the_run(on_no_cluster, on_one_machine, tmp_
     assert "shop 0" in text and "10.0.0.1 is not on the public internet" in text
     assert len(list((tmp_path / "pages/sites").iterdir())) == 1
     assert "shop 1" not in text
+    page = write_pages(out, tmp_path / "pages", partition="000001", progress=False)
+    text = page.read_text("utf-8")
+    assert "shop 2" in text and "shop 3" in text and "shop 0" not in text
     with pytest.raises(InputError, match="Did you mean 'shop 1'"):
         write_pages(out, tmp_path / "pages", sites="shop1")
+    with pytest.raises(InputError, match="the last is 000002"):
+        write_pages(out, tmp_path / "pages", partition="7")
+    with pytest.raises(InputError, match="or a partition"):
+        write_pages(out, tmp_path / "pages")
 
 
 def test_status_of_a_folder_without_run_is_an_error(tmp_path):

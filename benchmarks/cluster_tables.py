@@ -1,0 +1,82 @@
+"""Sections of docs/benchmarks.md on engines and runs on a cluster."""
+
+from typing import Any
+
+from benchmarks.result_tables import load, origin_line, table
+
+ENGINES = """## Engines for more than one machine
+
+{images} Grocery Store photos in batches of {batch}, EfficientNet-Lite0 in int8, two workers with
+one thread each on one machine. "Killed": a worker is killed (SIGKILL) in the middle of a batch.
+One run each, on a machine that others used (load {before:.0f} to {after:.0f} on two cores), so that
+rates, which include the start of an engine, are rough; what is lost is not. clip-retrieval, which
+distributes with Spark, was not run: it needs a Java runtime on every machine, and Spark's Python
+workers are separate from it, so that a network in memory needs the same care as here.
+"""
+
+CLUSTER = """## Runs on a Ray cluster
+
+One machine with two cores, which others used (loads are those of two cores), and two workers.
+Nothing was crawled. "replay" writes the tables of one partition again and again under other names:
+{images:,} images of {sites:,} sites, a stub embedder, whose images were never read. It shows what
+the driver and the files need, not how fast images are embedded.
+"""
+
+
+def cluster_sections() -> list[str]:
+    """Return the sections as Markdown."""
+    return [_engines(), _cluster()]
+
+
+def _engines() -> str:
+    results = load("engines")
+    figures, settings = results["figures"], results["origin"]["configuration"]
+    rows = []
+    for name in dict.fromkeys(key.rpartition(", ")[0] for key in figures):
+        undisturbed = figures[f"{name}, undisturbed"]
+        killed = figures.get(f"{name}, a worker killed")
+        rows.append(
+            [
+                name,
+                f"{undisturbed['images_per_second']:.0f}",
+                f"{undisturbed['driver_peak_mb']:.0f} MB",
+                "–" if killed is None else _survival(killed),
+            ]
+        )
+    head = ["engine", "images/s", "memory of the driver", "killed"]
+    text = ENGINES.format(**settings, **settings["load"])
+    return f"{text}\n{table(head, rows)}\n{origin_line(results)}"
+
+
+def _survival(figure: dict[str, Any]) -> str:
+    if figure["failure"]:
+        return f"run lost: {figure['failure'].partition(':')[0]}"
+    return f"{figure['batches_lost']} batches lost, {figure['batches_twice']} twice"
+
+
+def _cluster() -> str:
+    results = load("distributed")
+    replay, resume = (results[name]["figures"] for name in ("replay", "resume"))
+    rows = [
+        ["replay: images", f"{replay['images']:,}"],
+        ["replay: largest memory of the driver", f"{replay['driver_peak_mb']:.0f} MB"],
+        ["replay: … of a worker", f"{replay['worker_peak_mb']:.0f} MB"],
+        ["replay: seconds", f"{replay['seconds']:.0f}"],
+        [
+            f"resume of that run, {resume['megabytes_checked']} MB checked: seconds",
+            f"{resume['seconds']:.1f}",
+        ],
+    ]
+    if "rate" in results:
+        rate = results["rate"]["figures"]
+        one, two = rate["one process"], rate["two workers"]
+        key = "images_per_processor_second_of_deciding"
+        rows += [
+            ["one process: images per processor second of deciding", f"{one[key]:.1f}"],
+            ["two workers: …", f"{two[key]:.1f}"],
+        ]
+    if "kill" in results:
+        kill = results["kill"]["figures"]["a worker killed"]
+        rows.append(["a worker killed: partitions failed", f"{kill['failures']}"])
+    text = CLUSTER.format(images=replay["images"], sites=replay["sites"])
+    return f"{text}\n{table(['', ''], rows)}\n{origin_line(results['replay'])}"
