@@ -99,7 +99,7 @@ def weights_digest(name: str) -> str:
     return hashlib.sha256(VARIANTS[name].weights_path().read_bytes()).hexdigest()[:8]
 
 
-_KIND, _ARRAYS = "adapted network", "weights.npz"
+_KIND, _ARRAYS = "network with adapted weights", "weights.npz"
 
 
 class LiteWeights:

@@ -89,7 +89,7 @@ def adapt_embedder(
         if it is installed.
     device : str, optional
         Where PyTorch runs: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …, ``"mps"``; default: an
-        accelerator if there is one. On an accelerator it trains in 16 bits.
+        accelerator if there is one. On an accelerator with bfloat16 it trains in that.
     seed : int
     progress : bool
         Show progress bars.

@@ -21,13 +21,14 @@ _EPSILON, _BETA = 1e-7, 0.999  # of Adam, as in Keras
 class TorchTrainer:
     """The last blocks and a cosine classifier, trained by Adam; see `Trainer`.
 
-    On an accelerator the network runs in 16 bits; its weights and the loss stay in float32.
+    On an accelerator with bfloat16 the network runs in it; its weights and the loss stay in
+    float32. Float16, whose range gradients leave, is not used.
     """
 
     def __init__(self, weights: LiteWeights, blocks: int, classifier: Weights, device: str) -> None:
         library = self._library = torch()
         self._device = library.device(device)
-        self._dtype = getattr(library, fast_precision(device))
+        self._is_mixed = fast_precision(device) == "bfloat16"
         count = len(VARIANTS[weights.variant].blocks())
         self._back = lite_module(weights, range(count - blocks, count))
         for layer, convolution in self._back.convolutions.items():
@@ -40,9 +41,6 @@ class TorchTrainer:
         trained = [kernel for kernel in self._back.parameters() if kernel.requires_grad]
         self._optimizer = library.optim.Adam([*trained, self._classifier], betas=(0.9, _BETA))
         self._n_steps = 0
-        self._scaler = library.amp.GradScaler(
-            self._device.type, enabled=self._dtype == library.float16
-        )
 
     def step(self, batch: Activations, labels: npt.NDArray[np.intp], learning_rate: float) -> Any:  # noqa: ANN401
         """Train on one batch; return its loss."""
@@ -54,9 +52,8 @@ class TorchTrainer:
             group["eps"] = _EPSILON / (1 - _BETA**self._n_steps) ** 0.5
         values = library.from_numpy(batch).to(self._device, non_blocking=True).float()
         targets = library.from_numpy(labels).to(self._device, non_blocking=True)
-        is_mixed = self._dtype != library.float32
         with (
-            library.autocast(self._device.type, self._dtype, enabled=is_mixed),
+            library.autocast(self._device.type, library.bfloat16, enabled=self._is_mixed),
             library.backends.cudnn.flags(allow_tf32=False),
         ):
             vectors = self._back(values)
@@ -65,9 +62,8 @@ class TorchTrainer:
             LOGIT_SCALE * cosines, targets, label_smoothing=LABEL_SMOOTHING
         )
         self._optimizer.zero_grad()
-        self._scaler.scale(loss).backward()
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        loss.backward()
+        self._optimizer.step()
         with library.no_grad():
             self._classifier.copy_(functional.normalize(self._classifier))
         return loss.detach()  # not read yet: the device need not be waited for
