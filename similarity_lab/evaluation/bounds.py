@@ -151,7 +151,8 @@ def bounded_threshold(
             break
         kept = float(threshold)
     columns = ["threshold", "n", "n_wrong", "bound", "p_value", "passed"]
-    return BoundedThreshold(kept, error, confidence, pd.DataFrame(rows, columns=columns), reason)
+    tests = pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "n_wrong": "Int64"})
+    return BoundedThreshold(kept, error, confidence, tests, reason)
 
 
 def check_confidence(confidence: float) -> None:

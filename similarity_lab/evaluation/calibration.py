@@ -56,7 +56,8 @@ def reliability_curve(
     order = np.argsort(predicted, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
     rows = [(predicted[part].mean(), observed[part].mean(), len(part)) for part in parts]
-    return pd.DataFrame(rows, columns=["predicted", "observed", "n"])
+    table = pd.DataFrame(rows, columns=["predicted", "observed", "n"])
+    return table.astype({"n": "Int64"})
 
 
 def expected_calibration_error(

@@ -235,6 +235,7 @@ def _classes(
 ) -> pd.DataFrame:
     counts = np.bincount(codes)
     table = pd.DataFrame({"label": names, "n_images": counts, "small": counts < _SMALL})
+    table = table.astype({"n_images": "Int64"})
     doubtful = images.groupby("label")["doubtful"].mean()
     table["doubtful"] = doubtful.reindex(names).to_numpy()
     if len(names) == 1:
