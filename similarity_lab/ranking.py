@@ -38,10 +38,7 @@ if TYPE_CHECKING:
     from similarity_lab.store import StoreSource
     from similarity_lab.web.collection import CollectedSite, Collection, UrlSource
 
-__all__ = [
-    "RANKED_IMAGE_COLUMNS", "RANKING_COLUMNS", "Ranking", "check_words", "decide_collected",
-    "fit_scorer", "image_table", "rank", "site_table", "target_names",
-]  # fmt: skip
+__all__ = ["Ranking", "rank"]
 
 _COUNTS = ["n_pages", "n_images", "n_found"]
 _SCORING_COLUMNS = SCORE_COLUMNS[1:]  # without the path

@@ -10,7 +10,7 @@ from similarity_lab.relevance.mark_formats import (
     write_fiftyone,
     write_label_studio,
 )
-from similarity_lab.relevance.marking_order import mark_values, marking_order
+from similarity_lab.relevance.mark_order import mark_values, marking_order
 from similarity_lab.relevance.marks import Marks, marked_share, with_marks
 from similarity_lab.relevance.rules import LearnedRule, MeanDistanceRule, ReferenceDraw
 from similarity_lab.relevance.scorer import RelevanceScorer
