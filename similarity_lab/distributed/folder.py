@@ -115,7 +115,9 @@ class RunFolder:
     def write_table(self, name: str, table: pa.Table) -> bytes:
         """Write a table; return the content of the file."""
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
+        # a dictionary of vectors or images would only add to them
+        texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+        pq.write_table(table, buffer, compression="zstd", use_dictionary=texts)
         self.write(name, buffer.getvalue())
         return buffer.getvalue()
 
