@@ -319,7 +319,8 @@ def rate(options: argparse.Namespace) -> dict[str, Any]:
             out = Path(folder, kind)
             figures[kind] = figure = _in_process(kind, options.images, False, out)
             for name in ("seconds", "processor_seconds", "processor_seconds_of_deciding"):
-                figure[f"images_per_{name[:-1]}"] = round(figure["images"] / figure[name], 2)
+                key = f"images_per_{name.replace('seconds', 'second')}"
+                figure[key] = round(figure["images"] / figure[name], 2)
     one, two = figures.values()
     for name in ("processor_second", "processor_second_of_deciding"):
         key = f"images_per_{name}"
