@@ -69,6 +69,7 @@ from similarity_lab.report.views import (
 _PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
 _ASSETS = ("style.css", "report.js", "marks.js")
 _IDENTITY = re.compile(r'data-report="([0-9a-f]{16})"')
+_FIRST_ROWS = 200  # of the first page are laid out at once; thousands would be slow
 _MAX_SHOWN_PHOTOS, _MAX_SHOWN_PAIRS = 300, 200  # on the page of shared photos; all are in the CSV
 
 SHARED_PHOTO_COLUMNS = [
@@ -236,6 +237,7 @@ def write_index(
                 for number, name in enumerate(GROUPS)
             ],
             rows=rows,
+            first_rows=_FIRST_ROWS,
             counts={target: count_decisions(rows, target) for target in targets},
             notices=_by_target(decisions, advice),
             bases=_by_target(decisions, basis),

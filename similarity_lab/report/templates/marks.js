@@ -43,9 +43,11 @@
     render();
   }
 
+  const rows = [...document.querySelectorAll("[data-key]")];
   const controls = [];  // a function each, that shows the state
   function render() {
     const state = read();
+    for (const row of rows) row.dataset.mark = state.sites[row.dataset.key]?.mark || "";
     for (const show of controls) show(state);
   }
   function clone(id, label) {
@@ -75,13 +77,25 @@
     note.addEventListener("change", () => edit({ note: note.value.trim() }));
     controls.push(({ sites }) => {
       const entry = sites[key] || {};
-      row.dataset.mark = entry.mark || "";
       for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.mark === entry.mark));
       if (document.activeElement !== note) note.value = entry.note || "";
       group.dataset.note = entry.note || "";  // printed
     });
-    const cell = row.querySelector(".mark-column");
-    cell.append(group);
+    row.querySelector(".mark-column").append(group);
+    controls.at(-1)(read());
+  }
+
+  // Thousands of rows: each gets its buttons when it comes into view, or is printed with a mark.
+  const waiting = new Map();  // cell → row
+  const observer = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) equip(target);
+  }, { rootMargin: "1000px" });
+  function equip(cell) {
+    const row = waiting.get(cell);
+    if (!row) return;
+    waiting.delete(cell);
+    observer.unobserve(cell);
+    addRowControl(row);
   }
 
   function addImageControl(card) {
@@ -118,7 +132,6 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  const rows = [...document.querySelectorAll("[data-key]")];
   const heads = [...document.querySelectorAll("thead th[data-sort]")].slice(1);
   const targets = heads.map((head) => head.textContent.trim());
   const cellsOf = (row) => [...row.querySelectorAll("td.cell")];
@@ -152,9 +165,17 @@
     download("marks.json", "application/json", [`${JSON.stringify({ format: MARKS_FORMAT, marks }, null, 1)}\n`]);
   }
 
-  rows.forEach(addRowControl);
   document.querySelectorAll("li[data-sha256]").forEach(addImageControl);
   document.querySelectorAll(".mark-column, .actions").forEach((each) => { each.hidden = false; });
+  for (const row of rows) {
+    const cell = row.querySelector(".mark-column");
+    waiting.set(cell, row);
+    observer.observe(cell);
+  }
+  window.addEventListener("beforeprint", () => {
+    const { sites } = read();
+    for (const [cell, row] of [...waiting]) if (sites[row.dataset.key]) equip(cell);
+  });
   document.getElementById("export-csv")?.addEventListener("click", exportCsv);
   document.getElementById("export-marks").addEventListener("click", exportMarks);
   window.addEventListener("storage", (event) => { if (event.key === KEY) render(); });

@@ -10,7 +10,7 @@
   const fields = ["find", "decision", "target", "mark", "sort"].map((id) => document.getElementById(id)).filter(Boolean);
   const field = Object.fromEntries(fields.map((each) => [each.id, each]));
   const heads = [...table.querySelectorAll("th[data-sort]")];
-  const FIRST_ROWS = 200;  // laid out at once; thousands of rows would be slow
+  const FIRST_ROWS = Number(table.dataset.firstRows);
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const normalise = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   let showsAll = false;
