@@ -204,7 +204,7 @@ def geometry() -> str:
     for part, title in titles.items():
         rows = [
             [name, *(_figure(row.get(column)) for column in names)]
-            for name, row in results[part].items()
+            for name, row in results.get(part, {}).items()
         ]
         if rows:
             parts.append(table([title, *head[1:]], rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +36,9 @@ EmbedderSource = Union[str, Path, Embedder, "keras.Model", Callable[..., Any], o
 
 NAMES = ("efficientnet-lite0", "efficientnet-lite2")
 _RUNTIMES = get_args(Runtime)
+_HUB_PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)(?:/.*)?"
+)
 
 
 def load_embedder(
@@ -217,6 +221,9 @@ def _from_name(
         return _lite(LiteWeights(text), color, size, options)
     if (Path(text) / "manifest.json").is_file():
         return _lite(LiteWeights.load(text), color, size, options)
+    page = _HUB_PAGE.fullmatch(text)
+    if page:
+        raise EmbedderError(f"{text}: a page of the Hugging Face hub; pass its name, {page[1]!r}")
     is_keras_file = text.endswith(".keras") and Path(text).is_file()
     is_url = text.startswith(("http://", "https://"))
     if is_keras_file or is_url or (Path(text) / "saved_model.pb").is_file():
@@ -233,6 +240,11 @@ def _from_name(
 
     if is_foundation(text):
         return _foundation(text, color, size, options)
+    if text.strip() and Path(text).is_dir():
+        raise EmbedderError(
+            f"{text}: no model in this folder: it has neither config.json, open_clip_config.json, "
+            "manifest.json nor saved_model.pb; was its download interrupted?"
+        )
     raise EmbedderError(
         f"Unknown embedder {text!r}.{did_you_mean(text, (*NAMES, *MODELS))} Expected one of "
         f"{', '.join((*NAMES, *MODELS))}; a name on the Hugging Face hub, owner/name; the URL of a "

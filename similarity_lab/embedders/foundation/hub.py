@@ -171,7 +171,14 @@ def _snapshot(folder: Path, repository: str) -> Snapshot:
 def _library(folder: Path, source: str) -> Library:
     """Return the library that has a class for a model, or raise `HubError` if none has."""
     config = _read_json(folder / _CONFIG, source)
-    has_open_clip = (folder / _OPEN_CLIP_CONFIG).is_file()
+    open_clip_config = _read_json(folder / _OPEN_CLIP_CONFIG, source)
+    has_open_clip = bool(open_clip_config)
+    parts = open_clip_config.get("model_cfg")
+    if has_open_clip and not (isinstance(parts, dict) and {"vision_cfg", "text_cfg"} <= {*parts}):
+        raise HubError(
+            f"{source}: {_OPEN_CLIP_CONFIG} describes no model of open_clip: no model_cfg with "
+            "vision_cfg and text_cfg"
+        )
     kind = config.get("model_type")
     has_code = bool(config.get("auto_map"))
     if isinstance(kind, str) and kind in _model_types() and not (has_code and has_open_clip):

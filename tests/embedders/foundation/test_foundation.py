@@ -14,6 +14,7 @@ from similarity_lab.embedders.foundation import MODELS, is_foundation
 from similarity_lab.embedders.foundation.catalogue import PERMISSIVE, licence_notice
 from similarity_lab.embedders.torch_runtime import best_batch
 from similarity_lab.errors import EmbedderError, HubError, InputError, LicenceWarning
+from similarity_lab.relevance import LearnedRule
 
 SMALL = ["clip", "siglip2", "dinov2", "dinov3"]
 WITH_TEXT = ["clip", "siglip2", "pe"]
@@ -188,6 +189,54 @@ def test_text_vectors_are_those_of_the_library(family, make_model, libraries):
     assert embedder.logit_bias == (None if bias is None else pytest.approx(bias.item()))
 
 
+@pytest.mark.parametrize(
+    ("family", "pieces", "expected"),
+    [("clip", None, False), ("siglip2", None, False), ("siglip2", 256_000, True)],
+)
+def test_multilingual_by_the_size_of_the_vocabulary(family, pieces, expected, make_model, tmp_path):
+    folder = shutil.copytree(make_model(family), tmp_path / "model")
+    embedder = load_embedder(folder, runtime="torch", device="cpu")
+    if pieces is not None:
+        config = json.loads((folder / "config.json").read_text())
+        config["text_config"]["vocab_size"] = pieces
+        (folder / "config.json").write_text(json.dumps(config))
+    assert embedder.is_multilingual is expected
+    assert CachedEmbedder(embedder).is_multilingual is expected
+    assert join_embedders(embedder, embedder).is_multilingual is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ({"vocab_size": 49408}, False),
+        ({"hf_model_name": "xlm-roberta-base"}, True),
+        ({"hf_tokenizer_name": "timm/ViT-B-16-SigLIP2"}, True),
+        ({"hf_tokenizer_name": "timm/ViT-B-16-SigLIP", "vocab_size": 32000}, False),
+        ({"vocab_size": 250100}, True),
+    ],
+)
+def test_multilingual_of_open_clip(text, expected, tmp_path):
+    from similarity_lab.embedders.foundation.hub import Snapshot
+    from similarity_lab.embedders.foundation.networks import is_multilingual
+
+    config = {"model_cfg": {"text_cfg": text}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    assert is_multilingual(Snapshot(tmp_path, "x", "open_clip", (), None)) is expected
+
+
+def test_short_text_tower_takes_what_it_can_and_is_refused_as_references(make_model):
+    """Eight tokens: texts are cut as the library's processor cuts them, prompts before the name."""
+    embedder = load_embedder(make_model("siglip2"), runtime="torch", device="cpu")
+    one, same, other = embedder.embed_text(["almonds and more", "almonds and less", "walnuts"])
+    np.testing.assert_allclose(one, same, atol=1e-6)
+    assert one @ other < 0.999
+    scorer = RelevanceScorer(
+        "almonds", rule=LearnedRule(text=True), embedder=embedder, progress=False
+    )
+    with pytest.raises(InputError, match="text tower takes more tokens than"):
+        scorer.fit(None)
+
+
 def test_long_text_is_cut_and_a_single_one_refused(make_model):
     embedder = load_embedder(make_model("clip"), runtime="torch", device="cpu")
     long = "almonds " * 500
@@ -350,9 +399,17 @@ def test_packaged_network_in_torch_agrees_with_openvino(name, options, libraries
     assert pickle.loads(pickle.dumps(torch)).name == torch.name
 
 
-def test_unknown_name_suggests_a_short_name():
+def test_unknown_name_suggests_a_short_name(tmp_path):
     with pytest.raises(EmbedderError, match="Did you mean 'siglip2-base'"):
         load_embedder("siglip-base")
+    for page in (
+        "https://huggingface.co/google/siglip2-base",
+        "hf.co/google/siglip2-base/tree/main",
+    ):
+        with pytest.raises(EmbedderError, match="pass its name, 'google/siglip2-base'"):
+            load_embedder(page, runtime="torch")
+    with pytest.raises(EmbedderError, match="no model in this folder.*interrupted"):
+        load_embedder(tmp_path)
     with pytest.raises(EmbedderError, match="Unknown embedder 'models/adapted.keras'"):
         load_embedder("models/adapted.keras")
 
@@ -391,6 +448,13 @@ def test_model_without_a_vector_per_image_is_refused(make_model, libraries, tmp_
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
     with pytest.raises(HubError, match="only models of images"):
         load_embedder(tmp_path / "bert", runtime="torch", device="cpu")
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"model_cfg": {"vision_cfg": {}}}', "{"])
+def test_open_clip_config_that_describes_no_model_is_refused(content, tmp_path):
+    (tmp_path / "open_clip_config.json").write_text(content)
+    with pytest.raises(HubError, match="describes no model|not a model|is damaged"):
+        load_embedder(tmp_path, runtime="torch", device="cpu")
 
 
 def test_image_tower_alone_keeps_its_projection(make_model, libraries, tmp_path):
