@@ -239,7 +239,7 @@ def test_unknown_architecture_and_empty_folder_are_refused(make_model, tmp_path)
     (folder / "config.json").write_text("[]")
     with pytest.raises(HubError, match="not a model"):
         load(folder)
-    with pytest.raises(EmbedderError, match="Unknown embedder"):
+    with pytest.raises(EmbedderError, match="no model in this folder"):
         load(tmp_path)
 
 
