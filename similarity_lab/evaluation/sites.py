@@ -249,7 +249,8 @@ def evaluate_decisions(
     judged = table[is_judged]
     truth_names = np.where(judged["truth"].astype(bool), *TRUTHS)
     confusion = pd.crosstab(
-        pd.Series(truth_names, judged.index, name="truth"), outcome[is_judged].rename("decision")
+        pd.Series(truth_names, judged.index, name="truth"),
+        pd.Series(outcome[is_judged], name="decision"),
     ).reindex(index=TRUTHS, columns=OUTCOMES, fill_value=0)
     confusion.index.name, confusion.columns.name = "truth", "decision"
     with_probability = judged[judged["probability"].notna()]

@@ -123,7 +123,7 @@ def page_filename(site: str, occurrence: int = 0) -> str:
     Examples
     --------
     >>> page_filename("../../Café <Noix>")
-    'cafe-noix-0f79b1a1ea.html'
+    'cafe-noix-9c37bf25df.html'
     """
     key = f"{site}\0{occurrence}".encode("utf-8", "surrogatepass")
     slug = _slug(site)

@@ -26,7 +26,7 @@ TRAIN, VALIDATION = sample(0), sample(8)
 
 @pytest.fixture(autouse=True)
 def small_base(monkeypatch):
-    def base(name):
+    def base(weights):
         return keras.Sequential(
             [
                 keras.Input((32, 32, 3)),
@@ -35,7 +35,7 @@ def small_base(monkeypatch):
                 layers.BatchNormalization(name="block0_normalization"),
                 layers.GlobalAveragePooling2D(name="features"),
             ],
-            name=name,
+            name=weights.variant,
         )  # fmt: skip
 
     monkeypatch.setattr("similarity_lab.siamese.strong.efficientnet_lite", base)

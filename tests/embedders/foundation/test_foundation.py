@@ -451,6 +451,7 @@ def test_model_without_a_vector_per_image_is_refused(make_model, libraries, tmp_
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"model_cfg": {"vision_cfg": {}}}', "{"])
+@pytest.mark.usefixtures("libraries")
 def test_open_clip_config_that_describes_no_model_is_refused(content, tmp_path):
     (tmp_path / "open_clip_config.json").write_text(content)
     with pytest.raises(HubError, match="describes no model|not a model|is damaged"):
