@@ -55,16 +55,10 @@ library, including the references of the target. The learned rule on its vectors
 the same rule on the frozen network: whole images, float32. Means over products.
 """
 
-ADAPTED_PRODUCTS = """{count} of the fourteen products were measured; not measured: {missing}. Image
-AUC by product, frozen → adapted: {products}. Over all fourteen, the frozen network in int8 has
-{fast:.3f} with whole images and {standard:.3f} with a centre crop too, the default, which needs no
-training."""
-
-# of the composite grocery sites, in their order
-GROCERY_TARGETS = (
-    "Apple", "Lime", "Mango", "Nectarine", "Orange", "Peach", "Pear", "Red-Grapefruit", "Oatghurt",
-    "Soyghurt", "Soy-Milk", "Carrots", "Pepper", "Zucchini",
-)  # fmt: skip
+ADAPTED_PRODUCTS = """Decisions become right more often and probabilities better calibrated; images
+are not ranked better. Image AUC rises for {up} of {count} products, frozen → adapted: {products}.
+The frozen network in int8 has {fast:.3f} with whole images, and {standard:.3f} with a centre crop
+too, the default, which needs no training: try that first."""
 
 DRAWS = """## How many references to draw
 
@@ -282,7 +276,9 @@ def adapting() -> str:
         fast=sites["learned, quality fast"]["image_auc"],
         standard=sites["learned"]["image_auc"],
         count=len(targets),
-        missing=", ".join(name for name in GROCERY_TARGETS if name not in targets) or "none",
+        up=sum(
+            each["adapted"]["image_auc"] > each["frozen"]["image_auc"] for each in targets.values()
+        ),
         products=", ".join(f"{name} {' → '.join(pair)}" for name, pair in aucs.items()),
     )
     text = fill(products, 100, break_on_hyphens=False)

@@ -45,7 +45,7 @@ _MAX_MARGIN_SPREAD = 0.135
 # ratio has the mean 1 over what it counts against; with the packaged networks this part of it is
 # 0.6 at most on groceries. It is more where scores of all images are close together, as in whitened
 # spaces and in photos of many shops: there image probabilities fit real shops better (calibration
-# error 0.035 → 0.019) and composites with many matches worse (0.019 → 0.036); see docs/benchmarks.md.
+# error 0.035 before, 0.019 now) and composites with many matches worse (0.019 before, 0.036 now).
 _MAX_MEAN_RATIO = 0.6
 _MAX_STEEPER = 32.0
 
