@@ -405,7 +405,7 @@ def main() -> None:
     )
     parser.add_argument("--watts", type=float, help="power drawn; default: as nvidia-smi tells")
     parser.add_argument("--dollars-per-hour", type=float)
-    parser.add_argument("--minutes", type=float, default=9, help="begin no row after so many")
+    parser.add_argument("--minutes", type=float, default=9, help="start no new row after this many")
     parser.add_argument("--print", action="store_true", help="write nothing")
     options = parser.parse_args()
     is_written = not (options.print or options.dry_run)

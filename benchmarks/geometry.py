@@ -77,7 +77,7 @@ def simulated_task(space: Space, seed: int) -> Task:
     world = World(space, rng)
     order = rng.permutation(world.n_products)
     target, library, unseen = order[0], order[1 : 1 + PRODUCTS], order[1 + PRODUCTS :]
-    named = np.concatenate([library, unseen])[:NAMES]  # the rest has no built-in name
+    named = np.concatenate([library, unseen])[:NAMES]  # the others have no built-in name
     namesake = unseen[-1]  # has no built-in name
     if space.is_ambiguous:
         name = world.text_of_both(target, namesake)

@@ -75,8 +75,8 @@ class SiteEvaluation:
     -----
     Intervals and bounds are about sites like the judged ones, drawn at random from those of
     interest and judged independently. Sites that thresholds were tuned on, or whose images joined
-    the library, are no such sample. Several targets of one site count as independent, which makes
-    intervals a little too narrow.
+    the library, are not a random sample. Several targets of one site count as independent, which
+    makes intervals a little too narrow.
     """
 
     table: pd.DataFrame
