@@ -27,6 +27,7 @@ from similarity_lab.relevance.scorer import (
 )
 from similarity_lab.relevance.tables import DECISION_COLUMNS, SiteResult, decisions_table
 from similarity_lab.report import write_csv, write_report, write_xlsx
+from similarity_lab.report.page import sellers_title
 from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, Site
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def rank(
         write_xlsx(ranked_sites, folder / "sites.xlsx")
     with atomic_write(folder / "images.parquet") as part:
         ranked_images.to_parquet(part, index=False)
-    title = f"Who sells {', '.join(names)}?"
+    title = sellers_title(names)
     write_report(results, folder / "report", title=title, crawl=collection.table, progress=progress)
     return Ranking(ranked_sites, ranked_images, tuple(results), folder)
 

@@ -12,6 +12,7 @@ from similarity_lab import read_image
 from similarity_lab.embedders import Embedded
 from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
+from similarity_lab.samples import load_image
 
 # Properties are checked on the same few examples in every run; HYPOTHESIS_PROFILE=long tries many
 # new ones. Fixtures are shared by the examples, which only read them.
@@ -28,6 +29,16 @@ def noisy_image(color, seed=0, size=(40, 30)):
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 12, (size[1], size[0], 3))
     return Image.fromarray(np.clip(np.array(color) + noise, 0, 255).astype(np.uint8))
+
+
+def write_library(root, names):
+    """Write four generated images of each product; return the folder."""
+    for name in names:
+        (root / name).mkdir()
+        for number in range(4):
+            pixels = load_image(name, number, size=(64, 64))
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return root
 
 
 class PerImage:

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from similarity_lab.errors import InputError, InputTypeError, MissingExtraError, UnknownClassError
 
@@ -21,12 +20,11 @@ from similarity_lab import rank, web
 from similarity_lab.cli import main
 from similarity_lab.ranking import RANKED_IMAGE_COLUMNS, RANKING_COLUMNS
 from similarity_lab.relevance import MeanDistanceRule
-from similarity_lab.samples import load_image
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
 from similarity_lab.web import Limits
 
-from .conftest import MeanColor
+from .conftest import MeanColor, write_library
 
 TARGETS = ["almonds", "clothing"]
 SCORING = {
@@ -39,13 +37,7 @@ SCORING = {
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """A library of two products of the sample."""
-    root = tmp_path_factory.mktemp("library")
-    for name in TARGETS:
-        (root / name).mkdir()
-        for number in range(4):
-            pixels = load_image(name, number, size=(64, 64))
-            Image.fromarray(pixels).save(root / name / f"{number}.png")
-    return root
+    return write_library(tmp_path_factory.mktemp("library"), TARGETS)
 
 
 @pytest.fixture(scope="module")

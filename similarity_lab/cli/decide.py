@@ -65,9 +65,8 @@ def _run(options: argparse.Namespace) -> None:
     decisions = [result for result in results if isinstance(result, SiteRelevance)]
     table = decisions_table(results)
     images = [result.images.assign(site=result.site, target=result.target) for result in decisions]
-    title = f"Who sells {', '.join(targets)}?"
     shared.write_outputs(
-        options, table, pd.concat(images or [pd.DataFrame()]), rank_results(results), title
+        options, table, pd.concat(images or [pd.DataFrame()]), rank_results(results), targets
     )
     for row in scorer.skipped_.itertuples():
         print(f"skipped in the library: {row.path}: {row.reason}", file=sys.stderr)

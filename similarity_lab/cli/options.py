@@ -398,7 +398,7 @@ def write_outputs(
     sites: "pd.DataFrame",
     images: "pd.DataFrame",
     results: "Sequence[SiteResult]",
-    title: str,
+    targets: "Sequence[str]",
 ) -> None:
     """Write the files that the options name.
 
@@ -409,17 +409,19 @@ def write_outputs(
     sites, images : DataFrame
     results : sequence of SiteRelevance or SiteFailure
         In the order in which a report lists them.
-    title : str
-        Of the report.
+    targets : sequence of str
+        For the title of the report.
     """
     if options.csv or options.images_csv or options.report:
         from similarity_lab.report import write_report  # deferred: slow import
+        from similarity_lab.report.page import sellers_title
         from similarity_lab.report.spreadsheets import write_table
     if options.csv:
         write_table(sites, options.csv)
     if options.images_csv:
         write_table(images, options.images_csv)
     if options.report:
+        title = sellers_title(targets)
         write_report(results, options.report, title=title, progress=not options.quiet)
 
 

@@ -99,8 +99,7 @@ def _run(options: argparse.Namespace) -> None:
         collecting=collect.collecting_params(options),
         **shared.scorer_params(options),
     )
-    title = f"Who sells {', '.join(dict.fromkeys(options.target))}?"
-    shared.write_outputs(options, ranking.sites, ranking.images, ranking.results, title)
+    shared.write_outputs(options, ranking.sites, ranking.images, ranking.results, options.target)
     if options.json:
         print(json.dumps({"versions": versions(), "sites": _json_sites(ranking)}, indent=1))
     else:

@@ -24,6 +24,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -197,6 +198,11 @@ class RunFolder:
             while block := file.read(_BLOCK):
                 digest.update(block)
         return digest.hexdigest()
+
+
+def utc_now() -> str:
+    """Return the time as manifest, markers and logs have it: ISO 8601, UTC, in seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def table_name(kind: str, partition: str) -> str:

@@ -18,9 +18,8 @@ from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report import write_report
+from similarity_lab.report.page import sellers_title
 from similarity_lab.sites import ORIGIN_COLUMNS
-
-_TITLE = "Who sells {}?"
 
 
 def write_pages(
@@ -71,7 +70,7 @@ def write_pages(
             raise InputError(f"{run}: no partition {partition!r}; the last is {_last(table)}")
     parts = _partitions(run, table, names)
     results = [result for name in parts for result in _results(run, name, names)]
-    title = _TITLE.format(", ".join(read_manifest(run)["settings"]["targets"]))
+    title = sellers_title(read_manifest(run)["settings"]["targets"])
     return write_report(results, folder, title=title, progress=progress)
 
 

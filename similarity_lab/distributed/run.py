@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -23,7 +22,7 @@ from similarity_lab.distributed.cluster import (
     default_workers,
     run_partitions,
 )
-from similarity_lab.distributed.folder import FORMAT, LIST, MANIFEST, RunFolder
+from similarity_lab.distributed.folder import FORMAT, LIST, MANIFEST, RunFolder, utc_now
 from similarity_lab.distributed.partitions import Partition, split_sites
 from similarity_lab.distributed.tables import ClusterRanking
 from similarity_lab.distributed.work import Decider, collect_partition, without_library
@@ -204,7 +203,7 @@ class _Run:
             "settings": settings,
             "n_sites": len(sites),
             "partitions": [partition.name for partition in self.partitions],
-            "start": _now(),
+            "start": utc_now(),
             "end": "",
             "cluster": {},
             "failures": {},
@@ -256,7 +255,7 @@ class _Run:
             file = Path(scratch, "sites.csv")
             write_csv(ClusterRanking(self.folder).sites, file)
             self.folder.write(file.name, file.read_bytes())
-        self.manifest["end"] = _now()
+        self.manifest["end"] = utc_now()
         self.folder.write_json(MANIFEST, self.manifest)
 
 
@@ -301,7 +300,3 @@ def _described(value: object) -> object:
     if isinstance(name, str) and hasattr(value, "embed"):
         return name
     return repr(value)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

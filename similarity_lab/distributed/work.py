@@ -7,7 +7,6 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from similarity_lab.distributed.folder import RunFolder, as_arrow
+from similarity_lab.distributed.folder import RunFolder, as_arrow, utc_now
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.distributed.settings import encode_settings
 from similarity_lab.errors import SimilarityLabError, one_line
@@ -126,7 +125,7 @@ class Decider:
             "reasons": _counts(rows.loc[rows["decision"].isna(), "reason"]),
             "seconds": round(time.perf_counter() - start, 2),
             "processor_seconds": round(time.process_time() - processor_start, 2),
-            "time": _now(),
+            "time": utc_now(),
             "node": platform.node(),
             "process": os.getpid(),
         }
@@ -160,7 +159,7 @@ class _Work:
             start = time.perf_counter()
             yield CollectedSite(position, {**row, "folder": folder})
             line = {name: row.get(name) for name in kept}
-            line |= {"time": _now(), "node": platform.node(), "process": os.getpid()}
+            line |= {"time": utc_now(), "node": platform.node(), "process": os.getpid()}
             line["seconds"] = round(time.perf_counter() - start, 3)
             self.log.append({**line, "failure": self._failures.get(row["name"], "")})
 
@@ -235,7 +234,3 @@ def _decisions(rows: pd.DataFrame) -> pd.Series:
 def _counts(values: pd.Series) -> dict[str, int]:
     most = values.value_counts().head(_N_REASONS)
     return {str(name): int(count) for name, count in most.items()}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -106,6 +106,17 @@ class Frame:
         return cls(title, found[1] if found else secrets.token_hex(8))
 
 
+def sellers_title(targets: Iterable[str]) -> str:
+    """Return the title of a report on who sells the targets.
+
+    Examples
+    --------
+    >>> sellers_title(["almonds", "dates"])
+    'Who sells almonds, dates?'
+    """
+    return f"Who sells {', '.join(dict.fromkeys(targets))}?"
+
+
 def write_report(
     results: Sequence[SiteResult],
     folder: str | PathLike[str],

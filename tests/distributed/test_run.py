@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from PIL import Image
 
 pytest.importorskip("ray", reason='needs the extra: pip install "similarity_lab[distributed]"')
 
@@ -32,14 +31,13 @@ from similarity_lab.distributed import rank as rank_on_cluster
 from similarity_lab.distributed.partitions import split_sites
 from similarity_lab.errors import ClusterError, InputError
 from similarity_lab.relevance import MeanDistanceRule
-from similarity_lab.samples import load_image
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
 from similarity_lab.store import VectorStore
 from similarity_lab.web import Limits
 from similarity_lab.web.site_list import NamedUrl
 
-from ..conftest import MeanColor
+from ..conftest import MeanColor, write_library
 
 # Workers cannot import tests
 for module in (__name__, MeanColor.__module__):
@@ -88,13 +86,7 @@ def children():
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    root = tmp_path_factory.mktemp("library")
-    for name in TARGETS:
-        (root / name).mkdir()
-        for number in range(4):
-            pixels = load_image(name, number, size=(64, 64))
-            Image.fromarray(pixels).save(root / name / f"{number}.png")
-    return root
+    return write_library(tmp_path_factory.mktemp("library"), TARGETS)
 
 
 @pytest.fixture(scope="module")
