@@ -108,11 +108,11 @@ def in_folder_with_samples(samples, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_sample(samples, tmp_path_factory):
-    """Return a folder with a part of the sample: four images of four products, and two sites."""
+    """Return a folder with a part of the sample: six images of four products, and two sites."""
     folder = tmp_path_factory.mktemp("docs")
     for name in ("almonds", "dates", "oats", "cocoa"):
         (folder / "library" / name).mkdir(parents=True)
-        for path in sorted((samples.library / name).iterdir())[:4]:
+        for path in sorted((samples.library / name).iterdir())[:6]:
             shutil.copy(path, folder / "library" / name)
     for name in ("greenfield-foods", "marble-mill"):
         shutil.copytree(samples.folder / "sites" / name, folder / "sites" / name)

@@ -16,7 +16,7 @@ pytest.importorskip("zensical", reason='needs the extra: pip install "similarity
 html = pytest.importorskip("lxml.html")
 
 ROOT = Path(__file__).parents[2]
-INCLUDED = ("README.md", "NOTICE", "data/README.md")  # by pages
+INCLUDED = ("NOTICE", "data/README.md")  # by pages
 PACKAGE = ROOT / "similarity_lab"
 
 

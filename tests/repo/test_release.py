@@ -142,9 +142,21 @@ def test_no_file_names_a_folder_of_this_machine(tracked_files):
         assert not (match := local.search(text)), f"{path.relative_to(ROOT)}: {match[0]}"
 
 
+def slugs(page):
+    """Return the anchors of the headings of a Markdown file."""
+    headings = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"])
 def test_links_between_files_exist(name):
     page = ROOT / name
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
-    for link in links:
-        assert "://" in link or (page.parent / link).exists(), link
+    links = re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", page.read_text("utf-8"))
+    for link, anchor in links:
+        target = page.parent / link
+        assert "://" in link or target.exists(), link
+        assert not anchor or "://" in link or anchor in slugs(target), f"{link}#{anchor}"
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
