@@ -31,10 +31,19 @@ def origin_line(results: dict) -> str:
     )
 
 
+def significant(value: float, digits: int) -> str:
+    """Return a figure with so many significant digits, never as a power of ten.
+
+    >>> significant(8837.2, 3), significant(0.12838, 3)
+    ('8,840', '0.128')
+    """
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
+
+
 def figures(name: str, head: str) -> str:
     """Return a section that lists what was measured."""
     results = load(name)
-    rows = [[label, f"{value:.4g}"] for label, value in results["figures"].items()]
+    rows = [[label, significant(value, 4)] for label, value in results["figures"].items()]
     return "\n".join([head, table(["", "measured"], rows), origin_line(results)])
 
 

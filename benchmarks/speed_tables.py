@@ -1,6 +1,6 @@
 """Write the sections of docs/benchmarks.md on speed; used by `benchmarks.tables`."""
 
-from benchmarks.result_tables import figures, load, origin_line, table
+from benchmarks.result_tables import figures, load, origin_line, significant, table
 
 LOOP = """## The original loop, and the same decisions
 
@@ -77,9 +77,9 @@ def speed() -> str:
     rows = [
         [
             name,
-            f"{row['rate']:.3g}",
-            f"{row['times the original loop']:.3g}",
-            f"{row['core milliseconds']:.3g}",
+            significant(row["rate"], 3),
+            significant(row["times the original loop"], 3),
+            significant(row["core milliseconds"], 3),
         ]
         for name, row in results["rows"].items()
     ]
@@ -88,7 +88,7 @@ def speed() -> str:
         f"While this ran, {average['least']:.1f} to {average['most']:.1f} processes wanted "
         f"{average['cores']} cores.\n"
     )
-    limits = [[label, f"{value:.4g}"] for label, value in results["figures"].items()]
+    limits = [[label, significant(value, 4)] for label, value in results["figures"].items()]
     parts = [SPEED, table(head, rows), LIMITS, table(["", "measured"], limits), load_line]
     return "\n".join([*parts, origin_line(results)])
 
@@ -96,10 +96,10 @@ def speed() -> str:
 def peers() -> str:
     """Return the section on other tools."""
     results = load("speed_peers")
-    embedding = [[name, f"{rate:.3g}"] for name, rate in results["embedding"].items()]
+    embedding = [[name, significant(rate, 3)] for name, rate in results["embedding"].items()]
     names = list(dict.fromkeys(name for row in results["stores"].values() for name in row))
     stores = [
-        [store, *(f"{row[name]:,.4g}" if name in row else "–" for name in names)]
+        [store, *(significant(row[name], 4) if name in row else "–" for name in names)]
         for store, row in results["stores"].items()
     ]
     parts = [PEERS, table(["embedding", "images/s"], embedding), table(["store", *names], stores)]
