@@ -1,17 +1,24 @@
 """Measure `rank` on a Ray cluster of this machine: rates, a killed worker, resume, memory.
 
-    python -m benchmarks.distributed rate [--images N]     one process, then two workers
+    python -m benchmarks.distributed rate [--images N]     a core, two cores, two workers
     python -m benchmarks.distributed kill [--images N]     kill -9 a worker in the middle
     python -m benchmarks.distributed resume [--sites N]    call again when everything is finished
     python -m benchmarks.distributed scale [--sites N]     memory of driver and workers
     python -m benchmarks.distributed replay [--sites N]    the same, deciding on one partition only
 
+`rate` compares, on the same photos and with the threads that the package chooses by itself: one
+process on one core; two such processes at once, half of the sites each, which is what the cores
+allow; one process on both cores; and two workers with one CPU each. A steady rate is that between
+the first and the last partition, while all workers have something to do; it leaves out the start
+of processes, which a short run does not make up for, and which the rate of the whole call has.
+
 Nothing is requested: sites are made of the Grocery Store photos (`rate`, `kill`), or of bytes that
 stand for images (`resume`, `scale`), whose embedder is a stub that makes a vector of their digest.
 `replay` writes the tables of one partition again and again, under other names, which shows what the
 driver and the files need. Others may use the machine meanwhile, so that rates per second of
-processor time are given beside those per second. `scale` and `replay` can be interrupted; the same
-call goes on. Each command updates its part of benchmarks/results/distributed.json.
+processor time are given beside those per second. `kill` counts the partitions that were begun.
+`scale` and `replay` can be interrupted; the same call goes on. Each command updates its part of
+benchmarks/results/distributed.json.
 """
 
 import argparse
@@ -26,7 +33,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,9 +52,10 @@ from benchmarks.common import (
 )
 from similarity_lab.distributed import rank, read_status, run
 from similarity_lab.distributed.cluster import LOCAL
+from similarity_lab.distributed.collecting import CrawledSite
+from similarity_lab.distributed.deciding import Decider
 from similarity_lab.distributed.folder import TABLES, RunFolder, as_arrow, table_name
 from similarity_lab.distributed.partitions import Partition
-from similarity_lab.distributed.work import CrawledSite, Decider
 from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import content_digest
@@ -56,8 +64,13 @@ from similarity_lab.sites import ORIGIN_NUMBERS
 from similarity_lab.web.folder import COLLECTED_IMAGE_COLUMNS, PAGE_COLUMNS
 
 IMAGES_PER_SITE = 50
+N_WORKERS = 2
 TARGET = "Packages/Milk"
 _SECONDS = 2.0  # between two looks at the memory
+
+
+Outcome = tuple[Partition, dict[str, Any] | str]
+"""A partition with its counts, or the reason of its failure."""
 
 
 class StubEmbedder:
@@ -171,7 +184,7 @@ def _sites(n_images: int) -> list[str]:
 def _params(stub: bool) -> dict[str, Any]:
     embedder: Embedder = StubEmbedder()
     if not stub:
-        embedder = load_embedder("efficientnet-lite0", runtime="openvino-int8", threads=1)
+        embedder = load_embedder("efficientnet-lite0", runtime="openvino-int8")
     rule = MeanDistanceRule(0.65, n_references=15)
     return {"embedder": embedder, "rule": rule, "progress": False}
 
@@ -230,54 +243,135 @@ class Memory:
         return max((row[name] for row in self.rows), default=0)
 
 
-def _processor_seconds() -> float:
-    """Return the processor time of this process and its children, with those that have ended."""
-    total = 0.0
-    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.Error:
-            continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+class Processor:
+    """Adds up the processor time of this process and its children, also of those that ended."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+
+    def total(self) -> float:
+        """Look at all processes; return the seconds of all that were ever seen."""
+        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            try:
+                times = process.cpu_times()
+            except psutil.Error:
+                continue
+            self._seconds[process.pid] = times.user + times.system
+        return sum(self._seconds.values())
 
 
-def measure_once(kind: str, n_images: int, stub: bool, out: str, kill_after: int) -> dict:
-    """Run once in this process; `kind` is "one process" or "two workers"."""
-    run.collect_partition = collect_bytes if stub else collect_photos
+class Outcomes:
+    """Passes outcomes of partitions on, and records when they came."""
+
+    def __init__(self, spread: Callable[..., Iterator[Outcome]], n_workers: int) -> None:
+        self.spread, self.n_workers = spread, n_workers
+        self.rows: list[tuple[float, float, int]] = []
+        self._processor = Processor()
+
+    def __call__(self, *arguments: object) -> Iterator[Outcome]:
+        """Stand in for `run_partitions`."""
+        self._record(0)  # Ray has started
+        for partition, outcome in self.spread(*arguments):
+            self._record(outcome["n_images"] if isinstance(outcome, dict) else 0)
+            yield partition, outcome
+
+    def _record(self, n_images: int) -> None:
+        self.rows.append((time.perf_counter(), self._processor.total(), n_images))
+
+    def figures(self) -> dict[str, Any]:
+        """Return times and rates."""
+        if not self.rows:  # all partitions were finished
+            return {}
+        times, processor, counts = np.array(self.rows).T
+        figures = {
+            "seconds_of_partitions": times[-1] - times[0],
+            "processor_seconds": processor[-1] - processor[0],
+        }
+        # from when each worker has ended a partition until one has no other to begin
+        first, last = self.n_workers, len(times) - self.n_workers
+        if first < last:
+            n_images, seconds = counts[first + 1 : last + 1].sum(), times[last] - times[first]
+            figures |= {
+                "seconds_to_first_partition": times[1] - times[0],
+                "steady_seconds": seconds,
+                "steady_images": n_images,
+                "steady_images_per_second": n_images / seconds,
+                "steady_images_per_processor_second": n_images
+                / (processor[last] - processor[first]),
+            }
+        return {name: round(float(value), 2) for name, value in figures.items()}
+
+
+class CountedDecider(Decider):
+    """Writes down which partitions it begins."""
+
+    def decide(self, partition: Partition, *sites: CrawledSite) -> dict[str, Any]:
+        """Decide on a partition."""
+        with _begun(self.folder).open("a") as file:
+            file.write(f"{partition.name}\n")
+        return super().decide(partition, *sites)
+
+
+def _begun(folder: RunFolder) -> Path:
+    return Path(f"{folder.root}-begun.txt")
+
+
+class Task(NamedTuple):
+    """One run.
+
+    Attributes
+    ----------
+    kind : {"here", "photos", "stub", "replay"}
+        "here": in one process, with photos; otherwise on a cluster.
+    n_images : int
+    out : str
+        Its folder.
+    kill_after : int
+        Kill a worker when so many partitions are finished; 0: none.
+    """
+
+    kind: str
+    n_images: int
+    out: str
+    kill_after: int = 0
+
+
+def measure_once(task: Task) -> dict[str, Any]:
+    """Run once in this process."""
+    kind, n_images, out, kill_after = task
+    is_stub = kind in ("stub", "replay")
+    run.collect_partition = collect_bytes if is_stub else collect_photos
+    run.Decider = CountedDecider
     if kind == "replay":
         run.collect_partition, run.Decider = collect_nothing, Replay
-    library, target = _library(stub)
-    options: dict[str, Any] = {"cluster": LOCAL, "workers": 2, "ahead": 2, **_params(stub)}
-    options["partition_size"] = 32 if kind == "replay" else 16 if stub else 4
-    processor, spread = [0.0], run.run_partitions
-
-    def timed(*arguments: object) -> Iterator[tuple[Partition, dict[str, Any] | str]]:
-        start = _processor_seconds()  # without the start of Ray
-        yield from spread(*arguments)
-        processor[0] = _processor_seconds() - start
-
-    if kind == "one process":
-        run.connect, spread = (lambda cluster: nullcontext({})), run_here
-    run.run_partitions, killed = timed, list[int]()
+    library, target = _library(is_stub)
+    options: dict[str, Any] = {"cluster": LOCAL, "workers": N_WORKERS, "ahead": 2}
+    options["partition_size"] = 32 if kind == "replay" else 16 if is_stub else 4
+    spread, n_workers = run.run_partitions, N_WORKERS
+    if kind == "here":
+        run.connect, spread, n_workers = (lambda cluster: nullcontext({})), run_here, 1
+    run.run_partitions = outcomes = Outcomes(spread, n_workers)
+    killed = list[int]()
     if kill_after:
         threading.Thread(target=_kill, args=(out, kill_after, killed), daemon=True).start()
     start = time.perf_counter()
     with Memory() as memory:
-        rank(_sites(n_images), library, target, out, **options)
+        rank(_sites(n_images), library, target, out, **options, **_params(is_stub))
     seconds = time.perf_counter() - start
-    markers = RunFolder(out).markers().values()
-    deciding = sum(marker["processor_seconds"] for marker in markers)
-    status = read_status(out)
+    folder, status = RunFolder(out), read_status(out)
+    deciding = sum(marker["processor_seconds"] for marker in folder.markers().values())
+    begun = _begun(folder)
+    n_begun = len(begun.read_text().splitlines()) if begun.exists() else None
     return {
         "images": status.n_images,
         "sites": status.n_sites_finished,
         "partitions": status.n_finished,
+        "partitions_begun": n_begun,
         "failures": len(status.failures),
         "killed_processes": len(killed),
         "seconds": round(seconds, 1),
-        "processor_seconds": round(processor[0], 1),
         "processor_seconds_of_deciding": round(deciding, 1),
+        **outcomes.figures(),
         "driver_peak_mb": memory.peak("driver_mb"),
         "worker_peak_mb": memory.peak("largest_worker_mb"),
         "memory": memory.curve(),
@@ -285,62 +379,106 @@ def measure_once(kind: str, n_images: int, stub: bool, out: str, kill_after: int
 
 
 def _kill(out: str, after: int, killed: list[int]) -> None:
-    """Kill a worker once some partitions are finished."""
+    """Kill a worker that decides, once some partitions are finished."""
     folder = RunFolder(out)
     while len(folder.markers()) < after:
         time.sleep(0.2)
-    for process in psutil.Process().children(recursive=True):
-        if process.cmdline() and process.cmdline()[0].startswith("ray::_Actor.decide"):
-            process.send_signal(signal.SIGKILL)
-            killed.append(process.pid)
-            return
+    while not killed:
+        for process in psutil.Process().children(recursive=True):
+            try:
+                if " ".join(process.cmdline()).startswith("ray::_Actor.decide"):
+                    process.send_signal(signal.SIGKILL)
+                    killed.append(process.pid)
+                    return
+            except psutil.Error:
+                continue
+        time.sleep(0.05)
 
 
-def _in_process(kind: str, n_images: int, stub: bool, out: Path, kill_after: int = 0) -> dict:
-    """Measure in a process of its own."""
+def _start(task: Task, cores: Sequence[int] = ()) -> subprocess.Popen[str]:
+    """Measure in a process of its own, on these cores only if they are given."""
     code = (
-        "import json, sys; from benchmarks.distributed import measure_once; "
-        "print(json.dumps(measure_once(*json.loads(sys.argv[1]))))"
+        "import json, os, sys; task, cores = json.loads(sys.argv[1]); "
+        "os.sched_setaffinity(0, cores or os.sched_getaffinity(0)); "
+        "from benchmarks.distributed import Task, measure_once; "
+        "print(json.dumps(measure_once(Task(*task))))"
     )
-    task = json.dumps([kind, n_images, stub, str(out), kill_after])
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", code, task]
-    run_once = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(run_once.stdout.splitlines()[-1])
+    command = [sys.executable, "-W", "ignore", "-c", code, json.dumps([task, cores])]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def _measure(task: Task, cores: Sequence[int] = ()) -> dict[str, Any]:
+    return _result(_start(task, cores))
+
+
+def _result(process: subprocess.Popen[str]) -> dict[str, Any]:
+    output, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"a measurement ended with {process.returncode}; its error is above")
+    return json.loads(output.splitlines()[-1])
 
 
 def rate(options: argparse.Namespace) -> dict[str, Any]:
     """Compare one process with two workers on the same photos."""
-    figures: dict[str, Any] = {}
+    n_images, cores = options.images, sorted(os.sched_getaffinity(0))[:N_WORKERS]
     with tempfile.TemporaryDirectory() as folder:
-        for kind in ("one process", "two workers"):
-            out = Path(folder, kind)
-            figures[kind] = figure = _in_process(kind, options.images, False, out)
-            for name in ("seconds", "processor_seconds", "processor_seconds_of_deciding"):
-                key = f"images_per_{name.replace('seconds', 'second')}"
-                figure[key] = round(figure["images"] / figure[name], 2)
-    one, two = figures.values()
-    for name in ("processor_second", "processor_second_of_deciding"):
-        key = f"images_per_{name}"
-        figures[f"two workers, {key} of one process"] = round(two[key] / one[key], 3)
-    figures["two workers, images per second and worker of one process"] = round(
-        two["images_per_second"] / 2 / one["images_per_second"], 3
-    )
-    return figures
+        one_core = _measure(Task("here", n_images, f"{folder}/one"), cores[:1])
+        at_once = [
+            _start(Task("here", n_images // len(cores), f"{folder}/process{core}"), [core])
+            for core in cores
+        ]
+        figures = {
+            "one process on one core": one_core,
+            "two processes at once": _sum([_result(process) for process in at_once]),
+            "one process on two cores": _measure(Task("here", n_images, f"{folder}/two")),
+            "two workers": _measure(Task("photos", n_images, f"{folder}/workers")),
+        }
+    for figure in figures.values():
+        figure["images_per_second"] = round(figure["images"] / figure["seconds"], 2)
+        deciding = figure["images"] / figure["processor_seconds_of_deciding"]
+        figure["images_per_processor_second_of_deciding"] = round(deciding, 2)
+        used = figure["processor_seconds"] / figure["seconds_of_partitions"]
+        figure["cores_used"] = round(used, 2)
+    key = "steady_images_per_processor_second"
+    ratios = {f"two workers, {key}": figures["two workers"][key] / one_core[key]}
+    ratios |= {
+        f"{name}, {key} and core": figure[key] / len(cores) / one_core[key]
+        for key in ("steady_images_per_second", "images_per_second")
+        for name, figure in figures.items()
+        if figure is not one_core
+    }
+    ratios = {name: round(ratio, 3) for name, ratio in ratios.items()}
+    return {**figures, "of one process on one core": ratios}
+
+
+def _sum(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of processes that ran at the same time."""
+    longest = {"seconds", "seconds_to_first_partition", "seconds_of_partitions", "steady_seconds"}
+    names = [name for name, value in parts[0].items() if isinstance(value, (int, float))]
+    names.remove("steady_images_per_processor_second")
+    return {
+        name: round((max if name in longest else sum)(part[name] for part in parts), 2)
+        for name in names
+    }
 
 
 def kill(options: argparse.Namespace) -> dict[str, Any]:
-    """Kill a worker in the middle."""
+    """Kill a worker in the middle; say what it cost, in batches: partitions done again."""
     with tempfile.TemporaryDirectory() as folder:
-        whole = _in_process("two workers", options.images, False, Path(folder, "whole"))
-        cut = _in_process("two workers", options.images, False, Path(folder, "cut"), 3)
-    name = "processor_seconds_of_deciding"
-    figures = {"undisturbed": whole, "a worker killed": cut}
-    per_partition = whole["processor_seconds"] / whole["partitions"]
-    extra = (cut["processor_seconds"] - whole["processor_seconds"]) / per_partition
-    return {**figures, f"partitions' worth of {name} more": round(extra, 2)}
+        whole = _measure(Task("photos", options.images, f"{folder}/whole"))
+        cut = _measure(Task("photos", options.images, f"{folder}/cut", kill_after=3))
+    if not cut["killed_processes"]:
+        raise SystemExit("the run ended before a worker was killed; pass more --images")
+    seconds = {name: cut[name] - whole[name] for name in ("seconds", "processor_seconds")}
+    return {
+        "undisturbed": whole,
+        "a worker killed": cut,
+        "batches": cut["partitions"],
+        "batches_done_again": cut["partitions_begun"] - cut["partitions"],
+        "batches_lost": whole["partitions"] - cut["partitions"],
+        **{f"{name}_more": round(value, 1) for name, value in seconds.items()},
+    }
 
 
 def resume(options: argparse.Namespace) -> dict[str, Any]:
@@ -349,7 +487,7 @@ def resume(options: argparse.Namespace) -> dict[str, Any]:
     status = read_status(out)
     if status.n_finished < status.n_partitions:
         raise SystemExit(f"{out} is not finished; run replay --sites {options.sites} first")
-    figures = _in_process("replay", options.sites * IMAGES_PER_SITE, True, out)
+    figures = _measure(Task("replay", options.sites * IMAGES_PER_SITE, str(out)))
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return {**figures, "megabytes_checked": size >> 20}
 
@@ -361,8 +499,8 @@ def _out(command: str, n_sites: int) -> Path:
 def scale(options: argparse.Namespace) -> dict[str, Any]:
     """Record memory over time; go on with a run that was interrupted."""
     out = _out(options.command, options.sites)
-    kind = "replay" if options.command == "replay" else "two workers"
-    figures = _in_process(kind, options.sites * IMAGES_PER_SITE, True, out)
+    kind = "replay" if options.command == "replay" else "stub"
+    figures = _measure(Task(kind, options.sites * IMAGES_PER_SITE, str(out)))
     sizes = {kind: sum(path.stat().st_size for path in (out / kind).iterdir()) for kind in TABLES}
     n_images = figures["images"]
     bytes_per_image = {kind: round(size / n_images, 1) for kind, size in sizes.items()}

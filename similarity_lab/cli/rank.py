@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _CLUSTER_FLAGS = {
     "--workers": "workers",
+    "--cpus-per-worker": "cpus_per_worker",
     "--gpus-per-worker": "gpus_per_worker",
     "--partition-size": "partition_size",
     "--resume": "resume",
@@ -61,6 +62,13 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that embed and decide (default: as many as the cluster has CPUs, or GPUs "
         "with --gpus-per-worker)",
+    )
+    group.add_argument(
+        "--cpus-per-worker",
+        type=float,
+        metavar="N",
+        help="CPUs that each reserves, and threads that it has for decoding and networks (default "
+        "1)",
     )
     group.add_argument(
         "--gpus-per-worker", type=float, metavar="N", help="GPUs that each reserves (default 0)"
@@ -123,7 +131,7 @@ def _run_on_cluster(options: argparse.Namespace) -> None:
     params = shared.scorer_params(options)
     if not options.store:
         params["store"] = None  # vectors are in the run
-    names = ("workers", "gpus_per_worker", "partition_size")
+    names = ("workers", "cpus_per_worker", "gpus_per_worker", "partition_size")
     given = {name: getattr(options, name) for name in names}
     ranking = rank(
         collect.url_source(options),

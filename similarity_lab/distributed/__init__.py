@@ -1,7 +1,7 @@
 """Rank many websites on a Ray cluster. Requires the extra ``distributed``.
 
-`partitions` splits the list of websites, `work` is what a worker does with a partition, `folder`
-has what was written, and `cluster` is the only module that knows Ray.
+`partitions` splits the list of websites, `collecting` and `deciding` are the work on a partition,
+`folder` has what was written, and `cluster` is the only module that knows Ray.
 """
 
 from importlib.util import find_spec

@@ -8,12 +8,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from secrets import token_hex
 from tempfile import mkdtemp
 from typing import Any
 
 from similarity_lab.distributed.partitions import Partition
-from similarity_lab.embedders.base import usable_cores
 from similarity_lab.errors import ClusterError, one_line
+from similarity_lab.images.decoding import usable_cores
 
 AUTO, LOCAL = "auto", "local"
 _ATTEMPTS = 3  # to start Ray on this machine
@@ -80,32 +81,14 @@ def connect(cluster: str) -> Iterator[dict[str, float]]:
         finally:
             ray.shutdown()
     else:
-        with _local_environment() as scratch:
+        scratch = mkdtemp(prefix="ray-")  # short: paths of sockets have at most 107 bytes
+        try:
             _start(scratch)
-            try:
-                yield ray.cluster_resources()
-            finally:
-                ray.shutdown()
-
-
-@contextmanager
-def _local_environment() -> Iterator[str]:
-    """Set what a local cluster needs; yield its temporary folder, which is deleted at the end."""
-    from ray._private import ray_constants
-
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    is_enabled = ray_constants.ENABLE_RAY_CLUSTER
-    scratch = mkdtemp(prefix="ray-")  # short: paths of sockets have at most 107 bytes
-    try:
-        os.environ.update({name: v for name, v in _ENVIRONMENT.items() if before[name] is None})
-        ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at the first import
-        yield scratch
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = is_enabled
-        for name in _ENVIRONMENT:
-            if before[name] is None:
-                del os.environ[name]
-        shutil.rmtree(scratch, ignore_errors=True)
+            yield ray.cluster_resources()
+        finally:
+            ray.shutdown()
+            _forget_token()
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _start(scratch: str) -> None:
@@ -114,16 +97,15 @@ def _start(scratch: str) -> None:
 
     for attempt in range(_ATTEMPTS):
         try:
-            ray.init(
-                address="local",
-                num_cpus=usable_cores(),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
-                _temp_dir=scratch,
-                # temporary files of a worker that is killed go with the cluster
-                runtime_env={"env_vars": {"TMPDIR": scratch}},
-            )
+            with _local_environment(scratch):
+                ray.init(
+                    address="local",
+                    num_cpus=usable_cores(),
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                    _temp_dir=scratch,
+                )
             return
         except Exception as error:  # Ray raises bare ones
             ray.shutdown()
@@ -131,6 +113,38 @@ def _start(scratch: str) -> None:
                 raise ClusterError(
                     f"Ray does not start on this machine: {one_line(error)}"
                 ) from error
+
+
+@contextmanager
+def _local_environment(scratch: str) -> Iterator[None]:
+    """Set what a cluster reads while it starts, and its processes inherit."""
+    from ray._private import ray_constants
+
+    before, is_enabled = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
+    own = dict(_ENVIRONMENT)
+    if not any(name.startswith("RAY_AUTH_") for name in before):
+        own["RAY_AUTH_TOKEN"] = token_hex(32)  # Ray leaves one in the home folder otherwise
+        _forget_token()
+    try:
+        os.environ.update({name: value for name, value in own.items() if name not in before})
+        # temporary files of a process that is killed go with the cluster
+        os.environ["TMPDIR"] = scratch
+        ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at the first import
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = is_enabled
+        for name in set(os.environ) - set(before):
+            del os.environ[name]  # Ray adds some, too
+        os.environ.update(before)
+
+
+def _forget_token() -> None:
+    """Let Ray look for the token of the next cluster; it keeps the first one that it finds."""
+    from ray import _raylet
+
+    loader = getattr(_raylet, "AuthenticationTokenLoader", None)  # None: an older Ray
+    if loader is not None:
+        loader.instance().reset_cache()
 
 
 def _connected(cluster: str) -> bool:
@@ -211,7 +225,7 @@ def run_partitions(
         allow_out_of_order_execution=True,  # a slow website does not hold up other partitions
     )
     shared = ray.put(scorers)
-    actors = [actor.remote(decider) for _ in range(workers.n)]
+    actors = [actor.remote(decider, workers.cpus) for _ in range(workers.n)]
     remaining = iter(partitions)
     running: dict[Any, tuple[Partition, Any]] = {}
 
@@ -250,7 +264,9 @@ def run_partitions(
 class _Actor:
     """A process of the cluster that decides."""
 
-    def __init__(self, make_decider: Callable[..., Any]) -> None:
+    def __init__(self, make_decider: Callable[..., Any], cpus: float) -> None:
+        # threads for the CPUs that it reserves, not for all that the machine has
+        os.environ["PYTHON_CPU_COUNT"] = str(max(1, int(cpus)))
         self._make_decider = make_decider
         self._decider: Any = None
 

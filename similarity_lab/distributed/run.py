@@ -22,10 +22,11 @@ from similarity_lab.distributed.cluster import (
     default_workers,
     run_partitions,
 )
+from similarity_lab.distributed.collecting import collect_partition
+from similarity_lab.distributed.deciding import Decider, without_library
 from similarity_lab.distributed.folder import FORMAT, LIST, MANIFEST, RunFolder, utc_now
 from similarity_lab.distributed.partitions import Partition, split_sites
 from similarity_lab.distributed.tables import ClusterRanking
-from similarity_lab.distributed.work import Decider, collect_partition, without_library
 from similarity_lab.errors import InputError
 from similarity_lab.ranking import check_words, fit_scorer, target_names
 from similarity_lab.relevance.library import library_digest
@@ -97,7 +98,7 @@ def rank(
     workers : int, optional
         Processes that embed and decide; default: as many as the cluster has room for now.
     cpus_per_worker, gpus_per_worker : float
-        That each of them reserves.
+        That each of them reserves; it has a thread per CPU for decoding and for networks.
     partition_size : int
         Websites (registered domains) per partition: what a killed worker does again.
     ahead : int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -336,13 +335,6 @@ def vector_space(name: str) -> str:
     'lite rgb float32 crop50'
     """
     return re.sub(r" (?:keras|openvino|torch) float32(?= crop| \+ |$)", " float32", name)
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def as_sources(images: Images) -> Sequence[Source]:

@@ -30,6 +30,7 @@ from similarity_lab.distributed import (
 from similarity_lab.distributed import rank as rank_on_cluster
 from similarity_lab.distributed.partitions import split_sites
 from similarity_lab.errors import ClusterError, InputError
+from similarity_lab.images.decoding import usable_cores
 from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop
@@ -64,16 +65,22 @@ class Fragile(MeanColor):
 
 
 @pytest.fixture(scope="module")
-def local_cluster():
+def local_cluster(tmp_path_factory):
     """One cluster for all tests; it leaves neither processes nor files."""
+    home = tmp_path_factory.mktemp("home")
     with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("HOME", str(home))
+        before = dict(os.environ)
         try:
             resources = stack.enter_context(cluster.connect(cluster.LOCAL))
         except ClusterError as error:  # Ray gives its parts 15 seconds
             pytest.skip(f"this machine is too busy: {error}")
         folder = Path(ray._private.worker._global_node.get_temp_dir_path())
+        assert os.environ == before | {"RAY_USAGE_STATS_ENABLED": "0"}
         yield resources
     assert not folder.exists()
+    assert list(home.iterdir()) == []  # Ray's token went with the cluster
     deadline = time.monotonic() + 20
     while any("raylet" in process.name() for process in children()):
         assert time.monotonic() < deadline
@@ -330,7 +337,7 @@ class Tally:
             os.kill(os.getpid(), signal.SIGKILL)
         if partition.number == 5:
             raise ValueError("not this one")
-        return {"sites": list(sites), "process": os.getpid()}
+        return {"sites": list(sites), "cores": usable_cores()}
 
 
 def test_every_partition_ends_once_although_a_worker_died(local_cluster, tmp_path):
@@ -350,7 +357,8 @@ def test_every_partition_ends_once_although_a_worker_died(local_cluster, tmp_pat
         if partition.number == 5:
             assert outcome == "ValueError: not this one"
         else:
-            assert outcome["sites"] == list(partition.positions)
+            # a worker that reserves half a CPU has one thread
+            assert outcome == {"sites": list(partition.positions), "cores": 1}
 
 
 def test_scorers_that_cannot_be_loaded_are_an_error(local_cluster):

@@ -7,7 +7,7 @@ import pytest
 
 from similarity_lab import read_image
 from similarity_lab.errors import ImageError
-from similarity_lab.images.decoding import decoded_batches, map_ahead, readable
+from similarity_lab.images.decoding import decoded_batches, map_ahead, readable, usable_cores
 
 
 def test_map_ahead_keeps_order_and_yields_image_errors():
@@ -57,3 +57,12 @@ def test_readable_reports_errors_by_position(make_image):
     positions, errors = readable([np.asarray(make_image((1, 2, 3))), b"no"], progress=False)
     assert positions == [0]
     assert errors[1].reason == "unsupported image format (content looks like text)"
+
+
+def test_usable_cores_can_be_limited(monkeypatch):
+    monkeypatch.delenv("PYTHON_CPU_COUNT", raising=False)
+    everything = usable_cores()
+    assert everything >= 1
+    for limit, n_cores in [("1", 1), ("0", 1), ("9999", everything), ("default", everything)]:
+        monkeypatch.setenv("PYTHON_CPU_COUNT", limit)
+        assert usable_cores() == n_cores

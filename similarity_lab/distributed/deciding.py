@@ -1,12 +1,11 @@
-"""What a worker does with a partition: collect its sites, decide on them, write their tables."""
+"""Decide on the sites of a partition and write their tables; what a worker does."""
 
 from __future__ import annotations
 
 import os
 import platform
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from similarity_lab.distributed.collecting import SCRATCH, CrawledSite
 from similarity_lab.distributed.folder import RunFolder, as_arrow, utc_now
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.distributed.settings import encode_settings
@@ -27,46 +27,10 @@ from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.sites import Site
 from similarity_lab.store import Vectors
-from similarity_lab.web import CollectedSite, collect_each
+from similarity_lab.web import CollectedSite
 from similarity_lab.web.folder import PAGE_COLUMNS, PAGES
 
-_NOT_NEEDED = ("crawl",)  # logs, of which the tables have everything
-_SCRATCH = "similarity-lab-"
 _N_REASONS = 20  # reasons counted in a marker; the table of sites has all
-
-CrawledSite = tuple[int, dict[str, Any], pa.Table | None]
-"""Position in its partition, row of `Collection.table`, and files: columns name and data."""
-
-
-def collect_partition(partition: Partition, options: Mapping[str, Any]) -> Iterator[CrawledSite]:
-    """Crawl the sites of a partition in one process; yield each when it is finished.
-
-    Parameters
-    ----------
-    partition : Partition
-    options : mapping
-        Of `similarity_lab.web.collect`.
-    """
-    urls = pd.DataFrame(partition.sites, columns=["name", "url"])
-    with (
-        TemporaryDirectory(prefix=_SCRATCH) as scratch,
-        collect_each(urls, scratch, **{**options, "progress": False}) as sites,
-    ):
-        for site in sites:
-            has_tables = site.row["crawl_status"] in ("collected", "empty")
-            files = pack_folder(Path(site.row["folder"])) if has_tables else None
-            yield site.position, site.row, files
-            if site.row["folder"]:
-                shutil.rmtree(site.row["folder"], ignore_errors=True)
-
-
-def pack_folder(folder: Path) -> pa.Table:
-    """Return the files of a collected site as a table with columns name and data."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    names = [path.relative_to(folder) for path in paths]
-    kept = [(p, n) for p, n in zip(paths, names, strict=True) if n.parts[0] not in _NOT_NEEDED]
-    data = pa.array([path.read_bytes() for path, _ in kept], pa.large_binary())
-    return pa.table({"name": pa.array([n.as_posix() for _, n in kept], pa.string()), "data": data})
 
 
 def unpack_folder(files: pa.Table, folder: Path) -> None:
@@ -94,7 +58,7 @@ class Decider:
     def decide(self, partition: Partition, *sites: CrawledSite) -> dict[str, Any]:
         """Decide on the sites of a partition, write its tables, and return its counts."""
         start, processor_start = time.perf_counter(), time.process_time()
-        with TemporaryDirectory(prefix=_SCRATCH) as scratch:
+        with TemporaryDirectory(prefix=SCRATCH) as scratch:
             work = _Work(self.scorers, Path(scratch))
             collection, decisions = decide_collected(
                 lambda found: chain.from_iterable(map(work.decide, found)),
