@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from secrets import token_hex
 from tempfile import mkdtemp
 from typing import Any
+from warnings import warn
 
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.errors import ClusterError, one_line
@@ -18,6 +19,7 @@ from similarity_lab.images.decoding import usable_cores
 
 AUTO, LOCAL = "auto", "local"
 _ATTEMPTS = 3  # to start Ray on this machine
+_PATIENCE = 60.0  # seconds without anything that ends, after which a reason is given
 _RETRIES = 3  # of a partition whose worker died
 
 # Of a cluster that is started here; Ray and its processes read them when they start.
@@ -43,7 +45,7 @@ class Workers:
     cpus, gpus : float
         That each of them reserves.
     ahead : int
-        Partitions per process that are collected or wait to be decided on.
+        Partitions per process that are collected, or wait to be decided on.
     """
 
     n: int
@@ -188,8 +190,9 @@ def run_partitions(
     """Collect and decide on partitions; yield each with its counts, or the reason of its failure.
 
     Each partition is collected in a task of its own, which waits for websites most of the time and
-    reserves no CPU, and then goes to one of the processes that decide. Ray repeats what a process
-    that died was doing. This process holds a few numbers per partition that is under way.
+    reserves no CPU. Then it goes to the next process that is free to decide. Ray repeats a task
+    that died and starts such a process again, if need be when another machine has room; what it was
+    deciding on goes to another one. The caller holds a few numbers per partition that is under way.
 
     Parameters
     ----------
@@ -207,58 +210,173 @@ def run_partitions(
     ClusterError
         The scorers cannot be loaded on a worker.
     """
-    import ray
-    from ray.exceptions import ActorDiedError, RayError, RayTaskError
+    work = _Work(partitions, collect, decider, scorers, workers)
+    try:
+        while work.hand_out():
+            ended = work.wait()
+            if ended is not None:
+                work.hand_out()  # before the caller goes on
+                yield ended
+    finally:
+        work.end()
 
-    def sites_of(partition: Partition) -> Iterator[Any]:
-        yield from collect(partition)
-        yield None
 
-    collecting = ray.remote(num_cpus=0, max_retries=_RETRIES, scheduling_strategy="SPREAD")(
-        sites_of
-    )
-    actor = ray.remote(_Actor).options(
-        num_cpus=workers.cpus,
-        num_gpus=workers.gpus,
-        max_restarts=-1,
-        max_task_retries=_RETRIES,
-        allow_out_of_order_execution=True,  # a slow website does not hold up other partitions
-    )
-    shared = ray.put(scorers)
-    actors = [actor.remote(decider, workers.cpus) for _ in range(workers.n)]
-    remaining = iter(partitions)
-    running: dict[Any, tuple[Partition, Any]] = {}
+@dataclass(eq=False)
+class _Job:
+    """A partition that is under way.
 
-    def start(actor: Any) -> None:  # noqa: ANN401
-        for partition in islice(remaining, 1):
-            n_sites = len(partition.sites)
+    Attributes
+    ----------
+    partition : Partition
+    sites : list of ObjectRef
+        That were collected.
+    n_losses : int
+        How often the process died that was deciding on it.
+    """
+
+    partition: Partition
+    sites: list[Any] = field(default_factory=list)
+    n_losses: int = 0
+
+
+class _Work:
+    """Partitions that wait, are collected, and are decided on; parameters of `run_partitions`."""
+
+    def __init__(
+        self,
+        partitions: Sequence[Partition],
+        collect: Callable[..., Iterator[Any]],
+        decider: Callable[..., Any],
+        scorers: Any,  # noqa: ANN401
+        workers: Workers,
+    ) -> None:
+        import ray
+
+        def sites_of(partition: Partition) -> Iterator[Any]:
+            yield from collect(partition)
+            yield None
+
+        self._workers = workers
+        self._patience: float | None = _PATIENCE
+        self._shared = ray.put(scorers)
+        self._collect = ray.remote(num_cpus=0, max_retries=_RETRIES, scheduling_strategy="SPREAD")(
+            sites_of
+        )
+        actor_class = ray.remote(_Actor).options(
+            num_cpus=workers.cpus, num_gpus=workers.gpus, max_restarts=-1
+        )
+        self._actors = [actor_class.remote(decider, workers.cpus) for _ in range(workers.n)]
+        self._remaining = deque(partitions)
+        self._collected: deque[_Job] = deque()
+        self._free: deque[Any] = deque()  # actors
+        # calls that have not ended
+        self._tasks: dict[Any, _Job] = {}
+        self._decisions: dict[Any, tuple[_Job, Any]] = {}
+        self._starts: dict[Any, Any] = {}
+        for actor in self._actors:
+            self._await_start(actor)
+
+    def _await_start(self, actor: Any) -> None:  # noqa: ANN401
+        self._starts[actor.start.options(max_task_retries=-1).remote()] = actor
+
+    def hand_out(self) -> bool:
+        """Give work to all that are free; return whether there is any left to wait for."""
+        while self._free and self._collected:
+            job, actor = self._collected.popleft(), self._free.popleft()
+            done = actor.decide.remote([self._shared], job.partition, *job.sites)
+            self._decisions[done] = job, actor
+        most_ahead = self._workers.n * self._workers.ahead
+        while self._remaining and len(self._tasks) + len(self._collected) < most_ahead:
+            job = _Job(self._remaining.popleft())
             # with two values or more, Ray stores one by one what a generator yields
-            sites = collecting.options(num_returns=n_sites + 1).remote(partition)
-            done = actor.decide.remote([shared], partition, *sites[:n_sites])
-            running[done] = partition, actor
+            collect = self._collect.options(num_returns=len(job.partition.sites) + 1)
+            *job.sites, end = collect.remote(job.partition)
+            self._tasks[end] = job
+        return bool(self._tasks or self._collected or self._decisions)
+
+    def wait(self) -> tuple[Partition, dict[str, Any] | str] | None:
+        """Wait for a call; return the partition that has ended with it, if one has."""
+        import ray
+
+        calls = [*self._tasks, *self._decisions, *self._starts]
+        while not (ended := ray.wait(calls, num_returns=1, timeout=self._patience)[0]):
+            self._warn_of_no_worker()
+        (done,) = ended
+        if done in self._starts:
+            self._note_start(done)
+            return None
+        if done in self._decisions:
+            return self._note_decision(done)
+        job, reason = self._tasks.pop(done), _outcome(done)
+        if reason is None:
+            self._collected.append(job)
+            return None
+        return job.partition, reason
+
+    def _warn_of_no_worker(self) -> None:
+        import ray
+
+        if len(self._starts) == self._workers.n:
+            reserved, own = self._workers, ray.cluster_resources()
+            warn(
+                f"no worker has room yet: each reserves {reserved.cpus:g} CPUs and "
+                f"{reserved.gpus:g} GPUs, the cluster has {own.get('CPU', 0):g} and "
+                f"{own.get('GPU', 0):g}",
+                stacklevel=4,
+            )
+        self._patience = None
+
+    def _note_start(self, done: Any) -> None:  # noqa: ANN401
+        import ray
+        from ray.exceptions import RayActorError
+
+        actor = self._starts.pop(done)
+        try:
+            ray.get(done)
+        except RayActorError as error:
+            raise ClusterError(f"A worker does not start: {_reason(error)}") from error
+        self._free.append(actor)
+
+    def _note_decision(self, done: Any) -> tuple[Partition, dict[str, Any] | str] | None:  # noqa: ANN401
+        from ray.exceptions import RayActorError
+
+        job, actor = self._decisions.pop(done)
+        try:
+            outcome = _outcome(done)
+        except RayActorError as error:
+            self._await_start(actor)
+            job.n_losses += 1
+            if job.n_losses <= _RETRIES:
+                self._collected.append(job)
+                return None
+            return job.partition, _reason(error)
+        self._free.append(actor)
+        return job.partition, outcome
+
+    def end(self) -> None:
+        """End all processes and tasks."""
+        import ray
+
+        for task in self._tasks:
+            ray.cancel(task, force=True)
+        for actor in self._actors:
+            ray.kill(actor)
+
+
+def _outcome(done: Any) -> Any:  # noqa: ANN401
+    """Return the value of a call, or the reason of its failure; raise if its process died."""
+    import ray
+    from ray.exceptions import RayActorError, RayError
 
     try:
-        for actor in actors * workers.ahead:
-            start(actor)
-        while running:
-            (done,), _ = ray.wait(list(running), num_returns=1)
-            partition, actor = running.pop(done)
-            try:
-                outcome: dict[str, Any] | str = ray.get(done)
-            except ActorDiedError as error:
-                raise ClusterError(f"A worker does not start: {_reason(error)}") from error
-            except RayTaskError as error:
-                cause = error if error.cause is None else error.cause
-                if isinstance(cause, ClusterError):
-                    raise cause from error
-                outcome = _reason(cause)
-            except RayError as error:
-                outcome = _reason(error)
-            start(actor)
-            yield partition, outcome
-    finally:
-        for actor in actors:
-            ray.kill(actor)
+        return ray.get(done)
+    except RayActorError:
+        raise
+    except RayError as error:
+        cause = getattr(error, "cause", None) or error  # what was raised in the call
+        if isinstance(cause, ClusterError):
+            raise cause from error
+        return _reason(cause)
 
 
 class _Actor:
@@ -269,6 +387,9 @@ class _Actor:
         os.environ["PYTHON_CPU_COUNT"] = str(max(1, int(cpus)))
         self._make_decider = make_decider
         self._decider: Any = None
+
+    def start(self) -> None:
+        """Do nothing, once the process has started."""
 
     def decide(self, shared: list[Any], partition: Partition, *sites: Any) -> dict[str, Any]:  # noqa: ANN401
         """Decide with scorers that are loaded at the first call, also of a restarted process."""

@@ -250,33 +250,38 @@ def test_run_with_other_settings_is_refused(on_no_cluster, urls, library, option
 
 def test_site_that_fails_does_not_fail_the_run(no_cluster, urls, library, options, tmp_path):
     embedder = Fragile(failing="out of luck")
+    some = {name: urls[name] for name in ("shop 1", "shop 2")}  # three images and one
     ranking = rank_on_cluster(
-        urls, library, TARGETS, tmp_path, embedder=embedder, **CLUSTER, **options
+        some, library, TARGETS, tmp_path, embedder=embedder, **CLUSTER, **options
     )
     reasons = ranking.sites.set_index("site")["reason"]
     failed = reasons[reasons.str.contains("RuntimeError: out of luck")]
-    assert len(failed) == 2 * sum(len(names) == 1 for names in PRODUCTS)
-    assert len(ranking.sites) == 2 * len(urls)
+    assert failed.index.tolist() == ["shop 2"] * len(TARGETS)
+    assert len(ranking.sites) == len(TARGETS) * len(some)
 
 
 def test_partition_that_fails_is_listed_and_tried_again(
-    no_cluster, urls, library, options, tmp_path, monkeypatch, on_one_machine
+    on_no_cluster, no_cluster, urls, library, options, tmp_path, monkeypatch, on_one_machine
 ):
-    def lose_first(partitions, *arguments):
-        yield partitions[0], "WorkerCrashedError: gone"
-        yield from run_here(partitions[1:], *arguments)
+    out = tmp_path / "run"
+    shutil.copytree(on_no_cluster.folder.url, out)
+    (out / "done/000000.json").unlink()
 
-    arguments = (urls, library, TARGETS, tmp_path)
+    def lose(partitions, *arguments):
+        for partition in partitions:
+            yield partition, "WorkerCrashedError: gone"
+
+    arguments = (urls, library, TARGETS, out)
     options = {"embedder": MeanColor(), **CLUSTER, **options}
-    monkeypatch.setattr(run, "run_partitions", lose_first)
+    monkeypatch.setattr(run, "run_partitions", lose)
     ranking = rank_on_cluster(*arguments, **options)
     assert len(ranking.sites) == len(on_one_machine.sites)
     lost = ranking.sites[ranking.sites["reason"] == "WorkerCrashedError: gone"]
     assert set(lost["site"]) == {"shop 0", "again", "shop 1"}
-    assert read_status(tmp_path).failures == {"000000": "WorkerCrashedError: gone"}
+    assert read_status(out).failures == {"000000": "WorkerCrashedError: gone"}
     monkeypatch.setattr(run, "run_partitions", run_here)
     assert_equal(rank_on_cluster(*arguments, **options), on_one_machine)
-    assert read_status(tmp_path).failures == {}
+    assert read_status(out).failures == {}
 
 
 def test_merged_vectors_are_those_of_the_images(on_no_cluster, on_one_machine, tmp_path):
@@ -325,40 +330,61 @@ def test_local_cluster_listens_on_loopback_only(local_cluster):
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
+def die_once(mark):
+    """End this process as the kernel does, if it is the first one to come here."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Tally:
     """Stands in for `Decider`; fails, or dies once, at some partitions."""
 
-    def __init__(self, scorers, died):
-        self.died = Path(died)
+    def __init__(self, scorers, folder):
+        self.folder = folder
 
     def decide(self, partition, *sites):
-        if partition.number == 3 and not self.died.exists():
-            self.died.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        with (self.folder / "begun").open("a") as file:
+            file.write(f"{partition.number} ")
+        if partition.number == 3:
+            die_once(self.folder / "decider")
         if partition.number == 5:
             raise ValueError("not this one")
         return {"sites": list(sites), "cores": usable_cores()}
 
 
-def test_every_partition_ends_once_although_a_worker_died(local_cluster, tmp_path):
-    partitions = split_sites([NamedUrl(f"{n}", f"{n}.example") for n in range(12)], 1)
+def collect_positions(partition, folder):
+    """Stand in for the crawler; die or fail after a site of some partitions."""
+    for position in partition.positions:
+        yield position
+        if partition.number == 1:
+            die_once(folder / "collector")
+        if partition.number == 2:
+            raise OSError("no space left")
+
+
+def test_every_partition_ends_once_although_processes_died(local_cluster, tmp_path):
+    """Killed in the middle: a process that collects, and one that decides."""
+    sites = [NamedUrl(f"{n}", f"{n // 2}.example") for n in range(16)]
+    partitions = split_sites(sites, 1)
     outcomes = list(
         cluster.run_partitions(
             partitions,
-            lambda partition: iter(partition.positions),
-            partial(Tally, died=str(tmp_path / "died")),
+            partial(collect_positions, folder=tmp_path),
+            partial(Tally, folder=tmp_path),
             [],
             cluster.Workers(N_WORKERS, cpus=0.5),
         )
     )
-    assert (tmp_path / "died").exists()
-    assert sorted(partition.number for partition, _ in outcomes) == list(range(12))
+    assert (tmp_path / "decider").exists() and (tmp_path / "collector").exists()
+    assert sorted(partition.number for partition, _ in outcomes) == list(range(8))
+    failures = {2: "OSError: no space left", 5: "ValueError: not this one"}
     for partition, outcome in outcomes:
-        if partition.number == 5:
-            assert outcome == "ValueError: not this one"
-        else:
-            # a worker that reserves half a CPU has one thread
-            assert outcome == {"sites": list(partition.positions), "cores": 1}
+        # a worker that reserves half a CPU has one thread
+        expected = {"sites": list(partition.positions), "cores": 1}
+        assert outcome == failures.get(partition.number, expected)
+    begun = sorted((tmp_path / "begun").read_text().split())
+    assert begun == ["0", "1", "3", "3", "4", "5", "6", "7"]  # one partition done again
 
 
 def test_scorers_that_cannot_be_loaded_are_an_error(local_cluster):
@@ -368,3 +394,13 @@ def test_scorers_that_cannot_be_loaded_are_an_error(local_cluster):
     partitions = split_sites([NamedUrl("a", "a.example")], 1)
     with pytest.raises(ClusterError, match="no weights"):
         list(cluster.run_partitions(partitions, lambda _: iter([0]), fail, [], cluster.Workers(1)))
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_workers_without_room_are_said(local_cluster, monkeypatch):
+    monkeypatch.setattr(cluster, "_PATIENCE", 1.0)
+    partitions = split_sites([NamedUrl("a", "a.example")], 1)
+    workers = cluster.Workers(1, cpus=1000)
+    with pytest.raises(UserWarning, match="each reserves 1000 CPUs and 0 GPUs, the cluster has"):
+        # the task that collects ends sooner or later, too
+        list(cluster.run_partitions(partitions, lambda _: iter([0]), Tally, [], workers))
