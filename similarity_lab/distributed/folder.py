@@ -22,8 +22,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -36,7 +39,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from similarity_lab.distributed.partitions import Partition
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, SimilarityLabError, one_line
 from similarity_lab.files import atomic_write
 
 TABLES = ("sites", "images", "pages", "vectors", "thumbnails")
@@ -69,6 +72,8 @@ class RunFolder:
             raise InputError(f"{self.url}: cannot be opened: {error}") from error
         self.is_local = isinstance(self.files, LocalFileSystem)
         self.root = str(root).rstrip("/")
+        if not self.root:
+            raise InputError(f"{self.url}: names no folder; expected one such as s3://bucket/run")
 
     def __str__(self) -> str:
         return self.url
@@ -77,30 +82,65 @@ class RunFolder:
         """Return the path of a file on the file system."""
         return f"{self.root}/{name}"
 
-    def exists(self, name: str) -> bool:
-        """Tell whether there is such a file."""
-        return bool(self.files.exists(self.path(name)))
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing in the folder; hidden files do not count."""
+        with self._access("read"):
+            try:
+                paths = self.files.ls(self.root, detail=False, refresh=True)
+            except FileNotFoundError:
+                return True
+            names = [path.rstrip("/").rpartition("/")[2] for path in paths]
+            return all(name.startswith(".") for name in names)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
-        return cast(bytes, self.files.cat_file(self.path(name)))
+        with self._access("read"):
+            return cast(bytes, self.files.cat_file(self.path(name)))
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file; readers see all of it or none."""
         path = self.path(name)
+        with self._access("written"):
+            try:
+                self._write(path, data)
+            except FileNotFoundError as error:  # no such bucket
+                raise InputError(
+                    f"{self.url}: cannot be written: {one_line(error)}; create the bucket first"
+                ) from error
+
+    def _write(self, path: str, data: bytes) -> None:
         if self.is_local:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(Path(path)) as part:
+            # several processes may write a partition, if one was taken for lost
+            with atomic_write(Path(path), writer=f"{platform.node()}-{os.getpid()}") as part:
                 part.write_bytes(data)
-        else:  # object stores show an object when all of it is there
+            return
+        if path.startswith("/"):
             self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self.files.pipe_file(path, data)
+        # else in a bucket, which has no folders, and which `makedirs` would create by mistake;
+        # object stores show an object when all of it is there
+        self.files.pipe_file(path, data)
+
+    @contextmanager
+    def _access(self, verb: str) -> Iterator[None]:
+        """Raise `InputError` with the reason if the file system fails."""
+        try:
+            yield
+        except (FileNotFoundError, SimilarityLabError):
+            raise
+        except Exception as error:  # file systems raise errors of their own
+            reason = getattr(error, "strerror", None) or one_line(error)
+            raise InputError(f"{self.url}: cannot be {verb}: {reason}") from error
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Return a JSON object; None if there is none that can be read."""
+        """Return a JSON object; None if there is none, or it is damaged."""
         try:
-            content = json.loads(self.read(name))
-        except (OSError, ValueError):
+            data = self.read(name)
+        except FileNotFoundError:
+            return None
+        try:
+            content = json.loads(data)
+        except ValueError:
             return None
         return content if isinstance(content, dict) else None
 
@@ -110,7 +150,7 @@ class RunFolder:
 
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table, or some of its columns."""
-        with self.files.open(self.path(name), "rb") as file:
+        with self._access("read"), self.files.open(self.path(name), "rb") as file:
             return pq.read_table(file, columns=columns)
 
     def write_table(self, name: str, table: pa.Table) -> bytes:
@@ -175,10 +215,11 @@ class RunFolder:
             return {name: marker for name, marker in zip(names, contents, strict=True) if marker}
 
     def _marker_names(self) -> set[str]:
-        try:
-            paths = self.files.ls(self.path(MARKERS), detail=False, refresh=True)
-        except FileNotFoundError:
-            return set()
+        with self._access("read"):
+            try:
+                paths = self.files.ls(self.path(MARKERS), detail=False, refresh=True)
+            except FileNotFoundError:
+                return set()
         return {Path(path).stem for path in paths if path.endswith(".json")}
 
     def _valid_marker(self, partition: Partition) -> dict[str, Any] | None:
@@ -188,13 +229,16 @@ class RunFolder:
         try:
             files = marker["files"].items()
             is_whole = all(self._digest(name) == file["sha256"] for name, file in files)
-        except (OSError, KeyError, TypeError, AttributeError):
+        except (FileNotFoundError, KeyError, TypeError, AttributeError):
             return None
         return marker if is_whole else None
 
     def _digest(self, name: str) -> str:
         digest = hashlib.sha256()
-        with self.files.open(self.path(name), "rb", block_size=_BLOCK) as file:
+        with (
+            self._access("read"),
+            self.files.open(self.path(name), "rb", block_size=_BLOCK) as file,
+        ):
             while block := file.read(_BLOCK):
                 digest.update(block)
         return digest.hexdigest()

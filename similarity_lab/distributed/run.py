@@ -27,7 +27,7 @@ from similarity_lab.distributed.deciding import Decider, without_library
 from similarity_lab.distributed.folder import FORMAT, LIST, MANIFEST, RunFolder, utc_now
 from similarity_lab.distributed.partitions import Partition, split_sites
 from similarity_lab.distributed.tables import ClusterRanking
-from similarity_lab.errors import InputError
+from similarity_lab.errors import ClusterError, InputError
 from similarity_lab.ranking import check_words, fit_scorer, target_names
 from similarity_lab.relevance.library import library_digest
 from similarity_lab.relevance.scorer import (
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from similarity_lab.store import StoreSource
     from similarity_lab.web.collection import UrlSource
 
+_MOST_FAILURES = 10  # partitions in a row; then something else than their sites is wrong
 _NO_EFFECT = ("progress", "parallel", "refresh")  # options of collect that change no result
 
 
@@ -123,7 +124,7 @@ def rank(
     MissingExtraError
         The extra ``distributed`` is not installed.
     ClusterError
-        The cluster cannot be reached or started.
+        The cluster cannot be reached or started, or ten partitions in a row have failed.
     """
     if min(workers or 1, ahead) < 1 or cpus_per_worker < 0 or gpus_per_worker < 0:
         raise InputError(
@@ -198,6 +199,11 @@ class _Run:
         known = folder.read_json(MANIFEST)
         if known is not None:
             _check_same(folder, known, settings, len(self.partitions))
+        elif not folder.is_empty():
+            raise InputError(
+                f"{folder}: holds other files, or a run whose {MANIFEST} is missing or damaged; "
+                "choose another out_dir"
+            )
         self.manifest: dict[str, Any] = {
             "format": FORMAT,
             "versions": versions(),
@@ -237,13 +243,21 @@ class _Run:
             total=self.n_sites, initial=self.n_done, desc="sites", unit="site", disable=not progress
         )
         failures: dict[str, str] = self.manifest["failures"]
+        n_in_row = 0
         with bar:
             for partition, outcome in outcomes:
                 if isinstance(outcome, str):
                     failures[partition.name] = outcome
                     self.folder.write_json(MANIFEST, self.manifest)
+                    n_in_row += 1
                 else:
                     n_images += outcome["n_images"]
+                    n_in_row = 0
+                if n_in_row == _MOST_FAILURES:  # do not visit all other websites for nothing
+                    raise ClusterError(
+                        f"{n_in_row} partitions in a row have failed, the last with: {outcome}; "
+                        "mend the cause and call again to resume"
+                    )
                 bar.update(len(partition.sites))
                 bar.set_postfix(images=n_images, failed_partitions=len(failures))
 

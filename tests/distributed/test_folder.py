@@ -1,11 +1,21 @@
 """The files of a run, on file systems that are not local, without Ray."""
 
+import errno
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import ClassVar
+from unittest.mock import Mock
+
 import numpy as np
 import pandas as pd
 import pytest
 
 pytest.importorskip("fsspec", reason='needs the extra: pip install "similarity_lab[distributed]"')
 pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
+
+import fsspec
+from fsspec import AbstractFileSystem
 
 from similarity_lab.distributed.folder import RunFolder, as_arrow
 from similarity_lab.distributed.partitions import split_sites
@@ -17,9 +27,51 @@ from similarity_lab.web.site_list import NamedUrl
 SITES = [NamedUrl(f"shop {n}", url) for n, url in enumerate(["a.com", "b.com/x", "c.com"])]
 
 
-@pytest.fixture(params=["memory", "file"])
-def folder(request, tmp_path):
-    return RunFolder(f"memory://{tmp_path.name}" if request.param == "memory" else tmp_path)
+class ObjectStore(AbstractFileSystem):
+    """Objects in buckets, as of S3: no folders, nothing is renamed, and no bucket is made."""
+
+    protocol = "objects"
+    cachable = False
+    contents: ClassVar[dict[str, dict[str, bytes]]] = {}
+
+    def ls(self, path, detail=True, **options):
+        start = self._strip_protocol(path) + "/"
+        objects = {f"{b}/{key}" for b, kept in self.contents.items() for key in kept}
+        parts = {start + path[len(start) :].partition("/")[0] for path in objects if start in path}
+        if not parts:
+            raise FileNotFoundError(path)
+        return [{"name": part} for part in parts] if detail else sorted(parts)
+
+    def cat_file(self, path, **options):
+        bucket, _, key = self._strip_protocol(path).partition("/")
+        if key not in self.contents.get(bucket, {}):
+            raise FileNotFoundError(path)
+        return self.contents[bucket][key]
+
+    def pipe_file(self, path, value, **options):
+        bucket, _, key = self._strip_protocol(path).partition("/")
+        if bucket == "down":
+            raise RuntimeError("Could not connect to the endpoint")  # as botocore's errors are
+        if bucket not in self.contents:
+            raise FileNotFoundError("The specified bucket does not exist")
+        self.contents[bucket][key] = bytes(value)
+
+    def _open(self, path, mode="rb", **options):
+        assert mode == "rb"
+        return BytesIO(self.cat_file(path))
+
+    def makedirs(self, *arguments, **options):
+        raise NotImplementedError
+
+
+fsspec.register_implementation("objects", ObjectStore, clobber=True)
+
+
+@pytest.fixture(params=["memory://{}", "file://{}", "objects://bucket/{}"])
+def folder(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(ObjectStore, "contents", {"bucket": {}})
+    path = tmp_path if request.param.startswith("file") else tmp_path.name
+    return RunFolder(request.param.format(path))
 
 
 def write(folder, partition):
@@ -92,9 +144,39 @@ def test_partition_size_must_be_positive():
         split_sites(SITES, 0)
 
 
-def test_unknown_protocol_is_an_input_error():
-    with pytest.raises(InputError, match="nowhere"):
-        RunFolder("nowhere://bucket/run")
+@pytest.mark.parametrize("url", ["nowhere://bucket/run", "objects://", "memory://"])
+def test_url_that_names_no_folder_is_an_input_error(url):
+    with pytest.raises(InputError, match=url):
+        RunFolder(url)
+
+
+def test_json_that_is_missing_or_damaged_is_none(folder):
+    assert folder.is_empty() and folder.read_json("run.json") is None
+    folder.write_json("run.json", {"n": 1})
+    assert folder.read_json("run.json") == {"n": 1} and not folder.is_empty()
+    for data in (b'{"n"', b"[]", b"\xff\xfe"):
+        folder.write("run.json", data)
+        assert folder.read_json("run.json") is None
+
+
+@pytest.mark.parametrize(
+    ("bucket", "reason"),
+    [("missing", "does not exist; create the bucket first"), ("down", "written: Could not conn")],
+)
+def test_object_store_that_fails_is_an_input_error(bucket, reason):
+    with pytest.raises(InputError, match=f"objects://{bucket}/run: cannot be .*{reason}"):
+        RunFolder(f"objects://{bucket}/run").write("run.json", b"{}")
+
+
+@pytest.mark.parametrize("name", ["file/run", "full"])
+def test_folder_that_cannot_be_written_is_an_input_error(tmp_path, name, monkeypatch):
+    (tmp_path / "file").touch()
+    if name == "full":
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "run.json")
+        monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=error))
+    with pytest.raises(InputError, match=r"cannot be written: (Not a directory|No space left)"):
+        RunFolder(tmp_path / name).write("run.json", b"{}")
+    assert not (tmp_path / name / "run.json").exists()
 
 
 def test_failures_are_ranked_as_on_one_machine():

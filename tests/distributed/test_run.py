@@ -248,6 +248,31 @@ def test_run_with_other_settings_is_refused(on_no_cluster, urls, library, option
         rank_on_cluster(list(urls.values())[:1], library, TARGETS, out, **arguments)
 
 
+@pytest.mark.parametrize("content", [{"run.json": "{"}, {"notes.txt": ""}])
+def test_folder_of_something_else_is_refused(urls, library, options, tmp_path, content):
+    for name, text in content.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=r"holds other files, or a run whose run\.json is"):
+        rank_on_cluster(urls, library, TARGETS, tmp_path, embedder=MeanColor(), **options)
+    assert [path.name for path in tmp_path.iterdir()] == list(content)
+
+
+def test_run_stops_when_nothing_but_failures_comes(no_cluster, library, tmp_path, monkeypatch):
+    begun = []
+
+    def fail(partitions, *arguments):
+        for partition in partitions:
+            begun.append(partition)
+            yield partition, "OSError: no space left on device"
+
+    monkeypatch.setattr(run, "run_partitions", fail)
+    sites = [f"shop{n}.example" for n in range(30)]
+    options = {"embedder": MeanColor(), "partition_size": 1, "rule": MeanDistanceRule(0.5)}
+    with pytest.raises(ClusterError, match="10 partitions in a row have failed.*no space left"):
+        rank_on_cluster(sites, library, TARGETS[0], tmp_path, progress=False, **options)
+    assert len(begun) == len(read_status(tmp_path).failures) == 10
+
+
 def test_site_that_fails_does_not_fail_the_run(no_cluster, urls, library, options, tmp_path):
     embedder = Fragile(failing="out of luck")
     some = {name: urls[name] for name in ("shop 1", "shop 2")}  # three images and one
