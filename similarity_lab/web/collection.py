@@ -365,6 +365,11 @@ class _Collecting:
             pages, images = map(sum, zip(*counts.values(), strict=True))
             bar.set_postfix(pages=pages, images=images)
 
+        def on_finish(job: Job, outcome: dict | None) -> None:
+            if outcome and "n_pages" in outcome:  # what the worker reported last may be old
+                on_progress(job, outcome["n_pages"], outcome["n_images"])
+            bar.update()
+
         waiting = deque(self.jobs.items())
         process = CrawlerProcess(
             self.out,
@@ -382,7 +387,7 @@ class _Collecting:
                         running[job] = index, time.monotonic()
                         process.start(job)
                     else:
-                        bar.update()
+                        on_finish(job, outcome)
                         yield index, outcome
                 if not running:
                     return
@@ -390,7 +395,7 @@ class _Collecting:
                 index, start = running.pop(job)
                 seconds = time.monotonic() - start
                 outcome = _safely(_finish, job, self.options, failure, seconds)
-                bar.update()
+                on_finish(job, outcome)
                 yield index, outcome or {}
 
 

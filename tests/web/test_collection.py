@@ -381,6 +381,17 @@ def test_spellings_of_one_site_are_collected_once(tmp_path):
         assert len(server.requests) == n_requests and again.table.loc[0, "n_images"] == 1
 
 
+def test_progress_bar_ends_with_the_counts_of_the_table(tmp_path, capsys):
+    """The crawler reports at intervals, so its last report may come before the last image."""
+    files = {f"/{n}.jpg": noise(n) for n in (1, 2, 3)}
+    page = b"".join(f'<img src="{path}">'.encode() for path in files)
+    with serve(files | {"/": (HTML, page)}) as server:
+        for _ in ("collected now", "resumed"):
+            collect(server.url, tmp_path, allow=[server.endpoint], throttle=False)
+            last = capsys.readouterr().err.rsplit("collecting", 1)[1]
+            assert "images=3, pages=1" in last
+
+
 def test_collection_without_images_has_the_columns(tmp_path):
     collection = collect(PRIVATE, tmp_path, progress=False)
     assert collection.sites == [] and "crawl_status" in collection.images.columns
