@@ -23,11 +23,12 @@ from similarity_lab.report.thumbnails import inline_thumbnail
 Order = Literal["value", "best", "random"]
 ORDERS: tuple[Order, ...] = ("value", "best", "random")
 
-_CHOICES = (("shows it", True), ("does not", False), ("undecided", None))
+_CHOICES = (("shows it", True), ("does not", False), ("no mark", None))
 _KEYS: dict[str, bool | None] = {"y": True, "n": False, "u": None}
-_HINT = "keys: y shows it, n does not, u undecided, z undo, space next, b back"
+_HINT = "y shows it, n does not, u no mark, z undo, space next, b back"
 _SIDE = 150  # pixels
-_CARD = "16.5rem"
+_CARD = "16.9rem"
+_BUTTON = "5rem"  # the longest text fits, with the padding of JupyterLab
 _LINE = (
     "margin:0;font-size:12px;line-height:1.4;height:1.4em;white-space:nowrap;overflow:hidden;"
     "text-overflow:ellipsis"
@@ -46,7 +47,7 @@ def label(
     per_page: int = 24,
     seed: int = 0,
 ) -> Labelling:
-    """Return a notebook widget with three buttons per image: shows the target, does not, undecided.
+    """Return a notebook widget with three buttons per image: shows the target, does not, no mark.
 
     Keys work after a click into the field for keys. Nothing moves while images are marked.
 
@@ -140,6 +141,7 @@ class Labelling:
         self._rows: list[int] = []  # of the site that is displayed, in the order displayed
         self._current_card = 0
         self._is_filling = False  # values are set by the program, not by a click
+        self._is_typing = False  # what changes was caused by a key
         self.widget = self._build(_ipywidgets())
 
     @property
@@ -225,9 +227,7 @@ class Labelling:
         self._page = widgets.BoundedIntText(
             min=1, max=1, description="Page", layout={"width": "10rem"}
         )
-        self._keys = widgets.Text(
-            placeholder=_HINT, continuous_update=True, layout={"width": "30rem"}
-        )
+        self._keys = _key_field(widgets)
         undo = widgets.Button(description="Undo", layout={"width": "5rem"})
         undo.on_click(lambda _: self.undo())
         # fixed heights: a longer summary or another image moves nothing
@@ -235,7 +235,7 @@ class Labelling:
         n_cards = min(self._per_page, max(result.n_scored for result in self._unmarked))
         self._views = [widgets.HTML(layout={"height": "12.9rem"}) for _ in range(n_cards)]
         self._toggles = [
-            widgets.ToggleButtons(options=_CHOICES, value=None, style={"button_width": "4.6rem"})
+            widgets.ToggleButtons(options=_CHOICES, value=None, style={"button_width": _BUTTON})
             for _ in range(n_cards)
         ]
         self._cards = [
@@ -251,8 +251,9 @@ class Labelling:
         self._page.observe(self._page_changed, "value")
         self._keys.observe(self._on_keys, "value")
         self._site_changed()
-        controls = widgets.HBox([self._site, self._page, undo, self._keys])
-        return widgets.VBox([controls, self._summary, self._grid])
+        controls = [self._site, self._page, undo, self._keys, widgets.Label(_HINT)]
+        line = widgets.HBox(controls, layout={"flex_flow": "row wrap"})
+        return widgets.VBox([line, self._summary, self._grid])
 
     def _site_options(self) -> list[tuple[str, int]]:
         """Return the names of the sites and their indices; most valuable first by that order."""
@@ -289,25 +290,36 @@ class Labelling:
                 first = (self._page.value - 1) * self._per_page
                 self.mark(self._rows[first + position], change["new"])
                 self._go(first + position + 1)
+                self._clear_keys()
 
         return handle
 
     def _on_keys(self, change: dict[str, Any]) -> None:
-        if change["new"]:
-            for key in change["new"]:
+        # Clearing the field now would race with the next key, which the browser adds to all of it.
+        self._is_typing = True
+        try:
+            for key in _inserted(change["old"], change["new"]):
                 self.press(key)
+        finally:
+            self._is_typing = False
+
+    def _clear_keys(self) -> None:
+        """Clear the field for keys after a click elsewhere."""
+        if not self._is_typing:
             self._keys.value = ""
 
     def _site_changed(self, _change: object = None) -> None:
         self._rows = self._order_rows()
         self._page.max = max(1, -(-len(self._rows) // self._per_page))
-        self._current_card = 0
+        self._select(0)
         self._page.value = 1
+        self._clear_keys()
         self._show_summary()
         self._fill()
 
     def _page_changed(self, _change: object = None) -> None:
         self._select(0)
+        self._clear_keys()
         self._fill()
 
     def _go(self, position: int) -> None:
@@ -377,6 +389,32 @@ class Labelling:
         )
         toggle.layout.visibility = "visible"
         toggle.value = shows
+
+
+def _key_field(widgets: ModuleType) -> Any:  # noqa: ANN401
+    """Return a text field whose value only the browser sets.
+
+    By default a kernel sends each value back, and the browser drops what was typed meanwhile.
+    """
+    from traitlets import Unicode
+
+    class KeyField(widgets.Text):
+        value = Unicode("").tag(sync=True, echo_update=False)
+
+    return KeyField(placeholder="keys", continuous_update=True, layout={"width": "7rem"})
+
+
+def _inserted(old: str, new: str) -> str:
+    """Return what was typed into a text, wherever the cursor was; "" for deletions.
+
+    >>> _inserted("yn", "yny"), _inserted("yn", "yun"), _inserted("yn", "y")
+    ('y', 'u', '')
+    """
+    shorter = min(len(old), len(new))
+    start = next((k for k in range(shorter) if old[k] != new[k]), shorter)
+    rest = shorter - start
+    end = next((k for k in range(rest) if old[-1 - k] != new[-1 - k]), rest)
+    return new[start : len(new) - end]
 
 
 def _border(is_current: bool) -> str:

@@ -101,13 +101,17 @@ def test_nothing_moves_while_images_are_marked(results):
 
 
 def type_keys(labelling, keys):
-    labelling.widget.children[0].children[3].value = keys
+    labelling.widget.children[0].children[3].value += keys
+
+
+def frames(labelling):
+    """Return whether each card has the frame of the selected one."""
+    return ["transparent" not in card.layout.border_top for card in cards(labelling)]
 
 
 def test_keys_mark_and_move(results):
     labelling = label(results[0], per_page=4, order="best")
     type_keys(labelling, "y")
-    assert labelling.widget.children[0].children[3].value == ""
     type_keys(labelling, "nyy ")
     values = [toggle.value for toggle in buttons(labelling)]
     _, page = site_and_page(labelling)
@@ -117,6 +121,30 @@ def test_keys_mark_and_move(results):
     assert [toggle.value for toggle in buttons(labelling)] == [True, False, None, True]
     type_keys(labelling, "?xQ\u202e")
     assert len(labelling.marks) == 3
+
+
+def test_fast_keys_count_once(results):
+    """A browser sends all of the field, with the keys that came since it last did."""
+    labelling = label(results[0], order="best")
+    field = labelling.widget.children[0].children[3]
+    for value in ("y", "yy", "yyn", "yyny"):
+        field.value = value
+        assert field.value == value  # clearing it would race with the next key
+    assert [toggle.value for toggle in buttons(labelling)][:5] == [True, True, False, True, None]
+    field.value = "yyn"  # backspace
+    field.value = "yzyn"  # the cursor was in the middle
+    assert [toggle.value for toggle in buttons(labelling)][:4] == [True, True, False, None]
+    buttons(labelling)[0].value = False
+    assert field.value == ""
+
+
+def test_one_card_has_a_frame_after_a_change_of_site(results):
+    labelling = label(results, order="best")
+    site, _ = site_and_page(labelling)
+    type_keys(labelling, "   ")
+    assert frames(labelling).index(True) == 3
+    site.value = 1
+    assert frames(labelling).index(True) == 0 and sum(frames(labelling)) == 1
 
 
 def test_undo_restores_marks_in_reverse(results, tmp_path):
