@@ -1,10 +1,10 @@
 """Run notebooks and store their outputs.
 
-    python tools/run_notebooks.py [NOTEBOOK ...]
+    python tools/run_notebooks.py [--fast] [NOTEBOOK ...]
 
-Each runs in full (SIMILARITY_LAB_FAST=0) in a fresh kernel and in a temporary folder. Progress bars
-and TensorFlow's warnings are dropped; an image over 200 kB is an error, since outputs are
-committed.
+Each runs in full (SIMILARITY_LAB_FAST=0), or in the fast mode that readers get by default, in a
+fresh kernel and in a temporary folder. Progress bars and TensorFlow's warnings are dropped; an
+image over 200 kB is an error, since outputs are committed.
 """
 
 import argparse
@@ -71,10 +71,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of notebooks/")
-    for source in parser.parse_args().notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
+    parser.add_argument("--fast", action="store_true", help="the default mode of the notebooks")
+    options = parser.parse_args()
+    for source in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
         print(f"running {source.name} ...", flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            notebook = run(source, fast=False, folder=Path(folder))
+            notebook = run(source, fast=options.fast, folder=Path(folder))
         tidy(notebook)
         nbformat.write(notebook, source)
 

@@ -124,7 +124,7 @@ def training_curves(
     history : DataFrame
         A row per epoch: ``epoch`` (otherwise the index), columns with "loss" in their name, and
         others (measures), such as `similarity_lab.siamese.TrainingRun.history` and
-        `MetricLearner.history_`. An epoch without a value is a gap.
+        `MetricLearner.history_`. An epoch without a value is a gap; ``seconds`` are not drawn.
     best_epoch : int, optional
         Drawn as a vertical line.
     ax : matplotlib Axes, optional
@@ -138,7 +138,7 @@ def training_curves(
     ['loss', 'val auc']
     """
     epochs = history["epoch"] if "epoch" in history else pd.Series(history.index)
-    numbers = history.drop(columns="epoch", errors="ignore").select_dtypes("number")
+    numbers = history.drop(columns=["epoch", "seconds"], errors="ignore").select_dtypes("number")
     losses = [name for name in numbers if "loss" in str(name)]
     measures = [name for name in numbers if "loss" not in str(name)]
     groups = [names for names in (losses, measures) if names]

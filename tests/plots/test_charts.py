@@ -40,12 +40,19 @@ def test_lines_has_a_tick_at_each_value_on_a_log_scale(assert_drawn):
 
 def test_training_curves_marks_the_best_epoch(texts, assert_drawn):
     history = pd.DataFrame(
-        {"epoch": [1, 2, 3], "loss": [3, 2, 1], "train_auc": [0.5, 0.7, 0.9], "val_auc": [0.5] * 3}
+        {
+            "epoch": [1, 2, 3],
+            "loss": [3, 2, 1],
+            "train_auc": [0.5, 0.7, 0.9],
+            "val_auc": [0.5] * 3,
+            "seconds": [30, 20, 20],
+        }  # fmt: skip
     )
     figure = plots.training_curves(history, best_epoch=2)
     assert_drawn(figure)
     assert "best, epoch 2" in texts(figure)
     assert figure.axes[1].lines[0].get_ydata().tolist() == [0.5, 0.7, 0.9]
+    assert "seconds" not in texts(figure)
 
 
 def test_roc_curves_are_labelled_with_their_auc(texts, assert_drawn):
