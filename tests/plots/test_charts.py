@@ -46,7 +46,7 @@ def test_training_curves_marks_the_best_epoch(texts, assert_drawn):
             "train_auc": [0.5, 0.7, 0.9],
             "val_auc": [0.5] * 3,
             "seconds": [30, 20, 20],
-        }  # fmt: skip
+        }
     )
     figure = plots.training_curves(history, best_epoch=2)
     assert_drawn(figure)
