@@ -398,10 +398,9 @@ def _key_field(widgets: ModuleType) -> Any:  # noqa: ANN401
     """
     from traitlets import Unicode
 
-    class KeyField(widgets.Text):
-        value = Unicode("").tag(sync=True, echo_update=False)
-
-    return KeyField(placeholder="keys", continuous_update=True, layout={"width": "7rem"})
+    value = Unicode("").tag(sync=True, echo_update=False)
+    key_field = type("KeyField", (widgets.Text,), {"value": value})
+    return key_field(placeholder="keys", continuous_update=True, layout={"width": "7rem"})
 
 
 def _inserted(old: str, new: str) -> str:
