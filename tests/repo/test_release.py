@@ -22,6 +22,7 @@ def test_version_and_date_agree(citation):
     assert re.fullmatch(r"\d+\.\d+\.\d+", similarity_lab.__version__)
     assert citation["version"] == first[1] == similarity_lab.__version__
     assert str(citation["date-released"]) == first[2]
+    assert f"version = {{{first[1]}}}," in (ROOT / "docs" / "citing.md").read_text("utf-8")
 
 
 def test_citation_has_the_fields_of_its_format(citation, project):
