@@ -359,7 +359,7 @@ def measure_once(task: Task) -> dict[str, Any]:
         rank(_sites(n_images), library, target, out, **options, **_params(is_stub))
     seconds = time.perf_counter() - start
     folder, status = RunFolder(out), read_status(out)
-    deciding = sum(marker["processor_seconds"] for marker in folder.markers().values())
+    deciding = sum(marker["processor_seconds"] for _, marker in folder.markers())
     begun = _begun(folder)
     n_begun = len(begun.read_text().splitlines()) if begun.exists() else None
     return {
@@ -381,7 +381,7 @@ def measure_once(task: Task) -> dict[str, Any]:
 def _kill(out: str, after: int, killed: list[int]) -> None:
     """Kill a worker that decides, once some partitions are finished."""
     folder = RunFolder(out)
-    while len(folder.markers()) < after:
+    while len(folder.marker_names()) < after:
         time.sleep(0.2)
     while not killed:
         for process in psutil.Process().children(recursive=True):

@@ -19,6 +19,7 @@ _CLUSTER_FLAGS = {
     "--workers": "workers",
     "--cpus-per-worker": "cpus_per_worker",
     "--gpus-per-worker": "gpus_per_worker",
+    "--ahead": "ahead",
     "--partition-size": "partition_size",
     "--resume": "resume",
 }
@@ -80,6 +81,13 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         help="websites that are worked on and written together (default 16)",
     )
     group.add_argument(
+        "--ahead",
+        type=int,
+        metavar="N",
+        help="groups of websites per worker that are collected at the same time, or wait (default "
+        "4); fewer are gentler to hosts that many shops share",
+    )
+    group.add_argument(
         "--resume",
         action="store_true",
         default=None,
@@ -131,7 +139,7 @@ def _run_on_cluster(options: argparse.Namespace) -> None:
     params = shared.scorer_params(options)
     if not options.store:
         params["store"] = None  # vectors are in the run
-    names = ("workers", "cpus_per_worker", "gpus_per_worker", "partition_size")
+    names = ("workers", "cpus_per_worker", "gpus_per_worker", "partition_size", "ahead")
     given = {name: getattr(options, name) for name in names}
     ranking = rank(
         collect.url_source(options),

@@ -1,4 +1,4 @@
-"""``similarity-lab status``: how far a run on a cluster is, and pages of some of its sites."""
+"""``similarity-lab status``: how far a run on a cluster is, and its pages."""
 
 import argparse
 import json
@@ -16,14 +16,18 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     """Add the command to the parser."""
     parser = commands.add_parser(
         "status",
-        help="show how far a run on a cluster is, or write pages of some of its sites",
+        help="show how far a run on a cluster is, or write its pages",
         description="Show how far a run of `similarity-lab rank --cluster` is, also while it "
-        "runs, and write the pages of some of its sites.",
+        "runs, and write its pages.",
     )
     parser.add_argument("out", metavar="OUT", help="--out of the run, a folder or URL")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--pages", type=Path, metavar="DIR", help="write the report of some sites there"
+        "--pages",
+        type=Path,
+        metavar="DIR",
+        help="write a page there that lists partitions and the best sites, or with --site or "
+        "--partition the report of these",
     )
     parser.add_argument(
         "--partition", metavar="NUMBER", help="--pages of all sites of a partition, such as 000012"
@@ -40,8 +44,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(options: argparse.Namespace) -> None:
     from similarity_lab.distributed import read_status, write_pages
 
-    if bool(options.pages) != bool(options.site or options.partition):
-        raise InputError("--pages and --site or --partition belong together; pass both")
+    if not options.pages and (options.site or options.partition):
+        raise InputError("--site and --partition apply to --pages; pass both")
     status = read_status(options.out)
     if options.pages:
         chosen = {"sites": options.site or (), "partition": options.partition}

@@ -41,6 +41,7 @@ from fsspec.implementations.local import LocalFileSystem
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.errors import InputError, SimilarityLabError, one_line
 from similarity_lab.files import atomic_write
+from similarity_lab.images.decoding import in_order
 
 TABLES = ("sites", "images", "pages", "vectors", "thumbnails")
 MANIFEST, LIST, MARKERS, LOGS = "run.json", "list.parquet", "done", "logs"
@@ -200,21 +201,26 @@ class RunFolder:
 
         Every byte of their tables is read.
         """
-        names = self._marker_names()
+        names = self.marker_names()
         known = [partition for partition in partitions if partition.name in names]
         with ThreadPoolExecutor(_READERS) as pool:
             markers = pool.map(self._valid_marker, known)
             pairs = zip(known, markers, strict=True)
             return {partition.name: marker for partition, marker in pairs if marker}
 
-    def markers(self) -> dict[str, dict[str, Any]]:
-        """Return the markers that can be read, by name of the partition; no file is checked."""
-        names = sorted(self._marker_names())
-        with ThreadPoolExecutor(_READERS) as pool:
-            contents = pool.map(lambda name: self.read_json(marker_name(name)), names)
-            return {name: marker for name, marker in zip(names, contents, strict=True) if marker}
+    def markers(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the name and the marker of each partition that has one; no table is checked."""
+        names = sorted(self.marker_names())
+        for name, marker in zip(names, in_order(self.marker, names, workers=_READERS), strict=True):
+            if marker is not None:
+                yield name, marker
 
-    def _marker_names(self) -> set[str]:
+    def marker(self, name: str) -> dict[str, Any] | None:
+        """Return the marker of a partition; None if there is none, or it is damaged."""
+        return self.read_json(marker_name(name))
+
+    def marker_names(self) -> set[str]:
+        """Return the names of the partitions that have a marker, which may be damaged."""
         with self._access("read"):
             try:
                 paths = self.files.ls(self.path(MARKERS), detail=False, refresh=True)
@@ -223,7 +229,7 @@ class RunFolder:
         return {Path(path).stem for path in paths if path.endswith(".json")}
 
     def _valid_marker(self, partition: Partition) -> dict[str, Any] | None:
-        marker = self.read_json(marker_name(partition.name))
+        marker = self.marker(partition.name)
         if marker is None or marker.get("sites") != partition.digest:
             return None
         try:

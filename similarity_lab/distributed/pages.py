@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from similarity_lab.distributed.folder import LIST, RunFolder, table_name
+from similarity_lab.distributed.index import write_index
 from similarity_lab.distributed.settings import decode_settings
 from similarity_lab.distributed.tables import read_manifest
 from similarity_lab.errors import InputError, did_you_mean
@@ -30,11 +31,13 @@ def write_pages(
     partition: str | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write the report of some sites of a run, as `similarity_lab.report.write_report` does.
+    """Write the report of some sites of a run, or the page of its partitions and best sites.
 
-    A report of millions of images could not be opened; `ClusterRanking.sites` says which sites are
-    worth a look. Only their partitions are read. Thumbnails come from the run; those of the
-    library's nearest images are made anew where the library is at the same path as in the run.
+    A report of millions of images could not be opened. Without `sites` and `partition`, the page
+    has the command for the report of each partition and of the best sites. Otherwise the report is
+    that of `similarity_lab.report.write_report`; only the partitions of its sites are read.
+    Thumbnails come from the run; those of the library's nearest images are made anew where the
+    library is at the same path as in the run.
 
     Parameters
     ----------
@@ -60,8 +63,10 @@ def write_pages(
     """
     run = RunFolder(out_dir)
     names = [sites] if isinstance(sites, str) else list(dict.fromkeys(sites))
-    if bool(names) == bool(partition):
-        raise InputError("pass the names of some sites, or a partition")
+    if names and partition:
+        raise InputError("pass the names of some sites, or a partition; got both")
+    if not names and not partition:
+        return write_index(run, Path(folder), progress=progress)
     read_manifest(run)
     table = run.read_table(LIST).to_pandas()
     if partition:
@@ -85,7 +90,7 @@ def _partitions(run: RunFolder, table: pd.DataFrame, names: list[str]) -> list[s
             hint = did_you_mean(name, table["name"])
             raise InputError(f"{run}: no site is called {name!r}.{hint}")
     partitions = sorted(set(table.loc[table["name"].isin(names), "partition"]))
-    unfinished = set(partitions) - set(run.markers())
+    unfinished = set(partitions) - run.marker_names()
     if unfinished:
         raise InputError(
             f"{run}: partition {', '.join(sorted(unfinished))} is not finished; call rank again"

@@ -75,7 +75,7 @@ class ClusterRanking:
             yield self.folder.read_table(table_name("images", name)).to_pandas()
 
     def _finished(self) -> list[str]:
-        return sorted(set(self.manifest["partitions"]) & set(self.folder.markers()))
+        return sorted(set(self.manifest["partitions"]) & self.folder.marker_names())
 
     def _missing(self, targets: list[str]) -> pd.DataFrame:
         """Return rows for the sites of partitions that are not finished."""
@@ -140,22 +140,21 @@ def read_status(out_dir: str | PathLike[str]) -> RunStatus:
     """
     folder = RunFolder(out_dir)
     manifest = read_manifest(folder)
-    known = set(manifest["partitions"])
-    markers = [marker for name, marker in folder.markers().items() if name in known]
-
-    def total(name: str) -> dict[str, int]:
-        counts = sum((Counter(marker.get(name, {})) for marker in markers), Counter[str]())
-        return dict(counts.most_common())
-
+    known, totals = set(manifest["partitions"]), Counter[str]()
+    counts = {name: Counter[str]() for name in ("crawl_status", "decisions", "reasons")}
+    for name, marker in folder.markers():
+        if name in known:
+            totals["n_finished"] += 1
+            totals.update({key: marker.get(key, 0) for key in ("n_sites", "n_images")})
+            for key, counter in counts.items():
+                counter.update(marker.get(key, {}))
     return RunStatus(
         n_partitions=len(known),
-        n_finished=len(markers),
+        n_finished=totals["n_finished"],
         n_sites=manifest["n_sites"],
-        n_sites_finished=sum(marker.get("n_sites", 0) for marker in markers),
-        n_images=sum(marker.get("n_images", 0) for marker in markers),
-        crawl_status=total("crawl_status"),
-        decisions=total("decisions"),
-        reasons=total("reasons"),
+        n_sites_finished=totals["n_sites"],
+        n_images=totals["n_images"],
+        **{key: dict(counter.most_common()) for key, counter in counts.items()},
         failures=manifest["failures"],
         start=manifest["start"],
         end=manifest["end"],
@@ -179,7 +178,7 @@ def merge_vectors(out_dir: str | PathLike[str], store: StoreSource) -> int:
         There is no run.
     """
     folder, target, n_new = RunFolder(out_dir), VectorStore.of(store), 0
-    for name in sorted(set(read_manifest(folder)["partitions"]) & set(folder.markers())):
+    for name in sorted(set(read_manifest(folder)["partitions"]) & folder.marker_names()):
         table = folder.read_table(table_name("vectors", name))
         embedder = table.schema.metadata[b"embedder"].decode()
         for batch in table.to_batches(_ROWS):

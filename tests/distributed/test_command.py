@@ -48,10 +48,8 @@ def test_status_is_json(started, capsys):
     ("arguments", "message"),
     [
         (["status", "{out}/nothing"], "no run there"),
-        (
-            ["status", "{out}", "--site", "shop 1"],
-            "--partition belong together",
-        ),
+        (["status", "{out}", "--site", "shop 1"], "--site and --partition apply to --pages"),
+        ([*RANK, "--out", "{out}", "--ahead", "2"], "--ahead applies to --cluster"),
         ([*RANK, "--out", "{out}", "--workers", "2"], "--workers applies to --cluster"),
         ([*RANK, "--out", "{out}", "--resume"], "--resume applies to --cluster"),
         ([*RANK, "--out", "{out}/new", "--cluster", "local", "--resume"], "no run there"),

@@ -1,7 +1,10 @@
 """Runs on a cluster of this machine: equal to one process, also after something was lost."""
 
+import html
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import sys
@@ -20,6 +23,7 @@ pytest.importorskip("ray", reason='needs the extra: pip install "similarity_lab[
 import ray
 
 from similarity_lab import rank
+from similarity_lab.cli import main
 from similarity_lab.distributed import (
     cluster,
     merge_vectors,
@@ -335,8 +339,31 @@ def test_pages_show_the_decisions_of_the_run(on_no_cluster, on_one_machine, tmp_
         write_pages(out, tmp_path / "pages", sites="shop1")
     with pytest.raises(InputError, match="the last is 000002"):
         write_pages(out, tmp_path / "pages", partition="7")
-    with pytest.raises(InputError, match="or a partition"):
-        write_pages(out, tmp_path / "pages")
+    with pytest.raises(InputError, match="or a partition; got both"):
+        write_pages(out, tmp_path / "pages", sites="shop 1", partition="000001")
+
+
+def test_index_links_the_pages_that_its_commands_made(on_no_cluster, on_one_machine, tmp_path):
+    out, folder = on_no_cluster.folder.url, tmp_path / "pages"
+    text = write_pages(out, folder, progress=False).read_text("utf-8")
+    commands = [
+        html.unescape(c) for c in re.findall(r'<code class="command" dir="ltr">(.*?)</code>', text)
+    ]
+    assert "3 of 3 partitions finished: 7 of 7 sites" in text and 'href="000001' not in text
+    chosen = [command for command in commands if "--partition=000001" in command]
+    assert len(chosen) == 1
+    decided = on_one_machine.sites[on_one_machine.sites["evidence"]]
+    assert len(commands) == 3 + len(decided)
+    for command in (chosen[0], commands[0]):
+        assert main(shlex.split(command)[1:]) == 0
+    text = write_pages(out, folder, progress=False).read_text("utf-8")
+    links = re.findall(r'href="([^"]*/index.html)">pages', text)
+    assert len(set(links)) == 2 and "000001/index.html" in links
+    for link in links:
+        assert (folder / link).is_file()
+    # the best site comes first, as in the table of all sites
+    first = on_one_machine.sites.query("target == 'almonds'")["site"].iloc[0]
+    assert re.search(r'<bdi class="name">(.*?)</bdi>', text)[1] == first
 
 
 def test_status_of_a_folder_without_run_is_an_error(tmp_path):
