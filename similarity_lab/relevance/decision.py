@@ -57,6 +57,7 @@ FEW_PRODUCTS, FEW_REFERENCES = 10, 5
 MARKED_RATIO = 27.0
 """Log likelihood ratio of an image that a person has marked: as good as certain."""
 _SMALL_PART = 0.9  # less of a site's images is named as the reason of an unsure decision
+_NO_MATCH = "no image is a clear match"
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
 # With fewer, "sure" answers were wrong too often (docs/benchmarks.md, "Few references, few other
 # products"): they do not tell what else looks like the target.
@@ -471,9 +472,11 @@ class SiteRelevance:
             return self._share_summary()
         chance, seen = format_probability(self.probability), describe_evidence(self)
         if self.decision == "unsure":
+            is_said = self.reason == _NO_MATCH and "is a clear match" in seen
+            reason = "" if is_said else f"{self.reason}; "
             return (
                 f"{self.site}: unsure whether it sells {self.target} (probability {chance}); "
-                f"{self.reason}; {seen}"
+                f"{reason}{seen}"
             )
         if self.decision == "relevant":
             return f"{self.site} sells {self.target} (probability {chance}): {seen}"
@@ -854,7 +857,7 @@ def _what_came_closest(
         clearly = "clearly " if seen["word_kind"].isin(UNCLEAR_KINDS).any() else ""
         return f"an image looks like it, but no text {clearly}names it"
     if not n_alone:
-        return f"no image is a clear match{' by itself' if n_with_words else ''}"
+        return f"{_NO_MATCH}{' by itself' if n_with_words else ''}"
     if not n_with_words:
         return "what matches by the image does not match with its text"
     return (
