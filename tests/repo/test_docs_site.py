@@ -173,3 +173,10 @@ def test_notebook_is_a_page(pages):
         page = pages[f"notebooks/{path.stem}.html"]
         assert page.xpath("//h1") and page.xpath("//table"), path.name
         assert "%pip" not in page.text_content()
+
+
+def test_reference_has_no_dash_before_nothing(site):
+    """A type that says all needs no description; see tools/docs_templates/."""
+    empty = re.compile(r'–\s*<div class="doc-md-description">\s*</div>')
+    for path in (site / "api").glob("*.html"):
+        assert not empty.search(path.read_text("utf-8")), path.name
