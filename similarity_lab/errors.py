@@ -84,6 +84,26 @@ def check_number(name: str, value: object, expected: str, *, whole: bool = False
         raise InputTypeError(f"{name} is {expected}, got {value!r}")
 
 
+def check_type(value: object, kind: type | tuple[type, ...], expected: str) -> None:
+    """Raise `InputTypeError` unless an argument is of a type.
+
+    Parameters
+    ----------
+    value : object
+    kind : type or tuple of types
+    expected : str
+        What it should be and where it comes from, for the message.
+
+    Examples
+    --------
+    >>> check_type("shop", dict, "a mapping from name to url")
+    Traceback (most recent call last):
+    similarity_lab.errors.InputTypeError: expected a mapping from name to url, got str
+    """
+    if not isinstance(value, kind):
+        raise InputTypeError(f"expected {expected}, got {type(value).__name__}")
+
+
 class SimilarityLabError(Exception):
     """Base of all errors that this package raises."""
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, check_type
 from similarity_lab.plots.colours import INK, SERIES
 from similarity_lab.plots.figures import (
     axes_for,
@@ -54,6 +54,7 @@ def distance_histogram(
     ax : matplotlib Axes, optional
         Default: a new figure.
     """
+    check_type(distances, Mapping, "a mapping from name to distances")
     styles = line_styles(len(distances))
     groups = {name: finite(values, repr(name)) for name, values in distances.items()}
     figure, axis = axes_for(ax, (7, 3.2))
@@ -137,6 +138,7 @@ def training_curves(
     >>> [axis.get_ylabel() for axis in figure.axes]
     ['loss', 'val auc']
     """
+    check_type(history, pd.DataFrame, "a table with a row per epoch")
     epochs = history["epoch"] if "epoch" in history else pd.Series(history.index)
     numbers = history.drop(columns=["epoch", "seconds"], errors="ignore").select_dtypes("number")
     losses = [name for name in numbers if "loss" in str(name)]

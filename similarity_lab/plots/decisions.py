@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from similarity_lab.errors import InputError, InputTypeError
+from similarity_lab.errors import InputError, InputTypeError, check_type
 from similarity_lab.evaluation import PairDistances, SiteEvaluation, wilson_interval
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.plots.figures import axes_for, legend, line_styles, short, simplify
@@ -108,6 +108,7 @@ def reliability_curves(
     """
     if isinstance(curves, (pd.DataFrame, SiteEvaluation)):
         curves = {"": curves}
+    check_type(curves, Mapping, "what evaluate returns, or a mapping from name to that")
     styles = line_styles(len(curves))
     tables = {
         name: curve.calibration if isinstance(curve, SiteEvaluation) else curve

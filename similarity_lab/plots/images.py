@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.errors import ImageError, InputError
+from similarity_lab.errors import ImageError, InputError, check_type
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.sources import Source
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
@@ -30,6 +30,7 @@ _NAMED = {
 }
 _LABEL_BOX = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
 _MARGIN_LETTERS = 18  # of a class beside its row
+_DECISION = "the decision on a site, as decide returns it"
 
 
 def contact_sheet(
@@ -47,6 +48,7 @@ def contact_sheet(
     ax : matplotlib Axes, optional
         Default: a new figure.
     """
+    check_type(dataset, ImageDataset, "a dataset, as load_dataset returns it")
     _check_count("per_class", per_class)
     if not len(dataset):
         raise InputError("nothing to draw: the dataset has no image")
@@ -92,6 +94,7 @@ def site_sheet(
     ax : matplotlib Axes, optional
         Default: a new figure.
     """
+    check_type(result, SiteRelevance, _DECISION)
     _check_count("columns", columns)
     _check_count("n_images", n_images)
     ranked = result.ranked().head(n_images)
@@ -132,6 +135,7 @@ def evidence_strip(result: SiteRelevance, *, n_images: int = 10, ax: Axes | None
     ax : matplotlib Axes, optional
         Default: a new figure.
     """
+    check_type(result, SiteRelevance, _DECISION)
     _check_count("n_images", n_images)
     ranked = result.ranked()
     best = ranked.head(n_images)
@@ -177,6 +181,7 @@ def reference_neighbours(
     ax : matplotlib Axes, optional
         Default: a new figure.
     """
+    check_type(result, SiteRelevance, _DECISION)
     _check_count("n_images", n_images)
     ranked = result.ranked()
     if not ranked["nearest_reference"].notna().all():
@@ -223,6 +228,9 @@ def neighbour_sheet(
     ax : matplotlib Axes, optional
         Default: a new figure.
     """
+    for dataset in (queries, indexed):
+        check_type(dataset, ImageDataset, "a dataset, as load_dataset returns it")
+    check_type(neighbours, pd.DataFrame, "a table, as MetricLearner.lookup returns it")
     _check_count("n_queries", n_queries)
     if not len(neighbours):
         raise InputError("nothing to draw: the table of neighbours is empty")

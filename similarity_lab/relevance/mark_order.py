@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from similarity_lab.errors import check_type
 from similarity_lab.relevance.decision import (
     SiteRelevance,
     probabilities_after_marks,
     probability_with_words,
 )
-from similarity_lab.relevance.tables import SiteResult
+from similarity_lab.relevance.tables import SiteResult, as_results
 
 ORDER_COLUMNS = ["result", "row", "site", "target", "path", "probability", "value"]
 """Columns of `marking_order`, one row per image."""
@@ -41,6 +42,7 @@ def mark_values(result: SiteRelevance) -> pd.Series:
         0…1, largest first; the index is that of `SiteRelevance.images`. Images that do not count or
         are marked already are left out.
     """
+    check_type(result, SiteRelevance, "the decision on a site, as decide returns it")
     scored = result.images[result.images["status"] == "scored"]
     rows = scored.index.difference(list(result.marks))
     if not len(rows):
@@ -83,7 +85,7 @@ def marking_order(results: Iterable[SiteResult], n: int | None = None) -> pd.Dat
     >>> order = marking_order(scorer.decide_each(sites), n=20)     # doctest: +SKIP
     """
     tables = []
-    for position, result in enumerate(results):
+    for position, result in enumerate(as_results(results)):
         if not isinstance(result, SiteRelevance):
             continue
         values = mark_values(result)

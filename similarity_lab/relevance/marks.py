@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.datasets import ImageDataset
-from similarity_lab.errors import ImageError, InputError
+from similarity_lab.errors import ImageError, InputError, check_type
 from similarity_lab.evaluation.prediction_powered import ShareEstimate, prediction_powered_share
 from similarity_lab.files import atomic_write, skipped_table
 from similarity_lab.images.sources import Source, content_digest, printable
@@ -93,6 +93,7 @@ class Marks:
 
     def apply(self, result: SiteRelevance) -> SiteRelevance:
         """Return the decision with the marks of its target applied; nothing is embedded again."""
+        check_type(result, SiteRelevance, "the decision on a site")
         scored = result.images[result.images["status"] == "scored"]
         marks: dict[int | str, bool] = {}
         if self.of(result.target):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, check_type
 from similarity_lab.relevance.decision import SiteRelevance
 
 DECISION_COLUMNS = [
@@ -80,6 +80,16 @@ SiteResult = SiteRelevance | SiteFailure
 """The result for one site and target."""
 
 
+def as_results(results: object) -> list[SiteResult]:
+    """Return decisions as a list; raise `InputTypeError` if they are something else."""
+    expected = "decisions on sites, as RelevanceScorer.decide_each gives them"
+    check_type(results, Iterable, expected)
+    listed: list[SiteResult] = list(results)  # type: ignore[call-overload]
+    for result in listed:
+        check_type(result, (SiteRelevance, SiteFailure), expected)
+    return listed
+
+
 def decisions_table(results: Iterable[SiteResult]) -> pd.DataFrame:
     """Return decisions and failures as a table.
 
@@ -93,7 +103,8 @@ def decisions_table(results: Iterable[SiteResult]) -> pd.DataFrame:
         One row per result, in order, with `DECISION_COLUMNS`. Counts are nullable integers and
         ``relevant`` is a nullable boolean: a failure has neither.
     """
-    table = pd.DataFrame([result.to_row() for result in results], columns=DECISION_COLUMNS)
+    rows = [result.to_row() for result in as_results(results)]
+    table = pd.DataFrame(rows, columns=DECISION_COLUMNS)
     return table.astype(_NULLABLE)
 
 
@@ -110,7 +121,7 @@ def rank_results(results: Iterable[SiteResult], targets: Sequence[str] = ()) -> 
     targets : sequence of str, optional
         Order of the targets; default: the order in which they occur.
     """
-    results = list(results)
+    results = as_results(results)
     order = list(dict.fromkeys([*targets, *(result.target for result in results)]))
 
     def sort_key(result: SiteResult) -> tuple[int, bool, bool, float]:
@@ -150,6 +161,7 @@ def expected_accuracy(table: pd.DataFrame, certainty: float = 0.9) -> dict[str, 
     >>> {name: round(value, 2) for name, value in expected_accuracy(table).items()}
     {'unsure_rate': 0.33, 'accuracy': 0.98, 'accuracy_forced': 0.85}
     """
+    check_type(table, pd.DataFrame, "a table, as RelevanceScorer.decide_many returns it")
     probabilities = table["probability"].dropna().astype(float)
     if probabilities.empty:
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from similarity_lab._views import register_view
-from similarity_lab.errors import ImageError
+from similarity_lab.errors import ImageError, check_type
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.report.thumbnails import Thumbnail, inline_thumbnail
 from similarity_lab.report.views import Surroundings, deciding_views, environment
@@ -29,6 +29,7 @@ def render_gallery(result: SiteRelevance, *, n_images: int = 8) -> str:
         At most `MAX_BYTES` bytes of HTML with embedded thumbnails and without scripts; all
         untrusted text is escaped.
     """
+    check_type(result, SiteRelevance, "the decision on a site, as decide returns it")
     remaining = MAX_BYTES - _TEXT_BYTES
 
     def thumbnail_of(source: object) -> Thumbnail | ImageError:

@@ -16,7 +16,7 @@ from similarity_lab.errors import ImageError, InputError, MissingExtraError
 from similarity_lab.relevance import SiteRelevance, mark_values
 from similarity_lab.relevance.decision import format_evidence
 from similarity_lab.relevance.marks import Marks
-from similarity_lab.relevance.tables import SiteResult
+from similarity_lab.relevance.tables import SiteResult, as_results
 from similarity_lab.report.text import display_names, escape_invisible, shorten
 from similarity_lab.report.thumbnails import inline_thumbnail
 
@@ -86,7 +86,7 @@ def label(
     >>> labelling.results[0].decision                              # doctest: +SKIP
     'relevant'
     """
-    all_results = [results] if isinstance(results, SiteRelevance) else list(results)
+    all_results = [results] if isinstance(results, SiteRelevance) else as_results(results)
     decisions = [result for result in all_results if isinstance(result, SiteRelevance)]
     if not decisions:
         raise InputError(

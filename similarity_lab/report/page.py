@@ -26,7 +26,7 @@ from similarity_lab.relevance import (
     SiteRelevance,
     rank_results,
 )
-from similarity_lab.relevance.tables import SiteResult
+from similarity_lab.relevance.tables import SiteResult, as_results
 from similarity_lab.report.crawl import Crawl, site_gaps
 from similarity_lab.report.evidence import advice, basis
 from similarity_lab.report.rows import (
@@ -161,6 +161,7 @@ def write_report(
     """
     if isinstance(results, (SiteRelevance, SiteFailure)):
         raise InputTypeError("expected a sequence of results, got one; pass [result]")
+    results = as_results(results)
     folder = Path(folder)
     (folder / "sites").mkdir(parents=True, exist_ok=True)
     frame = Frame.of(folder, title)

@@ -94,3 +94,11 @@ def test_plots_refuse_what_is_no_axes(calls, ax):
         with pytest.raises((InputTypeError, AttributeError)) as caught:
             getattr(plots, name)(*arguments, **options, ax=ax)
         assert isinstance(caught.value, InputTypeError), name
+
+
+def test_plots_refuse_other_objects_by_name(calls):
+    """Charts of numbers take anything that NumPy does."""
+    for name in sorted(calls.keys() - {"lines", "trade_off", "embedding_map"}):
+        (_, *others), options = calls[name]
+        with pytest.raises(InputTypeError, match=r"^expected .*"):
+            getattr(plots, name)("folder", *others, **options)

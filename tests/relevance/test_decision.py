@@ -15,7 +15,14 @@ from scipy.special import expit, logit
 
 from similarity_lab.errors import InputError, InputTypeError
 from similarity_lab.evaluation.intervals import wilson_interval
-from similarity_lab.relevance import DecisionSettings, SiteRelevance, with_marks
+from similarity_lab.relevance import (
+    DecisionSettings,
+    Marks,
+    SiteRelevance,
+    mark_values,
+    marking_order,
+    with_marks,
+)
 from similarity_lab.relevance.decision import (
     SCORE_COLUMNS,
     check_thresholds,
@@ -560,3 +567,16 @@ def test_share_is_unknown_without_footing():
     calibration = replace(CALIBRATION, n_products=0)
     result = decide_on([0.5] * 8, calibration=calibration, criterion="share")
     assert result.interval == (0, 1) and "share unknown" in result.summary()
+
+
+@pytest.mark.parametrize("other", ["folder", 5, None, [5], pd.Series([1.0])])
+@pytest.mark.parametrize("function", [decisions_table, rank_results, marking_order])
+def test_what_is_no_decision_is_refused_by_name(function, other):
+    with pytest.raises(InputTypeError, match="expected decisions on sites, as .*, got "):
+        function(other)
+
+
+@pytest.mark.parametrize("function", [mark_values, Marks().apply, expected_accuracy])
+def test_another_object_is_refused_by_name(function):
+    with pytest.raises(InputTypeError, match=r"^expected .*, got str"):
+        function("folder")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, InputTypeError
 from similarity_lab.relevance import MeanDistanceRule, SiteFailure, mark_values
 from similarity_lab.relevance.decision import format_evidence
 from similarity_lab.relevance.marks import Marks
@@ -202,6 +202,11 @@ def test_untrusted_text_is_escaped_and_missing_image_is_reported(results, librar
 def test_label_needs_a_decision(results):
     with pytest.raises(InputError, match="at least one decision"):
         label(results[2:])
+
+
+def test_label_refuses_other_objects():
+    with pytest.raises(InputTypeError, match="expected decisions on sites, as .*, got str"):
+        label("folder")
 
 
 def test_label_needs_an_image_per_page(results):
