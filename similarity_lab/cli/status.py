@@ -53,10 +53,10 @@ def _run(options: argparse.Namespace) -> None:
     elif options.json:
         print(json.dumps(asdict(status), indent=1))
     else:
-        print(_text(status))
+        print(_text(status, options.out))
 
 
-def _text(status: "RunStatus") -> str:
+def _text(status: "RunStatus", out: str) -> str:
     end = status.end or "running, or interrupted"
     lines = [
         f"partitions  {status.n_finished} of {status.n_partitions} finished",
@@ -64,6 +64,12 @@ def _text(status: "RunStatus") -> str:
         f"images      {status.n_images}",
         f"last call   {status.start} to {end}",
     ]
+    if status.sites_per_hour is not None:
+        left = "" if status.hours_left is None else f", {_duration(status.hours_left)} left"
+        lines.append(
+            f"rate        {status.sites_per_hour:g} sites per hour until {status.last}{left}"
+        )
+    lines.append(f"logs        {out.rstrip('/')}/logs/, a line per site")
     tables = {
         "crawl status": status.crawl_status,
         "decisions": status.decisions,
@@ -73,3 +79,9 @@ def _text(status: "RunStatus") -> str:
         lines += [title, *(f"  {count:8}  {name}" for name, count in counts.items())]
     lines += [f"partition {name} failed: {why}" for name, why in status.failures.items()]
     return "\n".join(lines)
+
+
+def _duration(hours: float) -> str:
+    """Return a time as text: "2 h 05 min"."""
+    minutes = max(1, round(60 * hours))
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"

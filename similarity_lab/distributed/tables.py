@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from os import PathLike
 from typing import Any
@@ -106,8 +107,14 @@ class RunStatus:
         Partitions that failed in the last call, with the reason.
     start : str
         Of the last call; ISO 8601, UTC.
+    last : str
+        When its last partition was finished; empty before the first.
     end : str
         Empty while it runs, or if it was interrupted.
+    sites_per_hour : float or None
+        From `start` to `last`, the start of the workers included.
+    hours_left : float or None
+        At this rate, from `last`; None if none is known, or there is nothing left.
     versions : dict of str to str
     """
 
@@ -121,7 +128,10 @@ class RunStatus:
     reasons: dict[str, int]
     failures: dict[str, str]
     start: str
+    last: str
     end: str
+    sites_per_hour: float | None
+    hours_left: float | None
     versions: dict[str, str]
 
 
@@ -142,12 +152,19 @@ def read_status(out_dir: str | PathLike[str]) -> RunStatus:
     manifest = read_manifest(folder)
     known, totals = set(manifest["partitions"]), Counter[str]()
     counts = {name: Counter[str]() for name in ("crawl_status", "decisions", "reasons")}
+    last, n_recent = "", 0
     for name, marker in folder.markers():
         if name in known:
+            if (time := marker.get("time", "")) >= manifest["start"]:  # same format, both UTC
+                last, n_recent = max(last, time), n_recent + marker.get("n_sites", 0)
             totals["n_finished"] += 1
             totals.update({key: marker.get(key, 0) for key in ("n_sites", "n_images")})
             for key, counter in counts.items():
                 counter.update(marker.get(key, {}))
+    n_left, rate = manifest["n_sites"] - totals["n_sites"], None
+    if last:
+        passed = datetime.fromisoformat(last) - datetime.fromisoformat(manifest["start"])
+        rate = n_recent * 3600 / max(1.0, passed.total_seconds())
     return RunStatus(
         n_partitions=len(known),
         n_finished=totals["n_finished"],
@@ -157,7 +174,10 @@ def read_status(out_dir: str | PathLike[str]) -> RunStatus:
         **{key: dict(counter.most_common()) for key, counter in counts.items()},
         failures=manifest["failures"],
         start=manifest["start"],
+        last=last,
         end=manifest["end"],
+        sites_per_hour=None if rate is None else round(rate, 1),
+        hours_left=round(n_left / rate, 2) if rate and n_left and not manifest["end"] else None,
         versions=manifest["versions"],
     )
 

@@ -1,6 +1,7 @@
 """The command line of runs on a cluster."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -23,7 +24,8 @@ def started(tmp_path):
     state = _Run(folder, SITES, 1, {"targets": ["almonds"]})
     assert len(state.remaining()) == 3
     counts = {"n_sites": 1, "n_images": 7, "crawl_status": {"collected": 1}}
-    counts |= {"decisions": {"almonds: relevant": 1}, "reasons": {}}
+    later = datetime.fromisoformat(state.manifest["start"]) + timedelta(minutes=30)
+    counts |= {"decisions": {"almonds: relevant": 1}, "reasons": {}, "time": later.isoformat()}
     folder.write_partition(split_sites(SITES, 1)[0], {}, [], counts)
     outcomes = [(split_sites(SITES, 1)[1], "WorkerCrashedError: gone")]
     state.follow(iter(outcomes), {"CPU": 2}, progress=False)
@@ -35,6 +37,8 @@ def test_status_is_printed_while_a_run_goes_on(started, capsys):
     text = capsys.readouterr().out
     assert "1 of 3 finished" in text and "running, or interrupted" in text
     assert "1  almonds: relevant" in text
+    assert "2 sites per hour until" in text and ", 1 h 00 min left" in text
+    assert f"{started}/logs/" in text
     assert "partition 000001 failed: WorkerCrashedError: gone" in text
 
 
