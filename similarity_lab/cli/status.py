@@ -76,7 +76,8 @@ def _text(status: "RunStatus", out: str) -> str:
         "no decision because": status.reasons,
     }
     for title, counts in tables.items():
-        lines += [title, *(f"  {count:8}  {name}" for name, count in counts.items())]
+        rows = [f"  {count:8}  {name}" for name, count in counts.items()]
+        lines += [title, *rows] if rows else []
     lines += [f"partition {name} failed: {why}" for name, why in status.failures.items()]
     return "\n".join(lines)
 

@@ -104,9 +104,10 @@ class RunFolder:
         with self._access("written"):
             try:
                 self._write(path, data)
-            except FileNotFoundError as error:  # no such bucket
+            except FileNotFoundError as error:
+                hint = "" if path.startswith("/") else "; create the bucket first"
                 raise InputError(
-                    f"{self.url}: cannot be written: {one_line(error)}; create the bucket first"
+                    f"{self.url}: cannot be written: {one_line(error)}{hint}"
                 ) from error
 
     def _write(self, path: str, data: bytes) -> None:

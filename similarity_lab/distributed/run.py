@@ -126,7 +126,11 @@ def rank(
     ClusterError
         The cluster cannot be reached or started, or ten partitions in a row have failed.
     """
-    if min(workers or 1, ahead) < 1 or cpus_per_worker < 0 or gpus_per_worker < 0:
+    if (
+        min(1 if workers is None else workers, ahead) < 1
+        or cpus_per_worker < 0
+        or gpus_per_worker < 0
+    ):
         raise InputError(
             "workers and ahead must be at least 1, cpus_per_worker and gpus_per_worker at least 0"
         )
@@ -165,8 +169,8 @@ def rank(
     run = _Run(RunFolder(out_dir), urls, partition_size, settings)
     remaining = run.remaining()
     if remaining:
-        scorers = fit()
         with connect(cluster) as resources:
+            scorers = fit()  # after an address that is wrong has been refused
             n_workers = workers or default_workers(resources, cpus_per_worker, gpus_per_worker)
             n_workers = min(n_workers, len(remaining))
             outcomes = run_partitions(
