@@ -156,11 +156,12 @@ def _connected(cluster: str) -> bool:
     try:
         ray.init(address=cluster, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
-        if cluster == AUTO:
+        address = os.environ.get("RAY_ADDRESS") if cluster == AUTO else cluster
+        if not address:
             return False
         raise ClusterError(
-            f"No Ray cluster at {cluster}: {one_line(error)}; pass its address, or "
-            f'"{AUTO}" to use this machine'
+            f'No Ray cluster at {address}: {one_line(error)}; pass its address, or "{LOCAL}" to '
+            "use this machine"
         ) from error
     return True
 

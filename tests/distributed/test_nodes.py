@@ -12,6 +12,7 @@ from ray.cluster_utils import Cluster
 
 from similarity_lab.distributed import cluster
 from similarity_lab.distributed.partitions import split_sites
+from similarity_lab.errors import ClusterError
 from similarity_lab.web.site_list import NamedUrl
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
@@ -48,6 +49,17 @@ def machines(tmp_path, monkeypatch):
     finally:
         ray.shutdown()
         pair.shutdown()
+
+
+@pytest.mark.parametrize("name", [cluster.AUTO, "nowhere"])
+def test_cluster_that_is_named_and_not_there_is_an_error(name, monkeypatch):
+    """Nobody who names a cluster gets one on this machine instead."""
+    monkeypatch.setenv("RAY_ADDRESS", "nowhere")
+    with (
+        pytest.raises(ClusterError, match='No Ray cluster at nowhere: .*pass its.*"local"'),
+        cluster.connect(name),
+    ):
+        pytest.fail("connected")
 
 
 @pytest.mark.slow
