@@ -518,11 +518,11 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=1000)
     options = parser.parse_args()
     require_clean_tree()
-    load = os.getloadavg()[0]
+    load = round(os.getloadavg()[0], 1)
     figures = COMMANDS[options.command](options)
     command = f"python -m benchmarks.distributed {options.command}"
     configuration = {"images": options.images, "sites": options.sites, "load_before": load}
-    configuration["load_after"] = os.getloadavg()[0]
+    configuration["load_after"] = round(os.getloadavg()[0], 1)
     file = RESULTS / "distributed.json"
     results = json.loads(file.read_text()) if file.exists() else {}
     results[options.command] = {"origin": origin(command, **configuration), "figures": figures}
