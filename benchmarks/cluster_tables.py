@@ -16,10 +16,10 @@ workers are separate from it, so that a network in memory needs the same care as
 
 CLUSTER = """## Runs on a Ray cluster
 
-One machine with two cores, which others used (loads are those of two cores), and two workers.
+One machine with two cores, and two workers.
 Nothing was crawled. "replay" writes the tables of one partition again and again under other names:
 {images:,} images of {sites:,} sites, a stub embedder, whose images were never read. It shows what
-the driver and the files need, not how fast images are embedded.
+the driver and the files need, not how fast images are embedded, on a machine that others used.
 """
 
 RATES = """
