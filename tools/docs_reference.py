@@ -69,7 +69,7 @@ class DocstringTypes(griffe.Extension):
     def _prose(self, text: str) -> Prose:
         """Return the text with the names of classes of the package as links."""
         parts: list[str | griffe.Expr] = []
-        for part in NAME.split(text):
+        for part in NAME.split(text.replace("`", "")):
             known = self.classes.get(part)
             parts.append(griffe.ExprName(part, parent=known.parent) if known else part)
         return Prose(parts)
