@@ -48,7 +48,8 @@ _NUMBERS += ["nearest_distance"]
 _FLAGS = ["is_match", "is_match_with_words"]
 
 RANKING_COLUMNS = [
-    "rank", "site", "url", *DECISION_COLUMNS[1:-1], "crawl_status", "reason", *_COUNTS
+    "rank", "site", "url", *DECISION_COLUMNS[1:-1], "crawl_status", "reason", "reason_code",
+    *_COUNTS
 ]  # fmt: skip
 """Columns of `Ranking.sites`."""
 
@@ -67,7 +68,7 @@ class Ranking:
         with evidence by probability (by share under a rule that gives none), sites that show too
         little to say anything, and sites that could not be collected. ``crawl_status`` is that of
         `collect`; ``reason`` is why there is no decision, why it is "unsure", and what `collect`
-        says of the site. Counts are nullable integers.
+        says of the site; ``reason_code`` is the code of the latter. Counts are nullable integers.
     images : DataFrame
         `RANKED_IMAGE_COLUMNS`: one row per image and target, with its origin and the columns of
         `SiteRelevance.images`. Images that were not kept by the crawl have one row, without target
@@ -285,8 +286,9 @@ def decide_collected(
     status = collection.table["crawl_status"]
     is_empty, is_failed = status == "empty", ~status.isin(["collected", "empty"])
     for position in [*np.flatnonzero(is_empty).tolist(), *np.flatnonzero(is_failed).tolist()]:
-        name, reason = collection.table["name"][position], collection.table["reason"][position]
-        decisions += [(SiteFailure(name, target, reason), position) for target in targets]
+        row = collection.table.iloc[position]
+        name, reason, code = row["name"], row["reason"], row["reason_code"]
+        decisions += [(SiteFailure(name, target, reason, code), position) for target in targets]
     return collection, decisions
 
 
@@ -306,7 +308,7 @@ def site_table(results: Sequence[SiteResult], crawl: pd.DataFrame) -> pd.DataFra
         "; ".join(dict.fromkeys(filter(None, reasons)))  # the same one once
         for reasons in zip(table["reason"], crawl["reason"], strict=True)
     ]
-    table["crawl_status"] = crawl["crawl_status"]
+    table[["crawl_status", "reason_code"]] = crawl[["crawl_status", "reason_code"]]
     table[_COUNTS] = crawl[_COUNTS].astype("Int64")
     table["rank"] = table.groupby("target", sort=False).cumcount() + 1
     return table[RANKING_COLUMNS]

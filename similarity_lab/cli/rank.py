@@ -168,7 +168,8 @@ def _run_on_cluster(options: argparse.Namespace) -> None:
 
 def _json_sites(ranking: "Ranking") -> list[dict[str, Any]]:
     """Return each decision with what the crawl adds to it."""
-    columns = ["rank", "url", "crawl_status", "reason", "n_pages", "n_images", "n_found"]
+    columns = ["rank", "url", "crawl_status", "reason", "reason_code"]
+    columns += ["n_pages", "n_images", "n_found"]
     table = ranking.sites[columns].astype(object)
     rows: list[dict[Any, Any]] = table.where(table.notna(), None).to_dict("records")
     return [{**result.to_dict(), **row} for result, row in zip(ranking.results, rows, strict=True)]

@@ -119,7 +119,7 @@ class _Work:
                 pages = pd.read_parquet(target / PAGES).assign(site=row["name"])
                 self._pages.append(pages[["site", *PAGE_COLUMNS]])
                 folder = str(target)
-            kept = ("name", "url", "crawl_status", "reason", "n_pages", "n_images")
+            kept = ("name", "url", "crawl_status", "reason", "reason_code", "n_pages", "n_images")
             start = time.perf_counter()
             yield CollectedSite(position, {**row, "folder": folder})
             line = {name: row.get(name) for name in kept}

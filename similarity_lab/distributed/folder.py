@@ -48,7 +48,7 @@ MANIFEST, LIST, MARKERS, LOGS = "run.json", "list.parquet", "done", "logs"
 FORMAT = 1
 _BLOCK = 2**20  # bytes
 # Columns of sites of which a partition may have no value
-_TEXTS = ["decision", "criterion", "reason", "url", "crawl_status"]
+_TEXTS = ["decision", "criterion", "reason", "reason_code", "url", "crawl_status"]
 _NUMBERS = [
     "probability", "offered", "image_evidence", "word_evidence", "share", "share_low",
     "share_high", "similarity_threshold", "relevance_threshold", "prior",

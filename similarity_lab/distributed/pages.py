@@ -110,7 +110,7 @@ def _results(run: RunFolder, partition: str, names: list[str]) -> Iterator[SiteR
     }
     for row in rows[rows["site"].isin(names)].itertuples():
         if not row.settings:
-            yield SiteFailure(row.site, row.target, row.reason)
+            yield SiteFailure(row.site, row.target, row.reason, row.reason_code)
             continue
         settings, versions = decode_settings(row.settings)
         is_own = (images["site"] == row.site) & (images["target"] == row.target)

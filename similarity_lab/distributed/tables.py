@@ -54,7 +54,7 @@ class ClusterRanking:
         tables = [self.folder.read_table(table_name("sites", name)) for name in self._finished()]
         found = _concat([table.drop_columns(["settings"]) for table in tables])
         rows = rank_rows(pd.concat([found, self._missing(targets)], ignore_index=True), targets)
-        texts = ["url", "reason", "crawl_status"]
+        texts = ["url", "reason", "reason_code", "crawl_status"]
         rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), "")
         return (
             rows[RANKING_COLUMNS]

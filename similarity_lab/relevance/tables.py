@@ -52,11 +52,14 @@ class SiteFailure:
     ----------
     site, target : str
     reason : str
+    code : str
+        Of the reason, if the crawl gives one (`similarity_lab.web.reasons.Code`).
     """
 
     site: str
     target: str
     reason: str
+    code: str = ""
 
     def to_row(self) -> dict[str, object]:
         """Return the failure as a row of `decisions_table`."""

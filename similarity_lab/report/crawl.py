@@ -1,6 +1,5 @@
 """What was not looked at on a website, why, and what to do about it."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,61 +11,102 @@ import pandas as pd
 from similarity_lab.files.listing import count_lost
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.sites import ORIGINS
+from similarity_lab.web.reasons import Code
 
 _PAGES = "pages.parquet"
+_REASON = ["reason_code", "reason"]
 _AGAIN = "; then run the same command again, which only fetches what is missing"
+_LATER = "run the same command again later"
+_REFRESH = "run the same command again with --refresh"
+_YOURSELF = "look at the shop yourself"
+_OPEN = f"open the address in a browser; if it works there, {_LATER}"
+_FIRST_PAGE = "check that the address is a shop's first page"
 
-# Start of a reason that `similarity_lab.web` gives → what to do.
-_ADVICE: tuple[tuple[str, str], ...] = (
-    (r"Sample: |.*Limit of \S+ images", f"raise --images{_AGAIN}"),
-    (r"Limit of \S+ pages", f"raise --pages{_AGAIN}"),
-    (r"Limit of \S+ seconds|Half of the ", f"raise --seconds{_AGAIN}"),
-    (r"Limit of \S+ links", f"raise Limits(depth=…) in Python{_AGAIN}"),
-    (r"Limit of \S+ bytes", f"raise Limits(site_bytes=…) in Python{_AGAIN}"),
-    (r"Forbidden by robots", "the shop asks programs not to read this: look at it yourself"),
-    (r"Could not read robots.*Host not found|Host not found", "check the address for mistakes"),
-    (r"Could not read robots|Connection|Timed out|Response ended",
-     "open the address in a browser; if it works there, run the same command again later"),
-    (r"HTTP status (401|403|407|429|451)", "the server refuses programs: look at it yourself"),
-    (r"HTTP status (404|410)", "nothing is there: check the address, or ask the shop"),
-    (r"HTTP status 5", "the server failed: run the same command again later"),
-    (r"The server's certificate", "if you trust the shop, pass --any-certificate"),
-    (r"Response larger|.*larger than", "raise Limits(image_bytes=…, page_bytes=…) in Python"),
-    (r"Images may be missing", ""),  # says itself what to do
-    (r"Crawl ended early", "run the same command again"),
-    (r"No page names an image", "open the shop in a browser; --render always draws its pages"),
-    (r"No page could be read|Not HTML", "check that the address is a shop's first page"),
-    (r"No image could be kept", "look at the shop yourself"),
-    (r"Same site as ", "nothing: the other row has the answer"),
-)  # fmt: skip
-_BY_STATUS = {
-    "not fetched": f"raise the limits of the crawl{_AGAIN}",
-    "not requested": f"raise the limits of the crawl{_AGAIN}",
-    "failed": "run the same command again later, or look at the shop yourself",
-    "refused": "correct the address",
-    "empty": "look at the shop yourself",
+LIMIT_ADVICE: Mapping[Code, str] = {
+    Code.LIMIT_IMAGES: f"raise --images{_AGAIN}",
+    Code.LIMIT_IMAGE_REQUESTS: f"raise --images{_AGAIN}",
+    Code.LIMIT_PAGES: f"raise --pages{_AGAIN}",
+    Code.LIMIT_DEPTH: f"raise Limits(depth=…) in Python{_AGAIN}",
+    Code.LIMIT_SECONDS: f"raise --seconds{_AGAIN}",
+    Code.LIMIT_SECONDS_FOR_PAGES: f"raise --seconds{_AGAIN}",
+    Code.LIMIT_SITE_BYTES: f"raise Limits(site_bytes=…) in Python{_AGAIN}",
+    Code.LIMIT_RESPONSE_BYTES: f"raise Limits(image_bytes=…, page_bytes=…) in Python{_AGAIN}",
 }
+"""What to do about the limits of the crawl."""
+
+SITE_ADVICE: Mapping[Code, str] = {
+    **LIMIT_ADVICE,
+    Code.ENDED_EARLY: "run the same command again",
+    Code.ADDRESS_REFUSED: "correct the address; a server of your own needs --allow HOST:PORT",
+    Code.REPEATED_SITE: "nothing: the other row has the answer",
+    Code.OTHER_SITE: "use the address that it leads to",
+    Code.REDIRECT_LOOP: _OPEN,
+    Code.ROBOTS: "the shop asks programs not to read this: look at it yourself",
+    Code.HOST_NOT_FOUND: "check the address for mistakes",
+    Code.CONNECTION: _OPEN,
+    Code.TIMEOUT: _OPEN,
+    Code.INCOMPLETE: _OPEN,
+    Code.CERTIFICATE: "if you trust the shop, pass --any-certificate",
+    Code.REFUSED_BY_SERVER: "the server refuses programs: look at it yourself",
+    Code.NOT_FOUND: "nothing is there: check the address, or ask the shop",
+    Code.SERVER_ERROR: f"the server failed: {_LATER}",
+    Code.HTTP_STATUS: _OPEN,
+    Code.ASKED_TO_WAIT: _LATER,
+    Code.NOT_HTML: _FIRST_PAGE,
+    Code.PARSE_ERROR: _YOURSELF,
+    Code.EMPTY_PAGE: _FIRST_PAGE,
+    Code.SAME_CONTENT: _YOURSELF,
+    Code.NO_PAGES: _FIRST_PAGE,
+    Code.NO_IMAGES: "open the shop in a browser; --render always draws its pages",
+    Code.NONE_KEPT: _YOURSELF,
+    Code.NOT_DRAWN: "open the shop in a browser; --render always draws its pages",
+    Code.SCRIPTS: f"do so, and {_REFRESH}",
+    Code.FOLDER: "choose another --out, or delete the folder",
+    Code.DAMAGED_LOGS: "delete the folder of the site, and run the same command again",
+    Code.CRAWLER_FAILED: f"run the same command again; if it fails again, {_YOURSELF}",
+    Code.UNKNOWN: _OPEN,
+}
+"""What to do about a site of which nothing, or not everything, could be looked at."""
+
+PART_ADVICE: Mapping[Code, str] = {
+    **LIMIT_ADVICE,
+    Code.ENDED_EARLY: "run the same command again",
+    Code.ROBOTS: SITE_ADVICE[Code.ROBOTS],
+    Code.CONNECTION: _REFRESH,
+    Code.TIMEOUT: _REFRESH,
+    Code.INCOMPLETE: _REFRESH,
+    Code.CERTIFICATE: SITE_ADVICE[Code.CERTIFICATE],
+    Code.REFUSED_BY_SERVER: SITE_ADVICE[Code.REFUSED_BY_SERVER],
+    Code.SERVER_ERROR: _REFRESH,
+    Code.ASKED_TO_WAIT: _REFRESH,
+    Code.NOT_DRAWN: SITE_ADVICE[Code.NOT_DRAWN],
+    Code.UNKNOWN: _REFRESH,
+}
+"""What to do about single images and pages of a site. Nothing can be done about others: a link of
+the shop leads nowhere, or what is there is no photo, or is known already."""
 
 
-def what_to_do(reason: str, crawl_status: str = "failed") -> str:
+def what_to_do(code: str, advice: Mapping[Code, str] = SITE_ADVICE) -> str:
     """Return what a person can do about a site, page or image that was not looked at.
 
     Parameters
     ----------
-    reason : str
-        As `similarity_lab.web.collect` gives it.
-    crawl_status : str
-        Decides if the reason is not known here. Empty text if nothing needs to be done.
+    code : str
+        From a column ``reason_code``.
+    advice : mapping of Code to str
+        `SITE_ADVICE`, or `PART_ADVICE` for single images and pages.
+
+    Returns
+    -------
+    str
+        Empty if nothing can or needs to be done.
 
     Examples
     --------
-    >>> what_to_do("Host not found (only IPv4 is resolved)")
-    'check the address for mistakes'
+    >>> what_to_do("host_not_found"), what_to_do("host_not_found", PART_ADVICE)
+    ('check the address for mistakes', '')
     """
-    for pattern, advice in _ADVICE:
-        if re.match(pattern, reason):
-            return advice
-    return _BY_STATUS.get(crawl_status, "")
+    return advice.get(Code(code), "") if code in [*Code] else ""
 
 
 @dataclass(frozen=True)
@@ -80,13 +120,16 @@ class Gap:
         What they are: "images" or "pages".
     reason : str
     advice : str
-        What to do about it; empty if nothing needs to be done.
+        What to do about it; empty if nothing can or needs to be done.
+    code : str
+        Of the reason; empty if the crawl does not give it.
     """
 
     count: int
     kind: str
     reason: str
     advice: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +140,8 @@ class Crawl:
     ----------
     url : str
         Of the shop; empty if unknown.
-    status, reason : str
-        As in the table of `similarity_lab.web.Collection`.
+    status, reason, code : str
+        As in the table of `similarity_lab.web.Collection`: crawl_status, reason, reason_code.
     n_found : int or None
         Images that the website names; None if unknown.
     n_kept : int
@@ -112,6 +155,7 @@ class Crawl:
     url: str = ""
     status: str = ""
     reason: str = ""
+    code: str = ""
     n_found: int | None = None
     n_kept: int = 0
     n_pages: int | None = None
@@ -131,6 +175,7 @@ class Crawl:
             url=str(row.get("url") or ""),
             status=str(row.get("crawl_status") or ""),
             reason=str(row.get("reason") or ""),
+            code=str(row.get("reason_code") or ""),
             n_found=number("n_found"),
             n_kept=number("n_images") or 0,
             n_pages=number("n_pages"),
@@ -149,15 +194,16 @@ def _gaps(folder: Path) -> list[Gap]:
     gaps = []
     for name, kind, is_done in ((ORIGINS, "images", "kept"), (_PAGES, "pages", "read")):
         try:
-            table = pd.read_parquet(folder / name, columns=["crawl_status", "reason"])
+            table = pd.read_parquet(folder / name, columns=["crawl_status", *_REASON])
         except (OSError, ValueError, ImportError, KeyError):
             continue  # a failed site has no tables; its row says why
-        rest = table[table["crawl_status"] != is_done].astype(str)
-        # sizes in brackets differ from image to image
-        rest["reason"] = rest["reason"].str.replace(r"\s*\(.*\)$", "", regex=True)
-        pairs = Counter(zip(rest["crawl_status"], rest["reason"], strict=True))
-        for (status, reason), count in pairs.most_common():
-            gaps.append(Gap(count, kind, reason or status, what_to_do(reason, status)))
+        rest = table.loc[table["crawl_status"] != is_done, _REASON].astype(str)
+        # sizes in brackets and addresses differ from image to image
+        pattern = r"\s*\(.*\)$|^(Same (?:bytes|content)) as .*"
+        rest["reason"] = rest["reason"].str.replace(pattern, r"\1", regex=True)
+        counts = Counter(zip(rest["reason_code"], rest["reason"], strict=True))
+        for (code, reason), count in counts.most_common():
+            gaps.append(Gap(count, kind, reason, what_to_do(code, PART_ADVICE), code))
     return gaps
 
 
@@ -177,7 +223,7 @@ def site_gaps(crawl: Crawl, result: SiteRelevance | None) -> list[Gap]:
     """
     gaps = list(crawl.gaps)
     if result is not None:
-        images = result.images[~result.images["status"].isin(["scored", "skipped"])]
+        images = result.images[result.images["status"] == "left out"]
         for reason, count in images["reason"].value_counts().items():
             advice = "pass leave_out=() to count it" if str(reason).startswith("clutter") else ""
             gaps.append(Gap(int(count), "images", str(reason), advice))
@@ -186,7 +232,7 @@ def site_gaps(crawl: Crawl, result: SiteRelevance | None) -> list[Gap]:
         coverage = result.settings.page_coverage
         if coverage < 1 and not crawl.gaps:
             reason = f"only about {coverage:.0%} of the site's known pages were read"
-            gaps.append(Gap(0, "pages", reason, _BY_STATUS["not requested"]))
+            gaps.append(Gap(0, "pages", reason, f"raise the limits of the crawl{_AGAIN}"))
     return gaps
 
 
@@ -202,9 +248,10 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
         n_all = n_kept + crawl.n_not_kept
         n_scored = int(status.get("scored", 0))
         parts.append(f"{n_scored} of {n_all} image{'s' * (n_all != 1)} counted")
-        for name, text in (("repeated", "copies"), ("left out", "no photos")):
-            if count := int(status.get(name, 0)):
-                parts.append(f"{count} {text}")
+        if n_repeated := int(status.get("repeated", 0)):
+            parts.append("1 copy" if n_repeated == 1 else f"{n_repeated} copies")
+        if n_left_out := int(status.get("left out", 0)):
+            parts.append("1 no photo" if n_left_out == 1 else f"{n_left_out} no photos")
         if n_lost := int(status.get("skipped", 0)):
             parts.append(f"{n_lost} unreadable")
     elif crawl.n_found is not None:

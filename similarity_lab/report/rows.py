@@ -216,8 +216,7 @@ def site_row(site: SiteResults, crawl: Crawl, around: Surroundings) -> SiteRow:
     }
     if decision is None:
         cells = {target: replace(cell, reason="") for target, cell in cells.items()}
-    status = crawl.status if crawl.status not in ("", "collected") else "failed"
-    advice = [what_to_do(reason, status) for reason in said]
+    codes = [crawl.code, *(r.code for r in site.results if isinstance(r, SiteFailure))]
     return SiteRow(
         site=site.site,
         key=site.key,
@@ -228,7 +227,7 @@ def site_row(site: SiteResults, crawl: Crawl, around: Surroundings) -> SiteRow:
         cells=cells,
         looked_at=looked_at(crawl, decision),
         reason="; ".join(said),
-        advice="; ".join(dict.fromkeys(filter(None, advice))),
+        advice="; ".join(dict.fromkeys(filter(None, map(what_to_do, codes)))),
         has_gaps=any(gap.advice for gap in site_gaps(crawl, decision)) or bool(crawl.reason),
         n_unfetched=n_unfetched(crawl),
     )

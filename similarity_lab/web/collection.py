@@ -50,11 +50,12 @@ from similarity_lab.web.policy.urls import (
     spelling_key,
     without_tracking,
 )
+from similarity_lab.web.reasons import Code, Reason, code_of, read_reason
 from similarity_lab.web.site_list import UrlSource, read_sites
 
 COLLECTION_COLUMNS = [
-    "name", "url", "crawl_status", "reason", "n_pages", "n_pages_found", "n_found", "n_images",
-    "n_left_out", "n_repeated", "n_failed", "folder",
+    "name", "url", "crawl_status", "reason", "reason_code", "n_pages", "n_pages_found", "n_found",
+    "n_images", "n_left_out", "n_repeated", "n_failed", "folder",
 ]  # fmt: skip
 USER_AGENT = f"similarity_lab/{__version__} (collects product images; obeys robots.txt)"
 
@@ -67,10 +68,12 @@ class Collection:
     ----------
     table : DataFrame
         One row per URL, in the order given: name, url, crawl_status ("collected", "empty",
-        "failed", "refused", "repeated"), reason, n_pages (read), n_pages_found (known, with those
-        that were not requested), n_found, n_images (kept), n_left_out, n_repeated, n_failed
-        (images; nullable integers), folder. If a limit cut something off, the reason of a collected
-        site says which sample of its pages and images this is.
+        "failed", "refused", "repeated"), reason, reason_code (a value of
+        `similarity_lab.web.reasons.Code`, or empty; that of the first of several), n_pages (read),
+        n_pages_found (known, with those that were not requested), n_found, n_images (kept),
+        n_left_out, n_repeated, n_failed (images; nullable integers), folder. If a limit cut
+        something off, the reason of a collected site says which sample of its pages and images
+        this is.
     """
 
     table: pd.DataFrame
@@ -327,7 +330,8 @@ class _Collecting:
             raise InputError(f"user_agent must be one line of text, got {user_agent!r}")
         allow = (allow,) if isinstance(allow, str) else tuple(sorted(allow))
         self.rows: list[dict] = [
-            {"reason": "", "folder": "", **site._asdict()} for site in read_sites(sites)
+            {"reason": "", "reason_code": "", "folder": "", **site._asdict()}
+            for site in read_sites(sites)
         ]
         if not self.rows:
             raise InputError("no URLs to collect; pass at least one")
@@ -408,13 +412,13 @@ def _accepted_urls(rows: list[dict], allow: Names[str]) -> dict[int, str]:
             url = without_tracking(normalize_url(row["url"]))
             check_url(url, allow)
         except UrlError as error:
-            row |= {"crawl_status": "refused", "reason": str(error)}
+            row.update(_outcome("refused", Reason(Code.ADDRESS_REFUSED, error)))
             continue
         first = names.setdefault(spelling_key(url), row["name"])
         if len(names) > len(urls):
             urls[index] = url
         else:
-            row |= {"crawl_status": "repeated", "reason": f"Same site as {first}"}
+            row.update(_outcome("repeated", Reason(Code.REPEATED_SITE, first)))
     return urls
 
 
@@ -433,10 +437,16 @@ def _safely(step: Callable[..., dict | None], job: Job, *args: Any, **options: A
     try:
         return step(job, *args, **options)
     except (CollectedFolderError, OSError) as error:
-        return {"crawl_status": "failed", "reason": str(error)}
+        return _outcome("failed", Reason(Code.FOLDER, error))
     except (ValueError, TypeError, KeyError) as error:  # logs that our crawler did not write
-        reason = f"Damaged logs in {job.folder / 'crawl'}; delete them ({one_line(error)})"
-        return {"crawl_status": "failed", "reason": reason}
+        what = f"{job.folder / 'crawl'}; delete them ({one_line(error)})"
+        return _outcome("failed", Reason(Code.DAMAGED_LOGS, what))
+
+
+def _outcome(crawl_status: str, reason: Reason | None) -> dict[str, str]:
+    """Return the columns of a site's row that say what became of it."""
+    columns = {"crawl_status": crawl_status, "reason": reason or "", "reason_code": code_of(reason)}
+    return {name: str(value) for name, value in columns.items()}
 
 
 def _prepare(job: Job, options: CrawlOptions, *, refresh: bool) -> dict | None:
@@ -459,7 +469,7 @@ def _finished_row(folder: Path, marker: dict) -> dict | None:
         counts = _counts(*read_tables(folder)) | {"n_pages_found": int(marker["n_pages_found"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    outcome = {name: str(marker[name]) for name in ("crawl_status", "reason")}
+    outcome = _outcome(str(marker["crawl_status"]), read_reason(marker))
     return {**counts, **outcome, "folder": str(folder)}
 
 
@@ -468,7 +478,7 @@ def _settings(options: CrawlOptions) -> dict[str, Any]:
     return asdict(options) | {"allow": list(options.allow)}
 
 
-def _finish(job: Job, options: CrawlOptions, failure: str, seconds: float) -> dict:
+def _finish(job: Job, options: CrawlOptions, failure: Reason | None, seconds: float) -> dict:
     """Write the tables of a site that was crawled; return its row."""
     images, pages = write_tables(job.folder)
     outcome = read_outcome(job.folder)
@@ -480,8 +490,7 @@ def _finish(job: Job, options: CrawlOptions, failure: str, seconds: float) -> di
     counts["n_pages_found"] = int(outcome.get("n_pages_found", counts["n_pages"]))
     marker = {
         "url": job.url,
-        "crawl_status": crawl_status,
-        "reason": reason,
+        **_outcome(crawl_status, reason),
         "complete": complete,
         "n_pages_found": counts["n_pages_found"],
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -490,29 +499,37 @@ def _finish(job: Job, options: CrawlOptions, failure: str, seconds: float) -> di
         "version": __version__,
     }
     write_marker(job.folder, marker)
-    return {**counts, "crawl_status": crawl_status, "reason": reason, "folder": str(job.folder)}
+    return {**counts, **_outcome(crawl_status, reason), "folder": str(job.folder)}
 
 
-def _verdict(outcome: dict, failure: str, images: pd.DataFrame) -> tuple[str, str]:
+def _verdict(
+    outcome: dict, failure: Reason | None, images: pd.DataFrame
+) -> tuple[str, Reason | None]:
     """Return status and reason of a site."""
-    reason, hint = failure or str(outcome.get("reason", "")), str(outcome.get("hint", ""))
+    reason, hint = failure or read_reason(outcome), read_reason(outcome, "hint")
     if (images["crawl_status"] == "kept").any():
-        return "collected", "; ".join(filter(None, (reason, hint)))
+        return "collected", _joined(hint, reason)
     if not outcome.get("reached"):
-        return "failed", reason or "No page could be read"
-    is_sample = reason.startswith("Sample")
-    reasons = (reason if not is_sample else "", hint or _commonest_reason(images))
-    return "empty", "; ".join(filter(None, reasons))
+        return "failed", reason or Reason(Code.NO_PAGES)
+    if outcome.get("is_sample") and not failure:
+        reason = None  # of no images
+    return "empty", _joined(reason, hint or _commonest_reason(images))
 
 
-def _commonest_reason(images: pd.DataFrame) -> str:
+def _joined(*reasons: Reason | None) -> Reason | None:
+    """Return reasons as one, with the code of the first; None if there is none."""
+    given = [reason for reason in reasons if reason]
+    return Reason.with_text(given[0].code, "; ".join(given)) if given else None
+
+
+def _commonest_reason(images: pd.DataFrame) -> Reason:
     """Return why most of the images are not kept, none of which is."""
     if images.empty:
-        return "No page names an image"
+        return Reason(Code.NO_IMAGES)
     kinds = images["reason"].str.replace(r"\s*\(.*", "", regex=True)
     most = kinds.value_counts()
     n_images = "the only image" if len(images) == 1 else f"{most.iloc[0]} of {len(images)} images"
-    return f"No image could be kept: {most.index[0]} ({n_images})"
+    return Reason(Code.NONE_KEPT, f"{most.index[0]} ({n_images})")
 
 
 def _counts(images: pd.DataFrame, pages: pd.DataFrame) -> dict[str, int]:

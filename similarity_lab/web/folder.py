@@ -28,9 +28,12 @@ from similarity_lab.web.policy.urls import spelling_key
 PAGES, MARKER = "pages.parquet", "site.json"
 FORMAT = 2  # of a site's folder; version 1 of this package wrote none
 COLLECTED_IMAGE_COLUMNS = [
-    *ORIGIN_COLUMNS, "kind", "crawl_status", "reason", "format", "width", "height", "bytes",
+    *ORIGIN_COLUMNS, "kind", "crawl_status", "reason", "reason_code", "format", "width", "height",
+    "bytes",
 ]  # fmt: skip
-PAGE_COLUMNS = ["url", "kind", "crawl_status", "reason", "depth", "drawn", "n_images", "bytes"]
+PAGE_COLUMNS = [
+    "url", "kind", "crawl_status", "reason", "reason_code", "depth", "drawn", "n_images", "bytes"
+]  # fmt: skip
 _NUMBERS = {
     **ORIGIN_NUMBERS,
     **dict.fromkeys(("width", "height", "bytes", "depth", "n_images", "priority"), "Int64"),

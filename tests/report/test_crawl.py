@@ -1,51 +1,61 @@
 import pandas as pd
 import pytest
 
-from similarity_lab.report.crawl import Crawl, looked_at, site_gaps, what_to_do
+from similarity_lab.report.crawl import (
+    PART_ADVICE,
+    SITE_ADVICE,
+    Crawl,
+    looked_at,
+    site_gaps,
+    what_to_do,
+)
 from similarity_lab.web import Limits
 from similarity_lab.web.crawler.budget import Budget
+from similarity_lab.web.reasons import Code
+
+
+def test_every_code_of_a_site_has_advice():
+    # not reasons of a site: what is of no use, what needs nothing, and what a page is mended from
+    of_parts = {
+        Code.NOT_NEEDED, Code.REPAIRED, Code.UNREADABLE, Code.DUPLICATE, Code.ICON, Code.DRAWING,
+        Code.TRACKER, Code.TEMPLATE,
+    }  # fmt: skip
+    assert set(SITE_ADVICE) == set(Code) - of_parts
+    assert set(PART_ADVICE) <= set(SITE_ADVICE)
+    assert all(what_to_do(code) for code in SITE_ADVICE)
 
 
 @pytest.mark.parametrize(
-    ("reason", "says"),
+    ("code", "site", "part"),
     [
-        ("Limit of 200 images reached", "raise --images"),
-        ("Sample: 60 of 117 images (limit of 60 images reached)", "raise --images"),
-        ("Limit of 5 links from the first page reached", "Limits(depth=…)"),
-        ("Forbidden by robots.txt", "look at it yourself"),
-        ("Could not read robots.txt: Host not found (only IPv4 is resolved)", "for mistakes"),
-        ("Could not read robots.txt: Connection refused", "again later"),
-        ("Timed out", "again later"),
-        ("HTTP status 403", "refuses programs"),
-        ("HTTP status 404", "check the address"),
-        ("HTTP status 503 (the server asks to wait 60 seconds)", "again later"),
-        ("The server's certificate is not trusted", "--any-certificate"),
-        ("Same site as other.example", "the other row"),
+        (Code.LIMIT_IMAGES, "raise --images", "raise --images"),
+        (Code.LIMIT_DEPTH, "Limits(depth=…)", "Limits(depth=…)"),
+        (Code.ROBOTS, "look at it yourself", "look at it yourself"),
+        (Code.HOST_NOT_FOUND, "for mistakes", ""),  # a dead link is not the buyer's mistake
+        (Code.TIMEOUT, "again later", "--refresh"),  # what is collected is else not asked again
+        (Code.NOT_FOUND, "check the address", ""),
+        (Code.NOT_HTML, "first page", ""),
+        (Code.CERTIFICATE, "--any-certificate", "--any-certificate"),
+        (Code.REPEATED_SITE, "the other row", ""),
+        ("something new", "", ""),
+        ("", "", ""),
     ],
 )  # fmt: skip
-def test_advice_names_the_option_that_helps(reason, says):
-    assert says in what_to_do(reason)
+def test_advice_depends_on_whether_a_site_or_a_part_of_it_failed(code, site, part):
+    assert site in what_to_do(code) and part in what_to_do(code, PART_ADVICE)
+    assert bool(what_to_do(code)) == bool(site)
+    assert bool(what_to_do(code, PART_ADVICE)) == bool(part)
 
 
 @pytest.mark.parametrize(
     ("limits", "says"), [({"pages": 3}, "--pages"), ({"seconds": 9.0}, "--seconds"),
                          ({"site_bytes": 10}, "site_bytes")]
 )  # fmt: skip
-def test_advice_knows_the_limits_as_the_crawler_words_them(limits, says):
+def test_limits_of_the_crawler_have_advice(limits, says):
     budget = Budget(Limits(**limits))
     budget.n_pages, budget.n_bytes = 99, 99
-    after = 0.0 if says == "--pages" else 10.0
-    assert says in what_to_do(budget.exhausted_for_pages(after=after))
-
-
-@pytest.mark.parametrize(
-    ("status", "says"),
-    [("not fetched", "raise the limits"), ("failed", "run the same command again later"),
-     ("left out", ""), ("refused", "correct the address")],
-)  # fmt: skip
-def test_advice_on_an_unknown_reason_follows_from_the_status(status, says):
-    advice = what_to_do("Something new", status)
-    assert advice.startswith(says) and bool(advice) == bool(says)
+    reason = budget.exhausted_for_pages(after=0.0 if says == "--pages" else 10.0)
+    assert says in what_to_do(reason.code)
 
 
 def test_every_image_of_a_site_is_counted_once(results, tmp_path):
@@ -53,7 +63,10 @@ def test_every_image_of_a_site_is_counted_once(results, tmp_path):
     pd.DataFrame(
         {
             "crawl_status": ["kept"] * 12 + ["not fetched"] * 7 + ["repeated"] * 5,
-            "reason": [""] * 12 + ["Limit of 12 images reached"] * 7 + ["Same content"] * 5,
+            "reason": [""] * 12
+            + ["Limit of 12 images reached"] * 7
+            + [f"Same bytes as https://shop.example/{n}.jpg" for n in range(5)],
+            "reason_code": [""] * 12 + ["limit_images"] * 7 + ["duplicate"] * 5,
         }
     ).to_parquet(tmp_path / "images.parquet")
     n_kept = len(result.images)
@@ -66,7 +79,7 @@ def test_every_image_of_a_site_is_counted_once(results, tmp_path):
     total = result.n_scored + status.get("repeated", 0) + status.get("skipped", 0) + 7 + 5
     assert total == n_kept + 12
     gaps = {gap.reason: gap.count for gap in site_gaps(crawl, result)}
-    assert gaps["Limit of 12 images reached"] == 7 and gaps["same image as another one"] == 1
+    assert gaps == {"Limit of 12 images reached": 7, "Same bytes": 5, "not a readable image": 1}
 
 
 def test_site_without_a_crawl_tells_only_of_its_files(results):

@@ -90,7 +90,7 @@ def test_index_has_a_row_per_site_and_a_column_per_target(index, results):
     assert "no answer within 30 s" in rows["broken.example"]
     assert "sites/" not in rows["broken.example"]  # the row says everything
     assert "10 of 10 images counted" in rows["date-shop"]
-    assert "1 copies" in rows["nut-shop"] and "1 unreadable" in rows["nut-shop"]
+    assert "1 copy" in rows["nut-shop"] and "1 unreadable" in rows["nut-shop"]
     assert "Learned from 6 reference images of almonds" in page.text
 
 
@@ -349,19 +349,23 @@ def test_pages_tell_of_the_crawl_and_link_the_shop(results, tmp_path):
     paths = [str(path) for path in results[0].images["path"]]
     folder = os.path.commonpath(paths)
     rows = [
-        *[("kept", "")] * 10, *[("not fetched", "Limit of 10 images reached")] * 30,
-        *[("failed", "Forbidden by robots.txt")] * 2, ("left out", "Icon (3 x 3 pixels)"),
-        ("left out", "Icon (4 x 4 pixels)"), ("left out", "SVG"),
+        *[("kept", "", "")] * 10,
+        *[("not fetched", "Limit of 10 images reached", "limit_images")] * 30,
+        *[("failed", "Forbidden by robots.txt", "robots")] * 2,
+        ("left out", "Icon (3 x 3 pixels)", "icon"),
+        ("left out", "Icon (4 x 4 pixels)", "icon"), ("left out", "SVG", "drawing"),
     ]  # fmt: skip
-    images = pd.DataFrame(rows, columns=["crawl_status", "reason"])
+    images = pd.DataFrame(rows, columns=["crawl_status", "reason", "reason_code"])
     images.to_parquet(Path(folder) / "images.parquet")
     crawl = pd.DataFrame(
         [
             {"name": decided, "url": "https://date-shop.example/", "crawl_status": "collected",
-             "reason": "Sample: 10 of 40 images (limit of 10 images reached)", "n_found": 45,
+             "reason": "Sample: 10 of 40 images (limit of 10 images reached)",
+             "reason_code": "limit_images", "n_found": 45,
              "n_images": 10, "n_pages": 3, "n_pages_found": 9, "folder": folder},
             {"name": failed, "url": "javascript:alert(1)", "crawl_status": "failed",
-             "reason": "no answer within 30 s", "n_found": None, "n_images": None, "folder": ""},
+             "reason": "no answer within 30 s", "reason_code": "timeout", "n_found": None,
+             "n_images": None, "folder": ""},
         ]
     )  # fmt: skip
     index = write_report(results, tmp_path / "report", crawl=crawl, progress=False)
@@ -372,7 +376,7 @@ def test_pages_tell_of_the_crawl_and_link_the_shop(results, tmp_path):
         assert text in rows[decided]
     assert "Left out: 32 images of 1 site" in page.text
     assert 'href="javascript' not in index.read_text("utf-8")
-    assert "→ run the same command again later" in rows[failed]
+    assert "it works there, run the same command again later" in rows[failed]
     site = Page(site_page(index, decided))
     for text in ("30 images Limit of 10 images reached raise --images", "2 images Forbidden by",
                  "2 images Icon", "look at it yourself"):  # fmt: skip

@@ -17,6 +17,7 @@ from similarity_lab.samples.shops import IMAGE_MARKUPS, IN_PAGE
 from similarity_lab.sites import ORIGIN_COLUMNS
 from similarity_lab.web import Collection, Limits, collect, collect_each
 from similarity_lab.web.crawler.process import LOGS, CrawlerProcess
+from similarity_lab.web.reasons import Code
 
 from .conftest import LIMITS
 from .shops import HTML, image, noise
@@ -110,7 +111,7 @@ def test_every_image_that_is_not_kept_has_a_reason(crawl):
 
 
 def test_counts_are_nullable_integers(crawl):
-    counts = crawl.collection.table.filter(like="n_")
+    counts = crawl.collection.table.filter(regex="^n_")
     assert set(map(str, counts.dtypes)) == {"Int64"}
     assert counts.loc[crawl.collection.table["name"] == "canary"].isna().all(axis=None)
 
@@ -195,7 +196,7 @@ def test_image_with_another_scheme_is_ignored(crawl):
         ("/big.jpg", "left out", "1200 x 1200 pixels"),
         ("/html.jpg", "left out", "HTML"),
         ("/empty.jpg", "left out", "empty"),
-        ("/loop.jpg", "failed", "max redirections reached"),
+        ("/loop.jpg", "failed", "Too many redirects"),
         ("/missing.jpg", "failed", "HTTP status 404"),
         ("/unavailable.jpg", "failed", "HTTP status 503"),
         ("/truncated.jpg", "failed", "Response ended early"),
@@ -293,6 +294,19 @@ def test_unreadable_robots_txt_forbids_everything(crawl):
 def test_row_of_a_site_says_what_became_of_it(crawl, name, crawl_status, reason):
     row = crawl.row(name)
     assert row["crawl_status"] == crawl_status and reason in row["reason"]
+
+
+def test_every_reason_has_its_code(crawl):
+    names = crawl.collection.table.query("crawl_status in ['collected', 'empty']")["name"]
+    pages = [crawl.site(name).pages for name in names if name in crawl.servers]
+    codes, unknown = Counter(), []
+    for table in (crawl.collection.table, crawl.collection.images, *pages):
+        assert (table["reason"].eq("") == table["reason_code"].eq("")).all()
+        codes.update(table["reason_code"])
+        unknown += table.loc[table["reason_code"] == "unknown", "reason"].tolist()
+    assert codes.pop("") and set(codes) < set(Code)
+    assert set(codes) > {"address_refused", "connection", "icon", "not_found", "repeated_site"}
+    assert "unknown" not in codes, unknown
 
 
 def test_rows_are_in_the_order_given(crawl):

@@ -3,6 +3,7 @@
 import time
 
 from similarity_lab.web.policy.limits import Limits
+from similarity_lab.web.reasons import Code, Reason
 
 
 class Budget:
@@ -29,23 +30,23 @@ class Budget:
         """Time until the crawl has to end."""
         return self.limits.seconds - self.seconds
 
-    def exhausted(self, *, after: float = 0.0) -> str:
-        """Return the limit that forbids a request in `after` seconds, or ``""``."""
+    def exhausted(self, *, after: float = 0.0) -> Reason | None:
+        """Return the limit that forbids a request in `after` seconds, or None."""
         if self.seconds + after > self.limits.seconds:
-            return f"Limit of {self.limits.seconds:g} seconds reached"
+            return Reason(Code.LIMIT_SECONDS, f"{self.limits.seconds:g}")
         if self.n_bytes > self.limits.site_bytes:
-            return f"Limit of {self.limits.site_bytes:,} bytes reached"
-        return ""
+            return Reason(Code.LIMIT_SITE_BYTES, f"{self.limits.site_bytes:,}")
+        return None
 
-    def exhausted_for_pages(self, *, after: float = 0.0) -> str:
-        """Return the limit that forbids to find more images on pages, or ``""``.
+    def exhausted_for_pages(self, *, after: float = 0.0) -> Reason | None:
+        """Return the limit that forbids to find more images on pages, or None.
 
         Half of the time belongs to the images that were found.
         """
         if limit := self.exhausted(after=after):
             return limit
         if 2 * (self.seconds + after) > self.limits.seconds:
-            return f"Half of the {self.limits.seconds:g} seconds were spent on finding pages"
+            return Reason(Code.LIMIT_SECONDS_FOR_PAGES, f"{self.limits.seconds:g}")
         if self.n_pages >= self.limits.pages:
-            return f"Limit of {self.limits.pages} pages reached"
-        return ""
+            return Reason(Code.LIMIT_PAGES, self.limits.pages)
+        return None

@@ -14,6 +14,7 @@ from w3lib.url import canonicalize_url, parse_data_uri
 from similarity_lab.web.crawler.store import Candidate, ImageStore, short_url
 from similarity_lab.web.html.images import FoundImage
 from similarity_lab.web.policy.urls import without_session
+from similarity_lab.web.reasons import Code, Reason
 
 _MAX_PAGES = 50_000  # known pages; more are not kept
 _FACETS = re.compile(
@@ -121,15 +122,15 @@ class _Pattern:
         return score - 12.0 * self.kind.n_facets - 40.0 * (self.own.n_fruitless >= _FRUITLESS)
 
     @property
-    def cap(self) -> str:
-        """Why no more of its pages are requested, or ``""``."""
+    def cap(self) -> Reason | None:
+        """Why no more of its pages are requested, or None."""
         if self.kind.is_open and self.own.n_equal >= _FRUITLESS:
-            return "Pages like it have the content of other pages"
+            return Reason(Code.NOT_NEEDED, "Pages like it have the content of other pages")
         patience = _FRUITLESS if self.kind.n_facets else 4 * _FRUITLESS
         is_fruitless = self.kind.is_open and self.own.n_fruitless >= patience
         if is_fruitless or (self.kind.is_selection and self.path.n_fruitless >= 4 * _FRUITLESS):
-            return "Pages like it brought no new image"
-        return ""
+            return Reason(Code.NOT_NEEDED, "Pages like it brought no new image")
+        return None
 
     @property
     def has_room(self) -> bool:
@@ -215,7 +216,7 @@ class PageFrontier:
         for pattern in self._patterns.values():
             pattern.own.n_pending = pattern.path.n_pending = 0
 
-    def rest(self) -> Iterator[tuple[PageLink, str, bool]]:
+    def rest(self) -> Iterator[tuple[PageLink, Reason | None, bool]]:
         """Yield the pages that were not requested.
 
         With each, why if that is not for lack of budget, and whether it might have brought
@@ -226,7 +227,7 @@ class PageFrontier:
             for _, _, link in sorted(pattern.queue):
                 yield link, pattern.cap, not (pattern.cap or is_known)
         for link in self._too_deep:
-            limit = f"Limit of {self._max_depth} links from the first page reached"
+            limit = Reason(Code.LIMIT_DEPTH, self._max_depth)
             yield link, limit, not url_kind(link.url).n_facets
 
     def _pattern(self, url: str) -> _Pattern:
@@ -407,20 +408,20 @@ class ImageFrontier:
         return bool(self._queue) and not self.limit
 
     @property
-    def limit(self) -> str:
-        """The limit that forbids further requests for images, or ``""``."""
+    def limit(self) -> Reason | None:
+        """The limit that forbids further requests for images, or None."""
         n_images = self.store.limits.images
         if self.store.n_kept >= n_images:
-            return f"Limit of {n_images} images reached"
+            return Reason(Code.LIMIT_IMAGES, n_images)
         if self._n_requests >= _REQUESTS_PER_IMAGE * n_images:  # most of them are not kept
-            return f"Limit of {_REQUESTS_PER_IMAGE * n_images} requests for images reached"
-        return ""
+            return Reason(Code.LIMIT_IMAGE_REQUESTS, _REQUESTS_PER_IMAGE * n_images)
+        return None
 
     def settle(self) -> None:
         """Note that a requested image arrived or failed."""
         self.n_requested -= 1
 
-    def close(self, reason: str) -> int:
+    def close(self, reason: Reason | None) -> int:
         """Log the images that are left as not fetched; return how many there are."""
         n_left = 0
         for candidate in self._candidates.values():
@@ -429,7 +430,7 @@ class ImageFrontier:
             if candidate.image.reason:
                 self.store.log(candidate, "left out", candidate.image.reason)
             else:
-                self.store.log(candidate, "not fetched", reason)
+                self.store.log(candidate, "not fetched", reason or "")
                 n_left += 1
         return n_left
 
@@ -437,6 +438,7 @@ class ImageFrontier:
         try:
             body = parse_data_uri(candidate.image.url).data
         except ValueError as error:
-            self.store.log(candidate, "left out", f"Invalid data URL: {error}")
+            reason = Reason(Code.UNREADABLE, f"Invalid data URL: {error}")
+            self.store.log(candidate, "left out", reason)
         else:
             self.store.save(candidate, body)

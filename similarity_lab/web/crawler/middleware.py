@@ -18,6 +18,7 @@ from similarity_lab.web.crawler.answers import refresh_target, retry_after
 from similarity_lab.web.crawler.reasons import explain
 from similarity_lab.web.policy.referrer import referrer
 from similarity_lab.web.policy.urls import check_url, registered_domain, site_key
+from similarity_lab.web.reasons import Code, Reason
 
 if TYPE_CHECKING:
     from similarity_lab.web.crawler.spider import SiteSpider
@@ -54,15 +55,15 @@ class PolicyMiddleware(CrawlMiddleware):
         """Let a request pass, or raise `IgnoreRequest` with the reason."""
         kind = request.meta.get("kind")
         if limit := self.spider.budget.exhausted():
-            raise IgnoreRequest(f"Not requested: {limit}")
+            raise IgnoreRequest(limit.after("Not requested: "))
         try:
             check_url(request.url, self.spider.options.allow)
         except UrlError as error:
-            raise IgnoreRequest(f"Refused: {error}") from None
+            raise IgnoreRequest(Reason(Code.ADDRESS_REFUSED, f"Refused: {error}")) from None
         if kind in _OF_THE_SITE and not request.meta["first"]:
             site = site_key(request.url)
             if site != self.spider.site:
-                raise IgnoreRequest(f"Leads to another site ({site})")
+                raise IgnoreRequest(Reason(Code.OTHER_SITE, site))
         seconds = min(self.spider.limits.request_seconds, self.spider.budget.seconds_left + 1)
         request.meta["download_timeout"] = max(1.0, seconds)
 
@@ -71,7 +72,7 @@ class PolicyMiddleware(CrawlMiddleware):
         if "cached" not in response.flags:
             self.spider.budget.n_bytes += len(response.body)
         if _is_robots(request) and (response.status >= 500 or response.status == 429):
-            return self._disallow_all(request, f"HTTP status {response.status}")
+            return self._disallow_all(request, Reason.of_status(response.status))
         return response
 
     def process_exception(self, request: Request, exception: Exception) -> Response | None:
@@ -80,8 +81,9 @@ class PolicyMiddleware(CrawlMiddleware):
             return self._disallow_all(request, explain(exception))
         return None
 
-    def _disallow_all(self, request: Request, reason: str) -> Response:
-        self.spider.robots_failures[site_key(request.url)] = f"Could not read robots.txt: {reason}"
+    def _disallow_all(self, request: Request, reason: Reason) -> Response:
+        failure = reason.after("Could not read robots.txt: ")
+        self.spider.robots_failures[site_key(request.url)] = failure
         return Response(request.url, status=200, body=_DISALLOW_ALL, request=request)
 
 
@@ -93,7 +95,7 @@ class PatienceMiddleware(CrawlMiddleware):
         host = urlsplit(request.url).hostname or ""
         while (seconds := self.spider.politeness.pause(host)) > 0:
             if limit := self.spider.budget.exhausted(after=seconds):
-                raise IgnoreRequest(f"Not requested: the server asks to wait longer ({limit})")
+                raise IgnoreRequest(Reason(Code.ASKED_TO_WAIT, limit))
             await asyncio.sleep(seconds)
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:

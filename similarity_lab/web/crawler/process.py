@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from similarity_lab.web.crawler.job import CrawlOptions, Job
+from similarity_lab.web.reasons import Code, Reason, read_reason
 
 SILENCE = 60.0  # seconds without a sign of life, after which a process is killed
 TERMINATION_SECONDS = (5.0, 2.0)  # to wait after each signal, before the process is killed
@@ -67,7 +68,7 @@ class CrawlerProcess:
         self._worker: _Worker | None = None
         self._running: dict[str, Job] = {}  # by folder
         self._suspects: deque[Job] = deque()  # were running when a process crashed
-        self._failed: deque[tuple[Job, str]] = deque()
+        self._failed: deque[tuple[Job, Reason | None]] = deque()
 
     @property
     def n_unfinished(self) -> int:
@@ -86,8 +87,8 @@ class CrawlerProcess:
         """Start to crawl a site."""
         self._send(job)
 
-    def wait(self) -> tuple[Job, str]:
-        """Return the next site that is finished, and how its process failed, or ``""``."""
+    def wait(self) -> tuple[Job, Reason | None]:
+        """Return the next site that is finished, and how its process failed, or None."""
         while not self._failed:
             if self.is_stopped():
                 raise CrawlInterrupted("Interrupted")
@@ -98,7 +99,7 @@ class CrawlerProcess:
             if event is None:
                 self._check_silence()
             elif "failure" in event:
-                self._end_worker(event["failure"])
+                self._end_worker(Reason(Code.CRAWLER_FAILED, event["failure"]))
             elif job := self._running.get(event.get("folder", "")):
                 if "finished" in event:
                     return self._finish(job, event["finished"])
@@ -130,7 +131,7 @@ class CrawlerProcess:
         self._running[str(job.folder)] = job
         self._worker.send(job.to_json())
 
-    def _finish(self, job: Job, failure: str) -> tuple[Job, str]:
+    def _finish(self, job: Job, failure: Reason | None) -> tuple[Job, Reason | None]:
         assert self._worker is not None  # noqa: S101 - for the type checker
         del self._running[str(job.folder)]
         self._worker.is_alone = False
@@ -138,9 +139,11 @@ class CrawlerProcess:
 
     def _check_silence(self) -> None:
         if self._worker is not None and self._worker.silence > SILENCE:
-            self._end_worker(f"Crawler did not respond for {SILENCE:g} seconds")
+            self._end_worker(
+                Reason(Code.CRAWLER_FAILED, f"did not respond for {SILENCE:g} seconds")
+            )
 
-    def _end_worker(self, failure: str) -> None:
+    def _end_worker(self, failure: Reason) -> None:
         """Stop a process that failed; its sites are crawled alone, or fail if they were."""
         assert self._worker is not None  # noqa: S101 - for the type checker
         is_guilty = self._worker.is_alone or not self._worker.was_ready
@@ -232,7 +235,7 @@ class _Worker:
         code = self._process.wait()
         self._readers[0].join()
         errors = " ".join([*self._errors][-3:]) or "no output"
-        self._events.put({"failure": f"Crawler exited with code {code}: {errors}"})
+        self._events.put({"failure": f"exited with code {code}: {errors}"})
 
     def _read_errors(self) -> None:
         for line in self._process.stderr or ():
@@ -244,7 +247,7 @@ def _event(line: str) -> dict:
     fields = json.loads(line)
     event = {"folder": str(fields.get("folder", "")), "is_retiring": "is_retiring" in fields}
     if "finished" in fields:
-        return event | {"finished": str(fields["finished"])}
+        return event | {"finished": read_reason(fields, "finished")}
     if event["folder"]:
         return event | {"pages": int(fields["pages"]), "images": int(fields["images"])}
     return event

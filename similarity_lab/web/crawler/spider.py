@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from heapq import heappop, heappush
 from typing import cast
@@ -65,6 +65,7 @@ from similarity_lab.web.html.products import repaired_json_ld
 from similarity_lab.web.html.sitemaps import read_sitemap
 from similarity_lab.web.policy.referrer import referrer
 from similarity_lab.web.policy.urls import site_key
+from similarity_lab.web.reasons import Code, Reason, code_of
 
 _NO_NEWS = News()
 _BEGINNING = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -89,7 +90,7 @@ class SiteSpider(scrapy.Spider):
         self.browser = browser
         self.site = site_key(job.url)
         self.budget, self.politeness = Budget(self.limits), Politeness()
-        self.robots_failures: dict[str, str] = {}
+        self.robots_failures: dict[str, Reason] = {}
         self.images = ImageStore(job.folder, job.folder / "crawl" / "images.jsonl", self.limits)
         self.image_frontier = ImageFrontier(self.images)
         self.page_frontier = PageFrontier(self.limits.depth)
@@ -98,10 +99,10 @@ class SiteSpider(scrapy.Spider):
         self._resources = ResourceQueue()
         self._data_images: dict[str, list[FoundImage]] = {}  # of scripts, by page
         self._n_products = self._n_catalogued = 0  # in catalogues: products and their images
-        self._enough = ""  # why no more pages are needed
+        self._enough: Reason | None = None  # why no more pages are needed
         self._is_started = False
         self._n_read = self._n_shells = 0
-        self._failure = ""  # of the first page
+        self._failure: Reason | None = None  # of the first page
         self._browser_failure = ""
         self._shell = ""  # first page, if scripts draw it
         self._drawn_urls: set[str] = set()
@@ -217,7 +218,7 @@ class SiteSpider(scrapy.Spider):
         """Seconds between requests to the site."""
         return self.politeness.delay(urlsplit(self.job.url).hostname or "")
 
-    def _page_limit(self) -> str:
+    def _page_limit(self) -> Reason | None:
         return self._enough or self.budget.exhausted_for_pages(after=self._delay)
 
     def _are_pages_done(self) -> bool:
@@ -326,8 +327,8 @@ class SiteSpider(scrapy.Spider):
         page: Page,
         drawn: DrawnPage | None,
         *,
-        reason: str = "",
-        failure: str = "",
+        reason: Reason | None = None,
+        failure: Reason | None = None,
     ) -> None:
         """Take the images of a page, as it came or as it was drawn, and note its links.
 
@@ -338,9 +339,9 @@ class SiteSpider(scrapy.Spider):
         page : Page
             As the response has it.
         drawn : DrawnPage or None
-        reason : str
+        reason : Reason, optional
             Why the page is not drawn although it should be.
-        failure : str
+        failure : Reason, optional
             Why the page has failed if it turns out to have nothing of its own.
         """
         pages = [parse_page(html, url) for html in drawn.documents] if drawn else [page]
@@ -368,12 +369,12 @@ class SiteSpider(scrapy.Spider):
         if same or (is_empty and failure):
             self._learn(response, News(is_equal=True))
             crawl_status = "failed" if failure else "repeated"
-            self._log_page(url, crawl_status, failure or f"Same content as {same}", response)
+            self._log_page(url, crawl_status, failure or Reason(Code.SAME_CONTENT, same), response)
             return
         if not reason and (n_repaired := repaired_json_ld(page)):
-            reason = f"Repaired {n_repaired} invalid JSON-LD"
+            reason = Reason(Code.REPAIRED, n_repaired)
         if is_empty and not reason:
-            reason = "Nothing on this page"
+            reason = Reason(Code.EMPTY_PAGE)
         for kind, resource in page_resources(pages[0]):
             if not drawn:  # otherwise the browser has applied it
                 of_page = tuple(folders(response.text)) if kind == "script" else ()
@@ -384,12 +385,14 @@ class SiteSpider(scrapy.Spider):
         self._learn(response, News(n_images, n_links, self._count_new_words(text)))
         self._log_page(url, "read", reason, response, n_images=len(images))
 
-    async def _draw(self, url: str, html: str, page: Page) -> tuple[DrawnPage | None, str]:
+    async def _draw(
+        self, url: str, html: str, page: Page
+    ) -> tuple[DrawnPage | None, Reason | None]:
         """Draw a page in the browser if its scripts are to do so; also return why that failed."""
         is_drawn_by_scripts = is_shell(page)
         if self.options.render != "always" and not is_drawn_by_scripts:
-            return None, ""
-        failure = "Drawn by scripts, but read without a browser"
+            return None, None
+        failure = Reason(Code.NOT_DRAWN, "Drawn by scripts, but read without a browser")
         if self.options.render != "never" and not self._browser_failure:
             drawing = Drawing(
                 self.crawler,
@@ -399,11 +402,11 @@ class SiteSpider(scrapy.Spider):
                 fruitless=self._fruitless_clicks,
             )
             try:
-                return await drawing.draw(self.browser, 4 * self.limits.page_bytes), ""
+                return await drawing.draw(self.browser, 4 * self.limits.page_bytes), None
             except BrowserUnavailableError as error:
                 self._browser_failure = str(error)
             except BrowserError as error:
-                failure = str(error)
+                failure = Reason(Code.NOT_DRAWN, error)
         self._n_shells += is_drawn_by_scripts
         return None, failure
 
@@ -418,8 +421,8 @@ class SiteSpider(scrapy.Spider):
         page = parse_page(self._shell, response.url)
         drawn, failure = await self._draw(response.url, self._shell, page)
         if drawn:
-            status = f"HTTP status {response.status}"
-            self._take_page(response, response.url, page, drawn, failure=status)
+            failed = Reason.of_status(response.status)
+            self._take_page(response, response.url, page, drawn, failure=failed)
         return not failure
 
     def _take_file(self, response: Response) -> None:
@@ -430,7 +433,7 @@ class SiteSpider(scrapy.Spider):
             candidate = Candidate(image, response.meta["named_by"])
             if self.image_frontier.take(candidate):
                 self.images.save(candidate, response.body)
-        reason = f"Not HTML ({content_type[:100]})"
+        reason = Reason(Code.NOT_HTML, content_type[:100])
         if response.meta["first"] and not self.images.n_kept:
             self._failure = reason
         self._log_page(response.url, "left out", reason, response)
@@ -490,16 +493,18 @@ class SiteSpider(scrapy.Spider):
         try:
             catalogue = read_catalogue(request, response.body)
         except InputError as error:
-            self._log_page(response.url, "failed", str(error), response)
+            self._log_page(response.url, "failed", Reason(Code.PARSE_ERROR, error), response)
             return
         images = catalogue.images()
         self.image_frontier.add(images, response.url)
-        self._log_page(response.url, "read", "", response, n_images=len(images))
+        self._log_page(response.url, "read", None, response, n_images=len(images))
         self._n_catalogued += sum(not image.reason for image in images)
         self._n_products += len(catalogue.products)
         if self._n_catalogued >= self.limits.images:
             n = f"{self._n_products:,}{'' if catalogue.is_complete else ' or more'}"
-            self._enough = f"Not needed: the catalogue lists {n} products and their images"
+            self._enough = Reason(
+                Code.NOT_NEEDED, f"Not needed: the catalogue lists {n} products and their images"
+            )
         elif not catalogue.is_complete and self._n_products < _MAX_PRODUCTS:
             following = request.next_page()
             page = response.meta["resource"].page
@@ -516,7 +521,7 @@ class SiteSpider(scrapy.Spider):
                 self.image_frontier.forget(image.url)
                 self.image_frontier.add([better], resource.page)
         self.image_frontier.add(contents.images, resource.page)
-        self._log_page(response.url, "read", "", response, n_images=len(contents.images))
+        self._log_page(response.url, "read", None, response, n_images=len(contents.images))
 
     # Sitemaps ---------------------------------------------------------------------------------
 
@@ -541,10 +546,10 @@ class SiteSpider(scrapy.Spider):
         try:
             sitemap = read_sitemap(response.body, max_bytes=self.limits.page_bytes)
         except InputError as error:
-            self._log_page(response.url, "failed", str(error), response)
+            self._log_page(response.url, "failed", Reason(Code.PARSE_ERROR, error), response)
             return
         n_images = len(sitemap.images)
-        self._log_page(response.url, "read", "", response, n_images=n_images)
+        self._log_page(response.url, "read", None, response, n_images=n_images)
         for link in sitemap.sitemaps:
             self._add_sitemap(response.url, link)
         for page, images in sitemap.found_images(response.url):
@@ -572,7 +577,7 @@ class SiteSpider(scrapy.Spider):
     def on_duplicate(self, request: Request) -> None:
         """Log a page that redirects to one that is known, maybe to itself."""
         first = request.meta.get("redirect_urls", [request.url])[0]
-        reason = f"Redirects to {request.url}, which was requested already"
+        reason = Reason(Code.REDIRECT_LOOP, request.url)
         self._log_page(first, "repeated", reason, kind=request.meta["kind"])
         self._learn(request)
         if request.meta["first"]:
@@ -580,7 +585,8 @@ class SiteSpider(scrapy.Spider):
 
     def on_error(self, failure: Failure, response: Response) -> None:
         """Log a page on which our own code failed; its links are lost."""
-        reason = f"Could not parse the response: {one_line(failure.value or failure)}"
+        what = one_line(failure.value or failure)
+        reason = Reason(Code.PARSE_ERROR, f"Could not parse the response: {what}")
         kind = response.meta["kind"]
         if kind == "image":
             self.image_frontier.settle()
@@ -591,10 +597,10 @@ class SiteSpider(scrapy.Spider):
         self._log_page(response.url, "failed", reason, response)
         self._learn(response)
 
-    def failure_reason(self, error: BaseException | None, url: str) -> str:
+    def failure_reason(self, error: BaseException | None, url: str) -> Reason:
         """Return why a request failed, on one line."""
         if is_forbidden_by_robots(error):
-            return self.robots_failures.get(site_key(url), "Forbidden by robots.txt")
+            return self.robots_failures.get(site_key(url), Reason(Code.ROBOTS))
         return explain(error)
 
     # Images -----------------------------------------------------------------------------------
@@ -604,7 +610,7 @@ class SiteSpider(scrapy.Spider):
         candidate = response.meta["candidate"]
         self.image_frontier.settle()
         if "dataloss" in response.flags and not _is_complete(response.body):
-            self._fail_image(candidate, "Response ended early")
+            self._fail_image(candidate, Reason(Code.INCOMPLETE))
         elif not self.images.save(candidate, response.body):
             self.image_frontier.add_fallback(candidate)
         self.report_progress()
@@ -616,7 +622,7 @@ class SiteSpider(scrapy.Spider):
         reason = self.failure_reason(failure.value, request.url)
         self._fail_image(request.meta["candidate"], reason)
 
-    def _fail_image(self, candidate: Candidate, reason: str) -> None:
+    def _fail_image(self, candidate: Candidate, reason: Reason) -> None:
         """Ask for the next version of an image, and log why this one could not be fetched."""
         has_fallback = self.image_frontier.add_fallback(candidate)
         is_guess = candidate.image.source == "script"  # nobody named this very URL
@@ -639,7 +645,7 @@ class SiteSpider(scrapy.Spider):
         self,
         url: str,
         crawl_status: str,
-        reason: str,
+        reason: Reason | None,
         response: Response | None = None,
         *,
         kind: str = "page",
@@ -650,7 +656,8 @@ class SiteSpider(scrapy.Spider):
             "url": url,
             "kind": response.meta["kind"] if response else kind,
             "crawl_status": crawl_status,
-            "reason": reason,
+            "reason": reason or "",
+            "reason_code": code_of(reason),
             "depth": response.meta.get("depth", 0) if response else depth,
             "drawn": url in self._drawn_urls,
             "n_images": n_images,
@@ -661,54 +668,69 @@ class SiteSpider(scrapy.Spider):
 
     def on_close(self, reason: str) -> None:
         """Log what was not requested, and the outcome."""
-        early = "" if reason == "finished" else f"Crawl ended early ({reason})"
+        early = None if reason == "finished" else Reason(Code.ENDED_EARLY, reason)
         page_limit = early or self._page_limit()
         image_limit = self.image_frontier.limit or early or self.budget.exhausted(after=self._delay)
         pages = self._log_rest(page_limit)
-        n_pages_left = sum(n_left for _, n_left, _, limit in pages if limit)
-        cuts = [
-            f"{n_done} of {n_done + n_left} {name} ({limit[0].lower()}{limit[1:]})"
-            for n_done, n_left, name, limit in (
-                *pages,
-                (self.images.n_kept, self.image_frontier.close(image_limit), "images", image_limit),
-            )
-            if n_left and limit
-        ]
-        sample = f"Sample: {', '.join(cuts)}" if cuts else ""
+        n_pages_left = sum(n_left for _, n_left, _, _ in pages)
+        images = (self.images.n_kept, self.image_frontier.close(image_limit), "images", image_limit)
+        sample = _sample((*pages, images))
+        hint = self._browser_hint()
         outcome = {
             "finished": reason == "finished",
-            "reason": self._failure or sample,
+            "reason": self._failure or sample or "",
+            "reason_code": code_of(self._failure or sample),
+            "is_sample": self._failure is None and sample is not None,
             "reached": self._n_read > 0,
             "n_pages_found": self.page_frontier.n_known + 1,
             "page_coverage": self._n_read / max(1, self._n_read + n_pages_left),
-            "hint": self._browser_hint(),
+            "hint": hint or "",
+            "hint_code": code_of(hint),
         }
         with atomic_write(self.job.folder / "crawl" / "outcome.json") as part:
             part.write_text(json.dumps(outcome) + "\n", encoding="utf-8")
         self._page_log.close()
         self.images.close()
 
-    def _browser_hint(self) -> str:
+    def _browser_hint(self) -> Reason | None:
         """Return how to get the images that scripts show, if any are missing."""
         if not self._n_shells:
-            return ""
+            return None
         if self.options.render == "never":
             steps = ", then ".join(filter(None, (missing_browser(), 'collect with render="auto"')))
         else:
             steps = missing_browser() or self._browser_failure or "drawing them failed"
-        return (
+        return Reason(
+            Code.SCRIPTS,
             f"Images may be missing, since scripts seem to draw {self._n_shells} of "
-            f"{self._n_read} pages: {steps}"
+            f"{self._n_read} pages: {steps}",
         )
 
-    def _log_rest(self, limit: str) -> list[tuple[int, int, str, str]]:
+    def _log_rest(self, limit: Reason | None) -> list[tuple[int, int, str, Reason]]:
         """Log the pages that were not requested; return how many each limit cut off."""
-        n_left: Counter[str] = Counter()
+        n_left: Counter[Reason] = Counter()
         for number, (link, cap, is_loss) in enumerate(self.page_frontier.rest()):
-            n_left[(cap or limit) if is_loss and not self._enough else ""] += 1
+            if is_loss and not self._enough and (cause := cap or limit):
+                n_left[cause] += 1
             if number < _MAX_ROWS:
                 self._log_page(link.url, "not requested", cap or limit, depth=link.depth)
-        return [(self._n_read, n, "pages", cause) for cause, n in n_left.items() if cause]
+        return [(self._n_read, n, "pages", cause) for cause, n in n_left.items()]
+
+
+def _sample(cuts: Iterable[tuple[int, int, str, Reason | None]]) -> Reason | None:
+    """Return which sample of its pages and images a site is; None if nothing was cut off.
+
+    Parameters
+    ----------
+    cuts : iterable of (number done, number left, name, limit)
+    """
+    made = [cut for cut in cuts if cut[1] and cut[3]]
+    texts = [
+        f"{n_done} of {n_done + n_left} {name} ({str(limit)[0].lower()}{str(limit)[1:]})"
+        for n_done, n_left, name, limit in made
+    ]
+    limits = [limit for *_, limit in made if limit]
+    return Reason.with_text(limits[0].code, f"Sample: {', '.join(texts)}") if limits else None
 
 
 def _host(request: Request) -> str:

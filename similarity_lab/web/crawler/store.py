@@ -13,6 +13,7 @@ from similarity_lab.images import read_header
 from similarity_lab.web.crawler.job import read_log
 from similarity_lab.web.html.images import FoundImage, is_icon
 from similarity_lab.web.policy.limits import Limits
+from similarity_lab.web.reasons import Code, Reason, code_of
 
 _SUFFIXES = {
     "JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp", "AVIF": ".avif", "BMP": ".bmp",
@@ -39,9 +40,13 @@ class Candidate:
 
 
 class ImageNotKept(Exception):
-    """An image that arrived and is not kept; the message says why."""
+    """An image that arrived and is not kept, with the reason."""
 
     crawl_status = "left out"
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class UnreadableImage(ImageNotKept):
@@ -97,14 +102,14 @@ class ImageStore:
                 body, max_pixels=self.limits.image_pixels, max_bytes=self.limits.image_bytes
             )
         except ImageError as error:
-            raise UnreadableImage(error.reason) from None
+            raise UnreadableImage(Reason(Code.UNREADABLE, error.reason)) from None
         if is_icon(header.width, header.height, self.limits.side):
-            raise ImageNotKept(f"Icon ({header.width} x {header.height} pixels)")
+            raise ImageNotKept(Reason(Code.ICON, f" ({header.width} x {header.height} pixels)"))
         digest = hashlib.sha256(body).hexdigest()
         if digest in self.by_digest:
-            raise DuplicateImage(f"Same bytes as {self.by_digest[digest]['url']}")
+            raise DuplicateImage(Reason(Code.DUPLICATE, self.by_digest[digest]["url"]))
         if self.n_kept >= self.limits.images:
-            raise TooManyImages(f"Limit of {self.limits.images} images reached")
+            raise TooManyImages(Reason(Code.LIMIT_IMAGES, self.limits.images))
         # Reserved: nobody else stores these bytes while they are being written
         self.by_digest[digest] = {"url": short_url(candidate.image.url)}
         return {
@@ -130,6 +135,7 @@ class ImageStore:
             "page": candidate.page,
             "crawl_status": crawl_status,
             "reason": reason,
+            "reason_code": code_of(reason),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             **facts,
         }
@@ -144,7 +150,7 @@ class ImageStore:
         try:
             facts = self.check(candidate, body)
         except ImageNotKept as error:
-            self.log(candidate, error.crawl_status, str(error))
+            self.log(candidate, error.crawl_status, error.reason)
             return not isinstance(error, UnreadableImage)
         with atomic_write(self.folder / str(facts["path"])) as part:
             part.write_bytes(body)

@@ -22,6 +22,7 @@ from similarity_lab.web.crawler.job import CrawlOptions, Job, report
 from similarity_lab.web.crawler.memory import resident_bytes
 from similarity_lab.web.crawler.spider import SiteSpider
 from similarity_lab.web.policy.ssrf import restrict_process, restrict_reactor
+from similarity_lab.web.reasons import Code, Reason, code_of
 
 _PACKAGE = "similarity_lab.web.crawler"
 _MIDDLEWARES = "scrapy.downloadermiddlewares"
@@ -133,19 +134,20 @@ class SiteRunner:
         """Crawl a site; however that fails, other sites go on."""
         seconds = self.options.limits.seconds
         crawler = Crawler(SiteSpider, self.process.settings)
-        failure = ""
+        failure: Reason | None = None
         try:
             crawl = self.process.crawl(crawler, job=job, options=self.options, browser=self.browser)
             done, _ = await asyncio.wait({crawl}, timeout=seconds + _GRACE)
             if not done:
-                failure = f"Limit of {seconds:g} seconds reached"
+                failure = Reason(Code.LIMIT_SECONDS, f"{seconds:g}")
                 crawl.cancel()
             elif error := crawl.exception():
                 raise error
         except Exception as error:  # of any class
             logging.getLogger(__name__).exception("Crawling %s failed", job.url)
-            failure = f"Crawler failed: {one_line(error)}"
-        report({"folder": str(job.folder), "finished": failure})
+            failure = Reason(Code.CRAWLER_FAILED, f"failed: {one_line(error)}")
+        outcome = {"finished": failure or "", "finished_code": code_of(failure)}
+        report({"folder": str(job.folder), **outcome})
 
     async def watch(self) -> None:
         """Tell the parent that this process responds; watch the memory that it needs."""

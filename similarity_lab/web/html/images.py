@@ -33,6 +33,7 @@ from similarity_lab.web.html.products import (
 )
 from similarity_lab.web.html.proxies import original_url
 from similarity_lab.web.html.srcset import largest
+from similarity_lab.web.reasons import Code, Reason
 
 # Where a page names an image says how likely it shows the product; beyond the limit of images,
 # those of high priority are kept
@@ -361,14 +362,11 @@ def _url_reason(url: str) -> str:
         kind = url[5:18].lower()
         suffix = ".svg" if kind == "image/svg+xml" else "" if kind.startswith("image/") else "data"
     rules = (
-        (suffix in (".svg", ".svgz"), "SVG (a drawing, not a photo)"),
-        (suffix == "data", "Data URL without an image"),
-        (suffix in (".ico", ".cur"), "Icon"),
-        (_is_placeholder(url), "Tracker or placeholder (by its URL)"),
-        (
-            not url.startswith("data:") and _UNFILLED.search(url),
-            "URL template (scripts fill it in)",
-        ),
+        (suffix in (".svg", ".svgz"), Reason(Code.DRAWING)),
+        (suffix == "data", Reason(Code.UNREADABLE, "Data URL without an image")),
+        (suffix in (".ico", ".cur"), Reason(Code.ICON)),
+        (_is_placeholder(url), Reason(Code.TRACKER, " or placeholder (by its URL)")),
+        (not url.startswith("data:") and _UNFILLED.search(url), Reason(Code.TEMPLATE)),
     )
     return next((reason for is_so, reason in rules if is_so), "")
 
@@ -378,8 +376,8 @@ def _size_reason(width: int | None, height: int | None, side: int) -> str:
     if not sides or (len(sides) == 2 and tuple(sorted(sides, reverse=True)) in _RATIOS):
         return ""
     if min(sides) <= 2 or (len(sides) == 2 and is_icon(sides[0], sides[1], side // 2)):
-        kind = "Tracker" if min(sides) <= 2 else "Icon"
-        return f"{kind} (declared {' x '.join(map(str, sides))} pixels)"
+        code = Code.TRACKER if min(sides) <= 2 else Code.ICON
+        return Reason(code, f" (declared {' x '.join(map(str, sides))} pixels)")
     return ""
 
 

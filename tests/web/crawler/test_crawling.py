@@ -253,7 +253,7 @@ def test_site_that_redirects_for_ever_fails(tmp_path):
     handler.n = 0
     with serve({"/": handler}) as server:
         row, *_ = crawl(server, tmp_path)
-    assert (row["crawl_status"], row["reason"]) == ("failed", "max redirections reached")
+    assert (row["crawl_status"], row["reason"]) == ("failed", "Too many redirects")
     assert handler.n <= FAST.redirects + 1
 
 

@@ -218,12 +218,12 @@ def test_budget_names_the_limit_that_is_reached(monkeypatch):
     now = 0.0
     monkeypatch.setattr("similarity_lab.web.crawler.budget.time.monotonic", lambda: now)
     budget = Budget(Limits(seconds=10, pages=2, site_bytes=1000))
-    assert budget.exhausted() == budget.exhausted_for_pages() == ""
+    assert budget.exhausted() == budget.exhausted_for_pages() is None
     budget.n_pages = 2
     assert budget.exhausted_for_pages() == "Limit of 2 pages reached"
     now = 5.5
     assert budget.exhausted_for_pages().startswith("Half of the 10 seconds")
-    assert budget.exhausted() == "" and budget.seconds_left == 4.5
+    assert budget.exhausted() is None and budget.seconds_left == 4.5
     assert budget.exhausted(after=5) == "Limit of 10 seconds reached"
     budget.n_bytes = 1001
     assert budget.exhausted() == "Limit of 1,000 bytes reached"

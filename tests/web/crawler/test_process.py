@@ -77,7 +77,7 @@ def crawl(crawler, names):
 def test_sites_are_crawled_in_one_process(stand_in, tmp_path):
     progress = []
     with stand_in(on_progress=lambda job, *counts: progress.append((job.url, *counts))) as crawler:
-        assert crawl(crawler, "abcdef") == dict.fromkeys("abcdef", "")
+        assert crawl(crawler, "abcdef") == dict.fromkeys("abcdef")
     assert progress == [(f"http://{name}/", 3, 2) for name in "abcdef"]
     assert len((tmp_path / LOGS / "started").read_text().split()) == 6
 
@@ -86,7 +86,7 @@ def test_crash_is_the_failure_of_one_site(stand_in, tmp_path):
     with stand_in(parallel=3) as crawler:
         failures = crawl(crawler, ["a", "slow", "crash", "d", "e", "f"])
     message = "Crawler exited with code -9: no output"
-    assert failures == {**dict.fromkeys(["a", "slow", "d", "e", "f"], ""), "crash": message}
+    assert failures == {**dict.fromkeys(["a", "slow", "d", "e", "f"]), "crash": message}
     started = (tmp_path / LOGS / "started").read_text().split()
     assert started.count("http://crash/") == started.count("http://slow/") == 2
     assert started.count("http://f/") == 1
@@ -97,7 +97,7 @@ def test_process_that_hangs_is_the_failure_of_one_site(stand_in, monkeypatch):
     with stand_in(parallel=3) as crawler:
         failures = crawl(crawler, ["a", "hang", "c", "d"])
     assert failures == {
-        "a": "", "c": "", "d": "", "hang": "Crawler did not respond for 0.7 seconds",
+        "a": None, "c": None, "d": None, "hang": "Crawler did not respond for 0.7 seconds",
     }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_output_that_is_not_an_event_is_ignored(stand_in):
     code = f"print(*{lines!r}, sep=chr(10))\n{STAND_IN}"
     counts = []
     with stand_in(code, on_progress=lambda job, *numbers: counts.append(numbers)) as crawler:
-        assert crawl(crawler, "a") == {"a": ""}
+        assert crawl(crawler, "a") == {"a": None}
     assert counts == [(3, 2)]
 
 
@@ -131,7 +131,7 @@ RETIRING = STAND_IN.replace("report(folder=job", "report(is_retiring=1); report(
 def test_process_that_needs_much_memory_is_replaced_when_its_sites_are_finished(stand_in, tmp_path):
     code = f"open('pids', 'a').write('x')\n{RETIRING}"
     with stand_in(code, parallel=2) as crawler:
-        assert crawl(crawler, "abcd") == dict.fromkeys("abcd", "")
+        assert crawl(crawler, "abcd") == dict.fromkeys("abcd")
     assert 2 <= len((tmp_path / LOGS / "pids").read_text()) <= 4
 
 

@@ -159,7 +159,7 @@ def test_interrupted_crawl_resumes(tmp_path):
         assert 2 < len(server.requests) < n_pages + 3
         write_tables(job.folder)  # readable at any time
         stop.is_set = lambda: False
-        assert run_crawl() == (job, "")
+        assert run_crawl() == (job, None)
         images, _ = write_tables(job.folder)
         counts = Counter(server.requests)
         outcome = json.loads((job.folder / "crawl" / "outcome.json").read_text())
