@@ -75,6 +75,8 @@ class Ranking:
         and ``status``. Paths are relative to `folder`.
     results : tuple of SiteRelevance or SiteFailure
         In the order of `sites`.
+    crawl : DataFrame
+        `similarity_lab.web.Collection.table`: a row per website, with what was not looked at.
     folder : Path
         Holds ``sites.csv``, ``sites.xlsx`` (extra ``excel``), ``images.parquet`` and
         ``report/index.html``.
@@ -83,6 +85,7 @@ class Ranking:
     sites: pd.DataFrame
     images: pd.DataFrame
     results: tuple[SiteResult, ...]
+    crawl: pd.DataFrame
     folder: Path
 
     @property
@@ -198,7 +201,7 @@ def rank(
         ranked_images.to_parquet(part, index=False)
     title = sellers_title(names)
     write_report(results, folder / "report", title=title, crawl=collection.table, progress=progress)
-    return Ranking(ranked_sites, ranked_images, tuple(results), folder)
+    return Ranking(ranked_sites, ranked_images, tuple(results), collection.table, folder)
 
 
 def fit_scorer(

@@ -325,6 +325,33 @@ def test_rank_command(shops, library, collect_options, tmp_path, capsys):
     assert written["site"].tolist() == [site["site"] for site in sites]
 
 
+def pages_of(report):
+    """Return the text of the pages of sites by file name, without what differs between reports."""
+    return {
+        path.name: re.sub(r'data-report="\w+"', "", path.read_text("utf-8"))
+        for path in (report / "sites").iterdir()
+    }
+
+
+def test_reports_elsewhere_say_what_was_not_looked_at(shops, library, collect_options, tmp_path):
+    out, first = tmp_path / "out", tmp_path / "first"
+    scoring = ["--library", library, "--no-store", "--target", "almonds", "--rule", "mean-distance"]
+    scoring += ["--similarity-threshold", "0.5"]
+    command = ["rank", *collect_options, *scoring, "--images", "3", "--report", first, shops[0].url]
+    assert main([str(word) for word in command]) == 0
+    (page,) = pages_of(first).values()
+    assert "Limit of 3 images reached" in page and "raise --images" in page and shops[0].url in page
+    (folder,) = (out / "sites").glob("[!.]*/")
+    again = tmp_path / "again"
+    command = ["decide", *scoring, "--quiet", "--report", again, folder]
+    assert main([str(word) for word in command]) == 0
+    (page,) = pages_of(again).values()
+    assert "Limit of 3 images reached" in page and "raise --images" in page and shops[0].url in page
+    index = (again / "index.html").read_text("utf-8")
+    assert "3 of 8 images counted" in index and "Left out: " in index
+    assert pages_of(first).keys() == pages_of(out / "report").keys()
+
+
 def test_rank_command_for_what_is_offered(shops, library, collect_options, capsys):
     command = ["rank", *collect_options, "--library", library, "--no-store", "--quality", "fast"]
     command += ["--target", "almonds", "--target", "clothing", "--prior", "0.5", "--json"]

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from similarity_lab.cli.tables import format_sites
 from similarity_lab.errors import InputError, SimilarityLabError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from similarity_lab.relevance import RelevanceScorer
     from similarity_lab.sites import Site
 
@@ -66,7 +69,12 @@ def _run(options: argparse.Namespace) -> None:
     table = decisions_table(results)
     images = [result.images.assign(site=result.site, target=result.target) for result in decisions]
     shared.write_outputs(
-        options, table, pd.concat(images or [pd.DataFrame()]), rank_results(results), targets
+        options,
+        table,
+        pd.concat(images or [pd.DataFrame()]),
+        rank_results(results),
+        targets,
+        crawl=_crawl(options.sites) if options.report else None,
     )
     for row in scorer.skipped_.itertuples():
         print(f"skipped in the library: {row.path}: {row.reason}", file=sys.stderr)
@@ -101,6 +109,21 @@ def _named_sites(paths: list[str]) -> "list[str | Site]":
     """Return the sites; those of folders with the same name get their path as their name."""
     occurrences = Counter(Path(path).name for path in set(paths))
     return [_named_by_path(path) if occurrences[Path(path).name] > 1 else path for path in paths]
+
+
+def _crawl(paths: list[str]) -> "pd.DataFrame | None":
+    """Return what is known of the crawl of sites that were collected; None without the extra."""
+    from similarity_lab.sites import Site
+
+    if find_spec("scrapy") is None:
+        return None
+    from similarity_lab.web import Collection  # deferred: slow import
+
+    named = zip(_named_sites(paths), map(Path, paths), strict=True)
+    folders = {
+        site.name if isinstance(site, Site) else path.resolve().name: path for site, path in named
+    }
+    return Collection.from_folders(folders).table
 
 
 def _named_by_path(path: str) -> "str | Site":

@@ -399,6 +399,8 @@ def write_outputs(
     images: "pd.DataFrame",
     results: "Sequence[SiteResult]",
     targets: "Sequence[str]",
+    *,
+    crawl: "pd.DataFrame | None" = None,
 ) -> None:
     """Write the files that the options name.
 
@@ -411,6 +413,8 @@ def write_outputs(
         In the order in which a report lists them.
     targets : sequence of str
         For the title of the report.
+    crawl : DataFrame, optional
+        What was collected of the sites, for the report.
     """
     if options.csv or options.images_csv or options.report:
         from similarity_lab.report import write_report  # deferred: slow import
@@ -422,7 +426,7 @@ def write_outputs(
         write_table(images, options.images_csv)
     if options.report:
         title = sellers_title(targets)
-        write_report(results, options.report, title=title, progress=not options.quiet)
+        write_report(results, options.report, title=title, crawl=crawl, progress=not options.quiet)
 
 
 def _threshold(text: str) -> float | str:

@@ -115,7 +115,14 @@ def _run(options: argparse.Namespace) -> None:
         collecting=collect.collecting_params(options),
         **shared.scorer_params(options),
     )
-    shared.write_outputs(options, ranking.sites, ranking.images, ranking.results, options.target)
+    shared.write_outputs(
+        options,
+        ranking.sites,
+        ranking.images,
+        ranking.results,
+        options.target,
+        crawl=ranking.crawl,
+    )
     if options.json:
         print(json.dumps({"versions": versions(), "sites": _json_sites(ranking)}, indent=1))
     else:

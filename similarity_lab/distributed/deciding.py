@@ -186,7 +186,8 @@ def without_library(scorer: RelevanceScorer) -> RelevanceScorer:
     """Return a fitted scorer without the images of its library, which deciding does not need."""
     light = RelevanceScorer(**scorer.get_params(deep=False))
     light.__dict__.update(scorer.__dict__)
-    light.library_, light.progress = None, False
+    light.library_ = light._not_embedded = None
+    light.progress = False
     return light
 
 

@@ -162,9 +162,9 @@ def evaluate(
     truth : mapping, Series, DataFrame or sequence
         Which sites are relevant: True, False, or None where nobody judged. By the name of the site,
         as in the table; with several targets by ``(site, target)``, or ``{target: {site: …}}``. A
-        DataFrame has the columns site, truth and, with several targets, target; or a row per site
-        and a column per target. A sequence has one value per site, in order, or one row per site
-        and one column per target.
+        DataFrame has the columns site, truth and, with several targets, target; or a row per site,
+        whose name is in the column site or the index, and a column per target. A sequence has one
+        value per site, in order, or one row per site and one column per target.
     targets : str or sequence of str, optional
         As in `RelevanceScorer.decide_many`.
     costs : mapping of mapping, or DataFrame, optional
@@ -183,7 +183,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If names in `truth` and names of sites do not match, or no site is judged.
+        If names in `truth` and names of sites do not match, or a name has two different values, or
+        no site is judged.
 
     Examples
     --------
@@ -279,17 +280,21 @@ def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
     if isinstance(truth, pd.DataFrame):
         truth = _frame_truth(truth, targets)
     if isinstance(truth, pd.Series):
-        truth = dict(zip(truth.index.tolist(), truth.tolist(), strict=True))
-    if isinstance(truth, (str, bytes)):
+        truth = _as_dict(truth.index.tolist(), truth)
+    if isinstance(truth, (str, bytes)) or not isinstance(truth, Iterable):
         raise InputTypeError(f"truth is a mapping, a table or a sequence, got {truth!r}")
     if not isinstance(truth, Mapping):
-        values = np.asarray(list(truth), object).ravel()
-        if len(values) != len(keys):
+        values = np.asarray(list(truth), object)
+        n_targets = max(len(targets), 1)
+        is_by_site = [target for _, target in keys] == targets * (len(keys) // n_targets)
+        fits = values.ndim < 2 or (values.shape[-1] == n_targets and is_by_site)
+        if values.size != len(keys) or not fits:
             raise InputError(
-                f"truth has {len(values)} values for {len(keys)} decisions; pass one per site (and "
-                "target, in a row per site), or a mapping from the names of sites"
+                f"truth has the shape {values.shape} for {len(keys) // n_targets} sites and "
+                f"{n_targets} target{'s' * (n_targets > 1)}; pass one value per site (and target, "
+                "in a row per site), or a mapping from the names of sites"
             )
-        return _booleans(values)
+        return _booleans(values.ravel())
     known = _keyed_truth(truth, keys, targets)
     repeated = pd.Series(keys)[pd.Series(keys).duplicated()]
     if len(repeated):
@@ -304,16 +309,30 @@ def _frame_truth(truth: pd.DataFrame, targets: list[str]) -> Mapping[Hashable, o
     if "truth" in truth and "site" in truth:
         names = truth["site"].astype(str)
         if "target" in truth:
-            return dict(zip(zip(names, truth["target"], strict=True), truth["truth"], strict=True))
-        return dict(zip(names, truth["truth"], strict=True))
+            pairs = zip(names, truth["target"].astype(str), strict=True)
+            return _as_dict(pairs, truth["truth"])
+        return _as_dict(names, truth["truth"])
     wide = truth.set_index("site") if "site" in truth else truth
+    wide = wide.set_axis(wide.columns.map(str), axis="columns")
     columns = [target for target in targets if target in wide]
+    if not columns and "truth" in wide:
+        return _as_dict(wide.index, wide["truth"])
     if not columns:
         raise InputError(
-            "truth has neither a column 'truth' beside 'site', nor one of a target; it has: "
+            "truth has neither a column 'truth', nor one of a target; it has: "
             f"{', '.join(map(str, truth.columns))}"
         )
-    return {target: wide[target].to_dict() for target in columns}
+    return {target: _as_dict(wide.index, wide[target]) for target in columns}
+
+
+def _as_dict(keys: Iterable[Hashable], values: pd.Series) -> dict[Hashable, object]:
+    """Return the values by key; raise `InputError` if a key has different ones."""
+    known: dict[Hashable, object] = {}
+    for key, value in zip(keys, values.tolist(), strict=True):
+        first = known.setdefault(key, value)
+        if _is_missing(first) != _is_missing(value) or not (_is_missing(value) or first == value):
+            raise InputError(f"truth has different values for {key!r}; keep one of them")
+    return known
 
 
 def _keyed_truth(
@@ -352,10 +371,14 @@ def _keyed_truth(
     return flat
 
 
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
+
+
 def _booleans(values: Iterable[object]) -> pd.Series:
     checked: list[bool | None] = []
     for value in values:
-        if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        if _is_missing(value):
             checked.append(None)
         elif isinstance(value, (bool, np.bool_, int, np.integer, float)) and value in (0, 1):
             checked.append(bool(value))

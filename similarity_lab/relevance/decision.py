@@ -416,9 +416,38 @@ class SiteRelevance:
         ranked = self.ranked()
         return ranked[~ranked["is_match_with_words"].astype(bool)].head(n)
 
-    def deciding(self, n: int = 5) -> pd.DataFrame:
-        """Return the images that decided: the best matches, or what came closest."""
-        return self.ranked().head(n)
+    def deciding(self, n: int = 5, *, n_closest: int | None = None) -> pd.DataFrame:
+        """Return the images that decided, best matches first; without any, what came closest.
+
+        Those that decided are the matches, the images whose text names the target, also if they
+        repeat another image, and the image that looks most like it. Reports show the same.
+
+        Parameters
+        ----------
+        n : int
+            Maximum number of images.
+        n_closest : int, optional
+            Maximum number if there is no match and no name; default: `n`.
+
+        Returns
+        -------
+        DataFrame
+            Rows of `images`.
+        """
+        images, ranked = self.images, self.ranked()
+        is_named = _is_named(images) & bool(self.settings.words)
+        is_first = images["is_match_with_words"].astype(bool) | is_named
+        repeated = images.index[is_named & (images["status"] == "repeated")]
+        first = [*ranked.index[is_first[ranked.index]], *repeated]
+        alone = (
+            "margin" if self.criterion == "offered" and self.probability is not None else "score"
+        )
+        order = ranked[alone].astype(float).sort_values(ascending=False, kind="stable")
+        closest = [*order.index]
+        if not first:
+            return images.loc[closest[: min(n, n if n_closest is None else n_closest)]]
+        best = [row for row in closest[:1] if row not in first]
+        return images.loc[[*first[: max(n - len(best), 1)], *best][:n]]
 
     def to_row(self) -> dict[str, object]:
         """Return the decision as a row of `decisions_table`."""
@@ -521,7 +550,7 @@ def describe_matches(result: SiteRelevance) -> str:
     If the images as a whole say the opposite of that number, the clause says so.
     """
     n_matches, n_scored = result.n_matches, result.n_scored
-    images = (result.image_evidence or 0) if result.criterion == "offered" else 0
+    images = _images_favour(result)
     if n_scored == 1:
         text = f"the only image {'matches' if n_matches else 'does not match'}"
     elif n_matches:
@@ -533,6 +562,11 @@ def describe_matches(result: SiteRelevance) -> str:
     if n_matches and images < 0:
         return f"{text}, though not more clearly than images of other products may"
     return text if n_matches or images <= 0 else f"{text} clearly, but comes close"
+
+
+def _images_favour(result: SiteRelevance) -> float:
+    """Return the evidence of the images that the number of matches may contradict; 0 = none."""
+    return (result.image_evidence or 0) if result.criterion == "offered" else 0
 
 
 def describe_evidence(result: SiteRelevance, target: str = "") -> str:
@@ -552,11 +586,14 @@ def describe_evidence(result: SiteRelevance, target: str = "") -> str:
         return f"{seen}{_share_against_matches(result)}"
     says, favours = _describe_words(result, target)
     if says:
-        images_favour = (result.image_evidence or 0) > 0
-        joins = {"unsure": "but", "relevant": "although", "irrelevant": "although"}
-        if favours == (result.decision == "relevant"):
-            joins = dict.fromkeys(joins, "but")
-        seen += f", {'and' if images_favour == favours else joins[result.decision]} {says}"
+        images = _images_favour(result)
+        if images and (images > 0) != (result.n_matches > 0):  # `seen` has a "but" already
+            seen += f"; {says}"
+        elif (images > 0) == favours:
+            seen += f", and {says}"
+        else:
+            is_against = result.decision != "unsure" and favours != result.relevant
+            seen += f", {'although' if is_against else 'but'} {says}"
     total = (result.image_evidence or 0) + (result.word_evidence or 0)
     if result.decision != "unsure" and (total > 0) != result.relevant:
         seen += f"; the prior of {result.settings.prior:.3g} decides"
@@ -591,7 +628,7 @@ def _describe_words(result: SiteRelevance, target: str) -> tuple[str, bool]:
 def _share_against_matches(result: SiteRelevance) -> str:
     """Return why the decision on the share differs from what the number of matches says."""
     is_enough = result.n_matches >= result.settings.relevance_threshold * result.n_scored
-    if result.decision == "unsure" or is_enough == result.relevant:
+    if is_enough == result.relevant:
         return ""
     if result.relevant:
         return " clearly, but all of them together suggest a larger share"

@@ -248,6 +248,7 @@ class RelevanceScorer(BaseEstimator):
             For an invalid parameter, or one that would have no effect.
         """
         rule = self._check_params()
+        self._not_embedded = None
         if library is None and not rule.text:
             raise InputError(
                 "fit needs a library of labelled images; without one, pass "
@@ -267,12 +268,13 @@ class RelevanceScorer(BaseEstimator):
         references = np.flatnonzero(dataset.labels == dataset.class_index(self.target))
         rule.check_references(len(references))
         if not rule.needs_other_products(comparator):
+            self._not_embedded = dataset
             dataset = dataset.subset(references)
         embedded = EmbeddedLibrary.of(dataset, comparator, progress=self.progress)
         return self._learn(rule, embedded, comparator)
 
     def for_target(self, target: str) -> RelevanceScorer:
-        """Return a scorer for another product of the same library; nothing is embedded again.
+        """Return a scorer for another product of the same library; nothing is embedded twice.
 
         It has the same parameters, but a list of `words` belongs to this scorer's target.
         """
@@ -285,7 +287,14 @@ class RelevanceScorer(BaseEstimator):
         if self.words and not isinstance(self.words, Mapping):
             scorer.set_params(words=None)  # a list has the names of this scorer's target only
         scorer._builtin_names = self._builtin_names
-        return scorer._learn(_as_rule(self.rule), self.library_, self.comparator_)
+        rule, library = _as_rule(self.rule), self.library_
+        if (dataset := self._not_embedded) is not None:
+            references = np.flatnonzero(dataset.labels == dataset.class_index(target))
+            rule.check_references(len(references))
+            scorer._not_embedded = dataset
+            images = dataset.subset(references)
+            library = EmbeddedLibrary.of(images, self.comparator_, progress=self.progress)
+        return scorer._learn(rule, library, self.comparator_)
 
     def check_target(self, target: str) -> None:
         """Raise `UnknownClassError` unless `for_target` can learn this product."""
@@ -757,6 +766,7 @@ class RelevanceScorer(BaseEstimator):
     _loaded_digest: str
     _is_loaded: bool
     _builtin_names: BuiltInNames | None = None  # shared by the targets of one library
+    _not_embedded: ImageDataset | None = None  # the library, if only the target is embedded
 
 
 def _text_basis(text: TextPart) -> TextBasis:

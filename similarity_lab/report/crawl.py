@@ -86,6 +86,9 @@ PART_ADVICE: Mapping[Code, str] = {
 the shop leads nowhere, or what is there is no photo, or is known already."""
 
 
+_USELESS = frozenset({Code.DUPLICATE, Code.ICON, Code.DRAWING, Code.TRACKER, Code.TEMPLATE})
+
+
 def what_to_do(code: str, advice: Mapping[Code, str] = SITE_ADVICE) -> str:
     """Return what a person can do about a site, page or image that was not looked at.
 
@@ -259,9 +262,11 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
     n_actionable = n_unfetched(crawl)
     if n_actionable:
         parts.append(f"{n_actionable} not fetched")
-    if n_rest := crawl.n_not_kept - n_actionable:
-        why = "of no use (icons, copies)" if crawl.gaps else "not kept"
-        parts.append(f"{n_rest} {why}")
+    n_useless = sum(gap.count for gap in crawl.gaps if gap.code in _USELESS)
+    if n_useless:
+        parts.append(f"{n_useless} of no use (icons, copies)")
+    if n_rest := crawl.n_not_kept - n_actionable - n_useless:
+        parts.append(f"{n_rest} {'not available' if crawl.gaps else 'not kept'}")
     if crawl.n_pages is not None:
         n_pages, n_found = crawl.n_pages, max(crawl.n_pages_found or 0, crawl.n_pages)
         parts.append(f"{n_pages} of {n_found} page{'s' * (n_found != 1)} read")

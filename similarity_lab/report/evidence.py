@@ -16,6 +16,7 @@ from similarity_lab.relevance.decision import (
 from similarity_lab.relevance.rules.calibration import Calibration
 
 _MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
+_TINY = 0.005  # shares below round to 0%
 _ANY_SHARE = 0.9  # length of an interval that says nothing
 
 
@@ -140,6 +141,18 @@ def has_share(result: SiteRelevance) -> bool:
     """
     low, high = result.interval
     return high - low < _ANY_SHARE
+
+
+def describe_share(result: SiteRelevance) -> str:
+    """Return the estimated share of the catalogue as text, as far as the images tell it.
+
+    A share that rounds to 0% is given by its upper bound: the site may well sell the target.
+    """
+    low, high = result.interval
+    if has_share(result) and result.share < _TINY:
+        return f"at most {max(high, 0.01):.0%} (95% CI)"
+    share = f"{result.share:.0%}" if has_share(result) else "unknown"
+    return f"{share} (95% CI {100 * low:.0f}–{high:.0%})"
 
 
 def basis(settings: DecisionSettings, target: str) -> str:

@@ -69,6 +69,7 @@ from similarity_lab.report.views import (
 _PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
 _ASSETS = ("style.css", "report.js", "marks.js")
 _IDENTITY = re.compile(r'data-report="([0-9a-f]{16})"')
+_NAMES_IN_TITLE = 3
 _FIRST_ROWS = 200  # of the first page are laid out at once; thousands would be slow
 _MAX_SHOWN_PHOTOS, _MAX_SHOWN_PAIRS = 300, 200  # on the page of shared photos; all are in the CSV
 
@@ -113,8 +114,14 @@ def sellers_title(targets: Iterable[str]) -> str:
     --------
     >>> sellers_title(["almonds", "dates"])
     'Who sells almonds, dates?'
+    >>> sellers_title(["almonds", "dates", "figs", "oats", "rice", "peas"])
+    'Who sells almonds, dates, figs and 3 other products?'
     """
-    return f"Who sells {', '.join(dict.fromkeys(targets))}?"
+    names = list(dict.fromkeys(targets))
+    n_more = len(names) - _NAMES_IN_TITLE
+    if n_more > 1:
+        return f"Who sells {', '.join(names[:_NAMES_IN_TITLE])} and {n_more} other products?"
+    return f"Who sells {', '.join(names)}?"
 
 
 def write_report(
@@ -311,6 +318,7 @@ def write_site(
             skipped=skipped_names(first),
             gaps=site_gaps(crawl, first),
             row=site_row(site, crawl, around),
+            bases=_by_target(decisions, basis),
             settings=common_settings(decisions),
             before=before,
             after=after,

@@ -13,7 +13,7 @@ from similarity_lab.report.crawl import Crawl, looked_at, n_unfetched, site_gaps
 from similarity_lab.report.evidence import has_share
 from similarity_lab.report.text import page_filename
 from similarity_lab.report.thumbnails import Thumbnail, source_key
-from similarity_lab.report.views import Seen, Surroundings, deciding
+from similarity_lab.report.views import Seen, Surroundings
 
 GROUPS = ("Decided", "Too little seen to say anything", "No decision")
 """Groups of rows, in order."""
@@ -237,7 +237,7 @@ def site_cell(result: SiteResult, number: int, around: Surroundings) -> Cell:
     """Return a cell of the first page; `number` is that of the target on the site's page."""
     if isinstance(result, SiteFailure):
         return Cell("no decision", None, "", "", result.reason, "")
-    best = deciding(result, 1)
+    best = result.deciding(1)
     index = int(best.index[0])
     source = result.sources[index]
     thumbnail = around.thumbnail_of(source)
@@ -280,7 +280,7 @@ def chance(result: SiteRelevance) -> str:
 def count_decisions(rows: Sequence[SiteRow], target: str) -> dict[str, int]:
     """Return how many sites have each decision for a target."""
     counts = Counter(row.cells[target].decision for row in rows if target in row.cells)
-    return {name: counts[name] for name in DECISIONS if counts[name]}
+    return {name: counts[name] for name in DECISIONS if counts[name] or name == "relevant"}
 
 
 DECISIONS = ("relevant", "unsure", "irrelevant", "no decision")

@@ -7,18 +7,21 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from similarity_lab.errors import ImageError
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import format_evidence, format_probability
-from similarity_lab.relevance.offered import offered_order, word_ratios
+from similarity_lab.relevance.decision import (
+    format_evidence,
+    format_probability,
+    probability_with_words,
+)
 from similarity_lab.report.evidence import (
     advice,
     basis,
+    describe_share,
     evidence_steps,
     has_share,
 )
@@ -34,6 +37,9 @@ WORD_SYMBOLS = {
     "other": "✕",
 }
 """Of the kinds of `WordEvidence`."""
+
+N_DECIDING, N_CLOSEST = 12, 4
+"""Images that decided, and that came closest, on the page of a site, at most."""
 
 ThumbnailOf = Callable[[object], Thumbnail | ImageError]
 """Returns the thumbnail of an image or of a reference, or the error that explains its absence."""
@@ -69,6 +75,8 @@ class ImageView:
         As in ``SiteRelevance.images``.
     evidence : str
         Formatted probability or distance; empty for an image that is not scored.
+    with_words : str
+        Formatted probability of image and text together; empty if the text says nothing.
     is_match : bool
         By the image alone.
     is_match_with_words : bool
@@ -86,7 +94,7 @@ class ImageView:
         The known ones of url, page, alt, product, product_url, price and time.
     seen : Seen or None
         Where else the photo is shown.
-    chances : sequence of (target, evidence, is match)
+    chances : sequence of (target, evidence, with words, is match)
         The most probable targets; only for images below those that decided.
     """
 
@@ -96,6 +104,7 @@ class ImageView:
     status: str
     reason: str
     evidence: str
+    with_words: str
     is_match: bool
     is_match_with_words: bool
     words: str
@@ -107,7 +116,7 @@ class ImageView:
     reference_distance: float
     origin: dict[str, str]
     seen: Seen | None = None
-    chances: Sequence[tuple[str, str, bool]] = ()
+    chances: Sequence[tuple[str, str, str, bool]] = ()
 
 
 @dataclass(frozen=True)
@@ -147,59 +156,19 @@ def page_sources(results: Iterable[SiteRelevance]) -> list[object]:
     sources: dict[object, object] = {}
     for result in results:
         readable = result.images[result.images["status"] != "skipped"]
-        shown = deciding(result)["nearest_reference"].unique()
+        shown = _deciding(result)["nearest_reference"].unique()
         references = [name for name in shown if isinstance(name, str)]
         images = [result.sources[row] for row in readable.index]
         sources |= {source_key(source): source for source in (*images, *references)}
     return list(sources.values())
 
 
-def deciding(result: SiteRelevance, n: int = 12, n_closest: int = 4) -> pd.DataFrame:
-    """Return the images that decided, best matches first.
-
-    These are the matches, the images whose text names the target, also if they repeat another
-    image, and the image that looks most like it. Without any match or name, they are the images
-    that came closest by themselves.
-
-    Parameters
-    ----------
-    result : SiteRelevance
-    n : int
-        Maximum number of images.
-    n_closest : int
-        Maximum number if there is no match and no name.
-    """
-    images = result.images
-    status, kinds = images["status"].to_numpy(), images["word_kind"].to_numpy()
-    scored = np.flatnonzero(status == "scored")
-    if result.probability is None:
-        alone = joint = images["score"].to_numpy(np.float64)
-    elif result.criterion == "offered":
-        alone = images["margin"].to_numpy(np.float64)
-        joint = offered_order(alone, kinds)
-    else:
-        alone = images["score"].to_numpy(np.float64)
-        joint = alone + word_ratios(kinds)
-    closest = _descending(scored, alone)  # by what they show, without texts
-    is_named = (kinds == "target") & bool(result.settings.words)
-    is_first = images["is_match_with_words"].to_numpy(bool) | is_named
-    first = _descending(scored[is_first[scored]], joint).tolist()
-    first = [*first, *np.flatnonzero(is_named & (status == "repeated"))]
-    if not first:
-        return images.iloc[closest[: min(n, n_closest)]]
-    best = [row for row in closest[:1] if row not in first]
-    return images.iloc[[*first[: max(n - len(best), 1)], *best][:n]]
-
-
-def _descending(
-    rows: npt.NDArray[np.intp], values: npt.NDArray[np.float64]
-) -> npt.NDArray[np.intp]:
-    """Return the rows with the highest values first; not a number comes last."""
-    return rows[np.argsort(-values[rows], kind="stable")]
+def _deciding(result: SiteRelevance) -> pd.DataFrame:
+    return result.deciding(N_DECIDING, n_closest=N_CLOSEST)
 
 
 def deciding_views(
-    result: SiteRelevance, around: Surroundings, *, n: int = 12, n_closest: int = 4
+    result: SiteRelevance, around: Surroundings, *, n: int = N_DECIDING, n_closest: int = N_CLOSEST
 ) -> list[ImageView]:
     """Return the images that decided, ready for a template.
 
@@ -208,9 +177,10 @@ def deciding_views(
     result : SiteRelevance
     around : Surroundings
     n, n_closest : int
-        As in `deciding`.
+        As in `SiteRelevance.deciding`.
     """
-    return _image_views(deciding(result, n, n_closest), result, around, references=True)
+    images = result.deciding(n, n_closest=n_closest)
+    return _image_views(images, result, around, references=True)
 
 
 def other_views(results: Sequence[SiteRelevance], around: Surroundings) -> list[ImageView]:
@@ -220,13 +190,14 @@ def other_views(results: Sequence[SiteRelevance], around: Surroundings) -> list[
     """
     first = results[0]
     scored = first.images.index[first.images["status"] == "scored"]
-    shown = {index for result in results for index in deciding(result).index}
+    shown = {index for result in results for index in _deciding(result).index}
     by_target = [result.images.loc[scored] for result in results]
     by_probability = first.probability is not None
     column = "probability" if by_probability else "distance"
     values = np.column_stack([table[column].astype(float) for table in by_target])
     best = values.max(axis=1) if by_probability else -values.min(axis=1)
     evidence = [format_evidence(table) for table in by_target]
+    with_words = [_with_words(result) for result in results]
     views = []
     order = [row for row in np.argsort(-best, kind="stable") if scored[row] not in shown]
     rows = first.images.loc[scored[order]]
@@ -236,6 +207,7 @@ def other_views(results: Sequence[SiteRelevance], around: Surroundings) -> list[
             (
                 results[target].target,
                 evidence[target][position],
+                with_words[target].get(scored[position], ""),
                 bool(by_target[target]["is_match_with_words"].iloc[position]),
             )
             for target in targets
@@ -264,6 +236,7 @@ def _image_views(
     evidence_texts = dict(
         zip(rows.index[scored].tolist(), format_evidence(rows[scored]), strict=True)
     )
+    with_words = _with_words(result)
     reference_distances, margins = (
         rows[name].astype(float).tolist() for name in ("nearest_distance", "margin")
     )
@@ -283,6 +256,7 @@ def _image_views(
                 status=str(row.status),
                 reason=str(row.reason),
                 evidence=evidence_texts.get(index, ""),
+                with_words=with_words.get(index, ""),
                 is_match=bool(row.is_match),
                 is_match_with_words=bool(row.is_match_with_words),
                 words=str(row.words) if row.word_kind else "",
@@ -299,6 +273,16 @@ def _image_views(
             )
         )
     return views
+
+
+def _with_words(result: SiteRelevance) -> dict[int, str]:
+    """Return the probability of image and text together, where there is a text or it matters."""
+    if not result.settings.words or result.settings.prior_share is None:
+        return {}
+    scored = result.images[result.images["status"] == "scored"]
+    is_changed = (scored["word_kind"] != "") | (scored["is_match"] != scored["is_match_with_words"])
+    together = probability_with_words(scored, result.settings)[is_changed]
+    return dict(zip(together.index.tolist(), map(format_probability, together), strict=True))
 
 
 _LARGE_PRICE = 1e9  # more is a mistake of the website
@@ -387,7 +371,8 @@ def environment() -> Environment:
     )  # fmt: skip
     jinja.globals.update(
         symbols=SYMBOLS, word_symbols=WORD_SYMBOLS, advice=advice,
-        basis=basis, evidence_steps=evidence_steps, has_share=has_share,
+        basis=basis, evidence_steps=evidence_steps, describe_share=describe_share,
+        has_share=has_share,
     )  # fmt: skip
     return jinja
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as Names
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -85,6 +85,23 @@ class Collection:
         counts = [name for name in COLLECTION_COLUMNS if name.startswith("n_")]
         table = pd.DataFrame(rows, columns=COLLECTION_COLUMNS)
         return cls(table.astype(dict.fromkeys(counts, "Int64")))
+
+    @classmethod
+    def from_folders(cls, folders: Mapping[str, str | PathLike[str]]) -> Collection:
+        """Return the collection of sites that earlier calls collected.
+
+        Parameters
+        ----------
+        folders : mapping of name to path
+            Folders of sites. Those that `collect` did not finish are left out.
+        """
+        rows = []
+        for name, path in folders.items():
+            marker = read_marker(Path(path)) or {}
+            row = _finished_row(Path(path), marker)
+            if row is not None:
+                rows.append({"name": name, "url": str(marker.get("url", "")), **row})
+        return cls.from_sites(CollectedSite(index, row) for index, row in enumerate(rows))
 
     @property
     def sites(self) -> list[Site]:

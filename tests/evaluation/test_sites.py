@@ -82,7 +82,8 @@ def test_truth_takes_every_form(table, truth):
     wide = pd.DataFrame({"almonds": series})
     forms = [
         truth, series, multi, frame, frame.assign(target="almonds"), wide,
-        wide.rename_axis("site").reset_index(), {"almonds": truth}, {"almonds": series},
+        wide.rename_axis("site").reset_index(), frame.set_index("site"),
+        pd.concat([frame, frame]), {"almonds": truth}, {"almonds": series},
         list(truth.values()), np.array(list(truth.values())), series.astype("boolean").to_numpy(),
         {("a", "almonds"): True, **{k: v for k, v in truth.items() if k != "a"}},
     ]  # fmt: skip
@@ -104,11 +105,18 @@ def test_sites_that_nobody_judged_do_not_count(table, truth):
     [
         ({"a": True, "bb": False}, InputError, "site 'bb'"),
         ({"dates": {"a": True}}, InputError, "target 'dates'"),
-        ([True, False], InputError, "2 values for 8 decisions"),
+        ([True, False], InputError, r"shape \(2,\) for 8 sites"),
+        (None, InputTypeError, "mapping"),
+        (
+            pd.DataFrame({"site": ["a", "a"], "truth": [True, False]}),
+            InputError,
+            "different values",
+        ),
+        (pd.Series([True, None], ["a", "a"]), InputError, "different values for 'a'"),
         ({"a": "yes"}, InputError, "True, False or None"),
         ({"a": None}, InputError, "no site is judged"),
         ("a", InputTypeError, "mapping"),
-        (pd.DataFrame({"x": [1]}), InputError, "neither a column"),
+        (pd.DataFrame({"x": [1]}), InputError, "neither a column 'truth'"),
     ],
 )
 def test_invalid_truth_is_refused(table, truth, error, match):
@@ -134,6 +142,44 @@ def test_several_targets_need_a_truth_for_each(table, truth):
     assert "By target" in evaluation._repr_html_()
 
 
+def test_table_of_truth_must_have_a_row_per_site(table, truth):
+    both = pd.concat([table, table.assign(target="dates")])
+    by_site = both.sort_values("site", kind="stable")
+    values = np.array([[value, not value] for value in truth.values()])
+    evaluation = evaluate_decisions(by_site, values)
+    assert evaluation.by_target["n_relevant"].tolist() == [values[:, 0].sum(), values[:, 1].sum()]
+    for wrong, decisions in ((values.T, by_site), (values, both)):
+        with pytest.raises(InputError, match=r"8 sites and 2 targets"):
+            evaluate_decisions(decisions, wrong)
+
+
+def test_targets_may_have_numbers_as_names(table, truth):
+    both = pd.concat([table.assign(target="1"), table.assign(target="2")])
+    wide = pd.DataFrame({1: pd.Series(truth), 2: pd.Series(truth)})
+    long = pd.DataFrame(
+        [(site, target, value) for site, value in truth.items() for target in (1, 2)],
+        columns=["site", "target", "truth"],
+    )
+    for form in (wide, long, {1: truth, 2: truth}):
+        assert evaluate_decisions(both, form).by_target.index.tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("size", [1, 4])
+def test_truth_of_one_kind_has_measures_without_a_curve_of_both(table, value, size):
+    evaluation = evaluate_decisions(table[:size], [value] * size)
+    assert evaluation.n_judged == size and "roc auc" not in evaluation.measures.index
+    assert np.isnan(evaluation.by_target["roc auc"]).all()
+    assert repr(evaluation) and evaluation._repr_html_() and evaluation.statements()
+
+
+def test_decisions_that_are_all_unsure_have_no_bounds(table, truth):
+    evaluation = evaluate_decisions(table.assign(decision="unsure"), truth)
+    assert evaluation.measures.loc["coverage", "value"] == 0 and evaluation.statements() == []
+    assert "accuracy when decided" not in evaluation.measures.index
+    assert "0% decided" in repr(evaluation)
+
+
 def test_table_without_probabilities_has_no_curve(table, truth):
     table["probability"] = np.nan
     evaluation = evaluate_decisions(table, truth)
@@ -154,6 +200,16 @@ def test_evaluate_decides_on_the_sites(library, sites, stub):
     evaluation = evaluate(scorer.fit(library), folders, truth)
     assert evaluation.confusion.loc["irrelevant"].tolist() == [0, 0, 1, 1]
     assert evaluation.measures.loc["precision", "value"] == 1
+    per_target = {"almonds": truth, "dates": {**truth, "date-shop": True}}
+    for threshold in (0.001, "from-library"):  # with a number, only references are embedded first
+        rule = MeanDistanceRule(threshold)
+        scorer = RelevanceScorer("almonds", rule=rule, embedder=stub, progress=False).fit(library)
+        evaluation = evaluate(scorer, folders, per_target, targets=["almonds", "dates"])
+        assert evaluation.by_target["n"].tolist() == [3, 3]
+        assert evaluation.calibration.empty and "roc auc" not in evaluation.measures.index
+        expected = scorer.decide_many(folders, ["dates"])["share"]
+        alone = RelevanceScorer("dates", rule=rule, embedder=stub, progress=False).fit(library)
+        assert alone.decide_many(folders)["share"].equals(expected)
     several = evaluate(
         RelevanceScorer("almonds", embedder=stub, progress=False).fit(library),
         folders[:2],

@@ -247,9 +247,28 @@ def test_ranked_and_nearest_misses_are_sorted_by_score(result):
     assert result.nearest_misses().index.tolist() == misses[:5]
 
 
-def test_deciding_are_the_best_images(result):
-    assert result.deciding().index.tolist() == result.ranked().index.tolist()[:5]
-    assert result.deciding(99).index.tolist() == result.ranked().index.tolist()
+def test_deciding_are_the_matches_best_first(result):
+    ranked = result.ranked()
+    matches = ranked.index[ranked["is_match_with_words"].astype(bool)].tolist()
+    assert matches and result.deciding(99).index.tolist() == matches
+    assert result.deciding(2).index.tolist() == matches[:2]
+
+
+def test_deciding_without_a_match_came_closest(result):
+    threshold = 1.0 if result.probability is not None else 0.0
+    nothing = result.rethreshold(similarity_threshold=threshold)
+    assert nothing.n_matches_with_words == 0
+    assert nothing.deciding().index.tolist() == nothing.ranked().index.tolist()[:5]
+    assert nothing.deciding(12, n_closest=3).index.tolist() == nothing.ranked().index.tolist()[:3]
+
+
+def test_deciding_has_named_images_and_the_one_that_looks_most_alike():
+    kinds = ["other", "", "target", "target", ""]
+    result = decide_on([0.2, 0.1, -0.4, -0.2, 0.05], kinds=kinds)
+    named, best = [3, 2], 0  # by margin and words; by margin alone
+    order = result.deciding().index.tolist()
+    assert [row for row in order if row in named] == named and order[-1] == best
+    assert result.deciding(2).index.tolist() == [3, 0] and result.deciding(1).index[0] == 3
 
 
 def test_ranked_puts_the_largest_margin_first_by_the_offer():

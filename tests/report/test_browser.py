@@ -12,7 +12,6 @@ import pytest
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import Marks, SiteFailure
 from similarity_lab.report import render_gallery, write_report
-from similarity_lab.report.views import deciding
 
 # Contrast of every text against its background; WCAG 2.2, 1.4.3 requires 4.5:1.
 CONTRASTS = """() => {
@@ -206,7 +205,7 @@ def test_exported_image_marks_change_decisions(index, open_page, results, tmp_pa
     marks = Marks.load(tmp_path / "marks.json")
     assert [mark.target for mark in marks.of("almonds")] == ["almonds"] * 2 and len(marks) == 2
     marked = marks.apply(result)
-    shown = list(deciding(result).index[:2])
+    shown = list(result.deciding(12, n_closest=4).index[:2])
     assert marked.marks == {shown[0]: True, shown[1]: False}
     assert marked.decision == "relevant" and marked.probability > 0.999
     page.reload()  # a click on the pressed button takes a mark back
@@ -223,7 +222,7 @@ def test_rows_marked_good_give_marks_of_the_best_relevant_images(
     mark(page, "nut-shop").get_by_role("button", name="good").click()
     (tmp_path / "marks.json").write_bytes(download(page, "Export image marks"))
     (given,) = Marks.load(tmp_path / "marks.json").of("almonds")
-    best = deciding(results[0])["path"].iloc[0]
+    best = results[0].deciding()["path"].iloc[0]
     assert given.shows and given.sha256 == content_digest(best)
     assert (tmp_path / given.path).samefile(best)  # relative to the folder of the report
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from similarity_lab.relevance import library_report
 from similarity_lab.report.gallery import MAX_BYTES, render_gallery
-from similarity_lab.report.views import deciding
 
 from .conftest import ByColour
 
@@ -14,7 +13,7 @@ def test_gallery_shows_the_deciding_images_without_files(results):
     page = result._repr_html_()
     assert page == render_gallery(result)
     assert result.summary() in page and "data:image/jpeg;base64," in page
-    assert page.count("<small><bdi>") == len(deciding(result, 8, 8)) > 0
+    assert page.count("<small><bdi>") == len(result.deciding(8, n_closest=8)) > 0
     assert 'src="data:' in page and "http" not in page and "<script" not in page
 
 

@@ -17,7 +17,7 @@ from similarity_lab.relevance import SiteFailure
 from similarity_lab.relevance.decision import describe_evidence, format_probability
 from similarity_lab.report import thumbnails as thumbnails_module
 from similarity_lab.report import write_report
-from similarity_lab.report.views import SYMBOLS, deciding
+from similarity_lab.report.views import SYMBOLS
 from similarity_lab.sites import ORIGIN_COLUMNS
 
 from .conftest import CALIBRATION, ByColour
@@ -85,7 +85,7 @@ def test_index_has_a_row_per_site_and_a_column_per_target(index, results):
             format_probability(result.offered).replace("<", "&lt;").replace(">", "&gt;"),
         ):
             assert text in cell
-        best_image = os.path.basename(deciding(result).iloc[0]["path"])
+        best_image = os.path.basename(result.deciding(12, n_closest=4).iloc[0]["path"])
         assert f'alt="{best_image}"' in cell and 'loading="lazy"' in cell
     assert "no answer within 30 s" in rows["broken.example"]
     assert "sites/" not in rows["broken.example"]  # the row says everything
@@ -172,7 +172,7 @@ def test_best_matches_come_first_and_images_without_effect_are_not_called_decidi
     scorer, with_texts, tmp_path
 ):
     result = scorer.decide(with_texts("nut-shop", ["Almonds", "Dates"]))
-    images = deciding(result)
+    images = result.deciding(12, n_closest=4)
     margins = result.images["margin"]
     joint = result.ranked().index
     decisive = images[images["is_match_with_words"].astype(bool) | images["word_kind"].eq("target")]
@@ -187,7 +187,7 @@ def test_best_matches_come_first_and_images_without_effect_are_not_called_decidi
     assert len(rest) <= 1 and set(rest) <= {margins.idxmax()}
     nothing = scorer.decide(with_texts("date-shop", []))
     if not nothing.n_matches:
-        assert len(deciding(nothing)) == 4
+        assert len(nothing.deciding(12, n_closest=4)) == 4
 
 
 def test_image_whose_text_decided_is_shown_although_it_repeats_another(scorer, sites, tmp_path):
@@ -199,7 +199,7 @@ def test_image_whose_text_decided_is_shown_although_it_repeats_another(scorer, s
     origins = pd.DataFrame({"path": folder.paths, "alt": alts}).reindex(columns=ORIGIN_COLUMNS)
     site = Site(folder.name, folder.paths, folder.skipped, folder.root, origins)
     result = scorer.decide(site)
-    assert result.n_named == 1 and repeated in list(deciding(result)["path"])
+    assert result.n_named == 1 and repeated in list(result.deciding(12, n_closest=4)["path"])
 
 
 def test_site_page_has_the_evidence_of_images_and_words(scorer, with_texts, tmp_path):
