@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -434,20 +435,24 @@ class SiteRelevance:
         DataFrame
             Rows of `images`.
         """
+        first, closest = self._deciding_order
+        if not first:
+            return self.images.loc[closest[: min(n, n if n_closest is None else n_closest)]]
+        best = [row for row in closest[:1] if row not in first]
+        return self.images.loc[[*first[: max(n - len(best), 1)], *best][:n]]
+
+    @cached_property
+    def _deciding_order(self) -> tuple[list[Any], list[Any]]:
+        """Rows of the images that decided, best first; and of all scored ones, most alike first."""
         images, ranked = self.images, self.ranked()
         is_named = _is_named(images) & bool(self.settings.words)
         is_first = images["is_match_with_words"].astype(bool) | is_named
         repeated = images.index[is_named & (images["status"] == "repeated")]
         first = [*ranked.index[is_first[ranked.index]], *repeated]
-        alone = (
-            "margin" if self.criterion == "offered" and self.probability is not None else "score"
-        )
-        order = ranked[alone].astype(float).sort_values(ascending=False, kind="stable")
-        closest = [*order.index]
-        if not first:
-            return images.loc[closest[: min(n, n if n_closest is None else n_closest)]]
-        best = [row for row in closest[:1] if row not in first]
-        return images.loc[[*first[: max(n - len(best), 1)], *best][:n]]
+        by_margin = self.criterion == "offered" and self.probability is not None
+        alone = ranked["margin" if by_margin else "score"].to_numpy(np.float64)
+        order = np.argsort(-alone, kind="stable")
+        return first, ranked.index[order].tolist()
 
     def to_row(self) -> dict[str, object]:
         """Return the decision as a row of `decisions_table`."""

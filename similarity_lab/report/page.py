@@ -70,7 +70,7 @@ _PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
 _ASSETS = ("style.css", "report.js", "marks.js")
 _IDENTITY = re.compile(r'data-report="([0-9a-f]{16})"')
 _NAMES_IN_TITLE = 3
-_FIRST_ROWS = 200  # of the first page are laid out at once; thousands would be slow
+_FIRST_ROWS = 100  # of the first page are laid out at once; thousands would be slow
 _MAX_SHOWN_PHOTOS, _MAX_SHOWN_PAIRS = 300, 200  # on the page of shared photos; all are in the CSV
 
 SHARED_PHOTO_COLUMNS = [
@@ -190,11 +190,14 @@ def write_report(
         lambda source: thumbnails[source_key(source)], _seen(shared), folder.absolute().parent
     )
     write_assets(folder)
+    rows = [site_row(site, crawls[site.key], around) for site in sites]
+    row_of = {row.key: row for row in rows}
     paged = [site for site in sites if site.page]
     bar = tqdm(paged, desc="pages", unit="page", disable=not progress, leave=False)
     for position, site in enumerate(bar):
         write_site(
             site,
+            row_of[site.key],
             folder,
             crawl=crawls[site.key],
             around=around,
@@ -204,7 +207,6 @@ def write_report(
         )
     _remove_old_pages(folder / "sites", {site.page for site in paged})
     write_shared(sites, shared, thumbnails, folder, frame)
-    rows = [site_row(site, crawls[site.key], around) for site in sites]
     targets = list(dict.fromkeys(result.target for result in results))
     return write_index(rows, targets, decisions, folder, frame, n_shared=len(shared))
 
@@ -274,6 +276,7 @@ def write_index(
 
 def write_site(
     site: SiteResults,
+    row: SiteRow,
     folder: Path,
     *,
     crawl: Crawl,
@@ -288,6 +291,8 @@ def write_site(
     ----------
     site : SiteResults
         With at least one decision.
+    row : SiteRow
+        Of the first page.
     folder : Path
         Of the report.
     crawl : Crawl
@@ -317,7 +322,7 @@ def write_site(
             not_counted=not_counted_views(first, around),
             skipped=skipped_names(first),
             gaps=site_gaps(crawl, first),
-            row=site_row(site, crawl, around),
+            row=row,
             bases=_by_target(decisions, basis),
             settings=common_settings(decisions),
             before=before,

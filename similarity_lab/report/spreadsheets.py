@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 XLSX = ".xlsx"
 
-# OWASP's list; spreadsheets also accept the wide forms, and some drop spaces in front of them
-_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
+# OWASP's list; spreadsheets also accept the wide forms, and some drop what is invisible in front
+_INVISIBLE = r"\x00-\x20\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_START = rf"[\s{_INVISIBLE}]*[=+\-@＝＋－＠]"
+_FORMULA = re.compile(rf"[\t\r\n]|{_START}")
+_INNER_FORMULA = re.compile(rf"([;\t\r\n])(?={_START})")  # a cell of its own in some countries
 _MAX_CELL = 32_000  # characters; Excel cuts at 32,767
 _MAX_ROWS = 1_048_575  # of a sheet of Excel, without its header
 _MAX_LINKS = 60_000  # of a sheet; Excel refuses files with 65,530
@@ -32,8 +35,8 @@ def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with text cells that a spreadsheet would evaluate prefixed by ``'``.
 
     Cells that start with ``=``, ``+``, ``-``, ``@``, a tab or a line break are formulas to a
-    spreadsheet (CSV injection, https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay
-    as they are.
+    spreadsheet (CSV injection, https://owasp.org/www-community/attacks/CSV_Injection); so is what
+    follows a semicolon, where that separates cells. Numbers stay as they are.
 
     Examples
     --------
@@ -44,8 +47,10 @@ def escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """
 
     def escape(value: object) -> object:
-        is_text = isinstance(value, (str, os.PathLike))
-        return f"'{value}" if is_text and _FORMULA.match(str(value)) else value
+        if not isinstance(value, (str, os.PathLike)):
+            return value
+        text = _INNER_FORMULA.sub(r"\1'", str(value))
+        return f"'{text}" if _FORMULA.match(text) else text
 
     columns = [
         name for name, dtype in table.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)

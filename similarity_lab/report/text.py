@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from similarity_lab.images.sources import describe
 
-# Zero-width (non-)joiners are needed by Persian, Hindi and emoji, and cannot reorder text.
-_JOINERS = "\u200c\u200d"
+# Needed, and unable to reorder text: zero-width (non-)joiners by Persian, Hindi and emoji, soft
+# hyphens by long German words, marks of a direction by Hebrew and Arabic.
+_JOINERS, _MARKS = "\u200c\u200d", "\u00ad\u200e\u200f\u061c"
 _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _MAX_URL_LENGTH = 2000
 
@@ -31,7 +32,7 @@ def escape_invisible(text: str) -> str:
         return text
     return "".join(
         f"[U+{ord(letter):04X}]"
-        if unicodedata.category(letter) in _INVISIBLE_CATEGORIES and letter not in _JOINERS
+        if unicodedata.category(letter) in _INVISIBLE_CATEGORIES and letter not in _JOINERS + _MARKS
         else letter
         for letter in text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     )
@@ -63,7 +64,7 @@ def safe_url(url: object) -> str | None:
     """
     if not isinstance(url, str) or len(url) > _MAX_URL_LENGTH:
         return None
-    if escape_invisible(url) != url or re.search(r"[\s\\]", url):
+    if escape_invisible(url) != url or re.search(rf"[\s\\{_MARKS}]", url):
         return None  # browsers drop or rewrite these, and would open another URL than is shown
     try:
         parts = urlsplit(url)

@@ -218,3 +218,19 @@ def test_label_refuses_other_files(results, tmp_path):
     (tmp_path / "marks.json").write_text("{}")
     with pytest.raises(InputError, match="not a file of marks"):
         label(results, file=tmp_path / "marks.json")
+
+
+def test_labelling_escapes_untrusted_text(hostile):
+    labelling = label(hostile)
+    values = [summary(labelling), *(card.children[0].value for card in cards(labelling))]
+    assert len(values) == 4
+    for value in values:
+        tags = re.findall(r"<\s*/?\s*([a-z]+)", value)
+        assert set(tags) <= {"b", "div", "img", "p", "span"} and "&lt;script&gt;" in value or tags
+        attributes = re.findall(r'\s([a-z-]+)="', value)
+        assert set(attributes) <= {"style", "src", "width", "height", "alt"}
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e\u2066]", value)
+    sources = re.findall(r'src="([^"]*)"', "".join(values))
+    assert sources and all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    (option, _), *_ = labelling.widget.children[0].children[0].options
+    assert "\u202e" not in option and len(option) < 120

@@ -22,6 +22,9 @@ def test_escape_formulas_leaves_no_cell_that_is_a_formula():
         " =1",
         "＝1",
         "\u00a0+1",
+        "\ufeff=1",
+        "\u200e\u00ad@x",
+        "\x00-1",
     ]
     harmless = ["fine", "a=1", "1 - 2", ""]
     table = pd.DataFrame({"alt": [*formulas, *harmless], "share": -1.0})
@@ -29,6 +32,16 @@ def test_escape_formulas_leaves_no_cell_that_is_a_formula():
     assert safe["alt"][: len(formulas)].to_list() == [f"'{text}" for text in formulas]
     assert safe["alt"][len(formulas) :].to_list() == harmless
     assert safe["share"].equals(table["share"])
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [("nuts;=1+1", "nuts;'=1+1"), ("a;b; -1", "a;b;' -1"), ("a\t@x", "a\t'@x"), ("a; b", "a; b"),
+     ("a\n=1", "a\n'=1"), (";=1", ";'=1"), ("a,=1", "a,=1")],
+)  # fmt: skip
+def test_escape_formulas_knows_other_separators(text, safe):
+    """Quotes protect a comma; where semicolons separate cells, they do not protect these."""
+    assert escape_formulas(pd.DataFrame({"alt": [text]}))["alt"].tolist() == [safe]
 
 
 def test_write_csv_survives_undecodable_names(tmp_path):

@@ -15,6 +15,7 @@ from similarity_lab.report.text import (
     ("text", "expected"),
     [
         ("Café नमस्ते 👩‍🍳 آجیل", "Café नमस्ते 👩‍🍳 آجیل"),
+        ("Voll\u00adkorn \u200eשוק\u200f", "Voll\u00adkorn \u200eשוק\u200f"),
         ("a\u202eb\u2066c", "a[U+202E]b[U+2066]c"),
         ("a\x00\x1b", "a[U+0000][U+001B]"),
         ("two\r\nlines\there", "two lines here"),
@@ -36,7 +37,8 @@ def test_shorten_never_exceeds_the_maximum():
     [
         "javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//host/x", "/local", "",
         "https://user:secret@host/", "https://a\tb/", "java\nscript:x", "https:\\\\host", "http://",
-        "https://[::1", "https://x/\u202e", "https://" + "x" * 3000, None, float("nan"),
+        "https://[::1", "https://x/\u202e", "https://x/\u200e", "https://x\u00ad/",
+        "https://" + "x" * 3000, None, float("nan"),
     ],
 )  # fmt: skip
 def test_safe_url_rejects_everything_but_plain_web_urls(url):

@@ -121,7 +121,8 @@
 
   // Excel recognises UTF-8 by the first character; a cell must not begin like a formula.
   const csvCell = (value) => {
-    const text = /^[\t\r\n]|^\s*[=+\-@＝＋－＠]/.test(value) ? `'${value}` : value;
+    const inner = value.replace(/([;\t\r\n])(?=[\s\p{C}]*[=+\-@＝＋－＠])/gu, "$1'");
+    const text = /^[\t\r\n]|^[\s\p{C}]*[=+\-@＝＋－＠]/u.test(inner) ? `'${inner}` : inner;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   function download(name, type, parts) {

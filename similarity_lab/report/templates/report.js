@@ -10,6 +10,7 @@
   const fields = ["find", "decision", "target", "mark", "sort"].map((id) => document.getElementById(id)).filter(Boolean);
   const field = Object.fromEntries(fields.map((each) => [each.id, each]));
   const heads = [...table.querySelectorAll("th[data-sort]")];
+  const columns = [...table.querySelectorAll("col:not([class])")];
   const FIRST_ROWS = Number(table.dataset.firstRows);
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const normalise = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
@@ -71,7 +72,7 @@
       total += rows.length;
       body.hidden = visible === before;
     }
-    heads.slice(1).forEach((head, index) => { head.hidden = target >= 0 && index !== target; });
+    heads.slice(1).forEach((head, index) => { head.hidden = columns[index].hidden = target >= 0 && index !== target; });
     more.hidden = showsAll || visible <= FIRST_ROWS;
     more.textContent = `Show all ${visible} rows`;
     count.textContent = `${visible === total ? "" : `${visible} of `}${total} site${total === 1 ? "" : "s"}`;
