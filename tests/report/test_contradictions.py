@@ -151,12 +151,14 @@ def test_pages_agree_with_their_numbers(rule, photos, tmp_path):
         head = html[html.index(f"<bdi>{target}</bdi>:") :].split("</li>")[0]
         said = re.findall(r'class="word">([\w ]+)</span></span> (\d+)', head)
         assert {name: int(count) for name, count in said if count != "0"} == counts
-        cells = [row.split("<td ")[1:3][position] for row in html.split('class="site')[1:]]
+        cells = [
+            row.split("<td ")[1:3][position] for row in html.split('<tr role="row" class="site')[1:]
+        ]
         shown = Counter(re.search(r'data-decision="([\w ]+)"', cell)[1] for cell in cells)
         assert shown == counts
     for page in (index.parent / "sites").iterdir():
         text = page.read_text("utf-8")
-        for card in text.split('<li class="card')[1:]:
+        for card in re.findall(r'<li class="card.*?</li>', text, re.DOTALL):
             chances = re.findall(r"(?:probability|with its text) [<>]?([\d.]+)%", card)
             if "<b>probability" in card and chances and float(chances[-1]) != 50:
                 assert ("✓&nbsp;match" in card) == (float(chances[-1]) > 50)
