@@ -27,7 +27,7 @@ from similarity_lab.relevance import (
     rank_results,
 )
 from similarity_lab.relevance.tables import SiteResult, as_results
-from similarity_lab.report.crawl import Crawl, site_gaps
+from similarity_lab.report.crawl import Crawl
 from similarity_lab.report.evidence import advice, basis
 from similarity_lab.report.rows import (
     GROUPS,
@@ -58,7 +58,7 @@ from similarity_lab.report.views import (
     Surroundings,
     deciding_views,
     environment,
-    known_origin,
+    known_origins,
     not_counted_views,
     other_views,
     page_sources,
@@ -321,7 +321,7 @@ def write_site(
             others=other_views(decisions, around),
             not_counted=not_counted_views(first, around),
             skipped=skipped_names(first),
-            gaps=site_gaps(crawl, first),
+            gaps=row.gaps,
             row=row,
             bases=_by_target(decisions, basis),
             settings=common_settings(decisions),
@@ -470,7 +470,7 @@ def write_shared(
                 "n_sites": len(shared[number].sites),
                 "site": site.site,
                 "thumbnail": f"thumbs/{name}",
-                "origin": known_origin(result.origins, index),
+                "origin": known_origins(result.origins, [index])[0],
             }
     records = [shows[number, key] for number, photo in enumerate(shared) for key in photo.sites]
     pairs = [

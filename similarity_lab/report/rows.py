@@ -9,7 +9,7 @@ from similarity_lab.images.sources import describe
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import describe_evidence, format_probability
 from similarity_lab.relevance.tables import SiteResult
-from similarity_lab.report.crawl import Crawl, looked_at, n_unfetched, site_gaps, what_to_do
+from similarity_lab.report.crawl import Crawl, Gap, looked_at, n_unfetched, site_gaps, what_to_do
 from similarity_lab.report.evidence import has_share
 from similarity_lab.report.text import page_filename
 from similarity_lab.report.thumbnails import Thumbnail, source_key
@@ -108,8 +108,10 @@ class SiteRow:
         What the crawl says; also why there is no decision.
     advice : str
         What to do about it.
+    gaps : sequence of Gap
+        What was not looked at.
     has_gaps : bool
-        Whether something was not looked at although something can be done; its page says what.
+        Whether something can be done about them; the page of the site says what.
     n_unfetched : int
         Images that were not looked at although something can be done.
     """
@@ -124,6 +126,7 @@ class SiteRow:
     looked_at: str
     reason: str
     advice: str
+    gaps: Sequence[Gap]
     has_gaps: bool
     n_unfetched: int
 
@@ -217,6 +220,7 @@ def site_row(site: SiteResults, crawl: Crawl, around: Surroundings) -> SiteRow:
     if decision is None:
         cells = {target: replace(cell, reason="") for target, cell in cells.items()}
     codes = [crawl.code, *(r.code for r in site.results if isinstance(r, SiteFailure))]
+    gaps = site_gaps(crawl, decision)
     return SiteRow(
         site=site.site,
         key=site.key,
@@ -228,7 +232,8 @@ def site_row(site: SiteResults, crawl: Crawl, around: Surroundings) -> SiteRow:
         looked_at=looked_at(crawl, decision),
         reason="; ".join(said),
         advice="; ".join(dict.fromkeys(filter(None, map(what_to_do, codes)))),
-        has_gaps=any(gap.advice for gap in site_gaps(crawl, decision)) or bool(crawl.reason),
+        gaps=gaps,
+        has_gaps=any(gap.advice for gap in gaps) or bool(crawl.reason),
         n_unfetched=n_unfetched(crawl),
     )
 

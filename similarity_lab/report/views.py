@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -195,6 +196,7 @@ def other_views(results: Sequence[SiteRelevance], around: Surroundings) -> list[
     by_probability = first.probability is not None
     column = "probability" if by_probability else "distance"
     values = np.column_stack([table[column].astype(float) for table in by_target])
+    is_match = np.column_stack([table["is_match_with_words"].astype(bool) for table in by_target])
     best = values.max(axis=1) if by_probability else -values.min(axis=1)
     evidence = [format_evidence(table) for table in by_target]
     with_words = [_with_words(result) for result in results]
@@ -208,7 +210,7 @@ def other_views(results: Sequence[SiteRelevance], around: Surroundings) -> list[
                 results[target].target,
                 evidence[target][position],
                 with_words[target].get(scored[position], ""),
-                bool(by_target[target]["is_match_with_words"].iloc[position]),
+                bool(is_match[position, target]),
             )
             for target in targets
         ]
@@ -231,7 +233,10 @@ def skipped_names(result: SiteRelevance) -> list[tuple[str, str]]:
 def _image_views(
     rows: pd.DataFrame, result: SiteRelevance, around: Surroundings, *, references: bool = False
 ) -> list[ImageView]:
+    if rows.empty:
+        return []
     names = dict(zip(result.images.index, display_names(result.sources), strict=True))
+    origins = known_origins(result.origins, rows.index.tolist())
     scored = rows["status"] == "scored"
     evidence_texts = dict(
         zip(rows.index[scored].tolist(), format_evidence(rows[scored]), strict=True)
@@ -242,8 +247,8 @@ def _image_views(
     )
     has_margin = result.criterion == "offered"
     views = []
-    for index, row, reference_distance, margin in zip(
-        rows.index.tolist(), rows.itertuples(), reference_distances, margins, strict=True
+    for index, row, reference_distance, margin, origin in zip(
+        rows.index.tolist(), rows.itertuples(), reference_distances, margins, origins, strict=True
     ):
         reference = row.nearest_reference if isinstance(row.nearest_reference, str) else ""
         source = result.sources[index]
@@ -268,7 +273,7 @@ def _image_views(
                     around.thumbnail_of(reference) if reference and references else None
                 ),
                 reference_distance=reference_distance,
-                origin=known_origin(result.origins, index),
+                origin=origin,
                 seen=around.seen_of(thumbnail),
             )
         )
@@ -289,14 +294,19 @@ _LARGE_PRICE = 1e9  # more is a mistake of the website
 _SHOWN_ORIGINS = ("url", "page", "alt", "product", "product_url", "time")
 
 
-def known_origin(origins: pd.DataFrame | None, index: int) -> dict[str, str]:
-    """Return what is known of the origin of an image; price and currency are one text."""
+def known_origins(origins: pd.DataFrame | None, rows: Sequence[int]) -> list[dict[str, str]]:
+    """Return what is known of the origin of images; price and currency are one text."""
     if origins is None:
-        return {}
-    row = origins.iloc[index]
-    values = {name: row.get(name) for name in _SHOWN_ORIGINS}
+        return [{} for _ in rows]
+    columns = [name for name in (*_SHOWN_ORIGINS, "price", "currency") if name in origins]
+    records = origins[columns].iloc[[*rows]].to_dict("records")
+    return [_known_origin(record) for record in records]
+
+
+def _known_origin(record: Mapping[Any, Any]) -> dict[str, str]:
+    values = {name: record.get(name) for name in _SHOWN_ORIGINS}
     known = {name: str(value) for name, value in values.items() if pd.notna(value) and value != ""}
-    price, currency = row.get("price"), row.get("currency")
+    price, currency = record.get("price"), record.get("currency")
     if isinstance(price, (int, float)) and np.isfinite(price):
         amount = f"{price:,.2f}" if abs(price) < _LARGE_PRICE else f"{price:.3g}"
         known["price"] = f"{amount} {currency if isinstance(currency, str) else ''}".strip()

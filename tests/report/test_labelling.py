@@ -226,7 +226,7 @@ def test_labelling_escapes_untrusted_text(hostile):
     assert len(values) == 4
     for value in values:
         tags = re.findall(r"<\s*/?\s*([a-z]+)", value)
-        assert set(tags) <= {"b", "div", "img", "p", "span"} and "&lt;script&gt;" in value or tags
+        assert set(tags) <= {"b", "div", "img", "p", "span"}
         attributes = re.findall(r'\s([a-z-]+)="', value)
         assert set(attributes) <= {"style", "src", "width", "height", "alt"}
         assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e\u2066]", value)
