@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import ExitStack, nullcontext
 from functools import partial
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -364,6 +365,15 @@ def test_index_links_the_pages_that_its_commands_made(on_no_cluster, on_one_mach
     # the best site comes first, as in the table of all sites
     first = on_one_machine.sites.query("target == 'almonds'")["site"].iloc[0]
     assert re.search(r'<bdi class="name">(.*?)</bdi>', text)[1] == first
+
+
+def test_options_are_those_of_rank():
+    own = {"cluster", "workers", "cpus_per_worker", "gpus_per_worker", "partition_size", "ahead"}
+    there, here = (dict(signature(each).parameters) for each in (rank_on_cluster, rank))
+    assert there.keys() - here.keys() == own
+    assert {name: there[name].default for name in here} == {
+        name: parameter.default for name, parameter in here.items()
+    }
 
 
 def test_status_of_a_folder_without_run_is_an_error(tmp_path):
