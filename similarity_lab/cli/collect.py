@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from similarity_lab.cli import options as shared
+from similarity_lab.cli.tables import format_table
 from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -127,6 +128,6 @@ def _run(options: argparse.Namespace) -> None:
         **collecting_params(options),
     )
     columns = ["name", "crawl_status", "n_pages", "n_images", "n_left_out", "n_failed", "reason"]
-    print(collection.table[columns].astype(object).fillna("").to_string(index=False))
+    print(format_table(collection.table[columns]))
     if not collection.sites:
         raise InputError("no site could be collected; the reasons are in the table")

@@ -54,6 +54,7 @@ def _run(options: argparse.Namespace) -> None:
     import pandas as pd
 
     from similarity_lab.relevance import SiteRelevance, decisions_table, rank_results
+    from similarity_lab.report.text import escape_invisible
 
     shared.check_outputs(options)
     _mention_folders(options.sites)
@@ -83,7 +84,7 @@ def _run(options: argparse.Namespace) -> None:
         print(json.dumps({"versions": versions(), "sites": decided}, indent=1))
     else:
         if len(options.sites) == 1:
-            print(*(result.summary() for result in results), "", sep="\n")
+            print(*(escape_invisible(result.summary()) for result in results), "", sep="\n")
         print(format_sites(table))
     if not decisions:
         raise InputError("no decision on any site; the reasons are in the table")

@@ -44,4 +44,14 @@ def format_sites(table: "pd.DataFrame") -> str:
             output[name] = text(column)
     output["reason"] = table["reason"]
     is_empty = (output == "").all()
-    return output.loc[:, ~is_empty].to_string(index=False)
+    return format_table(output.loc[:, ~is_empty])
+
+
+def format_table(table: "pd.DataFrame") -> str:
+    """Return a table as text; control characters in it do not reach the terminal."""
+    from similarity_lab.report.text import escape_invisible  # deferred: slow import
+
+    texts = table.astype(object).fillna("")
+    return texts.map(
+        lambda value: escape_invisible(value) if isinstance(value, str) else value
+    ).to_string(index=False)

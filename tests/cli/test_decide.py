@@ -34,6 +34,15 @@ def test_decide_prints_a_table(decide, shops, capsys):
     assert "%" in rows[0] and "–" in rows[0]
 
 
+def test_names_do_not_control_the_terminal(decide, shops, capsys):
+    hostile = [shop.rename(shop.parent / f"{shop.name}\x1b[2J\u202e") for shop in shops]
+    for sites in (hostile, hostile[:1]):
+        assert decide(*sites) == 0
+        printed = capsys.readouterr().out
+        assert "nut-shop[U+001B][2J[U+202E]" in printed
+        assert not set(printed) & {"\x1b", "\u202e"}
+
+
 def test_decide_on_one_site_prints_a_sentence(decide, shops, capsys):
     assert decide(shops[0]) == 0
     sentence, empty, head, row = capsys.readouterr().out.splitlines()
