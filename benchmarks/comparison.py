@@ -134,7 +134,7 @@ def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     comparator.embedder = StoredEmbedder(comparator.embedder, sites.paths)
     minutes = approach.minutes and approach.minutes()
     row = {"trained_on": approach.trained_on, "training_minutes": minutes}
-    if not approach.scoring:  # the default, the learned rule
+    if approach.scoring["rule"] == "learned":
         return figures(Photos(sites.tasks, comparator).decide(**approach.scoring)) | row
     runs = [sites.by_distance(task, comparator, **approach.scoring) for task in sites.tasks]
     vectors = comparator.embedder.embed(sites.test.paths).vectors
