@@ -4,7 +4,6 @@
     python -m benchmarks.distributed kill [--images N]     kill -9 a worker in the middle
     python -m benchmarks.distributed resume [--sites N]    call again when everything is finished
     python -m benchmarks.distributed scale [--sites N]     memory of driver and workers
-    python -m benchmarks.distributed replay [--sites N]    the same, deciding on one partition only
 
 `rate` compares, on the same photos and with the threads that the package chooses by itself: one
 process on one core; two such processes at once, half of the sites each, which is what the cores
@@ -14,11 +13,9 @@ of processes, which a short run does not make up for, and which the rate of the 
 
 Nothing is requested: sites are made of the Grocery Store photos (`rate`, `kill`), or of bytes that
 stand for images (`resume`, `scale`), whose embedder is a stub that makes a vector of their digest.
-`replay` writes the tables of one partition again and again, under other names, which shows what the
-driver and the files need. Others may use the machine meanwhile, so that rates per second of
-processor time are given beside those per second. `kill` counts the partitions that were begun.
-`scale` and `replay` can be interrupted; the same call goes on. Each command updates its part of
-benchmarks/results/distributed.json.
+Others may use the machine meanwhile, so that rates per second of processor time are given beside
+those per second. `kill` counts the partitions that were begun. `scale` can be interrupted; the same
+call goes on. Each command updates its part of benchmarks/results/distributed.json.
 """
 
 import argparse
@@ -54,12 +51,12 @@ from similarity_lab.distributed import rank, read_status, run
 from similarity_lab.distributed.cluster import LOCAL
 from similarity_lab.distributed.collecting import CrawledSite
 from similarity_lab.distributed.deciding import Decider
-from similarity_lab.distributed.folder import TABLES, RunFolder, as_arrow, table_name
+from similarity_lab.distributed.folder import TABLES, RunFolder
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.embedders import Embedded, Embedder, load_embedder
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import content_digest
-from similarity_lab.relevance import MeanDistanceRule, RelevanceScorer
+from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.sites import ORIGIN_NUMBERS
 from similarity_lab.web.folder import COLLECTED_IMAGE_COLUMNS, PAGE_COLUMNS
 
@@ -123,45 +120,6 @@ def collect_bytes(partition: Partition, options: Mapping[str, Any]) -> Iterator[
     for position, site in enumerate(partition.sites):
         rng = np.random.default_rng(partition.positions[position])
         yield _site(position, site.name, [rng.bytes(1024) for _ in range(IMAGES_PER_SITE)])
-
-
-class Replay:
-    """Decides on one partition, and writes its tables under the names of all later sites."""
-
-    def __init__(self, scorers: Sequence[RelevanceScorer], folder: RunFolder) -> None:
-        self.folder, self.tables = folder, dict[str, pa.Table]()
-        self.decider, self.counts = Decider(scorers, folder), dict[str, Any]()
-
-    def decide(self, partition: Partition, *sites: CrawledSite) -> dict[str, Any]:
-        """Write the tables of a partition."""
-        start = time.process_time()
-        if not self.tables:
-            self.counts = self.decider.decide(partition, *collect_bytes(partition, {}))
-            self.tables = {
-                kind: self.folder.read_table(table_name(kind, partition.name)) for kind in TABLES
-            }
-            self.sites = [site.name for site in partition.sites]
-            return self.counts
-        names = dict(zip(self.sites, partition.sites, strict=False))
-        places = dict(zip(self.sites, partition.positions, strict=False))
-        tables = dict(self.tables)
-        for kind in ("sites", "images", "pages"):
-            frame = tables[kind].to_pandas()
-            frame = frame[frame["site"].isin(names)]
-            if kind == "sites":
-                frame["position"] = frame["site"].map(places)
-            frame["site"] = frame["site"].map({name: new.name for name, new in names.items()})
-            tables[kind] = as_arrow(frame)
-        n_sites = len(partition.sites)
-        counts = {**self.counts, "n_sites": n_sites, "n_images": n_sites * IMAGES_PER_SITE}
-        counts["processor_seconds"] = round(time.process_time() - start, 2)
-        self.folder.write_partition(partition, tables, [], counts)
-        return counts
-
-
-def collect_nothing(partition: Partition, options: Mapping[str, Any]) -> Iterator[None]:
-    """Stand in for the crawler, for `Replay`."""
-    yield from [None] * len(partition.sites)
 
 
 def run_here(
@@ -321,7 +279,7 @@ class Task(NamedTuple):
 
     Attributes
     ----------
-    kind : {"here", "photos", "stub", "replay"}
+    kind : {"here", "photos", "stub"}
         "here": in one process, with photos; otherwise on a cluster.
     n_images : int
     out : str
@@ -339,14 +297,12 @@ class Task(NamedTuple):
 def measure_once(task: Task) -> dict[str, Any]:
     """Run once in this process."""
     kind, n_images, out, kill_after = task
-    is_stub = kind in ("stub", "replay")
+    is_stub = kind == "stub"
     run.collect_partition = collect_bytes if is_stub else collect_photos
     run.Decider = CountedDecider
-    if kind == "replay":
-        run.collect_partition, run.Decider = collect_nothing, Replay
     library, target = _library(is_stub)
     options: dict[str, Any] = {"cluster": LOCAL, "workers": N_WORKERS, "ahead": 2}
-    options["partition_size"] = 32 if kind == "replay" else 16 if is_stub else 4
+    options["partition_size"] = 16 if is_stub else 4
     spread, n_workers = run.run_partitions, N_WORKERS
     if kind == "here":
         run.connect, spread, n_workers = (lambda cluster: nullcontext({})), run_here, 1
@@ -482,32 +438,31 @@ def kill(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def resume(options: argparse.Namespace) -> dict[str, Any]:
-    """Call again when everything is finished; `replay` has to have made the run."""
-    out = _out("replay", options.sites)
+    """Call again when everything is finished; `scale` has to have made the run."""
+    out = _out(options.sites)
     status = read_status(out)
     if status.n_finished < status.n_partitions:
-        raise SystemExit(f"{out} is not finished; run replay --sites {options.sites} first")
-    figures = _measure(Task("replay", options.sites * IMAGES_PER_SITE, str(out)))
+        raise SystemExit(f"{out} is not finished; run scale --sites {options.sites} first")
+    figures = _measure(Task("stub", options.sites * IMAGES_PER_SITE, str(out)))
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return {**figures, "megabytes_checked": size >> 20}
 
 
-def _out(command: str, n_sites: int) -> Path:
-    return Path(tempfile.gettempdir(), f"distributed-{command}-{n_sites}")
+def _out(n_sites: int) -> Path:
+    return Path(tempfile.gettempdir(), f"distributed-scale-{n_sites}")
 
 
 def scale(options: argparse.Namespace) -> dict[str, Any]:
     """Record memory over time; go on with a run that was interrupted."""
-    out = _out(options.command, options.sites)
-    kind = "replay" if options.command == "replay" else "stub"
-    figures = _measure(Task(kind, options.sites * IMAGES_PER_SITE, str(out)))
+    out = _out(options.sites)
+    figures = _measure(Task("stub", options.sites * IMAGES_PER_SITE, str(out)))
     sizes = {kind: sum(path.stat().st_size for path in (out / kind).iterdir()) for kind in TABLES}
     n_images = figures["images"]
     bytes_per_image = {kind: round(size / n_images, 1) for kind, size in sizes.items()}
     return {**figures, "bytes_per_image": bytes_per_image, "folder": "kept for a second call"}
 
 
-COMMANDS = {"rate": rate, "kill": kill, "resume": resume, "scale": scale, "replay": scale}
+COMMANDS = {"rate": rate, "kill": kill, "resume": resume, "scale": scale}
 
 
 def main() -> None:
