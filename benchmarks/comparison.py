@@ -135,7 +135,7 @@ def quality(approach: Approach, sites: Sites) -> dict[str, object]:
     minutes = approach.minutes and approach.minutes()
     row = {"trained_on": approach.trained_on, "training_minutes": minutes}
     if approach.scoring["rule"] == "learned":
-        return figures(Photos(sites.tasks, comparator).decide(**approach.scoring)) | row
+        return figures(Photos(sites.tasks, comparator).decide()) | row
     runs = [sites.by_distance(task, comparator, **approach.scoring) for task in sites.tasks]
     vectors = comparator.embedder.embed(sites.test.paths).vectors
     pairs = pair_distances(vectors, sites.test.labels, comparator.between)
