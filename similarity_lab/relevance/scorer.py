@@ -265,13 +265,18 @@ class RelevanceScorer(BaseEstimator):
         if self._is_named_only(rule, dataset):
             embedded = EmbeddedLibrary.of(dataset, comparator, progress=self.progress)
             return self._learn(rule, embedded, comparator)
+        return self._learn(rule, self._embed_library(rule, dataset, comparator), comparator)
+
+    def _embed_library(
+        self, rule: Rule, dataset: ImageDataset, comparator: Comparator
+    ) -> EmbeddedLibrary:
+        """Embed what the rule compares: the whole library, or the references alone."""
         references = np.flatnonzero(dataset.labels == dataset.class_index(self.target))
         rule.check_references(len(references))
         if not rule.needs_other_products(comparator):
             self._not_embedded = dataset
             dataset = dataset.subset(references)
-        embedded = EmbeddedLibrary.of(dataset, comparator, progress=self.progress)
-        return self._learn(rule, embedded, comparator)
+        return EmbeddedLibrary.of(dataset, comparator, progress=self.progress)
 
     def for_target(self, target: str) -> RelevanceScorer:
         """Return a scorer for another product of the same library; nothing is embedded twice.
@@ -288,12 +293,8 @@ class RelevanceScorer(BaseEstimator):
             scorer.set_params(words=None)  # a list has the names of this scorer's target only
         scorer._builtin_names = self._builtin_names
         rule, library = _as_rule(self.rule), self.library_
-        if (dataset := self._not_embedded) is not None:
-            references = np.flatnonzero(dataset.labels == dataset.class_index(target))
-            rule.check_references(len(references))
-            scorer._not_embedded = dataset
-            images = dataset.subset(references)
-            library = EmbeddedLibrary.of(images, self.comparator_, progress=self.progress)
+        if self._not_embedded is not None:
+            library = scorer._embed_library(rule, self._not_embedded, self.comparator_)
         return scorer._learn(rule, library, self.comparator_)
 
     def check_target(self, target: str) -> None:
