@@ -25,7 +25,6 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from os import PathLike
@@ -53,7 +52,7 @@ _NUMBERS = [
     "probability", "offered", "image_evidence", "word_evidence", "share", "share_low",
     "share_high", "similarity_threshold", "relevance_threshold", "prior",
 ]  # fmt: skip
-_READERS = 8  # threads; remote file systems answer slowly
+READERS = 8  # threads; remote file systems answer slowly
 
 
 class RunFolder:
@@ -119,8 +118,8 @@ class RunFolder:
             return
         if path.startswith("/"):
             self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        # else in a bucket, which has no folders, and which `makedirs` would create by mistake;
-        # object stores show an object when all of it is there
+        # A bucket has no folders, and `makedirs` would create one whose name was mistyped. Object
+        # stores show an object only when all of it is there.
         self.files.pipe_file(path, data)
 
     @contextmanager
@@ -204,15 +203,14 @@ class RunFolder:
         """
         names = self.marker_names()
         known = [partition for partition in partitions if partition.name in names]
-        with ThreadPoolExecutor(_READERS) as pool:
-            markers = pool.map(self._valid_marker, known)
-            pairs = zip(known, markers, strict=True)
-            return {partition.name: marker for partition, marker in pairs if marker}
+        markers = in_order(self._valid_marker, known, workers=READERS)
+        pairs = zip(known, markers, strict=True)
+        return {partition.name: marker for partition, marker in pairs if marker}
 
     def markers(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the name and the marker of each partition that has one; no table is checked."""
         names = sorted(self.marker_names())
-        for name, marker in zip(names, in_order(self.marker, names, workers=_READERS), strict=True):
+        for name, marker in zip(names, in_order(self.marker, names, workers=READERS), strict=True):
             if marker is not None:
                 yield name, marker
 

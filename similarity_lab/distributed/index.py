@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from similarity_lab._progress import tqdm
-from similarity_lab.distributed.folder import RunFolder, table_name
+from similarity_lab.distributed.folder import READERS, RunFolder, table_name
 from similarity_lab.distributed.tables import read_manifest, read_status
 from similarity_lab.files import atomic_write
 from similarity_lab.images.decoding import in_order
@@ -23,7 +23,6 @@ from similarity_lab.report.views import environment
 _PER_PAGE = 1000  # partitions
 _MOST_BEST = 50  # sites per target
 _MOST_FAILURES = 100  # reasons that are shown
-_READERS = 8
 _COLUMNS = [
     "position", "site", "url", "target", "decision", "probability", "share", "evidence",
     "n_matches", "n_scored",
@@ -146,7 +145,7 @@ def _rows(
 ) -> Iterator[PartitionRow]:
     """Yield the rows of some partitions."""
     markers = in_order(
-        lambda name: run.marker(name) if name in finished else None, names, workers=_READERS
+        lambda name: run.marker(name) if name in finished else None, names, workers=READERS
     )
     for name, marker in zip(names, markers, strict=True):
         if marker is None:
@@ -186,7 +185,7 @@ def _best_sites(
 ) -> dict[str, list[BestSite]]:
     """Return the sites with the highest probability (or share) of each target."""
     heaps: dict[str, list[Any]] = {name: [] for name in targets}
-    tables = in_order(lambda name: (name, _decided(run, name)), names, workers=_READERS)
+    tables = in_order(lambda name: (name, _decided(run, name)), names, workers=READERS)
     for name, table in tables:
         for row in table.to_dict("records"):
             # the first of the list among equals; no two rows of a target have one position

@@ -67,7 +67,7 @@ def write_pages(
         raise InputError("pass the names of some sites, or a partition; got both")
     if not names and not partition:
         return write_index(run, Path(folder), progress=progress)
-    read_manifest(run)
+    manifest = read_manifest(run)
     table = run.read_table(LIST).to_pandas()
     if partition:
         names = table.loc[table["partition"] == partition, "name"].tolist()
@@ -75,7 +75,7 @@ def write_pages(
             raise InputError(f"{run}: no partition {partition!r}; the last is {_last(table)}")
     parts = _partitions(run, table, names)
     results = [result for name in parts for result in _results(run, name, names)]
-    title = sellers_title(read_manifest(run)["settings"]["targets"])
+    title = sellers_title(manifest["settings"]["targets"])
     return write_report(results, folder, title=title, progress=progress)
 
 
