@@ -22,7 +22,7 @@ _YOURSELF = "look at the shop yourself"
 _OPEN = f"open the address in a browser; if it works there, {_LATER}"
 _FIRST_PAGE = "check that the address is a shop's first page"
 
-LIMIT_ADVICE: Mapping[Code, str] = {
+LIMIT_ADVICE: Mapping[str, str] = {
     Code.LIMIT_IMAGES: f"raise --images{_AGAIN}",
     Code.LIMIT_IMAGE_REQUESTS: f"raise --images{_AGAIN}",
     Code.LIMIT_PAGES: f"raise --pages{_AGAIN}",
@@ -34,7 +34,7 @@ LIMIT_ADVICE: Mapping[Code, str] = {
 }
 """What to do about the limits of the crawl."""
 
-SITE_ADVICE: Mapping[Code, str] = {
+SITE_ADVICE: Mapping[str, str] = {
     **LIMIT_ADVICE,
     Code.ENDED_EARLY: "run the same command again",
     Code.ADDRESS_REFUSED: "correct the address; a server of your own needs --allow HOST:PORT",
@@ -68,7 +68,7 @@ SITE_ADVICE: Mapping[Code, str] = {
 }
 """What to do about a site of which nothing, or not everything, could be looked at."""
 
-PART_ADVICE: Mapping[Code, str] = {
+PART_ADVICE: Mapping[str, str] = {
     **LIMIT_ADVICE,
     Code.ENDED_EARLY: "run the same command again",
     Code.ROBOTS: SITE_ADVICE[Code.ROBOTS],
@@ -82,14 +82,14 @@ PART_ADVICE: Mapping[Code, str] = {
     Code.NOT_DRAWN: SITE_ADVICE[Code.NOT_DRAWN],
     Code.UNKNOWN: _REFRESH,
 }
-"""What to do about single images and pages of a site. Nothing can be done about others: a link of
-the shop leads nowhere, or what is there is no photo, or is known already."""
+"""What to do about single images and pages of a site. Nothing can be done about the others:
+the shop's link is dead, or what it leads to is not a photo, or a photo that is known already."""
 
 
 _USELESS = frozenset({Code.DUPLICATE, Code.ICON, Code.DRAWING, Code.TRACKER, Code.TEMPLATE})
 
 
-def what_to_do(code: str, advice: Mapping[Code, str] = SITE_ADVICE) -> str:
+def what_to_do(code: str, advice: Mapping[str, str] = SITE_ADVICE) -> str:
     """Return what a person can do about a site, page or image that was not looked at.
 
     Parameters
@@ -109,7 +109,7 @@ def what_to_do(code: str, advice: Mapping[Code, str] = SITE_ADVICE) -> str:
     >>> what_to_do("host_not_found"), what_to_do("host_not_found", PART_ADVICE)
     ('check the address for mistakes', '')
     """
-    return advice.get(Code(code), "") if code in [*Code] else ""
+    return advice.get(code, "")
 
 
 @dataclass(frozen=True)
