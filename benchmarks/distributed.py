@@ -245,7 +245,7 @@ class Outcomes:
             "seconds_of_partitions": times[-1] - times[0],
             "processor_seconds": processor[-1] - processor[0],
         }
-        # from when each worker has ended a partition until one has no other to begin
+        # from the moment when each worker has finished a partition until one has none left to begin
         first, last = self.n_workers, len(times) - self.n_workers
         if first < last:
             n_images, seconds = counts[first + 1 : last + 1].sum(), times[last] - times[first]
@@ -285,7 +285,7 @@ class Task(NamedTuple):
     out : str
         Its folder.
     kill_after : int
-        Kill a worker when so many partitions are finished; 0: none.
+        Kill a worker once this many partitions are finished; 0 = kill none.
     """
 
     kind: str

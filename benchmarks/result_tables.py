@@ -32,7 +32,7 @@ def origin_line(results: dict) -> str:
 
 
 def significant(value: float, digits: int) -> str:
-    """Return a figure with so many significant digits, never as a power of ten.
+    """Return a figure with this many significant digits, never as a power of ten.
 
     >>> significant(8837.2, 3), significant(0.12838, 3)
     ('8,840', '0.128')

@@ -428,7 +428,7 @@ class SiteRelevance:
         n : int
             Maximum number of images.
         n_closest : int, optional
-            Maximum number if there is no match and no name; default: `n`.
+            Maximum number of images if none matches and no text names the target; default: `n`.
 
         Returns
         -------

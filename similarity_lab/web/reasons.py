@@ -153,7 +153,7 @@ class Reason(str):
 
     @classmethod
     def of_status(cls, status: int, more: str = "") -> Reason:
-        """Return the reason of an HTTP status that is no success.
+        """Return the reason for an HTTP status other than success.
 
         Examples
         --------
