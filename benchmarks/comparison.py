@@ -42,9 +42,9 @@ from benchmarks.grocery_changes import Task
 from benchmarks.grocery_sites import Photos, all_paths, load_tasks, summary
 from benchmarks.speed import LOOP_IMAGES, Block, Stopwatch, scoring
 from similarity_lab import RelevanceScorer, grocery_store, load_dataset, load_embedder
+from similarity_lab._threads import usable_cores
 from similarity_lab.distances.comparators import Comparator
 from similarity_lab.evaluation import pair_distances
-from similarity_lab.images.decoding import usable_cores
 from similarity_lab.images.sources import content_digest
 from similarity_lab.metric_learning import FeatureTower, MetricLearner
 from similarity_lab.relevance import ReferenceDraw

@@ -16,9 +16,9 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from benchmarks.common import make_parser, origin, require_clean_tree, write_results
+from similarity_lab._threads import usable_cores
 from similarity_lab.embedders.lite import HEAD, STEM, VARIANTS, LiteWeights
 from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
-from similarity_lab.images.decoding import usable_cores
 
 VARIANT, SIZE, BATCH = "efficientnet-lite0", 224, 1  # as the embedder runs it
 SIDE = 512  # channels of the widest layer

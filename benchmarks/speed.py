@@ -32,8 +32,8 @@ from benchmarks.common import (
 from benchmarks.grocery_sites import Task, load_tasks
 from benchmarks.original_loop import SEED
 from similarity_lab import RelevanceScorer, Site, load_embedder, read_image
+from similarity_lab._threads import usable_cores
 from similarity_lab.embedders.base import StreamingEmbedder
-from similarity_lab.images.decoding import usable_cores
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
 from similarity_lab.study.scoring import N_REFERENCES, embed_alone, original_distances

@@ -61,11 +61,8 @@ def _run(options: argparse.Namespace) -> None:
     scorer = _load_scorer(options) if options.scorer else _fit_scorer(options)
     targets = options.target or [scorer.target]
     more_targets = targets if len(targets) > 1 else None
-    results = list(
-        scorer.decide_each(
-            _named_sites(options.sites), more_targets, thumbnails=options.report is not None
-        )
-    )
+    sites = _named_sites(options.sites)
+    results = list(scorer.decide_each(sites, more_targets, thumbnails=options.report is not None))
     decisions = [result for result in results if isinstance(result, SiteRelevance)]
     table = decisions_table(results)
     images = [result.images.assign(site=result.site, target=result.target) for result in decisions]
@@ -75,7 +72,7 @@ def _run(options: argparse.Namespace) -> None:
         pd.concat(images or [pd.DataFrame()]),
         rank_results(results),
         targets,
-        crawl=_crawl(options.sites) if options.report else None,
+        crawl=_crawl(sites, options.sites) if options.report else None,
     )
     for row in scorer.skipped_.itertuples():
         print(f"skipped in the library: {row.path}: {row.reason}", file=sys.stderr)
@@ -112,7 +109,7 @@ def _named_sites(paths: list[str]) -> "list[str | Site]":
     return [_named_by_path(path) if occurrences[Path(path).name] > 1 else path for path in paths]
 
 
-def _crawl(paths: list[str]) -> "pd.DataFrame | None":
+def _crawl(sites: "list[str | Site]", paths: list[str]) -> "pd.DataFrame | None":
     """Return what is known of the crawl of sites that were collected; None without the extra."""
     from similarity_lab.sites import Site
 
@@ -120,7 +117,7 @@ def _crawl(paths: list[str]) -> "pd.DataFrame | None":
         return None
     from similarity_lab.web import Collection  # deferred: slow import
 
-    named = zip(_named_sites(paths), map(Path, paths), strict=True)
+    named = zip(sites, map(Path, paths), strict=True)
     folders = {
         site.name if isinstance(site, Site) else path.resolve().name: path for site, path in named
     }

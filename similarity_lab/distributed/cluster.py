@@ -13,9 +13,9 @@ from tempfile import mkdtemp
 from typing import Any
 from warnings import warn
 
+from similarity_lab._threads import usable_cores
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.errors import ClusterError, one_line
-from similarity_lab.images.decoding import usable_cores
 
 AUTO, LOCAL = "auto", "local"
 _ATTEMPTS = 3  # to start Ray on this machine

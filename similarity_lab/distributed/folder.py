@@ -37,10 +37,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from similarity_lab._threads import in_order
 from similarity_lab.distributed.partitions import Partition
 from similarity_lab.errors import InputError, SimilarityLabError, one_line
 from similarity_lab.files import atomic_write
-from similarity_lab.images.decoding import in_order
 
 TABLES = ("sites", "images", "pages", "vectors", "thumbnails")
 MANIFEST, LIST, MARKERS, LOGS = "run.json", "list.parquet", "done", "logs"

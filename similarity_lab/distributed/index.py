@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from similarity_lab._progress import tqdm
+from similarity_lab._threads import in_order
 from similarity_lab.distributed.folder import READERS, RunFolder, table_name
 from similarity_lab.distributed.tables import read_manifest, read_status
 from similarity_lab.files import atomic_write
-from similarity_lab.images.decoding import in_order
 from similarity_lab.report.page import Frame, sellers_title, write_assets
 from similarity_lab.report.views import environment
 

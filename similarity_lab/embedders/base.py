@@ -16,17 +16,11 @@ import pandas as pd
 from PIL import Image
 
 from similarity_lab._progress import tqdm
+from similarity_lab._threads import in_order
 from similarity_lab.errors import ImageError, InputError
 from similarity_lab.files import skipped_table
 from similarity_lab.images import Color, Pixels, read_image
-from similarity_lab.images.decoding import (
-    Decoded,
-    decode,
-    decoded_batches,
-    errors_table,
-    in_order,
-    spans,
-)
+from similarity_lab.images.decoding import Decoded, decode, decoded_batches, errors_table, spans
 from similarity_lab.images.scaled import read_full, read_scaled
 from similarity_lab.images.sources import Source, describe
 from similarity_lab.store import Vectors

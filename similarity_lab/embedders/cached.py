@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image
 
 from similarity_lab._progress import tqdm
+from similarity_lab._threads import in_order
 from similarity_lab.embedders.base import Embedded, Embedder, Images, Vectors, as_sources
 from similarity_lab.embedders.loading import EmbedderSource, load_embedder
 from similarity_lab.errors import ImageError, StoreAccessError, StoreWarning
-from similarity_lab.images.decoding import errors_table, in_order, map_ahead, spans
+from similarity_lab.images.decoding import errors_table, map_ahead, spans
 from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.sources import Source, content_digest, describe
 from similarity_lab.store import Pair, StoreSource, VectorStore

@@ -5,11 +5,11 @@ import warnings
 from collections.abc import Callable
 from typing import Literal
 
+from similarity_lab._threads import usable_cores
 from similarity_lab.embedders.base import NetworkEmbedder, Vectors
 from similarity_lab.embedders.lite import HEAD, LiteWeights
 from similarity_lab.errors import EmbedderError
 from similarity_lab.images import Color, Pixels
-from similarity_lab.images.decoding import usable_cores
 
 Precision = Literal["float32", "int8"]
 Forward = Callable[[Pixels], Vectors]

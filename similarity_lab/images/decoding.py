@@ -1,9 +1,6 @@
 """Decode many images in threads, in order, a bounded number ahead of the consumer."""
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -11,6 +8,7 @@ from typing import TypeVar
 import pandas as pd
 
 from similarity_lab._progress import tqdm
+from similarity_lab._threads import in_order, usable_cores
 from similarity_lab.errors import ImageError
 from similarity_lab.files import skipped_table
 from similarity_lab.images.opened import OpenedImage
@@ -22,11 +20,9 @@ __all__ = [
     "decode",
     "decoded_batches",
     "errors_table",
-    "in_order",
     "map_ahead",
     "readable",
     "spans",
-    "usable_cores",
 ]
 
 S = TypeVar("S")
@@ -36,45 +32,6 @@ Decoded = tuple[list[T], list[int], list[tuple[int, ImageError]]]
 """What was decoded of the readable images, their positions, and the errors by position."""
 
 _MOST_WORKERS = 8
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use.
-
-    ``PYTHON_CPU_COUNT`` lowers it, as of Python 3.13 for `os.process_cpu_count`.
-    """
-    n_cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        n_cores = len(os.sched_getaffinity(0))
-    limit = os.environ.get("PYTHON_CPU_COUNT", "")
-    return min(n_cores, max(1, int(limit))) if limit.isdecimal() else n_cores
-
-
-def in_order(
-    function: Callable[[S], T], items: Iterable[S], *, workers: int, ahead: int | None = None
-) -> Iterator[T]:
-    """Yield ``function(item)`` for each item in order, computed in threads.
-
-    Parameters
-    ----------
-    function : callable
-    items : iterable
-    workers : int
-        Number of threads.
-    ahead : int, optional
-        Maximum number of results that wait to be consumed, which bounds memory; default: `workers`.
-    """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    remaining = iter(items)
-    pending: deque[Future[T]] = deque()
-    try:
-        pending.extend(pool.submit(function, item) for item in islice(remaining, ahead or workers))
-        while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(remaining, 1))
-            yield result
-    finally:  # also on an interrupt: cancel the calls that have not started
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def map_ahead(

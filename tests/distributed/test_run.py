@@ -24,6 +24,7 @@ pytest.importorskip("ray", reason='needs the extra: pip install "similarity_lab[
 import ray
 
 from similarity_lab import rank
+from similarity_lab._threads import usable_cores
 from similarity_lab.cli import main
 from similarity_lab.distributed import (
     cluster,
@@ -35,7 +36,6 @@ from similarity_lab.distributed import (
 from similarity_lab.distributed import rank as rank_on_cluster
 from similarity_lab.distributed.partitions import split_sites
 from similarity_lab.errors import ClusterError, InputError
-from similarity_lab.images.decoding import usable_cores
 from similarity_lab.relevance import MeanDistanceRule
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import make_shop

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, load_embedder
+from similarity_lab._threads import usable_cores
 from similarity_lab.embedders import loading, openvino_lite
 from similarity_lab.embedders.lite import VARIANTS, LiteWeights
 from similarity_lab.embedders.openvino_graph import Int8, lite_graph, quantise_weights
 from similarity_lab.embedders.openvino_lite import OpenVinoLite
 from similarity_lab.errors import EmbedderError, SavedFolderError
-from similarity_lab.images.decoding import usable_cores
 from similarity_lab.samples import load_image
 from similarity_lab.store import unit
 

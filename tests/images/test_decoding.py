@@ -7,7 +7,7 @@ import pytest
 
 from similarity_lab import read_image
 from similarity_lab.errors import ImageError
-from similarity_lab.images.decoding import decoded_batches, map_ahead, readable, usable_cores
+from similarity_lab.images.decoding import decoded_batches, map_ahead, readable
 
 
 def test_map_ahead_keeps_order_and_yields_image_errors():
@@ -39,7 +39,7 @@ def test_map_ahead_raises_other_errors_and_stops_its_threads():
     with pytest.raises(KeyError):
         list(map_ahead(broken, range(5)))
     deadline = time.monotonic() + 5
-    while any(thread.name.startswith("decode") for thread in threading.enumerate()):
+    while any(thread.name.startswith("ahead") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -57,12 +57,3 @@ def test_readable_reports_errors_by_position(make_image):
     positions, errors = readable([np.asarray(make_image((1, 2, 3))), b"no"], progress=False)
     assert positions == [0]
     assert errors[1].reason == "unsupported image format (content looks like text)"
-
-
-def test_usable_cores_can_be_limited(monkeypatch):
-    monkeypatch.delenv("PYTHON_CPU_COUNT", raising=False)
-    everything = usable_cores()
-    assert everything >= 1
-    for limit, n_cores in [("1", 1), ("0", 1), ("9999", everything), ("default", everything)]:
-        monkeypatch.setenv("PYTHON_CPU_COUNT", limit)
-        assert usable_cores() == n_cores

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab._progress import tqdm
+from similarity_lab._threads import in_order, usable_cores
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders.adapting.trainer import Activations, Trainer
@@ -23,7 +24,7 @@ from similarity_lab.errors import EmbedderError, InputError, did_you_mean, one_l
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images import Pixels, image_size, read_image
 from similarity_lab.images.augmentation import Augmentation
-from similarity_lab.images.decoding import decoded_batches, in_order, usable_cores
+from similarity_lab.images.decoding import decoded_batches
 from similarity_lab.images.sources import Source
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
+from similarity_lab._threads import usable_cores
 from similarity_lab.embedders.foundation.catalogue import MODELS, licence_notice
 from similarity_lab.embedders.foundation.embedder import FoundationEmbedder, ImageTextEmbedder
 from similarity_lab.embedders.foundation.hub import Snapshot, fetch, local
@@ -15,7 +16,6 @@ from similarity_lab.embedders.foundation.runtimes import OpenVinoTower, Precisio
 from similarity_lab.embedders.torch_runtime import TorchRuntime, fast_precision, find_device
 from similarity_lab.errors import EmbedderError, LicenceWarning, SimilarityLabError, one_line
 from similarity_lab.images import Color
-from similarity_lab.images.decoding import usable_cores
 
 __all__ = ["RUNTIMES", "is_foundation", "load_foundation"]
 

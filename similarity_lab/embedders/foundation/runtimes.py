@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab._threads import in_order, usable_cores
 from similarity_lab.embedders.base import Vectors
 from similarity_lab.embedders.foundation.hub import Snapshot
 from similarity_lab.embedders.foundation.libraries import nncf, quiet
@@ -29,7 +30,6 @@ from similarity_lab.embedders.torch_runtime import Precision as TorchPrecision
 from similarity_lab.embedders.torch_runtime import TorchRuntime, torch
 from similarity_lab.errors import EmbedderError, HubError, SavedFolderError, one_line
 from similarity_lab.files.saved import load_folder, save_folder
-from similarity_lab.images.decoding import in_order, usable_cores
 from similarity_lab.samples import IMAGES_PER_KIND, background_images
 from similarity_lab.store import cache_folder
 
