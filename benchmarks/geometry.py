@@ -39,7 +39,7 @@ from benchmarks.spaces import (
     World,
     random_spaces,
 )
-from similarity_lab.relevance.decision import FEW_REFERENCES
+from similarity_lab.relevance.doubt import FEW_REFERENCES
 from similarity_lab.relevance.offered import offered_evidence
 from similarity_lab.relevance.rules import calibration
 from similarity_lab.relevance.rules.calibration import Calibration, cross_fit

@@ -19,7 +19,7 @@ from PIL import Image
 from benchmarks.common import make_parser, origin, require_clean_tree, write_results
 from similarity_lab._version import versions
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import SCORE_COLUMNS
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.report import write_report
 
 SETTINGS = DecisionSettings(

@@ -18,14 +18,15 @@ from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.files import atomic_write
 from similarity_lab.images.sources import printable
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, rank_results
-from similarity_lab.relevance.decision import SCORE_COLUMNS, Criterion
 from similarity_lab.relevance.scorer import (
     DEFAULT_CERTAINTY,
     DEFAULT_PRIOR,
     DEFAULT_RELEVANCE_THRESHOLD,
     Words,
 )
+from similarity_lab.relevance.settings import Criterion
 from similarity_lab.relevance.tables import DECISION_COLUMNS, SiteResult, decisions_table
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.report import write_csv, write_report, write_xlsx
 from similarity_lab.report.page import sellers_title
 from similarity_lab.sites import ORIGIN_COLUMNS, ORIGIN_NUMBERS, Site

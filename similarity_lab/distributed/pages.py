@@ -16,8 +16,8 @@ from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.files import skipped_table
 from similarity_lab.images.thumbnails import EncodedThumbnail
 from similarity_lab.relevance import SiteFailure, SiteRelevance
-from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.relevance.tables import SiteResult
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.report import write_report
 from similarity_lab.report.page import sellers_title
 from similarity_lab.sites import ORIGIN_COLUMNS

@@ -42,9 +42,9 @@ from similarity_lab.web.site_list import NamedUrl, read_sites
 if TYPE_CHECKING:
     from similarity_lab.datasets.loading import DatasetSource
     from similarity_lab.distances.comparators import ComparatorSource
-    from similarity_lab.relevance.decision import Criterion
     from similarity_lab.relevance.rules import Rule
     from similarity_lab.relevance.scorer import RelevanceScorer, RuleName
+    from similarity_lab.relevance.settings import Criterion
     from similarity_lab.relevance.site import Clutter
     from similarity_lab.store import StoreSource
     from similarity_lab.web.collection import UrlSource

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from similarity_lab.relevance import DecisionSettings, SiteFailure
-from similarity_lab.relevance.decision import TextBasis
 from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
 from similarity_lab.relevance.rules.mean_distance import ReferenceDraw
+from similarity_lab.relevance.settings import TextBasis
 from similarity_lab.relevance.tables import SiteResult
 
 

@@ -1,7 +1,7 @@
 """From vectors to a decision: does this site sell the target?"""
 
 from similarity_lab.relevance.classifier import SiteClassifier
-from similarity_lab.relevance.decision import DecisionSettings, SiteRelevance, TextBasis
+from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library_check import LibraryReport, library_report
 from similarity_lab.relevance.mark_formats import (
     LABEL_STUDIO_CONFIG,
@@ -14,6 +14,7 @@ from similarity_lab.relevance.mark_order import mark_values, marking_order
 from similarity_lab.relevance.marks import Marks, marked_share, with_marks
 from similarity_lab.relevance.rules import LearnedRule, MeanDistanceRule, ReferenceDraw
 from similarity_lab.relevance.scorer import RelevanceScorer
+from similarity_lab.relevance.settings import DecisionSettings, TextBasis
 from similarity_lab.relevance.tables import (
     SiteFailure,
     decisions_table,

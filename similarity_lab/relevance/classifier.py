@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.thresholds import balanced_threshold
-from similarity_lab.relevance.decision import SiteRelevance, share_posterior
+from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules import MeanDistanceRule
 from similarity_lab.relevance.rules.prototypes import Floats
@@ -29,6 +29,7 @@ from similarity_lab.relevance.scorer import (
 )
 from similarity_lab.relevance.site import EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, decisions_table
+from similarity_lab.relevance.verdict import share_posterior
 from similarity_lab.sites import SiteSource, site_list
 
 IsRelevant = npt.NDArray[np.bool_]

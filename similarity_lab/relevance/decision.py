@@ -2,162 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from similarity_lab._views import html_view
 from similarity_lab.errors import InputError, check_number
-from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images.sources import Source
 from similarity_lab.images.thumbnails import EncodedThumbnail
-from similarity_lab.relevance.offered import (
-    FEW_IMAGES,
-    UNCLEAR_KINDS,
-    OfferedEvidence,
-    offered_evidence,
-    offered_order,
-    word_ratios,
+from similarity_lab.relevance.doubt import NO_MATCH
+from similarity_lab.relevance.offered import UNCLEAR_KINDS, offered_order, word_ratios
+from similarity_lab.relevance.settings import (
+    Criterion,
+    Decision,
+    DecisionSettings,
+    check_effect,
+    check_prior,
+    check_thresholds,
 )
-from similarity_lab.relevance.rules.calibration import Calibration, probability
-from similarity_lab.relevance.rules.mean_distance import ReferenceDraw
-from similarity_lab.relevance.share import SharePosterior
+from similarity_lab.relevance.verdict import (
+    SCORE_COLUMNS,
+    decide_by_distance,
+    decide_by_probability,
+    names_target,
+)
 
-Decision = Literal["relevant", "irrelevant", "unsure"]
-Criterion = Literal["offered", "share"]
-CRITERIA: tuple[Criterion, ...] = ("offered", "share")
-
-SCORE_COLUMNS = [
-    "path",
-    "status",
-    "score",
-    "photo_score",
-    "text_score",
-    "distance",
-    "probability",
-    "margin",
-    "words",
-    "word_kind",
-    "nearest_reference",
-    "nearest_distance",
-    "confusable",
-    "is_match",
-    "is_match_with_words",
-    "reason",
-]
-"""Columns of `SiteRelevance.images`, one row per file of a site."""
-
-FEW_PRODUCTS, FEW_REFERENCES = 10, 5
-"""Fewer other products or references are named as the reason of an unsure decision."""
-MARKED_RATIO = 27.0
-"""Log likelihood ratio of an image that a person has marked: as good as certain."""
-_SMALL_PART = 0.9  # less of a site's images is named as the reason of an unsure decision
-_NO_MATCH = "no image is a clear match"
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
-# With fewer, "sure" answers were wrong too often (docs/benchmarks.md, "Few references, few other
-# products"): they do not tell what else looks like the target.
-_FEWEST_PRODUCTS, _FEWEST_REFERENCES = 8, 2
-
-
-@dataclass(frozen=True)
-class TextBasis:
-    """Names that were references of a decision, and what is known about them.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Names of the target that were embedded.
-    n_other_names : int
-        Built-in names of other things that they competed with.
-    weight : float
-        Part of the names in the scores, 0…1; the rest is that of reference images.
-    separability : float or None
-        P(an image of the target scores above one of another product), by names alone; None: not
-        measured.
-    measured_on : {"references", "other products", ""}
-        The images that it was measured on: of the target; of other products of the library, by
-        their own names; or none.
-    gap : float
-        Distance between the mean image and the mean name, 0…2: the modality gap.
-    """
-
-    names: tuple[str, ...]
-    n_other_names: int
-    weight: float
-    separability: float | None
-    measured_on: str
-    gap: float
-
-
-@dataclass(frozen=True)
-class DecisionSettings:
-    """What a decision depends on besides the images of the site.
-
-    Attributes
-    ----------
-    rule : {"learned", "mean-distance"}
-    embedder : str
-        Name of the embedder whose vectors were compared.
-    similarity_threshold : float
-        An image is a match if its probability is at least this (learned rule), or its distance at
-        most this (mean-distance rule).
-    relevance_threshold : float
-        By the criterion "share", the site is relevant if the share is at least this, 0…1.
-    criterion : {"offered", "share"}
-        What is decided: whether the site sells the target at all, or whether the share is at least
-        the relevance threshold.
-    certainty : float or None
-        Minimum probability of a decision, 0.5…1; None under the mean-distance rule, which gives
-        no probability.
-    prior : float or None
-        P(the site sells the target) before looking; learned rule only.
-    prior_share : float or None
-        Prior probability that an image shows the target; learned rule only.
-    words : tuple of str
-        Names of the target that were looked for in the texts of images; empty without words.
-    n_references : int
-        Reference images of the target.
-    other_products : int or None
-        Other products that the target competes with, 0 if they were generated; learned rule only.
-    calibration : Calibration or None
-        What the library tells about recognising the target; learned rule only.
-    text : TextBasis or None
-        Names as references, beside `n_references` images; None: they were not used.
-    reference_draw : ReferenceDraw or None
-        Which references an image is compared with; mean-distance rule only.
-    n_marked : int
-        Number of images marked by hand.
-    unseen_kinds : tuple of str
-        What the texts of images name that were not collected (`WordEvidence.kind`); the first 100,
-        strongest first.
-    image_coverage, page_coverage : float
-        Parts of the website's images that were collected, and of its pages that were read, 0…1.
-    """
-
-    rule: str
-    embedder: str
-    similarity_threshold: float
-    relevance_threshold: float
-    criterion: Criterion = "share"
-    certainty: float | None = None
-    prior: float | None = None
-    prior_share: float | None = None
-    words: tuple[str, ...] = ()
-    n_references: int = 0
-    other_products: int | None = None
-    calibration: Calibration | None = None
-    text: TextBasis | None = None
-    reference_draw: ReferenceDraw | None = None
-    n_marked: int = 0
-    unseen_kinds: tuple[str, ...] = ()
-    image_coverage: float = 1.0
-    page_coverage: float = 1.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -318,7 +193,7 @@ class SiteRelevance:
     @property
     def n_named(self) -> int:
         """Number of images whose texts name the target and no other product, copies included."""
-        return int(_is_named(self.images).sum())
+        return int(names_target(self.images).sum())
 
     def _count(self, status: str) -> int:
         return int((self.images["status"] == status).sum())
@@ -445,7 +320,7 @@ class SiteRelevance:
     def _deciding_order(self) -> tuple[list[Any], list[Any]]:
         """Rows of the images that decided, best first; and of all scored ones, most alike first."""
         images, ranked = self.images, self.ranked()
-        is_named = _is_named(images) & bool(self.settings.words)
+        is_named = names_target(images) & bool(self.settings.words)
         is_first = images["is_match_with_words"].astype(bool) | is_named
         repeated = images.index[is_named & (images["status"] == "repeated")]
         first = [*ranked.index[is_first[ranked.index]], *repeated]
@@ -506,7 +381,7 @@ class SiteRelevance:
             return self._share_summary()
         chance, seen = format_probability(self.probability), describe_evidence(self)
         if self.decision == "unsure":
-            is_said = self.reason == _NO_MATCH and "is a clear match" in seen
+            is_said = self.reason == NO_MATCH and "is a clear match" in seen
             reason = "" if is_said else f"{self.reason}; "
             return (
                 f"{self.site}: unsure whether it sells {self.target} (probability {chance}); "
@@ -640,296 +515,6 @@ def _share_against_matches(result: SiteRelevance) -> str:
     return ", but some may be other products that look like it"
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """The decision that follows from a table of images; attributes as in `SiteRelevance`."""
-
-    images: pd.DataFrame
-    decision: Decision
-    relevant: bool
-    share: float
-    interval: tuple[float, float]
-    probability: float | None = None
-    offered: float | None = None
-    image_evidence: float | None = None
-    word_evidence: float | None = None
-    evidence: bool = True
-    reason: str = ""
-
-
-def decide_by_distance(images: pd.DataFrame, settings: DecisionSettings) -> Verdict:
-    """Decide by the original study's rule: the share of images within the similarity threshold."""
-    scored = images["status"] == "scored"
-    is_match = scored & (images["distance"] <= settings.similarity_threshold)
-    n_matches, n_scored = int(is_match.sum()), int(scored.sum())
-    share = n_matches / n_scored
-    relevant = share >= settings.relevance_threshold
-    return Verdict(
-        images=images.assign(is_match=is_match, is_match_with_words=is_match),
-        decision="relevant" if relevant else "irrelevant",
-        relevant=relevant,
-        share=share,
-        interval=wilson_interval(n_matches, n_scored),
-    )
-
-
-def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> Verdict:
-    """Decide by the learned rule, given the scores, margins and words of images.
-
-    The similarity threshold only labels matches; the probabilities do not depend on it.
-    """
-    if settings.certainty is None or settings.prior is None or settings.prior_share is None:
-        raise InputError("The learned rule needs certainty, prior and prior_share in its settings")
-    scored = images["status"] == "scored"
-    with_words = _with_words(images[scored], settings.prior_share).reindex(images.index)
-    images = images.assign(
-        is_match=scored & (images["probability"] >= settings.similarity_threshold),
-        is_match_with_words=with_words >= settings.similarity_threshold,
-    )
-    seen = images[scored]
-    posterior = share_posterior(images, settings)
-    offered = _offered(images, settings)
-    is_offered = settings.criterion == "offered"
-    chance = (
-        offered.probability(settings.prior)
-        if is_offered
-        else posterior.at_least(settings.relevance_threshold)
-    )
-    is_named = _is_named(images).any()
-    evidence = len(seen) >= FEW_IMAGES or bool(seen["is_match"].any() or is_named)
-    reason = _reason_to_doubt(seen, settings, is_named=bool(is_named))
-    if not reason and not (is_offered and chance >= 0.5):
-        reason = _reason_to_doubt_absence(seen, settings, offered)
-    if not evidence:
-        reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
-    is_close = max(chance, 1 - chance) < settings.certainty
-    if is_close and not reason:
-        reason = _what_is_missing(offered, settings)
-        reason = reason or _what_came_closest(seen, offered, settings, is_named=bool(is_named))
-    relevant = chance >= 0.5
-    forced: Decision = "relevant" if relevant else "irrelevant"
-    known = settings.calibration
-    is_unknown = (
-        known is not None
-        and (has_too_few(known) or known.separability is None)
-        and np.isfinite(seen["margin"]).any()
-    )
-    interval = (0.0, 1.0) if is_unknown else posterior.interval()
-    return Verdict(
-        images=images,
-        decision="unsure" if reason else forced,
-        relevant=relevant,
-        share=posterior.share,
-        interval=interval,
-        probability=chance,
-        offered=offered.probability(settings.prior),
-        image_evidence=offered.images,
-        word_evidence=offered.words,
-        evidence=evidence,
-        reason=reason,
-    )
-
-
-def probabilities_after_marks(
-    images: pd.DataFrame, settings: DecisionSettings, shows: bool
-) -> pd.Series:
-    """Return the site's probability after each scored image in turn is marked (learned rule).
-
-    Parameters
-    ----------
-    images : DataFrame
-        With `SCORE_COLUMNS`.
-    settings : DecisionSettings
-    shows : bool
-        What the mark says.
-    """
-    seen = images[images["status"] == "scored"]
-    sign = 1 if shows else -1
-    if settings.criterion == "share":
-        known = settings.calibration
-        ratios, new_ratio = seen["score"].to_numpy(np.float64), sign * MARKED_RATIO
-        if known is None:
-            posteriors = SharePosterior.of_each_change(ratios, new_ratio)
-        else:
-            posteriors = SharePosterior.of_each_change(
-                ratios,
-                new_ratio,
-                known.look_alike_ratios,
-                n_references=known.n_references or FEW_REFERENCES,
-                reference_ratio=known.reference_ratio,
-            )
-        threshold = settings.relevance_threshold
-        return pd.Series([each.at_least(threshold) for each in posteriors], seen.index)
-    margins, kinds = seen["margin"].to_numpy(np.float64), seen["word_kind"].tolist()
-    repeated = images["word_kind"][images["status"] == "repeated"].tolist()
-    chances = []
-    for position in range(len(seen)):
-        changed, texts = margins.copy(), [*kinds]
-        changed[position], texts[position] = sign * np.inf, ""  # a person has seen the image
-        evidence = _offered_of(changed, texts, repeated, settings)
-        chances.append(evidence.probability(float(settings.prior or 0)))
-    return pd.Series(chances, seen.index, dtype=float)
-
-
-def probability_with_words(seen: pd.DataFrame, settings: DecisionSettings) -> pd.Series:
-    """Return P(shows the target) of scored images, given image and words (learned rule)."""
-    return _with_words(seen, float(settings.prior_share or 0))
-
-
-def share_posterior(images: pd.DataFrame, settings: DecisionSettings) -> SharePosterior:
-    """Return the posterior of the share under the learned rule."""
-    scores = images["score"][images["status"] == "scored"].to_numpy(np.float64)
-    known = settings.calibration
-    if known is None:
-        return SharePosterior.of(scores)
-    # names that were measured on no image may miss the target as often as few references do
-    n_references = known.n_references or FEW_REFERENCES
-    return SharePosterior.of(
-        scores,
-        known.look_alike_ratios,
-        n_references=n_references,
-        reference_ratio=known.reference_ratio,
-    )
-
-
-def _offered(images: pd.DataFrame, settings: DecisionSettings) -> OfferedEvidence:
-    seen, repeated = (images[images["status"] == status] for status in ("scored", "repeated"))
-    margins = seen["margin"].to_numpy(np.float64)
-    return _offered_of(margins, seen["word_kind"].tolist(), repeated["word_kind"], settings)
-
-
-def _offered_of(
-    margins: npt.NDArray[np.float64],
-    kinds: list[str],
-    repeated_kinds: Iterable[str],
-    settings: DecisionSettings,
-) -> OfferedEvidence:
-    return offered_evidence(
-        margins,
-        kinds if settings.words else None,
-        settings.calibration,
-        repeated_kinds=repeated_kinds,
-        unseen_kinds=settings.unseen_kinds if settings.words else (),
-        image_coverage=settings.image_coverage,
-        page_coverage=settings.page_coverage,
-    )
-
-
-def _with_words(seen: pd.DataFrame, prior_share: float) -> pd.Series:
-    """Return P(shows the target) of the scored images, given image and words."""
-    ratios = seen["score"] + word_ratios(seen["word_kind"])
-    return pd.Series(probability(ratios, prior_share), seen.index)
-
-
-def _is_named(images: pd.DataFrame) -> pd.Series:
-    """Return which images have a text that names the target and no other product."""
-    return (images["word_kind"] == "target") & images["status"].isin(["scored", "repeated"])
-
-
-def _reason_to_doubt(seen: pd.DataFrame, settings: DecisionSettings, *, is_named: bool) -> str:
-    """Return why the images cannot decide; empty if they can, or words or marks decide anyway."""
-    known = settings.calibration
-    if known is None or np.isinf(seen["margin"]).all():  # a person has seen every image
-        return ""
-    is_offered = settings.criterion == "offered"
-    if is_offered and (np.isposinf(seen["margin"]).any() or is_named):
-        return ""
-    if has_too_few(known):
-        return _footing(known)
-    if not known.is_learned:
-        advice = "split the class, or add references"
-        if settings.text is not None and settings.text.weight == 1:
-            advice = "the embedder does not find it by its names; add reference images"
-        return f"not learned (separability {known.separability:.2f}, where 0.5 is chance): {advice}"
-    return ""
-
-
-def _reason_to_doubt_absence(
-    seen: pd.DataFrame, settings: DecisionSettings, offered: OfferedEvidence
-) -> str:
-    """Return why images that show no target do not say that the site has none.
-
-    Names alone, measured on no photo, find the target or miss it: how often they miss is unknown,
-    and so is the share. Words of the page may still say that other products are sold.
-    """
-    known = settings.calibration
-    if known is None or known.separability is not None or np.isinf(seen["margin"]).all():
-        return ""
-    if settings.criterion == "offered" and settings.certainty is not None:
-        by_words = OfferedEvidence(0.0, offered.words).probability(settings.prior or 0.5)
-        if offered.words < 0 and by_words <= 1 - settings.certainty:
-            return ""
-    return (
-        "judged by its names alone: how often they miss it was not measured; add reference images"
-    )
-
-
-def _what_is_missing(offered: OfferedEvidence, settings: DecisionSettings) -> str:
-    """Return what more of the library or of the site would help, or ``""``."""
-    known = settings.calibration
-    if (
-        known is not None
-        and known.separability is not None
-        and (known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES)
-    ):
-        return _footing(known)
-    if settings.criterion == "share" or offered.images + offered.words > 0:
-        return ""
-    if settings.words and "target" in settings.unseen_kinds:
-        return "texts name it beside images that were not collected: raise the limits of the crawl"
-    if settings.image_coverage < _SMALL_PART:
-        return (
-            f"only about {settings.image_coverage:.0%} of the site's images were collected: raise "
-            "the limits of the crawl"
-        )
-    return ""
-
-
-def _what_came_closest(
-    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings, *, is_named: bool
-) -> str:
-    """Return why the evidence is too weak for a decision."""
-    if settings.criterion == "share":
-        return f"the share may be below or above {settings.relevance_threshold:.0%}"
-    n_alone, n_with_words = int(seen["is_match"].sum()), int(seen["is_match_with_words"].sum())
-    if offered.words > 0 > offered.images:
-        verb = "name" if is_named else "may name"
-        return f"words {verb} it, images do not {'clearly ' if n_alone else ''}show it"
-    if offered.words < 0 < offered.images:
-        clearly = "clearly " if seen["word_kind"].isin(UNCLEAR_KINDS).any() else ""
-        return f"an image looks like it, but no text {clearly}names it"
-    if not n_alone:
-        return f"{_NO_MATCH}{' by itself' if n_with_words else ''}"
-    if not n_with_words:
-        return "what matches by the image does not match with its text"
-    return (
-        "an image matches, but not clearly enough"
-        if n_alone == 1
-        else ("images match, but none clearly enough")
-    )
-
-
-def has_too_few(known: Calibration) -> bool:
-    """Return whether so little was learned from that images alone decide nothing."""
-    if known.separability is None:  # nothing was learned from images; names are the references
-        return False
-    return known.n_products < _FEWEST_PRODUCTS or known.n_references < _FEWEST_REFERENCES
-
-
-def _footing(known: Calibration) -> str:
-    """Return on how few references and other products a decision stands, with advice."""
-    n_references, n_products = known.n_references, known.n_products
-    few = []
-    if n_references < FEW_REFERENCES:
-        few.append(f"{n_references} reference image{'s' if n_references > 1 else ''}")
-    if 0 < n_products < FEW_PRODUCTS:
-        few.append(f"{n_products} other product{'s' if n_products > 1 else ''}")
-    text = f"learned from only {' and '.join(few)}" if few else "learned"
-    if not n_products:  # one would be too few to count
-        text += f"{',' if few else ''} without at least two other products"
-    return f"{text}; extend the library"
-
-
 def format_probability(value: float) -> str:
     """Return a probability as a percentage; one that is not certain never becomes 0% or 100%.
 
@@ -954,31 +539,3 @@ def format_evidence(images: pd.DataFrame) -> list[str]:
     column = "probability" if has_probability else "distance"
     form = format_probability if has_probability else "{:.3f}".format
     return [form(value) if np.isfinite(value) else "" for value in images[column]]
-
-
-def check_prior(prior: float) -> None:
-    """Raise an error unless the prior is a probability above 0 and below 1."""
-    expected = "a probability above 0 and below 1"
-    check_number("prior", prior, expected)
-    if not 0 < prior < 1:
-        raise InputError(f"prior is {expected}, got {prior}")
-
-
-def check_thresholds(similarity: float, relevance: float) -> None:
-    """Raise an error unless both thresholds are valid."""
-    check_number("similarity_threshold", similarity, "a finite number")
-    if not np.isfinite(similarity):
-        raise InputError(f"similarity_threshold must be a finite number, got {similarity}")
-    expected = "a share from 0 to 1"
-    check_number("relevance_threshold", relevance, expected)
-    if not 0 <= relevance <= 1:
-        raise InputError(f"relevance_threshold is {expected}, got {relevance}")
-
-
-def check_effect(criterion: Criterion, relevance_threshold: float) -> None:
-    """Raise `InputError` if a relevance threshold has no effect on the criterion."""
-    if criterion == "offered":
-        raise InputError(
-            f"relevance_threshold={relevance_threshold} has no effect on whether the target is "
-            'offered at all; pass criterion="share", or leave it out'
-        )

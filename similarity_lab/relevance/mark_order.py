@@ -8,12 +8,9 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab.errors import check_type
-from similarity_lab.relevance.decision import (
-    SiteRelevance,
-    probabilities_after_marks,
-    probability_with_words,
-)
+from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.tables import SiteResult, as_results
+from similarity_lab.relevance.verdict import probabilities_after_marks, probability_with_words
 
 ORDER_COLUMNS = ["result", "row", "site", "target", "path", "probability", "value"]
 """Columns of `marking_order`, one row per image."""

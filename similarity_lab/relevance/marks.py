@@ -16,11 +16,8 @@ from similarity_lab.errors import ImageError, InputError, check_type
 from similarity_lab.evaluation.prediction_powered import ShareEstimate, prediction_powered_share
 from similarity_lab.files import atomic_write, skipped_table
 from similarity_lab.images.sources import Source, content_digest, printable
-from similarity_lab.relevance.decision import (
-    MARKED_RATIO,
-    SiteRelevance,
-    probability_with_words,
-)
+from similarity_lab.relevance.decision import SiteRelevance
+from similarity_lab.relevance.verdict import MARKED_RATIO, probability_with_words
 
 _FORMAT = 1
 

@@ -39,16 +39,7 @@ from similarity_lab.errors import (
 )
 from similarity_lab.files import skipped_table
 from similarity_lab.files.saved import load_folder, save_folder
-from similarity_lab.relevance.decision import (
-    CRITERIA,
-    Criterion,
-    DecisionSettings,
-    SiteRelevance,
-    TextBasis,
-    check_effect,
-    check_prior,
-    check_thresholds,
-)
+from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library import EmbeddedLibrary, library_digest
 from similarity_lab.relevance.offered import UNCLEAR_KINDS
 from similarity_lab.relevance.rules import (
@@ -61,6 +52,15 @@ from similarity_lab.relevance.rules import (
 )
 from similarity_lab.relevance.rules.prototypes import one_thread
 from similarity_lab.relevance.rules.text import TextPart, TextReferences
+from similarity_lab.relevance.settings import (
+    CRITERIA,
+    Criterion,
+    DecisionSettings,
+    TextBasis,
+    check_effect,
+    check_prior,
+    check_thresholds,
+)
 from similarity_lab.relevance.site import CLUTTER_KINDS, Clutter, EmbeddedSite
 from similarity_lab.relevance.tables import SiteFailure, SiteResult, decisions_table
 from similarity_lab.relevance.words import TargetWords

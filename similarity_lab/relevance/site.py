@@ -27,8 +27,8 @@ from similarity_lab.images.opened import OpenedImage
 from similarity_lab.images.scaled import read_scaled
 from similarity_lab.images.sources import Source, content_digest, describe, printable
 from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
-from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.relevance.rules.prototypes import one_thread
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.relevance.words import TargetWords
 from similarity_lab.sites import Site
 from similarity_lab.store import unit

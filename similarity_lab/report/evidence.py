@@ -6,14 +6,10 @@ from math import exp
 from scipy.special import expit, logit
 
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import (
-    FEW_PRODUCTS,
-    FEW_REFERENCES,
-    TextBasis,
-    describe_matches,
-    has_too_few,
-)
+from similarity_lab.relevance.decision import describe_matches
+from similarity_lab.relevance.doubt import FEW_PRODUCTS, FEW_REFERENCES, has_too_few
 from similarity_lab.relevance.rules.calibration import Calibration
+from similarity_lab.relevance.settings import TextBasis
 
 _MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
 _TINY = 0.005  # shares below round to 0%

@@ -14,11 +14,8 @@ from markupsafe import Markup
 
 from similarity_lab.errors import ImageError
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import (
-    format_evidence,
-    format_probability,
-    probability_with_words,
-)
+from similarity_lab.relevance.decision import format_evidence, format_probability
+from similarity_lab.relevance.verdict import probability_with_words
 from similarity_lab.report.evidence import (
     advice,
     basis,

@@ -23,16 +23,11 @@ from similarity_lab.relevance import (
     marking_order,
     with_marks,
 )
-from similarity_lab.relevance.decision import (
-    SCORE_COLUMNS,
-    check_thresholds,
-    decide_by_distance,
-    decide_by_probability,
-    format_evidence,
-)
+from similarity_lab.relevance.decision import format_evidence
 from similarity_lab.relevance.offered import offered_evidence
 from similarity_lab.relevance.rules import FittedLearnedRule, ReferenceDraw
 from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
+from similarity_lab.relevance.settings import check_thresholds
 from similarity_lab.relevance.share import SharePosterior
 from similarity_lab.relevance.tables import (
     DECISION_COLUMNS,
@@ -40,6 +35,11 @@ from similarity_lab.relevance.tables import (
     decisions_table,
     expected_accuracy,
     rank_results,
+)
+from similarity_lab.relevance.verdict import (
+    SCORE_COLUMNS,
+    decide_by_distance,
+    decide_by_probability,
 )
 
 CALIBRATION = Calibration(

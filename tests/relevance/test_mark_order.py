@@ -17,7 +17,7 @@ from similarity_lab.relevance import (
     marking_order,
     with_marks,
 )
-from similarity_lab.relevance.decision import probability_with_words
+from similarity_lab.relevance.verdict import probability_with_words
 from similarity_lab.sites import ORIGIN_COLUMNS
 
 

@@ -15,8 +15,8 @@ from similarity_lab.errors import InputError, SiteError, UnknownClassError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import MeanDistanceRule, ReferenceDraw
-from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.relevance.tables import DECISION_COLUMNS
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.study import original_decision, original_distances
 
 

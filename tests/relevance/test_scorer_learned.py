@@ -10,10 +10,10 @@ from PIL import Image
 from similarity_lab import RelevanceScorer
 from similarity_lab.errors import InputError, SiteError
 from similarity_lab.relevance import LearnedRule
-from similarity_lab.relevance.decision import SCORE_COLUMNS
 from similarity_lab.relevance.offered import offered_evidence
 from similarity_lab.relevance.share import SharePosterior
 from similarity_lab.relevance.tables import DECISION_COLUMNS
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 
 
 @pytest.fixture

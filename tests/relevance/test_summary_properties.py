@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import (
-    SCORE_COLUMNS,
     describe_evidence,
     describe_matches,
     format_probability,
 )
 from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.report.evidence import evidence_steps
 
 KINDS = ["", "target", "target and other", "ambiguous", "other form", "other"]

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from similarity_lab.relevance import DecisionSettings, SiteFailure, SiteRelevance
-from similarity_lab.relevance.decision import SCORE_COLUMNS
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.sites import ORIGIN_COLUMNS
 
 from .conftest import CALIBRATION
