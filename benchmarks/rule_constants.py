@@ -41,6 +41,7 @@ from similarity_lab.relevance.rules.learned import quality_embedder
 PRIOR = 0.23  # of selling, on these shops
 RIDGE = 0.01
 Images = tuple[np.ndarray, np.ndarray, np.ndarray]  # above the anchor, reliability, truth
+Evidence = tuple[np.ndarray, list[str], calibration.Calibration | None]  # margins, kinds of words
 
 
 def image_values(result: SiteRelevance, shows: np.ndarray) -> Images | None:
@@ -126,12 +127,19 @@ def image_constants(sets: dict[str, dict[str, list[Images]]]) -> dict[str, objec
     return rows
 
 
-def probabilities(results: list[SiteRelevance], constants: np.ndarray) -> tuple[np.ndarray, ...]:
+def evidence_of(result: SiteRelevance) -> Evidence:
+    """Return what a decision on a site depends on."""
+    seen = result.images[result.images["status"] == "scored"]
+    margins = seen["margin"].to_numpy(float)
+    return margins, seen["word_kind"].tolist(), result.settings.calibration
+
+
+def probabilities(sites: list[Evidence], constants: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return P(offered) by images alone and with words, under other constants.
 
     Parameters
     ----------
-    results : list of SiteRelevance
+    sites : list of Evidence
     constants : ndarray, shape (4,)
         Slope and offset of the best margin, log likelihood ratio of a name, log-odds of "no text
         names it although it is sold".
@@ -141,12 +149,7 @@ def probabilities(results: list[SiteRelevance], constants: np.ndarray) -> tuple[
     old = {name: getattr(offered, name) for name in values}
     vars(offered).update(values)
     try:
-        evidence = []
-        for result in results:
-            seen = result.images[result.images["status"] == "scored"]
-            margins = seen["margin"].to_numpy(float)
-            kinds = seen["word_kind"].tolist()
-            evidence.append(offered.offered_evidence(margins, kinds, result.settings.calibration))
+        evidence = [offered.offered_evidence(*site) for site in sites]
     finally:
         vars(offered).update(old)
     images = np.array([each.images for each in evidence])
@@ -154,12 +157,12 @@ def probabilities(results: list[SiteRelevance], constants: np.ndarray) -> tuple[
     return expit(logit(PRIOR) + images), expit(logit(PRIOR) + images + words)
 
 
-def fit_sites(results: list[SiteRelevance], sells: np.ndarray) -> np.ndarray:
+def fit_sites(sites: list[Evidence], sells: np.ndarray) -> np.ndarray:
     """Return the four constants of `probabilities`, shrunk towards those in use."""
     start = in_use()
 
     def loss(constants: np.ndarray) -> float:
-        alone, both = probabilities(results, constants)
+        alone, both = probabilities(sites, constants)
         ridge = RIDGE * ((constants - start) / [5, 1, 1, 1]) ** 2
         return mean_log_loss(alone, sells) + mean_log_loss(both, sells) + ridge.sum()
 
@@ -186,21 +189,21 @@ def site_figures(alone: np.ndarray, both: np.ndarray, sells: np.ndarray) -> dict
     return figures
 
 
-def site_constants(results: list[SiteRelevance], truth: pd.DataFrame) -> dict[str, object]:
+def site_constants(sites: list[Evidence], truth: pd.DataFrame) -> dict[str, object]:
     """Return the constants fitted on all pairs, and decisions on shops and targets left out."""
     sells = truth["sells"].to_numpy(bool)
     rows: dict[str, object] = {
         "in use": {"constants": in_use().round(2).tolist()}
-        | site_figures(*probabilities(results, in_use()), sells),
-        "fitted on all": fit_sites(results, sells).round(2).tolist(),
+        | site_figures(*probabilities(sites, in_use()), sells),
+        "fitted on all": fit_sites(sites, sells).round(2).tolist(),
     }
     for column in ("repo", "target"):
         alone, both, fitted = np.empty(len(sells)), np.empty(len(sells)), []
         for value in tqdm(truth[column].unique(), desc=f"each {column} left out"):
             is_out = (truth[column] == value).to_numpy()
-            rest = [result for result, out in zip(results, is_out, strict=True) if not out]
+            rest = [site for site, out in zip(sites, is_out, strict=True) if not out]
             fitted.append(fit_sites(rest, sells[~is_out]))
-            left_out = [result for result, out in zip(results, is_out, strict=True) if out]
+            left_out = [site for site, out in zip(sites, is_out, strict=True) if out]
             alone[is_out], both[is_out] = probabilities(left_out, fitted[-1])
         limits = [np.min(fitted, 0).round(2).tolist(), np.max(fitted, 0).round(2).tolist()]
         rows[f"each {column} left out"] = {"constants": limits} | site_figures(alone, both, sells)
@@ -224,7 +227,7 @@ def main() -> None:
             shops.setdefault(row.target, []).append(values)
     sets["real shops"] = shops
     is_clear = truth["sells"].notna().to_numpy()
-    clear = [result for result, keep in zip(results, is_clear, strict=True) if keep]
+    clear = [evidence_of(result) for result, keep in zip(results, is_clear, strict=True) if keep]
     rows = {
         "images": image_constants(sets),
         "sites": site_constants(clear, truth[is_clear].reset_index(drop=True)),
