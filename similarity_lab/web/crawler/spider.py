@@ -45,13 +45,7 @@ from similarity_lab.web.crawler.reasons import explain, is_forbidden_by_robots
 from similarity_lab.web.crawler.resources import Resource, ResourceQueue, in_folder, read_resource
 from similarity_lab.web.crawler.store import Candidate, ImageStore
 from similarity_lab.web.html.catalogues import catalogue_requests, read_catalogue
-from similarity_lab.web.html.images import (
-    PRIORITY,
-    FoundImage,
-    merged_images,
-    page_images,
-    skip_reason,
-)
+from similarity_lab.web.html.images import PRIORITY, FoundImage, merged_images, page_images
 from similarity_lab.web.html.links import (
     is_page,
     is_shell,
@@ -63,6 +57,7 @@ from similarity_lab.web.html.literals import folders
 from similarity_lab.web.html.markup import Page, absolute_url, parse_page
 from similarity_lab.web.html.products import repaired_json_ld
 from similarity_lab.web.html.sitemaps import read_sitemap
+from similarity_lab.web.html.unwanted import skip_reason
 from similarity_lab.web.policy.referrer import referrer
 from similarity_lab.web.policy.urls import site_key
 from similarity_lab.web.reasons import Code, Reason, code_of

@@ -11,7 +11,8 @@ from similarity_lab.errors import ImageError
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_header
 from similarity_lab.web.crawler.job import read_log
-from similarity_lab.web.html.images import FoundImage, is_icon
+from similarity_lab.web.html.images import FoundImage
+from similarity_lab.web.html.unwanted import is_icon
 from similarity_lab.web.policy.limits import Limits
 from similarity_lab.web.reasons import Code, Reason, code_of
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Any
-from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
+from similarity_lab.web.html.attributes import (
+    MAX_FALLBACKS,
+    OTHER_VIEW_NAME,
+    SMALL_NAME,
+    attribute_images,
+    image_url,
+    image_versions,
+)
 from similarity_lab.web.html.cards import Cards
 from similarity_lab.web.html.literals import image_strings, json_of, objects
 from similarity_lab.web.html.markup import (
@@ -33,7 +39,8 @@ from similarity_lab.web.html.products import (
 )
 from similarity_lab.web.html.proxies import original_url
 from similarity_lab.web.html.srcset import largest
-from similarity_lab.web.reasons import Code, Reason
+from similarity_lab.web.html.templates import filled
+from similarity_lab.web.html.unwanted import skip_reason
 
 # Where a page names an image says how likely it shows the product; beyond the limit of images,
 # those of high priority are kept
@@ -56,60 +63,6 @@ PRIORITY = {
 SOURCES = ("catalogue", "sitemap", "page", "style sheet", "script")
 """What kinds of documents name images."""
 
-_TRACKER_HOSTS = re.compile(
-    r"""(?:^|\.)(?:google-analytics\.com | googletagmanager\.com | doubleclick\.net
-      | googleadservices\.com | bat\.bing\.com | px\.ads\.[a-z.]+ | ct\.pinterest\.com
-      | analytics\.[a-z]+\.com | scorecardresearch\.com | (?:pixel|stats)\.wp\.com
-      | mc\.yandex\.ru | www\.facebook\.com | quantserve\.com
-      | placehold\.(?:it|co) | placeholder\.com | dummyimage\.com | placekitten\.com
-      | fakeimg\.pl)$""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_TRACKER_PATHS = re.compile(r"/(?:matomo|piwik)\.php$", re.IGNORECASE)
-# Whole names: `bottle-clear.png` is a product
-_PLACEHOLDERS = re.compile(
-    r"(?:1x1|spacer|blank|pixel|transparent|clear|tracking|loading|loader|ajax-loader"
-    r"|spinner|preloader|lazy(?:[-_]?load)?|placeholder|no-?image|image-placeholder|grey|gray)"
-    r"(?:[-_.]?(?:1x1|1px|gif|image))?",
-    re.IGNORECASE,
-)
-_PLACEHOLDER_SUFFIXES = frozenset({"gif", "png", "webp"})
-_TEMPLATE_VALUES = {
-    "quality": "85", "q": "85", "dpr": "1", "format": "jpg", "fmt": "jpg", "ext": "jpg",
-    "fit": "contain", "crop": "center", "scale": "1", "density": "1",
-}  # fmt: skip
-_TEMPLATE = re.compile(
-    r"\{\{?\s{0,9}(:?[\w.]{1,40})\s{0,9}\}?\}|%7B(:?\w{1,40})%7D"
-    r"|(?:\[|%5B|\$|__|%(?:25)?|:)(width|height|size|quality)(?:\]|%5D|\$|__|%(?:25)?|:)",
-    re.IGNORECASE,
-)
-_UNFILLED = re.compile(
-    r"\{\{|\$\{|\$%7B|%7B%7B|<%|%3C%|\[\[|\{[\w.]{1,40}\}|%7B[\w.]{1,40}%7D"
-    r"|/(?:undefined|null|NaN|%5Bobject%20Object%5D)(?:[?#]|$)"
-)
-# Attributes that scripts read, by what their names say
-_LARGE_NAME = re.compile(
-    r"zoom|large|full|big|hi-?_?res|orig|super|max|retina|2x|highres", re.IGNORECASE
-)
-_SMALL_NAME = re.compile(
-    r"thumb|small|tiny|preview|placeholder|lqip|low|mini|loading|mobile|phone|tablet"
-    r"|fallback|error|default|missing",
-    re.IGNORECASE,
-)
-_OTHER_VIEW_NAME = re.compile(
-    r"hover|second|swap|back(?!ground)|flip|rollover|mouseover|alternat", re.IGNORECASE
-)
-_SOURCE_NAME = re.compile(
-    r"src|image|img|original|lazy|url|bg|background|photo|picture|poster|echo|zoom|large|full",
-    re.IGNORECASE,
-)
-_IMAGE_NAME = re.compile(r"bg|background|image|img|photo|picture|poster|thumb|zoom", re.IGNORECASE)
-_TEXT_NAME = re.compile(
-    r"(?:name|title|alt|caption|label|description|text|id|class|style|href|type|content|sizes|placeholder)$",
-    re.IGNORECASE,
-)
-_SIZES = re.compile(r"\s\d{1,6}(?:\.\d{1,6})?[wx]\s{0,9}(?:,|\d|\[|\||$)")
-_SET_ENTRY = re.compile(r"""[\["']\s{0,9}([^\[\]"',\s]{4,2000})""")
 _NO_IMAGES = frozenset(
     {
         "script",
@@ -124,15 +77,6 @@ _NO_IMAGES = frozenset(
         "html",
     }
 )
-_READABLE_TYPES = frozenset(
-    {
-        "jpeg", "jpg", "pjpeg", "png", "apng", "x-png", "webp", "avif", "gif", "bmp",
-        "x-ms-bmp", "tiff",
-    }
-)  # fmt: skip
-_UNREADABLE_SUFFIXES = frozenset(
-    {".jxl", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxr", ".wdp", ".svg", ".svgz"}
-)
 _META_KINDS = {
     "og:image": "open graph",
     "og:image:url": "open graph",
@@ -145,16 +89,9 @@ _META_KINDS = {
 }
 _IMAGE_TAGS = ("img", "amp-img", "amp-anim", "image")
 _OTHER_ATTRIBUTES = frozenset({"class", "id", "style", "href", "alt", "title", "type", "rel"})
-_PLAIN_NAMES = ("src", "href", "xlink:href")
 _FRAME = frozenset({"header", "footer", "nav"})  # the same on each page: logos, badges
-_RATIOS = frozenset(
-    {(4, 3), (3, 2), (16, 9), (16, 10), (5, 4), (2, 1), (21, 9), (5, 3), (7, 5), (3, 1)}
-)
 _NO_PRODUCT = Product()
 _MAX_SOURCES = 50  # per <picture>
-_MAX_FALLBACKS = 3
-_MAX_VALUE = 20_000  # characters of an attribute
-_TEMPLATE_WIDTH = 1200  # where a URL template leaves the width open
 
 
 @dataclass(frozen=True)
@@ -339,70 +276,13 @@ def script_images(
         )
         first, *others = [each for each in urls if each] or [""]
         product = replace(image.product, url=absolute_url(page_url, image.product.url))
-        return replace(image, url=first, fallbacks=(*others[:_MAX_FALLBACKS],), product=product)
+        return replace(image, url=first, fallbacks=(*others[:MAX_FALLBACKS],), product=product)
 
     images = _script(text, lambda value: value or "", is_json=text.lstrip()[:1] in ("{", "["))
     return merged_images(
         replace(image, source="script", priority=PRIORITY[image.kind])
         for image in map(resolved, images)
         if image.url
-    )
-
-
-def skip_reason(
-    url: str, width: int | None = None, height: int | None = None, side: int = 0
-) -> str:
-    """Return why an image need not be fetched, judging by its URL and declared size."""
-    return _url_reason(url) or _size_reason(width, height, side)
-
-
-def _url_reason(url: str) -> str:
-    suffix = url_suffix(url)
-    if url.startswith("data:"):
-        kind = url[5:18].lower()
-        suffix = ".svg" if kind == "image/svg+xml" else "" if kind.startswith("image/") else "data"
-    rules = (
-        (suffix in (".svg", ".svgz"), Reason(Code.DRAWING)),
-        (suffix == "data", Reason(Code.UNREADABLE, "Data URL without an image")),
-        (suffix in (".ico", ".cur"), Reason(Code.ICON)),
-        (_is_placeholder(url), Reason(Code.TRACKER, " or placeholder (by its URL)")),
-        (not url.startswith("data:") and _UNFILLED.search(url), Reason(Code.TEMPLATE)),
-    )
-    return next((reason for is_so, reason in rules if is_so), "")
-
-
-def _size_reason(width: int | None, height: int | None, side: int) -> str:
-    sides = [length for length in (width, height) if length is not None]
-    if not sides or (len(sides) == 2 and tuple(sorted(sides, reverse=True)) in _RATIOS):
-        return ""
-    if min(sides) <= 2 or (len(sides) == 2 and is_icon(sides[0], sides[1], side // 2)):
-        code = Code.TRACKER if min(sides) <= 2 else Code.ICON
-        return Reason(code, f" (declared {' x '.join(map(str, sides))} pixels)")
-    return ""
-
-
-def is_icon(width: int, height: int, side: int) -> bool:
-    """Tell whether an image is too small to show a product: by its area, and both sides.
-
-    Examples
-    --------
-    >>> is_icon(51, 159, 64), is_icon(63, 64, 64), is_icon(600, 8, 64)  # a bottle, a logo, a bar
-    (False, True, True)
-    """
-    return width * height < side * side or min(width, height) < side // 4
-
-
-def _is_placeholder(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    stem, _, suffix = parts.path.rpartition("/")[2].rpartition(".")
-    return bool(
-        _TRACKER_HOSTS.search(parts.hostname or "")
-        or _TRACKER_PATHS.search(parts.path)
-        or "/holder.js/" in parts.path
-        or (suffix.lower() in _PLACEHOLDER_SUFFIXES and _PLACEHOLDERS.fullmatch(stem))
     )
 
 
@@ -418,7 +298,7 @@ def merged_images(images: Iterable[FoundImage]) -> list[FoundImage]:
 
 def _original(image: FoundImage) -> FoundImage:
     """Return an image with the original behind a proxy's URL, and what it can fall back to."""
-    url = original_url(_filled(image.url))
+    url = original_url(filled(image.url))
     others = dict.fromkeys((image.url, *image.fallbacks)) if url != image.url else image.fallbacks
     usable = [other for other in others if other != url and not skip_reason(other)]
     return replace(
@@ -426,7 +306,7 @@ def _original(image: FoundImage) -> FoundImage:
         url=url,
         alt=clean_text(image.alt),
         reason=image.reason or skip_reason(url),
-        fallbacks=tuple(usable[:_MAX_FALLBACKS]),
+        fallbacks=tuple(usable[:MAX_FALLBACKS]),
         product=replace(image.product, images=()),
     )
 
@@ -491,7 +371,7 @@ def _element(page: Page, node: HtmlElement, context: _Context) -> Iterator[Found
         yield from _link(page, node, context)
     elif tag in ("video", "amp-video"):
         for name in ("poster", "data-poster"):
-            if url := _image_url(page, node.get(name)):
+            if url := image_url(page, node.get(name)):
                 yield FoundImage(url, "poster")
     others = list(_backgrounds(page, node.get("style"))) if node.get("style") else []
     if tag not in _NO_IMAGES:
@@ -504,7 +384,7 @@ def _element(page: Page, node: HtmlElement, context: _Context) -> Iterator[Found
 
 def _picture(page: Page, node: HtmlElement, context: _Context) -> Iterator[FoundImage]:
     if next(node.iter("img"), None) is None:  # otherwise its sources are sizes of the img
-        for url, *others in filter(None, [_versions(page, node, context.sources[node])]):
+        for url, *others in filter(None, [image_versions(page, node, context.sources[node])]):
             yield FoundImage(url, "img", fallbacks=tuple(others))
 
 
@@ -521,7 +401,7 @@ def _link(page: Page, node: HtmlElement, context: _Context) -> Iterator[FoundIma
 def _img(page: Page, node: HtmlElement, context: _Context) -> Iterator[FoundImage]:
     picture = next(node.iterancestors("picture"), None)
     sources = [] if picture is None else context.sources[picture]
-    versions = _versions(page, node, sources)
+    versions = image_versions(page, node, sources)
     if not versions:
         return
     url, *others = versions
@@ -570,70 +450,21 @@ def _declared_size(node: HtmlElement) -> tuple[int | None, int | None]:
     return (None, None) if _set_width(node) and min(filter(None, sizes), default=0) <= 2 else sizes
 
 
-def _versions(page: Page, node: HtmlElement, sources: list[HtmlElement]) -> list[str]:
-    """Return the URLs of one image, the one to ask for first.
-
-    Versions that are large by the name of their attribute come first, then the largest of those
-    with a size, then what scripts load, then ``src``. Of equal sizes, the one of the ``img``
-    itself comes first: every browser can show it.
-    """
-    elements = [node, *(source for source in sources if _is_readable_type(source))]
-    if node.tag == "picture":
-        del elements[0]
-    found: list[tuple[int, float, str]] = []
-    for element in elements:
-        for name, value in element.attrib.items():
-            rank = _version_rank(name)
-            if rank is None:
-                continue
-            for url, size in _values(page, node, name, value, is_img=True):
-                is_data = url.startswith("data:")  # a placeholder, if there is anything else
-                found.append((-1 if is_data else 3 if size and rank < 4 else rank, size, url))
-    found.sort(key=lambda version: (-version[0], -version[1]))
-    urls = [url for _, _, url in found if url_suffix(url) not in _UNREADABLE_SUFFIXES]
-    urls = urls or [url for _, _, url in found]
-    usable = [url for url in urls if not skip_reason(url)]
-    return list(dict.fromkeys(usable or urls))[: 1 + _MAX_FALLBACKS]
-
-
-def _version_rank(name: str) -> int | None:
-    """Return how good a version an attribute of an image names, None if it names none."""
-    if name in _PLAIN_NAMES:
-        return 1
-    if name == "srcset":
-        return 3
-    if (
-        not name.startswith(("data-", ":", "v-", "ng-", "lazy", "file", "original"))
-        and "src" not in name
-    ):
-        return None
-    if _TEXT_NAME.search(name) or _OTHER_VIEW_NAME.search(name):
-        return None
-    if _SMALL_NAME.search(name):
-        return 0
-    return 4 if _LARGE_NAME.search(name) and "srcset" not in name else 2
-
-
-def _is_readable_type(source: HtmlElement) -> bool:
-    kind = (source.get("type") or "image/jpeg").split(";")[0].strip().lower()
-    return kind.partition("/")[2] in _READABLE_TYPES or not kind.startswith("image/")
-
-
 def _attributes(page: Page, node: HtmlElement) -> Iterator[FoundImage]:
     """Yield images that other attributes name: galleries, lazy backgrounds, a second view, JSON."""
     urls: list[tuple[bool, str, str]] = []
     for name, value in node.attrib.items():
         if name in _OTHER_ATTRIBUTES:
             continue
-        if node.tag in _IMAGE_TAGS and not _OTHER_VIEW_NAME.search(name):
+        if node.tag in _IMAGE_TAGS and not OTHER_VIEW_NAME.search(name):
             continue  # a version of the image itself
         if len(value) > 4 and value.lstrip()[:1] in ("{", "[") and ("." in value or "/" in value):
             if _mentions_images(value):
                 data, _ = json_of(value)
                 yield from _of_json(data, page.absolute)
             continue
-        for url, _ in _values(page, node, name, value, is_img=False):
-            urls.append((bool(_SMALL_NAME.search(name)), name, url))
+        for url, _ in attribute_images(page, node, name, value, is_img=False):
+            urls.append((bool(SMALL_NAME.search(name)), name, url))
     has_large = any(not is_small for is_small, _, _ in urls)
     text = (
         node.get("alt")
@@ -649,141 +480,6 @@ def _attributes(page: Page, node: HtmlElement) -> Iterator[FoundImage]:
         is_gallery = node.tag in ("a", "button", "li") or "data-fancybox" in node.attrib
         kind = "background" if is_background else "link" if is_gallery else "attribute"
         yield FoundImage(url, kind, text)
-
-
-def _values(
-    page: Page, node: HtmlElement, name: str, value: str, *, is_img: bool
-) -> Iterator[tuple[str, float]]:
-    """Yield ``(url, size)`` of the images that an attribute names; the size is 0 without one."""
-    value = value.strip()
-    if value[:1] in ("'", "`") and value[-1:] == value[:1]:
-        value = value[1:-1]  # a string for a script: `:src="'a.jpg'"`
-    if is_img and name in _PLAIN_NAMES:
-        if url := page.absolute(_filled(value, node)):
-            yield url, 0.0
-        return
-    for url, size in _named(node, name, value, is_img=is_img):
-        if absolute := _image_url(page, url):
-            yield absolute, size
-
-
-def _named(
-    node: HtmlElement, name: str, value: str, *, is_img: bool
-) -> Iterator[tuple[str, float]]:
-    """Yield ``(url, size)`` as an attribute for scripts states them."""
-    is_set = (
-        "srcset" in name
-        or name.endswith(("bgset", "-sizes-set"))
-        or _SIZES.search(value[:_MAX_VALUE])
-    )
-    if len(value) < 5 or value[0] == "#" or (len(value) > _MAX_VALUE and not is_set):
-        return
-    if value[0] in ("{", "["):
-        yield from _set_in_json(value) if is_img else ()
-    elif "url(" in value.lower():
-        yield from ((_filled(url, node), 0.0) for url in css_urls(value))
-    elif is_set:
-        yield largest(_filled(value, node))
-    elif not _TEXT_NAME.search(name) and not name.startswith("on"):
-        pieces = re.split(r"[,|;\s]+", value.strip(",|; "))
-        is_list = len(pieces) > 1 and all(url_suffix(piece) in IMAGE_SUFFIXES for piece in pieces)
-        for piece in pieces if is_list else [value]:
-            url = _filled(piece, node)
-            if _names_image(url, name, is_img=is_img):
-                yield url, 0.0
-
-
-def _set_in_json(value: str) -> Iterator[tuple[str, float]]:
-    """Yield ``(url, size)`` of a set of files: by width, or with sizes, or from small to large.
-
-    Examples
-    --------
-    >>> list(_set_in_json('{"300": "s.jpg", "900": "l.jpg"}'))
-    [('s.jpg', 300.0), ('l.jpg', 900.0)]
-    >>> list(_set_in_json('{"s.jpg": [300, 200], "l.jpg": [900, 600]}'))
-    [('s.jpg', 300.0), ('l.jpg', 900.0)]
-    >>> list(_set_in_json("[s.jpg, small], [l.jpg, large]"))
-    [('s.jpg', 1.0), ('l.jpg', 2.0)]
-    """
-    data, _ = json_of(value)
-    for key, entry in data.items() if isinstance(data, dict) else ():
-        if url_suffix(key) in IMAGE_SUFFIXES:
-            number = next(iter(entry), None) if isinstance(entry, list) else entry
-            yield key, float(number) if isinstance(number, int) and 0 < number < 1e6 else 0.0
-        elif isinstance(entry, str) and url_suffix(entry) in IMAGE_SUFFIXES:
-            width = re.search(r"\d{2,5}", key)
-            yield entry, float(width[0]) if width else 0.0
-    if not isinstance(data, dict):
-        urls = (match[1] for match in _SET_ENTRY.finditer(value))
-        images = (url for url in urls if url_suffix(url) in IMAGE_SUFFIXES)
-        yield from ((url, float(number)) for number, url in enumerate(images, 1))
-
-
-def _names_image(value: str, name: str, *, is_img: bool) -> bool:
-    """Tell whether the value of an attribute is the URL of an image."""
-    if re.search(r"[<>\"\n]|\s\s", value):
-        return False
-    if url_suffix(value) in IMAGE_SUFFIXES:
-        return "/" in value or " " not in value
-    if url_suffix(value) or " " in value:
-        return False
-    # Without a suffix, the attribute has to say so
-    pattern = _SOURCE_NAME if is_img else _IMAGE_NAME
-    return "/" in value and bool(pattern.search(name))
-
-
-def _image_url(page: Page, url: str | None) -> str:
-    """Return an absolute URL; ``""`` for placeholders and other values (``data-zoom="2"``)."""
-    text = (url or "").strip()
-    if (
-        not text
-        or text.startswith(("data:", "{", "[", "holder.js"))
-        or not re.search(r"[./]", text)
-    ):
-        return ""
-    return page.absolute(text)
-
-
-def _filled(url: str, node: HtmlElement | None = None) -> str:
-    """Fill a URL template: the largest width offered, up to `_TEMPLATE_WIDTH`, and what follows.
-
-    Names that are not known stay, so that `skip_reason` can tell.
-    """
-    if not _TEMPLATE.search(url):
-        return url
-    try:
-        text = "[]" if node is None else node.get("data-widths") or "[]"
-        widths = [int(width) for width in json.loads(text)]
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        widths = []
-    useful = [width for width in widths if 0 < width <= _TEMPLATE_WIDTH]
-    width = max(useful, default=_TEMPLATE_WIDTH)
-    height = round(width / (1.0 if node is None else _ratio(node)))
-
-    def value(match: re.Match[str]) -> str:
-        name = next(filter(None, match.groups())).lower().rpartition(".")[2]
-        key = re.sub(r"[^a-z]", "", name)
-        if name == ":size":
-            return f"{width}x{height}"  # of BigCommerce
-        if key in ("w", "width", "imgwidth", "imagewidth", "maxwidth", "wid", "size", "x"):
-            return str(width)
-        if key in ("h", "height", "imgheight", "imageheight", "maxheight", "hei", "y"):
-            return str(height)
-        return _TEMPLATE_VALUES.get(key, match[0])
-
-    return _TEMPLATE.sub(value, url)
-
-
-def _ratio(node: HtmlElement) -> float:
-    """Return width by height of an element, 1 if it does not tell."""
-    for name in ("data-aspectratio", "data-aspect-ratio", "data-ratio"):
-        match = re.fullmatch(
-            r"(\d{1,5}(?:\.\d{1,9})?)(?:\s?[/:]\s?(\d{1,5}(?:\.\d{1,9})?))?", node.get(name) or ""
-        )
-        if match and float(match[1]) > 0 and float(match[2] or 1) > 0:
-            return min(10.0, max(0.1, float(match[1]) / float(match[2] or 1)))
-    width, height = pixels(node.get("width")), pixels(node.get("height"))
-    return min(10.0, max(0.1, width / height)) if width and height else 1.0
 
 
 def _backgrounds(page: Page, style: str | None) -> Iterator[FoundImage]:
