@@ -57,8 +57,8 @@ the same rule on the frozen network: whole images, float32. Means over products.
 
 ADAPTED_PRODUCTS = """Decisions become right more often and probabilities better calibrated; images
 are not ranked better. Image AUC rises for {up} of {count} products, frozen → adapted: {products}.
-The frozen network in int8 has {fast:.3f} with whole images, and {standard:.3f} with a centre crop
-too, the default, which needs no training: try that first."""
+The frozen network in int8 has an image AUC of {fast:.3f} with whole images, and of {standard:.3f}
+with a centre crop too, the default, which needs no training: try that first."""
 
 DRAWS = """## How many references to draw
 
