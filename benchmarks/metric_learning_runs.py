@@ -6,6 +6,8 @@ Grocery Store, coarse classes, train split; the validation split chooses the epo
 model is kept under benchmarks/.cache/metric-learning/ with the train photos as its index.
 """
 
+from pathlib import Path
+
 from benchmarks.common import CACHE, make_parser, photos_folder, stored
 from similarity_lab import grocery_store, load_embedder
 from similarity_lab.metric_learning import EfficientNetTower, FeatureTower, MetricLearner
@@ -20,11 +22,16 @@ SETTINGS: dict[str, dict[str, object]] = {
 
 
 def trained(name: str) -> MetricLearner:
-    """Return one model, from the cache if it is there."""
+    """Return one model, trained before or now."""
     folder = RUNS / name.split(", ")[1].replace(" ", "-")
-    if (folder / "manifest.json").is_file():
-        frozen = name == FEATURES and load_embedder("efficientnet-lite0", runtime="keras")
-        return MetricLearner.load(folder, embedder=frozen or None)
+    if not (folder / "manifest.json").is_file():
+        train(name, folder)
+    frozen = name == FEATURES and load_embedder("efficientnet-lite0", runtime="keras")
+    return MetricLearner.load(folder, embedder=frozen or None)
+
+
+def train(name: str, folder: Path) -> None:
+    """Train one model on the stored vectors of its photos, and save it."""
     root = photos_folder() / "grocery-store"
     photos, validation = (grocery_store(root, split, "coarse") for split in ("train", "val"))
     tower: FeatureTower | EfficientNetTower = EfficientNetTower()
@@ -33,7 +40,6 @@ def trained(name: str) -> MetricLearner:
         tower = FeatureTower(stored("efficientnet-lite0", "rgb", paths))
     learner = MetricLearner(tower, seed=SEED, **SETTINGS[name]).fit(photos, validation=validation)
     learner.index(photos).save(folder)
-    return learner
 
 
 def main() -> None:
