@@ -19,7 +19,7 @@
     ├── NotAFolderError (NotADirectoryError)     a file where a folder is expected
     ├── MissingExtraError (ImportError)          an optional dependency that is not installed
     ├── DownloadError (OSError)                  a download that failed
-    ├── HubError (OSError)                       a model of a hub that cannot be had or loaded
+    ├── HubError (OSError)                       a model of a hub that cannot be reached or loaded
     ├── BrowserError (RuntimeError)              a browser that cannot be started
     ├── ClusterError (RuntimeError)              a Ray cluster that cannot be reached or started
     └── HostedError (RuntimeError)               a hosted service that failed
@@ -282,7 +282,7 @@ class InputWarning(UserWarning):
 
 
 class StoreWarning(UserWarning):
-    """A store that cannot be read or written; the work goes on without it."""
+    """A store that cannot be read or written; the work continues without it."""
 
 
 class LicenceWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Paid similarity services as a comparator, for those who hold a key.
+"""Paid similarity services as a comparator, for those who have a key.
 
 The original study considered two such services and rejected them. Here they plug in where any
 comparator does, so that they can be measured beside the others. Requires the extra ``hosted``.
@@ -420,7 +420,8 @@ class HostedComparator(PairComparator):
         name, key = self.service.name, self.service.key()
         if self.remaining < 1:
             raise QuotaError(
-                f"{name}: max_requests={self.max_requests:,} requests were made; raise it to go on"
+                f"{name}: max_requests={self.max_requests:,} requests were made; raise it to "
+                "continue"
             )
         self._requests += 1  # counted before it is sent
         headers = {self.service.key_header: key}

@@ -90,6 +90,7 @@ QUOTES = {
     ),
     "learned-sites": Quote(_SITES, ("learned", "learned, *"), _DECIDED),
     "learned-calibrated": Quote(_SITES, ("learned", "learned, *"), _CALIBRATED),
+    "adapting": Quote("An embedder adapted to the library"),
     "siamese-apart": Quote(
         _SEPARATION, ("cosine, colour lite0", "architecture*", "strong"), _SEPARATION_COLUMNS
     ),

@@ -66,8 +66,8 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
         "--render",
         choices=["never", "auto", "always"],
         default="auto",
-        help="draw pages in a browser (extra browser, and Chromium): never, always, or those whose "
-        "content scripts draw (auto) (default %(default)s)",
+        help="render pages in a browser (extra browser, and Chromium): never, always, or if their "
+        "content comes from scripts (auto) (default %(default)s)",
     )
     group.add_argument(
         "--user-agent", metavar="TEXT", help="user agent sent to servers; say who you are"

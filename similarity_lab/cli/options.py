@@ -251,7 +251,7 @@ def make_store(options: argparse.Namespace) -> "VectorStore":
     folder = options.store or cache_folder()
     if folder is None:
         warnings.warn(
-            "There is no home folder, so that vectors are not stored; pass --store DIR",
+            "There is no home folder, so vectors are not stored; pass --store DIR",
             StoreWarning,
             stacklevel=2,
         )
@@ -322,8 +322,8 @@ def _make_words(options: argparse.Namespace) -> "Words | None":
         before, is_pair, after = word.partition("=")
         if named is None and is_pair:
             raise InputError(
-                f"--word {word}: {before!r} is no target; pass --word '{targets[0]}={after}', or "
-                f"that target as well, with --target.{did_you_mean(before, targets)}"
+                f"--word {word}: {before!r} is not a target; pass --word '{targets[0]}={after}', "
+                f"or that target as well, with --target.{did_you_mean(before, targets)}"
             )
         if named is None and len(targets) > 1:
             raise InputError(
@@ -388,7 +388,9 @@ def check_outputs(options: argparse.Namespace) -> None:
         if path is not None and path.suffix.lower() == ".xlsx" and find_spec("openpyxl") is None:
             raise MissingExtraError("Writing .xlsx", "openpyxl", "excel")
         if path is not None and path.is_file() and path.suffix.lower() not in _TABLE_SUFFIXES:
-            raise InputError(f"{path}: exists and is no table; choose another file, such as x.csv")
+            raise InputError(
+                f"{path}: exists and is not a table; choose another file, such as x.csv"
+            )
     if options.report is not None and options.report.is_file():
         raise NotAFolderError(f"{options.report}: is a file; expected a folder for the report")
 

@@ -78,20 +78,20 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         "--partition-size",
         type=int,
         metavar="N",
-        help="websites that are worked on and written together (default 16)",
+        help="websites in a partition, which are collected and written together (default 16)",
     )
     group.add_argument(
         "--ahead",
         type=int,
         metavar="N",
-        help="groups of websites per worker that are collected at the same time, or wait (default "
-        "4); fewer are gentler to hosts that many shops share",
+        help="partitions per worker that are collected at the same time, or wait (default 4); "
+        "fewer are gentler to hosts that many shops share",
     )
     group.add_argument(
         "--resume",
         action="store_true",
         default=None,
-        help="refuse to start a new run: go on with the one in --out",
+        help="continue the run in --out; refuse to start a new one",
     )
 
 

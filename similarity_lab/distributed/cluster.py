@@ -216,7 +216,7 @@ def run_partitions(
         while work.hand_out():
             ended = work.wait()
             if ended is not None:
-                work.hand_out()  # before the caller goes on
+                work.hand_out()  # before the caller continues
                 yield ended
     finally:
         work.end()

@@ -128,7 +128,7 @@ class _Work:
             self.log.append({**line, "failure": self._failures.get(row["name"], "")})
 
     def decide(self, site: Site) -> list[SiteResult]:
-        """Return one result per target; a site that fails is no reason to stop."""
+        """Return one result per target; a site that fails does not stop the others."""
         try:
             embedded = self.scorers[0].embed_site(site, thumbnails=True)
             results: list[SiteResult] = [scorer.decide(embedded) for scorer in self.scorers]

@@ -36,7 +36,7 @@ def write_pages(
     A report of millions of images could not be opened. Without `sites` and `partition`, the page
     has the command for the report of each partition and of the best sites. Otherwise the report is
     that of `similarity_lab.report.write_report`; only the partitions of its sites are read.
-    Thumbnails come from the run; those of the library's nearest images are made anew where the
+    Thumbnails come from the run; those of the library's nearest images are made again where the
     library is at the same path as in the run.
 
     Parameters

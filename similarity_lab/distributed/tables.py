@@ -102,7 +102,7 @@ class RunStatus:
     n_partitions, n_finished : int
     n_sites, n_sites_finished, n_images : int
     crawl_status, decisions, reasons : dict of str to int
-        Counts of sites; decisions by target; the commonest reasons why there is no decision.
+        Counts of sites; decisions by target; the most common reasons why there is no decision.
     failures : dict of str to str
         Partitions that failed in the last call, with the reason.
     start : str

@@ -164,7 +164,7 @@ def _open(request: Request, part: Path) -> http.client.HTTPResponse:
 
 
 def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    # Errors are caught here and not around the loop: failing to write is no reason to retry.
+    # Errors are caught here and not around the loop: a failure to write is not a reason to retry.
     try:
         while block := response.read(_BLOCK):
             yield block

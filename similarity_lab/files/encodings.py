@@ -206,7 +206,7 @@ def _mixture(letter: str, neighbour: str) -> float:
 
 
 def _cost_of_single(letter: str, before: str, after: str, encoding: str) -> float:
-    if not letter.isalpha() and letter not in _THAI:  # vowels above and below are no letters
+    if not letter.isalpha() and letter not in _THAI:  # vowels above and below are not letters
         return math.log(250 if letter in _PUNCTUATION else 5000)
     cost = math.log(900)
     if letter.lower() in _ALPHABETS[encoding]:

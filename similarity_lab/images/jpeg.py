@@ -33,7 +33,7 @@ class Jpeg(JpegImageFile):
     """
 
     def _read_dpi_from_exif(self) -> None:
-        """Skip what nobody needs, and Pillow warns about if it is damaged."""
+        """Skip segments that are not needed and that Pillow warns about if they are damaged."""
 
 
 ColorSpace = Literal["RGB", "GRAY", "CMYK"]

@@ -65,7 +65,7 @@ def panels_for(ax: Axes | None, count: int, size: tuple[float, float]) -> tuple[
 
 
 def root_figure(ax: Axes) -> Figure:
-    """Return the figure that contains `ax`, or raise `InputTypeError` if it is no axes."""
+    """Return the figure that contains `ax`, or raise `InputTypeError` if it is not axes."""
     if not isinstance(ax, Axes):
         raise InputTypeError(
             f"ax must be matplotlib axes, got {type(ax).__name__}; of several axes pass one"
@@ -97,7 +97,7 @@ def short(name: object, length: int = MAX_LABEL) -> str:
 
 
 def plain(text: Text) -> Text:
-    """Keep a text as it is: a dollar sign in a name is no formula."""
+    """Keep a text as it is: a dollar sign in a name does not start a formula."""
     text.set_parse_math(False)
     return text
 

@@ -131,7 +131,7 @@ def search_index(
 
 
 def _updated_index(store: VectorStore, embedder: str, dimension: int, *, progress: bool) -> Index:
-    """Return an index of all vectors; a missing or damaged one is built anew."""
+    """Return an index of all vectors; a missing or damaged one is built again."""
     from usearch.index import Index
 
     if store.folder is None:

@@ -240,7 +240,7 @@ class VectorStore:
                 if _checksum(question, first + second, b"%d" % answer, "") != checksum:
                     raise StoreError(
                         f"{self} is damaged: wrong checksum of an answer; delete it: vectors are "
-                        "computed anew"
+                        "computed again"
                     )
                 answers[pair] = bool(answer)
         return answers
@@ -329,7 +329,7 @@ class VectorStore:
                     raise StoreAccessError(f"{self} cannot be accessed: {error}") from error
                 raise StoreError(
                     f"{self} is damaged or not a store ({error}); delete it: vectors are "
-                    "computed anew"
+                    "computed again"
                 ) from error
 
     def _connected(self) -> sqlite3.Connection:
@@ -396,7 +396,7 @@ class VectorStore:
                 f"{self} was written by "
                 f"{'version 1' if version < _FORMAT else 'a newer version'} of similarity_lab "
                 f"(store format {version}, expected {_FORMAT}); delete it or choose another "
-                "folder: vectors are computed anew"
+                "folder: vectors are computed again"
             )
 
     @staticmethod
@@ -411,7 +411,7 @@ class VectorStore:
         if len(raw) != 4 * dimension or _checksum(embedder, content, raw, path) != checksum:
             raise StoreError(
                 f"{self} is damaged: wrong checksum of {path or content.hex()}; delete it: "
-                "vectors are computed anew"
+                "vectors are computed again"
             )
         return np.frombuffer(raw, "<f4").astype(np.float32, copy=False)
 

@@ -102,7 +102,7 @@ def _check_owner(folder: Path, url: str) -> None:
 
 
 def read_marker(folder: Path) -> dict | None:
-    """Return the content of `site.json`, or None if there is none that can be read."""
+    """Return the content of `site.json`, or None if it is missing or cannot be read."""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,7 @@
 """Read lists of websites as people have them: urls, tables, text pasted from a browser.
 
-Nothing here makes a request. What is no url stays in the list, so that it is refused with a reason.
+Nothing here makes a request. What is not a url stays in the list and
+is refused with a reason.
 """
 
 from __future__ import annotations

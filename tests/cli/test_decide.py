@@ -190,7 +190,7 @@ def test_word_of_no_target_is_refused_with_advice(decide, collected, targets, ca
     flags = [flag for target in targets for flag in ("--target", target)]
     assert decide("--word", "almond=Krubel", collected, target=flags) == 2
     message = capsys.readouterr().err
-    assert "'almond' is no target" in message and "--word 'almonds=Krubel'" in message
+    assert "'almond' is not a target" in message and "--word 'almonds=Krubel'" in message
     assert "Did you mean 'almonds'?" in message
 
 

@@ -178,7 +178,7 @@ def test_table_does_not_replace_an_image_or_archive(run, tmp_path, capsys):
     for flag in ("--csv", "--images-csv"):
         arguments = ["--library", "lib", "--target", "almonds", flag, tmp_path / "site.zip", "site"]
         assert run("decide", *arguments) == 2
-        assert "exists and is no table" in capsys.readouterr().err
+        assert "exists and is not a table" in capsys.readouterr().err
     assert (tmp_path / "site.zip").read_bytes() == b"mine"
 
 

@@ -103,3 +103,14 @@ def test_contributing_lists_the_layers_of_the_contract():
     blocks = "\n".join(line.strip() if line.startswith("    ") else "" for line in lines)
     names = [layer for layer in layers if not layer.startswith(("_", "("))]
     assert "\n".join(names) in blocks
+
+
+def test_prose_leaves_measured_figures_to_tables():
+    """A new run of the benchmarks then cannot contradict a page."""
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        if path.name in {"benchmarks.md", "licences.md"}:
+            continue
+        text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        prose = [line for line in text.splitlines() if not line.startswith("|")]
+        found = [line for line in prose if re.search(r"\b0\.\d{3}\b", line)]
+        assert not found, (path.name, found)

@@ -109,7 +109,7 @@ def test_store_of_another_version_is_refused(store, version, writer):
     store.close()
     with sqlite3.connect(store.file) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(StoreError, match=f"written by {writer} .*vectors are computed anew"):
+    with pytest.raises(StoreError, match=f"written by {writer} .*vectors are computed again"):
         store.embedders()
 
 

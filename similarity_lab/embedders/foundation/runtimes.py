@@ -133,7 +133,7 @@ def _converted(snapshot: Snapshot, processor: Processor, precision: Precision | 
     folder = parent / f"{snapshot.name.partition('@')[0].rpartition('/')[2]}-{digest}"
     try:
         return _load(folder)
-    except (SavedFolderError, OSError, KeyError, ValueError):  # missing or damaged: converted anew
+    except (SavedFolderError, OSError, KeyError, ValueError):  # missing or damaged: converted again
         pass
     try:
         parent.mkdir(parents=True, exist_ok=True)

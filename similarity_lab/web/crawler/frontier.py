@@ -381,7 +381,7 @@ class ImageFrontier:
             self._candidates.pop(canonicalize_url(url), None)
 
     def add_fallback(self, candidate: Candidate) -> bool:
-        """Add the next version of an image that could not be had; return whether there is one."""
+        """Add the next version of an image that failed; return whether there is one."""
         image = candidate.image
         if not image.fallbacks:
             return False

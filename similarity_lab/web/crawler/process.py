@@ -215,7 +215,7 @@ class _Worker:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
-        with suppress(OSError):  # there is nobody left, as it should be
+        with suppress(OSError):  # the process has ended, as it should
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)  # a new session is a new group
             else:

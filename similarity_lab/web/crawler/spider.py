@@ -620,7 +620,7 @@ class SiteSpider(scrapy.Spider):
     def _fail_image(self, candidate: Candidate, reason: Reason) -> None:
         """Ask for the next version of an image, and log why this one could not be fetched."""
         has_fallback = self.image_frontier.add_fallback(candidate)
-        is_guess = candidate.image.source == "script"  # nobody named this very URL
+        is_guess = candidate.image.source == "script"  # no page names this very URL
         if candidate.likelier is not None:
             candidate = replace(candidate, image=candidate.likelier)
         if not (has_fallback and is_guess):

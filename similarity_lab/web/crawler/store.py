@@ -111,7 +111,7 @@ class ImageStore:
             raise DuplicateImage(Reason(Code.DUPLICATE, self.by_digest[digest]["url"]))
         if self.n_kept >= self.limits.images:
             raise TooManyImages(Reason(Code.LIMIT_IMAGES, self.limits.images))
-        # Reserved: nobody else stores these bytes while they are being written
+        # Reserved: no other task stores these bytes while they are being written
         self.by_digest[digest] = {"url": short_url(candidate.image.url)}
         return {
             "path": f"images/{digest[:32]}{_SUFFIXES[header.format]}",

@@ -131,7 +131,7 @@ class SiteRunner:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, job: Job) -> None:
-        """Crawl a site; however that fails, other sites go on."""
+        """Crawl a site; however that fails, other sites continue."""
         seconds = self.options.limits.seconds
         crawler = Crawler(SiteSpider, self.process.settings)
         failure: Reason | None = None

@@ -128,8 +128,8 @@ def _shows_image(node: HtmlElement) -> bool:
 def _text_beside(card: HtmlElement, image: HtmlElement, texts: list[str]) -> str:
     """Return the name that a card with a price shows without marking it.
 
-    The text that repeats what the image says, or the only one that is no price and no button, or
-    that of another link to the image's page.
+    The text that repeats what the image says, or the only one that is neither a price nor a button,
+    or that of another link to the image's page.
     """
     alt = " ".join((image.get("alt") or "").split()).lower()
     if alt and (same := next((text for text in texts if text.lower() == alt), "")):

@@ -111,7 +111,7 @@ class FoundImage:
     reason : str
         Why it is not fetched; empty otherwise.
     fallbacks : tuple of str
-        URLs of the same image to ask for if this one cannot be had, best first.
+        URLs of the same image to request if this one cannot be downloaded, best first.
     source : str
         The kind of document that names it, one of `SOURCES`.
     title : str

@@ -18,7 +18,7 @@ from similarity_lab.web.html.markup import (
 )
 from similarity_lab.web.html.products import listed_urls
 
-# Files that are no pages; any other ending may be one (`.cfm`, `/brand/st.ives`)
+# Files that are not pages; any other ending may be one (`.cfm`, `/brand/st.ives`)
 _FILES = frozenset(
     {
         ".pdf", ".zip", ".gz", ".tgz", ".bz2", ".7z", ".rar", ".tar", ".exe", ".msi", ".dmg",
@@ -38,7 +38,7 @@ _PAGE_SUFFIX = re.compile(
 )
 _INVISIBLE = frozenset({"script", "style", "noscript", "template", "title", "head"})
 
-# Segments of a path, whole: `/products/espresso-beans` is no press page
+# Segments of a path, whole: `/products/espresso-beans` is not a press page
 _END = (
     r"(?:[-_]?(?:page|pages|us|center|centre|info|information|details?|policy|policies|notice"
     r"|statement|form))*"
