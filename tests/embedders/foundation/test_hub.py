@@ -267,7 +267,7 @@ def test_weights_in_several_files(make_model, libraries, tmp_path):
         load(folder)
 
 
-def test_converted_model_is_kept_and_a_damaged_one_converted_again(make_model, tmp_path, monkeypatch):
+def test_converted_model_is_cached_and_a_damaged_one_replaced(make_model, tmp_path, monkeypatch):
     from similarity_lab.embedders.foundation import runtimes
 
     monkeypatch.setenv("SIMILARITY_LAB_CACHE", str(tmp_path / "kept"))
