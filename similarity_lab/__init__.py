@@ -14,7 +14,7 @@ __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 
 _ROOMS = frozenset(
     {
-        "datasets", "distances", "embedders", "errors", "evaluation", "hosted", "images",
+        "datasets", "distances", "distributed", "embedders", "errors", "evaluation", "hosted", "images",
         "metric_learning", "pairs", "plots", "relevance", "report", "samples", "siamese", "store",
         "study", "web",
     }

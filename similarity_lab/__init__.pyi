@@ -1,5 +1,6 @@
 from . import datasets as datasets
 from . import distances as distances
+from . import distributed as distributed
 from . import embedders as embedders
 from . import errors as errors
 from . import evaluation as evaluation

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import bdtr, betaincinv  # not scipy.stats, which takes a second to import
 
 from similarity_lab.errors import InputError
+from similarity_lab.evaluation.truths import judged_truths
 
 THRESHOLDS = (0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 """Thresholds that `bounded_threshold` tests, in this order."""
@@ -114,7 +115,8 @@ def bounded_threshold(
     Raises
     ------
     InputError
-        For arrays that do not match, or numbers out of range.
+        For arrays that do not match, numbers out of range, or truth values that are missing or
+        neither True nor False.
 
     Examples
     --------
@@ -122,14 +124,7 @@ def bounded_threshold(
     >>> bounded_threshold(probability, probability > 0.7)
     <probability ≥ 0.65: at most 10% wrong, with 95% confidence>
     """
-    values, is_true = np.asarray(probability, np.float64), np.asarray(truth, bool)
-    if values.ndim != 1 or values.shape != is_true.shape:
-        raise InputError(
-            f"expected one truth value per probability, got shapes {values.shape} and "
-            f"{is_true.shape}"
-        )
-    if not ((values >= 0) & (values <= 1)).all():
-        raise InputError("expected probabilities from 0 to 1; leave out cases without one")
+    values, is_true = judged_truths(probability, truth)
     if not 0 < error < 1:
         raise InputError(f"error must be above 0 and below 1, got {error}")
     check_confidence(confidence)

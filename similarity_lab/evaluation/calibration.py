@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from similarity_lab.errors import InputError
+from similarity_lab.evaluation.truths import judged_truths
 
 
 def reliability_curve(
@@ -34,7 +35,8 @@ def reliability_curve(
     Raises
     ------
     InputError
-        For probabilities outside 0…1, or arrays that do not match.
+        For probabilities outside 0…1, truth values that are missing or neither True nor False, or
+        arrays that do not match.
 
     Examples
     --------
@@ -43,14 +45,9 @@ def reliability_curve(
     0        0.1       0.0  2
     1        0.9       0.5  2
     """
-    predicted, observed = np.asarray(probability, np.float64), np.asarray(truth, bool)
-    if predicted.ndim != 1 or predicted.shape != observed.shape or not predicted.size:
-        raise InputError(
-            f"expected one truth value per probability, got shapes {predicted.shape} and "
-            f"{observed.shape}"
-        )
-    if not ((predicted >= 0) & (predicted <= 1)).all():
-        raise InputError("expected probabilities from 0 to 1")
+    predicted, observed = judged_truths(probability, truth)
+    if not predicted.size:
+        raise InputError("expected at least one case, got none")
     if bins < 1:
         raise InputError(f"bins must be at least 1, got {bins}")
     order = np.argsort(predicted, kind="stable")

@@ -21,6 +21,7 @@ from similarity_lab.evaluation.bounds import (
 )
 from similarity_lab.evaluation.calibration import expected_calibration_error, reliability_curve
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+from similarity_lab.evaluation.truths import is_missing, nullable_truths
 
 TRUTHS = ("relevant", "irrelevant")
 OUTCOMES = ("relevant", "unsure", "irrelevant", "no decision")
@@ -294,7 +295,7 @@ def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
                 f"{n_targets} target{'s' * (n_targets > 1)}; pass one value per site (and target, "
                 "in a row per site), or a mapping from the names of sites"
             )
-        return _booleans(values.ravel())
+        return nullable_truths(values.ravel())
     known = _keyed_truth(truth, keys, targets)
     repeated = pd.Series(keys)[pd.Series(keys).duplicated()]
     if len(repeated):
@@ -302,7 +303,7 @@ def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
             f"two sites have the name {repeated.iloc[0][0]!r}; pass truth as a sequence, or name "
             "them with Site.from_folder(…, name=…)"
         )
-    return _booleans([known.get(key) for key in keys])
+    return nullable_truths([known.get(key) for key in keys])
 
 
 def _frame_truth(truth: pd.DataFrame, targets: list[str]) -> Mapping[Hashable, object]:
@@ -330,7 +331,7 @@ def _as_dict(keys: Iterable[Hashable], values: pd.Series) -> dict[Hashable, obje
     known: dict[Hashable, object] = {}
     for key, value in zip(keys, values.tolist(), strict=True):
         first = known.setdefault(key, value)
-        if _is_missing(first) != _is_missing(value) or not (_is_missing(value) or first == value):
+        if is_missing(first) != is_missing(value) or not (is_missing(value) or first == value):
             raise InputError(f"truth has different values for {key!r}; keep one of them")
     return known
 
@@ -369,22 +370,6 @@ def _keyed_truth(
                     f"{did_you_mean(name, existing)} There are: {', '.join(existing[:10])}"
                 )
     return flat
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
-
-
-def _booleans(values: Iterable[object]) -> pd.Series:
-    checked: list[bool | None] = []
-    for value in values:
-        if _is_missing(value):
-            checked.append(None)
-        elif isinstance(value, (bool, np.bool_, int, np.integer, float)) and value in (0, 1):
-            checked.append(bool(value))
-        else:
-            raise InputError(f"truth is True, False or None (not judged), got {value!r}")
-    return pd.Series(checked, dtype="boolean")
 
 
 def _read_costs(costs: Costs | None) -> dict[str, dict[str, float]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +24,14 @@ from similarity_lab.plots.figures import (
     panels_for,
     plain,
     point_styles,
+    roomy_legend,
     short,
     simplify,
 )
 from similarity_lab.store import Vectors
 
 _OTHERS = "#cccccc"
+_MOST_TICKS = 12  # at values, on a logarithmic axis
 
 
 def distance_histogram(
@@ -74,7 +76,7 @@ def distance_histogram(
     axis.set_xlabel(label)
     axis.set_ylabel("density")
     axis.spines[["top", "right"]].set_visible(False)
-    _legend(figure, axis, labels, handles, is_own=ax is None)
+    roomy_legend(figure, axis, labels, handles, is_own=ax is None, fontsize=9 if ax is None else 8)
     return figure
 
 
@@ -91,28 +93,54 @@ def lines(
     Parameters
     ----------
     series : mapping of str to (x, y)
+        A value that is not finite is a gap in its curve.
     x_label, y_label : str
     log_x : bool
-        Use a logarithmic x axis with a tick at each value.
+        Use a logarithmic x axis, with a tick at each value if these are few.
     ax : matplotlib Axes, optional
         Default: a new figure.
     """
+    check_type(series, Mapping, "a mapping from name to (x, y)")
     styles = line_styles(len(series))
+    points = {name: _points(name, pair, log_x=log_x) for name, pair in series.items()}
     figure, axis = axes_for(ax, (7, 3.2))
     handles = [
         axis.plot(x, y, marker="o", markersize=3, linewidth=1.5, **style)[0]
-        for (x, y), style in zip(series.values(), styles, strict=True)
+        for (x, y), style in zip(points.values(), styles, strict=True)
     ]
     if log_x:
         axis.set_xscale("log")
-        axis.set_xticks(sorted({value for x, _ in series.values() for value in x}))
+        values = np.unique(np.concatenate([x[np.isfinite(x)] for x, _ in points.values()]))
+        if len(values) <= _MOST_TICKS:
+            axis.set_xticks(values)
+            axis.minorticks_off()
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        axis.minorticks_off()
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
     simplify(axis)
-    _legend(figure, axis, list(series), handles, is_own=ax is None)
+    roomy_legend(
+        figure, axis, list(series), handles, is_own=ax is None, fontsize=9 if ax is None else 8
+    )
     return figure
+
+
+def _points(
+    name: str, pair: object, *, log_x: bool
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the x and y of a curve as arrays of one length, or raise `InputError`."""
+    try:
+        x, y = (np.asarray(values, np.float64).ravel() for values in cast(Any, pair))
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name!r}: expected two sequences of numbers (x, y), got {pair!r:.60}"
+        ) from None
+    if len(x) != len(y):
+        raise InputError(f"{name!r}: expected as many x as y, got {len(x)} and {len(y)}")
+    if not (np.isfinite(x) & np.isfinite(y)).any():
+        raise InputError(f"nothing to draw: {name!r} has no finite point")
+    if log_x and (x <= 0).any():
+        raise InputError(f"{name!r}: x must be above 0 on a logarithmic axis, got {x.min():g}")
+    return x, y
 
 
 def training_curves(
@@ -305,14 +333,3 @@ def _common_name(names: Sequence[Hashable]) -> str:
         if all(word in str(each) for each in names):
             return name
     return "on validation images" if all(str(each).startswith("val") for each in names) else ""
-
-
-def _legend(
-    figure: Figure, axis: Axes, labels: Sequence[str], handles: Sequence[Any], *, is_own: bool
-) -> None:
-    """Add a legend where there is room: inside for a few entries, otherwise below."""
-    is_large = len(labels) > 6 or max(len(short(label)) for label in labels) > 32
-    if is_large and is_own:
-        legend_below(figure, axis, labels, handles, is_own=True)
-        return
-    legend(axis, labels, handles, fontsize=9 if is_own else 8)

@@ -15,10 +15,11 @@ from matplotlib.ticker import PercentFormatter
 from similarity_lab.errors import InputError, InputTypeError, check_type
 from similarity_lab.evaluation import PairDistances, SiteEvaluation, wilson_interval
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
-from similarity_lab.plots.figures import axes_for, legend, line_styles, short, simplify
+from similarity_lab.evaluation.truths import paired_truths
+from similarity_lab.plots.figures import axes_for, line_styles, roomy_legend, short, simplify
 
 Judged = SiteEvaluation | tuple[npt.ArrayLike, npt.ArrayLike]
-"""An evaluation, or probabilities and truths, both of shape (n,)."""
+"""An evaluation, or probabilities and truths, both of shape (n,); a truth of None is left out."""
 
 _UNSURE = "#E69F00"
 
@@ -54,7 +55,12 @@ def confusion_matrix(
     if "no decision" in table and not table["no decision"].any():
         table = table.drop(columns="no decision")
     figure, axis = axes_for(ax, (1.5 + 1.15 * table.shape[1], 1.3 + 0.8 * len(table)))
-    counts = table.to_numpy(int)
+    try:
+        counts = table.fillna(0).to_numpy(int)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"expected counts of decisions, got the types {sorted(set(map(str, table.dtypes)))}"
+        ) from None
     parts = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     for row, truth in enumerate(table.index):
         for column, decision in enumerate(table.columns):
@@ -136,7 +142,7 @@ def reliability_curves(
     axis.set_ylabel("observed frequency")
     axis.set_aspect("equal")
     simplify(axis)
-    legend(axis, labels, handles, fontsize=8, loc="upper left")
+    roomy_legend(figure, axis, labels, handles, is_own=ax is None, fontsize=8, loc="upper left")
     return figure
 
 
@@ -188,7 +194,7 @@ def roc_curves(
     axis.set_ylabel("same pairs accepted" if is_pairs else "relevant accepted")
     axis.set_aspect("equal")
     simplify(axis)
-    legend(axis, labels, handles, fontsize=8, loc="lower right")
+    roomy_legend(figure, axis, labels, handles, is_own=ax is None, fontsize=8, loc="lower right")
     return figure
 
 
@@ -234,7 +240,7 @@ def precision_recall_curves(
     axis.set_xlabel("recall: relevant sites found")
     axis.set_ylabel("precision: found sites that are relevant")
     simplify(axis)
-    legend(axis, labels, handles, fontsize=8, loc="lower left")
+    roomy_legend(figure, axis, labels, handles, is_own=ax is None, fontsize=8, loc="lower left")
     return figure
 
 
@@ -288,7 +294,7 @@ def coverage_curves(
     axis.set_xlabel("coverage: sites that are decided")
     axis.set_ylabel("accuracy of the decided sites")
     simplify(axis)
-    legend(axis, labels, handles, fontsize=8, loc="lower left")
+    roomy_legend(figure, axis, labels, handles, is_own=ax is None, fontsize=8, loc="lower left")
     return figure
 
 
@@ -306,19 +312,14 @@ def _scores(source: Judged) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.boo
             "expected what evaluate returns, or a tuple (probability, truth), got "
             f"{type(source).__name__}"
         )
-    probability, truth = np.asarray(source[0], np.float64), np.asarray(source[1])
-    if probability.ndim != 1 or probability.shape != truth.shape:
-        raise InputError(
-            f"expected one truth value per probability, got shapes {probability.shape} and "
-            f"{truth.shape}"
-        )
-    is_known = np.isfinite(probability)
+    probability, truth = paired_truths(*source)
+    is_known = np.isfinite(probability) & truth.notna().to_numpy()
     if not is_known.any():
         raise InputError("nothing to draw: no judged case has a probability")
     values = probability[is_known]
     if not ((values >= 0) & (values <= 1)).all():
         raise InputError("expected probabilities from 0 to 1")
-    return values, truth[is_known].astype(bool)
+    return values, truth[is_known].to_numpy(bool)
 
 
 def _check_both_kinds(truth: npt.NDArray[np.bool_], what: str) -> None:

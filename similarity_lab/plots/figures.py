@@ -24,6 +24,7 @@ _MARKERS = "os^DvPX*"
 _ROW = 0.2  # inches, of a legend
 _LETTER = 0.085  # inches, of a legend
 _WIDEST = 9.0  # inches, to which a figure grows for its legend
+_MANY, _LONG = 6, 32  # entries and letters of an entry for which there is room inside axes
 
 
 class Chart(Figure):
@@ -107,6 +108,23 @@ def legend(axis: Axes, labels: Sequence[str], handles: Sequence[Artist], **optio
     entries = [f"entry {index}" for index in range(len(labels))]
     options = {"frameon": False, "fontsize": 9, **options}
     _name(axis.legend(list(handles), entries, **options).get_texts(), labels)
+
+
+def roomy_legend(
+    figure: Figure,
+    axis: Axes,
+    labels: Sequence[str],
+    handles: Sequence[Artist],
+    *,
+    is_own: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Add a legend inside the axes for a few entries, otherwise below if the figure is our own."""
+    is_large = len(labels) > _MANY or max(len(short(label)) for label in labels) > _LONG
+    if is_large and is_own:
+        legend_below(figure, axis, labels, handles, is_own=True)
+    else:
+        legend(axis, labels, handles, **options)
 
 
 def legend_below(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,9 +17,10 @@ from matplotlib.transforms import Bbox
 
 from similarity_lab.errors import InputError
 from similarity_lab.plots.colours import INK, MATCH
-from similarity_lab.plots.figures import axes_for
+from similarity_lab.plots.figures import axes_for, short
 
 _OTHERS = "#8a8a8a"
+_ROUNDING = 1e-9  # by which an interval may miss its value
 _LABEL_OFFSETS = tuple(  # positions of a label beside its point, best first: (x, ha), (y, va)
     product(
         ((8, "left"), (-8, "right"), (0, "center")),
@@ -63,7 +65,8 @@ def trade_off(
     Raises
     ------
     InputError
-        For a table without these columns or without `recommended`, or with a cost of 0 or less.
+        For a table without these columns or without `recommended`, with two rows of one name, a
+        cost of 0 or less, or a value outside its interval.
 
     Examples
     --------
@@ -79,15 +82,23 @@ def trade_off(
             "expected columns cost, value, low and high and the recommended row; missing: "
             f"{', '.join(missing)}"
         )
+    if not table.index.is_unique:
+        repeated = table.index[table.index.duplicated()][0]
+        raise InputError(f"two rows have the name {repeated!r}; expected a name for each point")
     if not (table["cost"] > 0).all():
         raise InputError("costs must be above 0 for a logarithmic scale")
+    errors = np.diff(table[["low", "value", "high"]].to_numpy(float), axis=1)
+    is_interval = (errors >= -_ROUNDING).all(axis=1)  # not so for NaN
+    if not is_interval.all():
+        raise InputError(
+            f"{table.index[~is_interval][0]!r}: expected low <= value <= high, all of them numbers"
+        )
     figure, axis = axes_for(ax, (9, 5.2))
-    for name, row in table.iterrows():
+    for (name, row), error in zip(table.iterrows(), errors.clip(0), strict=True):
         ring: dict[str, Any] = {"markerfacecolor": "white"} if name in hollow else {}
         axis.errorbar(
-            row["cost"], row["value"],
-            yerr=[[row["value"] - row["low"]], [row["high"] - row["value"]]],
-            fmt="o", color=MATCH if name == recommended else _OTHERS, linewidth=1.2, **ring,
+            row["cost"], row["value"], yerr=error[:, None], fmt="o", linewidth=1.2,
+            color=MATCH if name == recommended else _OTHERS, **ring,
         )  # fmt: skip
     if hollow_label:
         axis.plot([], [], "o", color=_OTHERS, markerfacecolor="white", label=hollow_label)
@@ -135,12 +146,14 @@ def _label(
         outside = box.x0 < inside.x0 or box.x1 > inside.x1
         return 3 * outside + sum(box.overlaps(occupied_box) for occupied_box in occupied)
 
-    for name in sorted(map(str, table.index), key=lambda name: name != recommended):
-        point = (table.loc[name, "cost"], table.loc[name, "value"])
+    first = table.index == recommended
+    for name, row in pd.concat([table[first], table[~first]]).iterrows():
+        point = (row["cost"], row["value"])
         is_recommended = name == recommended
         candidates = [
             axis.annotate(
-                name, point, (x, y), textcoords="offset points", ha=ha, va=va, fontsize=9,
+                short(name), point, (x, y), textcoords="offset points", ha=ha, va=va, fontsize=9,
+                parse_math=False,
                 color=MATCH if is_recommended else INK,
                 fontweight="bold" if is_recommended else "normal",
                 arrowprops={"arrowstyle": "-", "color": _OTHERS, "linewidth": 0.5} if y else None,

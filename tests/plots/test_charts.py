@@ -170,3 +170,26 @@ def test_training_curves_takes_other_histories(assert_drawn):
         plots.training_curves(history.head(0))
     with pytest.raises(InputError, match="nothing to draw"):
         plots.training_curves(pd.DataFrame({"name": ["a"]}))
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [
+        ({"a": ([1, 2], [1])}, "'a': expected as many x as y, got 2 and 1"),
+        ({"a": 3}, "'a': expected two sequences of numbers"),
+        ({"a": (["x"], [1])}, "'a': expected two sequences of numbers"),
+        ({"a": ([1, 2], [np.nan, np.nan])}, "nothing to draw: 'a' has no finite point"),
+        ({"a": ([], [])}, "nothing to draw: 'a' has no finite point"),
+        ({"a": ([0, 2], [1, 2])}, "'a': x must be above 0 on a logarithmic axis, got 0"),
+    ],
+)
+def test_lines_refuses_what_it_cannot_draw(series, message):
+    with pytest.raises(InputError, match=message):
+        plots.lines(series, x_label="x", y_label="y", log_x=True)
+
+
+def test_lines_of_many_values_has_few_ticks_on_a_log_scale(assert_drawn):
+    x = np.arange(1, 61)
+    figure = plots.lines({"a": (x, x)}, x_label="x", y_label="y", log_x=True)
+    assert_drawn(figure)
+    assert len(figure.axes[0].get_xticks()) < 12

@@ -127,3 +127,29 @@ def test_curves_say_what_is_missing(evaluation):
     plots.coverage_curves(([0.5, 0.6], [False, False]))
     with pytest.raises(InputError, match="no point"):
         plots.reliability_curves(evaluation.calibration.head(0))
+
+
+@pytest.mark.parametrize("draw", CURVES)
+def test_case_that_is_not_judged_is_left_out(draw):
+    """None and NaN would count as false and as true."""
+    truth = [*TRUTH.tolist(), None, np.nan, pd.NA]
+    figure = draw(([*PROBABILITY, 0.1, 0.1, 0.1], truth))
+    assert "60" in labels(figure)[0]
+    with pytest.raises(InputError, match="truth is True, False or None .* got 'irrelevant'"):
+        draw(([0.9, 0.1], ["relevant", "irrelevant"]))
+
+
+@pytest.mark.parametrize("draw", [*CURVES, plots.reliability_curves])
+def test_legend_of_many_curves_is_below_the_chart(draw, evaluation, assert_drawn):
+    figure = draw({f"variant {index} of the embedder": evaluation for index in range(30)})
+    assert_drawn(figure)
+    assert figure.axes[0].get_legend() is None
+    assert len(figure.legends[0].get_texts()) >= 30
+
+
+def test_confusion_matrix_of_a_crosstab_reads_missing_counts_as_none():
+    table = pd.DataFrame({"relevant": [3, np.nan], "unsure": [1, 2]}, ["relevant", "irrelevant"])
+    texts = [text.get_text() for text in plots.confusion_matrix(table).axes[0].texts[::2]]
+    assert texts == ["3", "1", "0", "2"]
+    with pytest.raises(InputError, match="expected counts"):
+        plots.confusion_matrix(pd.DataFrame({"relevant": ["a few"]}, ["relevant"]))

@@ -35,3 +35,19 @@ def test_trade_off_refuses_invalid_tables():
         plots.trade_off(approaches()[["cost", "value"]], recommended="x", x_label="", y_label="")
     with pytest.raises(InputError, match="above 0"):
         plots.trade_off(approaches() * 0, recommended="expensive", x_label="", y_label="")
+    twice = pd.concat([approaches(1), approaches(1)])
+    with pytest.raises(InputError, match="two rows have the name 'approach number 0'"):
+        plots.trade_off(twice, recommended="approach number 0", x_label="", y_label="")
+    for column, value in {"low": 0.99, "high": 0.1, "value": float("nan")}.items():
+        table = approaches()
+        table.loc["expensive", column] = value
+        with pytest.raises(InputError, match="'expensive': expected low <= value <= high"):
+            plots.trade_off(table, recommended="expensive", x_label="", y_label="")
+
+
+def test_trade_off_shows_names_as_they_are(texts, assert_drawn):
+    """A dollar starts no formula, and a name may be a number."""
+    table = approaches().rename(index={"approach number 0": "50 $ or 60 $", "expensive": 7})
+    figure = plots.trade_off(table, recommended=7, x_label="ms", y_label="right")
+    assert_drawn(figure)
+    assert "50 $ or 60 $" in texts(figure) and "7" in texts(figure).split()
