@@ -14,9 +14,9 @@ __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 
 _ROOMS = frozenset(
     {
-        "datasets", "distances", "distributed", "embedders", "errors", "evaluation", "hosted", "images",
-        "metric_learning", "pairs", "plots", "relevance", "report", "samples", "siamese", "store",
-        "study", "web",
+        "datasets", "distances", "distributed", "embedders", "errors", "evaluation", "hosted",
+        "images", "metric_learning", "pairs", "plots", "relevance", "report", "samples",
+        "siamese", "store", "study", "web",
     }
 )  # fmt: skip
 # a star import takes the names, not the sub-packages: some of these need an extra

@@ -14,8 +14,8 @@ from matplotlib.ticker import PercentFormatter
 
 from similarity_lab.errors import InputError, InputTypeError, check_type
 from similarity_lab.evaluation import PairDistances, SiteEvaluation, wilson_interval
-from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.evaluation.truths import paired_truths
+from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.plots.figures import axes_for, line_styles, roomy_legend, short, simplify
 
 Judged = SiteEvaluation | tuple[npt.ArrayLike, npt.ArrayLike]
