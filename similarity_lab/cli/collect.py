@@ -17,6 +17,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "collect",
         help="collect the images of websites",
         description="Collect the images of websites, with the origin of each.",
+        epilog="example: similarity-lab collect --out collected suppliers.csv",
     )
     add_collecting_options(parser)
     shared.add_quiet_option(parser)

@@ -26,6 +26,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "decide",
         help="decide which sites sell a product, from images on this machine",
         description="Decide which sites sell a product, from images on this machine.",
+        epilog="example: similarity-lab decide --library library --target almonds sites/*",
     )
     parser.add_argument(
         "sites", nargs="+", metavar="SITE", help="folder or .zip with the images of a site"

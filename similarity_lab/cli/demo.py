@@ -18,6 +18,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="run rank on four sample shops served on this machine",
         description="Serve four sample shops on this machine, collect their images, decide which "
         "of them sell almonds, and write a report.",
+        epilog="example: similarity-lab demo --out demo",
     )
     parser.add_argument(
         "--out",

@@ -18,6 +18,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "embed",
         help="write the vectors of images",
         description="Write the vectors of images, and their paths, to an .npz file.",
+        epilog="example: similarity-lab embed library/almonds --out almonds.npz",
     )
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE|DIR|ZIP", help="image, or folder or .zip of images"

@@ -12,6 +12,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "fetch",
         help="download a public dataset",
         description="Download a public dataset and verify it; resumes an interrupted download.",
+        epilog="example: similarity-lab fetch grocery-store",
     )
     parser.add_argument("dataset", choices=["grocery-store"], help="dataset to download")
     parser.add_argument(

@@ -10,17 +10,20 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, NoReturn, TextIO
 
 from similarity_lab._version import __version__
 from similarity_lab.cli import collect, decide, demo, embed, fetch, rank, search, status
-from similarity_lab.errors import SimilarityLabError
+from similarity_lab.errors import SimilarityLabError, did_you_mean
 
 __all__ = ["main", "make_parser"]
 
 DONE, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 
 _DESCRIPTION = "Decide from the images of suppliers' websites which of them sell a product."
+_EPILOG = (
+    "To see it work: similarity-lab demo. The options of a command: similarity-lab COMMAND --help"
+)
 _MANY = ("sites", "images", "queries")  # arguments of which a command takes any number
 _COMMANDS = (demo, rank, status, decide, collect, embed, search, fetch)
 
@@ -72,9 +75,48 @@ def _run(arguments: Sequence[str] | None) -> int:
     return DONE
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Wraps all texts but examples, which are lines to copy."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("example:") else super()._fill_text(text, width, indent)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser with errors of one line, which name what was probably meant."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(formatter_class=_Formatter, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401
+        """Refuse an unknown option first: the others are missing because of it, perhaps."""
+        flags = self._option_string_actions
+        for word in sys.argv[1:] if args is None else args:
+            name = word.partition("=")[0]
+            if name == "--" or (self._subparsers is not None and not name.startswith("-")):
+                break  # values, or the options of a command
+            if name.startswith("--") and not any(flag.startswith(name) for flag in flags):
+                known = {flag.lstrip("-"): flag for flag in flags}
+                hint = did_you_mean(name.lstrip("-"), known).replace("'", "'--", 1)
+                self.error(f"unknown option {name}.{hint}" if hint else f"unknown option {name}")
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401
+        if action.choices is not None and value not in action.choices:
+            hint = did_you_mean(value, action.choices)
+            choices = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(action, f"unknown {value!r}.{hint} Choose from {choices}")
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; sites, images and queries may stand before and after options."""
     parser = make_parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help(sys.stderr)
+        raise SystemExit(BAD_INPUT)
     options, rest = parser.parse_known_args(arguments)
     if rest:
         values = next((getattr(options, name, None) for name in _MANY if name in options), None)
@@ -99,7 +141,7 @@ def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="similarity-lab", description=_DESCRIPTION)
+    parser = _Parser(prog="similarity-lab", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"similarity_lab {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:

@@ -32,6 +32,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="collect websites, decide on each, and write a report",
         description="Collect the images of websites, decide which sites sell a product, and write "
         "a report with the evidence.",
+        epilog="example: similarity-lab rank --library library --target almonds --out results "
+        "suppliers.csv",
     )
     parser.add_argument(
         "--library",

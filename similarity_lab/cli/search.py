@@ -16,6 +16,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="find the cached images most similar to images or to a text",
         description="Find the cached images most similar to images, or to a text if the embedder "
         "has a text tower.",
+        epilog="example: similarity-lab search photo.jpg -k 10",
     )
     parser.add_argument(
         "queries",

@@ -19,6 +19,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="show how far a run on a cluster is, or write its pages",
         description="Show how far a run of `similarity-lab rank --cluster` is, also while it "
         "runs, and write its pages.",
+        epilog="example: similarity-lab status results --pages pages",
     )
     parser.add_argument("out", metavar="OUT", help="--out of the run, a folder or URL")
     parser.add_argument("--json", action="store_true", help="print JSON")

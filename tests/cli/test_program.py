@@ -104,7 +104,35 @@ def test_decide_and_rank_have_the_same_scoring_options():
 def test_bad_usage(run, arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         run(*arguments)
-    assert stop.value.code == 2 and "usage: similarity-lab" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert stop.value.code == 2 and message.endswith("--help\n")
+    assert message.count("\n") == 1 or not arguments  # without arguments: the help
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ranks"], "unknown 'ranks'. Did you mean 'rank'? Choose from demo, rank, "),
+        (["decide", "--libary", "x"], "unknown option --libary. Did you mean '--library'?"),
+        (["rank", "--targets=x", "y"], "unknown option --targets. Did you mean '--target'?"),
+        (["decide", "--pages", "3", "x"], "unknown option --pages; see"),
+        (["--verbose", "demo"], "unknown option --verbose"),
+        (["decide", "--rule", "learnt", "x"], "unknown 'learnt'. Did you mean 'learned'?"),
+    ],
+)
+def test_mistyped_word_is_named_with_what_was_meant(run, arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        run(*arguments)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_an_example_that_can_be_copied(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    last = subparsers()[command].format_help().splitlines()[-1]
+    arguments = last.removeprefix("example: similarity-lab ").split()
+    assert arguments[0] == command
+    make_parser().parse_args(arguments)  # exits if it is wrong
 
 
 def test_interrupt(monkeypatch, run, library, sites, capsys):
@@ -167,10 +195,14 @@ def test_values_may_stand_before_and_after_options(monkeypatch, capsys):
     monkeypatch.setattr(search, "_run", found.append)
     assert main(["search", "a.jpg", "--quiet", "b.jpg", "-k", "3", "c.jpg"]) == 0
     assert found[0].queries == ["a.jpg", "b.jpg", "c.jpg"] and found[0].k == 3
-    for arguments in (["search", "a.jpg", "--unknown", "b.jpg"], ["demo", "b.jpg"]):
+    for arguments, message in (
+        (["search", "a.jpg", "--unknown", "b.jpg"], "unknown option --unknown"),
+        (["search", "a.jpg", "-x"], "unrecognized arguments: -x"),
+        (["demo", "b.jpg"], "unrecognized arguments: b.jpg"),
+    ):
         with pytest.raises(SystemExit):
             main(arguments)
-        assert "unrecognized arguments: " in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_table_does_not_replace_an_image_or_archive(run, tmp_path, capsys):
