@@ -189,9 +189,9 @@ def collect(
     throttle : bool
         Adapt the request rate to the server. The crawl delay of robots.txt always applies.
     render : {"never", "auto", "always"}
-        Draw pages in a browser: never, those whose content scripts draw, or all. Needs the extra
-        ``browser`` and Chromium, from the system's package manager or Playwright. Without them,
-        "auto" is "never", and the rows of sites with such pages say what is missing.
+        Render pages in a browser: never, those whose content comes from scripts, or all. Needs the
+        extra ``browser`` and Chromium, from the system's package manager or Playwright. Without
+        them, "auto" is "never", and the rows of sites with such pages say what is missing.
     verify : bool
         Require trusted certificates.
     user_agent : str
