@@ -91,7 +91,8 @@ def trade_off(
     is_interval = (errors >= -_ROUNDING).all(axis=1)  # not so for NaN
     if not is_interval.all():
         raise InputError(
-            f"{table.index[~is_interval][0]!r}: expected low <= value <= high, all of them numbers"
+            f"{table.index[int(np.argmin(is_interval))]!r}: expected low <= value <= high, all of "
+            "them numbers"
         )
     figure, axis = axes_for(ax, (9, 5.2))
     for (name, row), error in zip(table.iterrows(), errors.clip(0), strict=True):
