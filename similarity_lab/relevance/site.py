@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from similarity_lab.embedders import CachedEmbedder, Embedded, Embedder
 from similarity_lab.embedders.base import Vectors
-from similarity_lab.errors import SiteError
+from similarity_lab.errors import InputError, SiteError
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.copies import copy_thumbnail, find_copies
 from similarity_lab.images.decoding import map_ahead
@@ -80,9 +80,10 @@ class EmbeddedSite:
         Content digest of each readable image.
     clutter : tuple of (str or None)
         Kind of each readable image that is left out.
-    repeats : ndarray of bool
-        Which readable images repeat another one; none of those that are left out.
-    near_copies : ndarray of bool
+    repeats : ndarray of bool or None
+        Which readable images repeat another one; none of those that are left out. None: copies
+        were not looked for.
+    near_copies : ndarray of bool or None
         Which of the others are near copies of another one: cropped, mirrored, framed, with text.
     thumbnails : dict of path to EncodedThumbnail
         Of images that were decoded, if requested.
@@ -95,8 +96,8 @@ class EmbeddedSite:
     embedder: str
     digests: list[str]
     clutter: tuple[Clutter | None, ...]
-    repeats: npt.NDArray[np.bool_]
-    near_copies: npt.NDArray[np.bool_]
+    repeats: npt.NDArray[np.bool_] | None
+    near_copies: npt.NDArray[np.bool_] | None
     thumbnails: dict[object, EncodedThumbnail] = field(default_factory=dict)
     leave_out: frozenset[Clutter] = frozenset()
 
@@ -107,6 +108,7 @@ class EmbeddedSite:
         embedder: Embedder,
         *,
         leave_out: Sequence[Clutter] = (),
+        count_repeats_once: bool = True,
         thumbnails: bool = False,
         progress: bool = True,
     ) -> "EmbeddedSite":
@@ -121,6 +123,8 @@ class EmbeddedSite:
         embedder : Embedder
         leave_out : sequence of {"icons", "banners", "graphics"}
             Kinds of images to exclude from the count, see `clutter_kind`.
+        count_repeats_once : bool
+            Look for images that repeat another one, for rules that count these once.
         thumbnails : bool
             Also make a thumbnail of each image that is decoded, for a report.
         progress : bool
@@ -150,24 +154,9 @@ class EmbeddedSite:
                 f"{', '.join(sorted(set(filter(None, clutter))))}; pass leave_out=()"
             )
         digests = [each.digest for each in traits]
-        # among counted images only: otherwise an icon could be the copy that counts
-        counted = np.flatnonzero([kind is None for kind in clutter])
-        repeats = np.zeros(len(traits), bool)
-        repeats[counted] = find_repeats(
-            embedded.vectors[counted],
-            [digests[index] for index in counted],
-            lambda index: images.perceptual_hash(embedded.kept[counted[index]]),
-        )
-        originals = counted[~repeats[counted]]
-        near_copies = np.zeros(len(traits), bool)
-        near_copies[originals] = find_near_copies(
-            embedded.vectors[originals],
-            [digests[index] for index in originals],
-            lambda pairs: images.are_copies(
-                [(embedded.kept[originals[a]], embedded.kept[originals[b]]) for a, b in pairs],
-                embedder,
-            ),
-        )
+        repeats = near_copies = None
+        if count_repeats_once:
+            repeats, near_copies = images.copies(embedded, digests, clutter, embedder)
         encoded: dict[object, EncodedThumbnail] = {
             path: each.thumbnail
             for path, each in zip(site.paths, images.traits, strict=True)
@@ -218,11 +207,21 @@ class EmbeddedSite:
             Names of the target, looked for in the texts of the site's origins.
         count_repeats_once : bool
             Give repeated images and near copies the status "repeated", so that they do not count.
+
+        Raises
+        ------
+        InputError
+            If copies are to count once, but were not looked for.
         """
         count, positions = len(self.site.paths), np.array(self.embedded.kept)
         status, reason = np.full(count, "skipped", object), np.full(count, "", object)
         status[positions] = "scored"
         if count_repeats_once:
+            if self.repeats is None or self.near_copies is None:
+                raise InputError(
+                    f"{self.site.name} was embedded without looking for copies, which this rule "
+                    "counts once; embed it with this scorer's embed_site"
+                )
             status[positions[self.repeats]] = "repeated"
             reason[positions[self.repeats]] = "same image as another one"
             status[positions[self.near_copies]] = "repeated"
@@ -335,6 +334,34 @@ class _SiteImages(Sequence[Source]):
         for error in map_ahead(lambda index: self.traits[index].decode(self[index]), indices):
             if error is not None:
                 raise error
+
+    def copies(
+        self,
+        embedded: Embedded,
+        digests: list[str],
+        clutter: tuple[Clutter | None, ...],
+        embedder: Embedder,
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Return which readable images repeat another one, and which are near copies of one."""
+        # among counted images only: otherwise an icon could be the copy that counts
+        counted = np.flatnonzero([kind is None for kind in clutter])
+        repeats = np.zeros(len(digests), bool)
+        repeats[counted] = find_repeats(
+            embedded.vectors[counted],
+            [digests[index] for index in counted],
+            lambda index: self.perceptual_hash(embedded.kept[counted[index]]),
+        )
+        originals = counted[~repeats[counted]]
+        near_copies = np.zeros(len(digests), bool)
+        near_copies[originals] = find_near_copies(
+            embedded.vectors[originals],
+            [digests[index] for index in originals],
+            lambda pairs: self.are_copies(
+                [(embedded.kept[originals[a]], embedded.kept[originals[b]]) for a, b in pairs],
+                embedder,
+            ),
+        )
+        return repeats, near_copies
 
     def are_copies(self, pairs: Sequence[tuple[int, int]], embedder: Embedder) -> Sequence[bool]:
         """Tell which pairs are changed copies; decode images where that has not happened yet.

@@ -15,9 +15,11 @@ from PIL import Image
 from similarity_lab import Site, load_embedder, read_image
 from similarity_lab.embedders import CachedEmbedder
 from similarity_lab.embedders.base import NetworkEmbedder
+from similarity_lab.errors import InputError
 from similarity_lab.images import content_digest, opened
 from similarity_lab.images.copies import compare_details, copy_thumbnail
 from similarity_lab.images.hashing import hash_thumbnail, perceptual_hash
+from similarity_lab.relevance import site as site_module
 from similarity_lab.relevance.site import (
     CLUTTER_KINDS,
     EmbeddedSite,
@@ -343,6 +345,21 @@ def test_near_copies_are_reported_and_counted_once(lite0, tmp_path):
         assert is_repeated.sum() == expected
         assert (table["reason"][is_repeated] == "near copy of another image").all()
         assert table["status"][3] == "scored"  # other.jpg
+
+
+def test_copies_are_looked_for_only_if_they_count_once(tmp_path, lite0, monkeypatch):
+    photo = Image.fromarray(load_image("almonds", 1, size=(240, 320)))
+    for name in ("photo.jpg", "again.jpg"):
+        photo.save(tmp_path / name, quality=90)
+    monkeypatch.setattr(site_module, "find_repeats", None)
+    site = EmbeddedSite.of(
+        Site.from_folder(tmp_path), lite0, count_repeats_once=False, progress=False
+    )
+    columns, to_references = {"score": np.zeros(2)}, np.zeros((2, 1), np.float32)
+    table = site.table(columns, to_references, ["a.jpg"], None, count_repeats_once=False)
+    assert table["status"].tolist() == ["scored"] * 2
+    with pytest.raises(InputError, match="without looking for copies.*embed_site"):
+        site.table(columns, to_references, ["a.jpg"], None, count_repeats_once=True)
 
 
 def test_cached_near_copies_are_not_decoded_again(site, lite0, counts, tmp_path):
