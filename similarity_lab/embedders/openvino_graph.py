@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
-from openvino import opset13 as ops
 
 from similarity_lab.embedders.lite import (
     OFFSET,
@@ -27,6 +25,9 @@ from similarity_lab.embedders.lite import (
     Weights,
     fold_batch_norm,
 )
+from similarity_lab.embedders.openvino_package import openvino as ov
+
+ops = ov.opset13
 
 FILE = Path(__file__).with_name("int8.npz")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
+
+from similarity_lab.embedders.openvino_package import openvino as ov
 
 __all__ = ["compile_graph"]
 

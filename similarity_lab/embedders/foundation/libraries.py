@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from similarity_lab.embedders.telemetry import without_telemetry
 from similarity_lab.embedders.torch_runtime import torch
 from similarity_lab.errors import EmbedderError, MissingExtraError, one_line
 
@@ -32,7 +33,8 @@ def open_clip() -> Any:  # noqa: ANN401 - a module
 
 def nncf() -> Any:  # noqa: ANN401 - a module
     """Return NNCF, which rounds weights to int8."""
-    return _import("nncf")
+    with without_telemetry():
+        return _import("nncf")
 
 
 def _import(name: str) -> Any:  # noqa: ANN401 - a module

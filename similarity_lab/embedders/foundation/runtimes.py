@@ -164,7 +164,7 @@ def _convert(
     snapshot: Snapshot, processor: Processor, precision: Precision | None, part: Path
 ) -> None:
     """Write a converted tower to the folder ``done`` in `part`."""
-    import openvino
+    from similarity_lab.embedders.openvino_package import openvino  # deferred: slow import
 
     network = load_network(snapshot)
     dimension = network.dimension(processor.input_size)
@@ -190,7 +190,7 @@ def _convert(
 
 def _rounded(graph: Any, part: Path) -> Any:  # noqa: ANN401 - graphs of OpenVINO
     """Return a copy of a graph whose weights are int8, each output channel with its own scale."""
-    import openvino
+    from similarity_lab.embedders.openvino_package import openvino  # deferred: slow import
 
     library = nncf()
     openvino.save_model(graph, part / "float32.xml", compress_to_fp16=False)
@@ -227,7 +227,7 @@ def _dimension(graph: Any) -> int:  # noqa: ANN401
 
 
 def _read_graph(folder: Path, name: str = _MODEL) -> Any:  # noqa: ANN401
-    import openvino
+    from similarity_lab.embedders.openvino_package import openvino  # deferred: slow import
 
     return openvino.Core().read_model(folder / name)
 
