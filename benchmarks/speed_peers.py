@@ -113,13 +113,13 @@ def serve_onnx() -> None:
 
 
 def environment(name: str, packages: list[str]) -> Path:
-    """Return the Python of an environment, which is built if it does not exist."""
+    """Return the Python of an environment, which is built unless it has these packages."""
     folder = HERE / ".cache" / name
     python, stamp = folder / "bin" / "python", folder / "installed"
-    if not stamp.exists():
+    if not stamp.exists() or stamp.read_text() != " ".join(packages):
         venv.create(folder, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-        stamp.touch()
+        stamp.write_text(" ".join(packages))
     return python
 
 
