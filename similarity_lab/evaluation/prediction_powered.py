@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from similarity_lab.errors import InputError
-from similarity_lab.evaluation.bounds import check_confidence
+from similarity_lab.evaluation.bounds import check_confidence, percent
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class ShareEstimate:
 
     def __repr__(self) -> str:
         return (
-            f"<share {self.share:.0%} ({self.confidence:.0%} CI {100 * self.low:.0f}–"
+            f"<share {self.share:.0%} ({percent(self.confidence)} CI {100 * self.low:.0f}–"
             f"{self.high:.0%}) from {self.n_marked} marks on {self.n_images} images>"
         )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from os import PathLike
 from pathlib import PurePath
 from typing import Any, Protocol
 
@@ -18,17 +20,26 @@ from similarity_lab.evaluation.bounds import (
     bounded_threshold,
     check_confidence,
     error_bound,
+    percent,
+    percent_at_most,
 )
 from similarity_lab.evaluation.calibration import expected_calibration_error, reliability_curve
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.evaluation.truths import is_missing, nullable_truths
+from similarity_lab.files.tables import read_tables
 
 TRUTHS = ("relevant", "irrelevant")
 OUTCOMES = ("relevant", "unsure", "irrelevant", "no decision")
 """Columns of the confusion matrix; a site that failed has no decision."""
 
 Truth = (
-    Mapping[Any, Any] | pd.Series | pd.DataFrame | Sequence[bool | None] | npt.NDArray[np.generic]
+    Mapping[Any, Any]
+    | pd.Series
+    | pd.DataFrame
+    | Sequence[bool | None]
+    | npt.NDArray[np.generic]
+    | str
+    | PathLike[str]
 )
 """Which sites are relevant, see `evaluate`."""
 
@@ -36,6 +47,9 @@ Costs = Mapping[str, Mapping[str, float]] | pd.DataFrame
 """Cost of each decision by what is true: ``{"irrelevant": {"relevant": 5}}``; the rest cost 0."""
 
 _SEED, _REPEATS = 0, 1000
+# In a file, in capitals or not.
+_COLUMNS = ("site", "target", "truth")
+_TEXTS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": None}
 
 
 class SiteScorer(Protocol):
@@ -99,9 +113,11 @@ class SiteEvaluation:
         for decision in TRUTHS:
             n, n_wrong, bound = self.bounds.loc[decision].to_numpy(float)
             if n:
+                limit = percent_at_most(float(bound))
                 sentences.append(
-                    f"of the sites called {decision} at most {bound:.0%} are wrong, with "
-                    f"{self.confidence:.0%} confidence ({n_wrong:.0f} of {n:.0f} judged ones are)"
+                    f"of the sites called {decision} at most {limit} are wrong, "
+                    f"with {percent(self.confidence)} confidence ({n_wrong:.0f} of {n:.0f} judged "
+                    f"{'one is' if n == 1 else 'ones are'})"
                 )
         return sentences
 
@@ -136,7 +152,7 @@ class SiteEvaluation:
         parts = [f"<p><b>{escape(repr(self)[1:-1])}</b></p>"]
         for title, table in (
             ("Truth (rows) and decision", self.confusion),
-            (f"Measures with {self.confidence:.0%} intervals", self.measures.round(3)),
+            (f"Measures with {percent(self.confidence)} intervals", self.measures.round(3)),
             *((("By target", self.by_target.round(3)),) if len(self.by_target) > 1 else ()),
         ):
             parts.append(f"<p>{title}</p>{table.to_html(na_rep='', max_rows=50)}")
@@ -160,12 +176,14 @@ def evaluate(
     scorer : RelevanceScorer or SiteClassifier
         Fitted; not on these sites.
     sites : iterable of Site, folder, zip, list of paths, or what `embed_site` returned
-    truth : mapping, Series, DataFrame or sequence
+    truth : mapping, Series, DataFrame, sequence, or path of a table
         Which sites are relevant: True, False, or None where nobody judged. By the name of the site,
         as in the table; with several targets by ``(site, target)``, or ``{target: {site: …}}``. A
         DataFrame has the columns site, truth and, with several targets, target; or a row per site,
-        whose name is in the column site or the index, and a column per target. A sequence has one
-        value per site, in order, or one row per site and one column per target.
+        whose name is in the column site or the index, and a column per target. A file (CSV, or
+        ``.xlsx`` with the extra ``excel``) has these columns, with true, yes, 1, false, no, 0 or
+        nothing: for example ``sites.csv`` of a ranking with a column truth filled in by hand. A
+        sequence has one value per site, in order, or one row per site and one column per target.
     targets : str or sequence of str, optional
         As in `RelevanceScorer.decide_many`.
     costs : mapping of mapping, or DataFrame, optional
@@ -184,8 +202,10 @@ def evaluate(
     Raises
     ------
     InputError
-        If names in `truth` and names of sites do not match, or a name has two different values, or
-        no site is judged.
+        If there are no sites, names in `truth` and names of sites do not match, a name has two
+        different values, or no site is judged.
+    PathNotFoundError
+        If there is no such file.
 
     Examples
     --------
@@ -193,6 +213,7 @@ def evaluate(
     ...                                                                     # doctest: +SKIP
     >>> evaluation.confusion, evaluation.measures                            # doctest: +SKIP
     """
+    truth = _read_file(truth)  # a mistake in it is found before the sites are embedded
     table = scorer.decide_many(sites, targets)
     return evaluate_decisions(table, truth, costs=costs, confidence=confidence, bins=bins)
 
@@ -233,8 +254,10 @@ def evaluate_decisions(
     missing = {"site", "target", "decision", "relevant", "probability"} - set(decisions)
     if missing:
         raise InputError(f"the table of decisions has no column {', '.join(sorted(missing))}")
+    if decisions.empty:
+        raise InputError("expected decisions on at least one site, got none")
     decided = decisions.reset_index(drop=True)
-    is_true = _read_truth(truth, decided)
+    is_true = _read_truth(_read_file(truth), decided)
     is_judged = is_true.notna()
     if not is_judged.any():
         raise InputError("no site is judged: truth has neither True nor False for any of them")
@@ -274,6 +297,25 @@ def evaluate_decisions(
     )
 
 
+def _read_file(truth: Truth) -> Truth:
+    """Return the table of a file; anything else as it is."""
+    if not isinstance(truth, (str, PathLike)):
+        return truth
+    for rows in read_tables(truth).values():
+        names = [cell.casefold() if cell.casefold() in _COLUMNS else cell for cell in rows[0]]
+        if "site" in names:
+            cells = [[*row, *[""] * len(names)][: len(names)] for row in rows[1:]]
+            table = pd.DataFrame(cells, columns=names, dtype=object)
+            truths = [name for name in names if name not in ("site", "target")]
+            return table.assign(**{name: table[name].map(_file_value) for name in truths})
+    raise InputError(f"{truth}: no column 'site'; expected site and truth, or site and each target")
+
+
+def _file_value(text: str) -> object:
+    """Return the truth value that a cell of a file stands for; other text as it is."""
+    return _TEXTS.get(text.casefold(), text)
+
+
 def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
     """Return the truth of each row, a nullable boolean."""
     keys = list(zip(table["site"].astype(str), table["target"].astype(str), strict=True))
@@ -283,7 +325,9 @@ def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
     if isinstance(truth, pd.Series):
         truth = _as_dict(truth.index.tolist(), truth)
     if isinstance(truth, (str, bytes)) or not isinstance(truth, Iterable):
-        raise InputTypeError(f"truth is a mapping, a table or a sequence, got {truth!r}")
+        raise InputTypeError(
+            f"truth is a mapping, a table, a sequence or the path of a table, got {truth!r}"
+        )
     if not isinstance(truth, Mapping):
         values = np.asarray(list(truth), object)
         n_targets = max(len(targets), 1)
@@ -295,15 +339,16 @@ def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
                 f"{n_targets} target{'s' * (n_targets > 1)}; pass one value per site (and target, "
                 "in a row per site), or a mapping from the names of sites"
             )
-        return nullable_truths(values.ravel())
+        return nullable_truths(values.ravel(), keys)
     known = _keyed_truth(truth, keys, targets)
-    repeated = pd.Series(keys)[pd.Series(keys).duplicated()]
-    if len(repeated):
+    counts = Counter(keys)
+    repeated = [key for key in keys if counts[key] > 1 and not is_missing(known.get(key))]
+    if repeated:
         raise InputError(
-            f"two sites have the name {repeated.iloc[0][0]!r}; pass truth as a sequence, or name "
+            f"two sites have the name {repeated[0][0]!r}; pass truth as a sequence, or name "
             "them with Site.from_folder(…, name=…)"
         )
-    return nullable_truths([known.get(key) for key in keys])
+    return nullable_truths([known.get(key) for key in keys], keys)
 
 
 def _frame_truth(truth: pd.DataFrame, targets: list[str]) -> Mapping[Hashable, object]:
@@ -330,10 +375,15 @@ def _as_dict(keys: Iterable[Hashable], values: pd.Series) -> dict[Hashable, obje
     """Return the values by key; raise `InputError` if a key has different ones."""
     known: dict[Hashable, object] = {}
     for key, value in zip(keys, values.tolist(), strict=True):
-        first = known.setdefault(key, value)
-        if is_missing(first) != is_missing(value) or not (is_missing(value) or first == value):
-            raise InputError(f"truth has different values for {key!r}; keep one of them")
+        _add(known, key, value)
     return known
+
+
+def _add(known: dict[Any, object], key: Hashable, value: object) -> None:
+    """Add a value; raise `InputError` if the key has another one."""
+    first = known.setdefault(key, value)
+    if is_missing(first) != is_missing(value) or not (is_missing(value) or first == value):
+        raise InputError(f"truth has different values for {key!r}; keep one of them")
 
 
 def _keyed_truth(
@@ -352,22 +402,24 @@ def _keyed_truth(
     flat: dict[tuple[str, str], object] = {}
     for name, value in truth.items():
         if isinstance(value, (Mapping, pd.Series)):
-            flat |= {(site_of(site), str(name)): each for site, each in value.items()}
+            for site, each in value.items():
+                _add(flat, (site_of(site), str(name)), each)
         elif isinstance(name, tuple):
-            flat[site_of(name[0]), str(name[1])] = value
+            _add(flat, (site_of(name[0]), str(name[1])), value)
         elif len(targets) > 1:
             raise InputError(
                 f"truth of {name!r} is one value, but there are {len(targets)} targets; pass "
                 "{target: {site: value}} or {(site, target): value}"
             )
         else:
-            flat[site_of(name), targets[0]] = value
+            _add(flat, (site_of(name), targets[0]), value)
     for site, target in flat:
         for kind, name, existing in (("site", site, sites), ("target", target, targets)):
             if name not in existing:
                 raise InputError(
                     f"truth has the {kind} {name!r}, which was not decided on."
                     f"{did_you_mean(name, existing)} There are: {', '.join(existing[:10])}"
+                    f"{'' if len(existing) <= 10 else f' and {len(existing) - 10} more'}"
                 )
     return flat
 

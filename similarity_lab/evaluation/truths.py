@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,14 @@ import pandas as pd
 from similarity_lab.errors import InputError
 
 
-def nullable_truths(values: Iterable[object]) -> pd.Series:
+def nullable_truths(values: Iterable[object], names: Iterable[object] | None = None) -> pd.Series:
     """Return truth values as a nullable boolean Series; missing is what was not judged.
+
+    Parameters
+    ----------
+    values : iterable
+    names : iterable, optional
+        What each value is about, for the message of an error.
 
     Raises
     ------
@@ -25,13 +32,14 @@ def nullable_truths(values: Iterable[object]) -> pd.Series:
     [True, False, <NA>]
     """
     checked: list[bool | None] = []
-    for value in values:
+    for value, name in zip(values, repeat(None) if names is None else names, strict=False):
         if is_missing(value):
             checked.append(None)
         elif isinstance(value, (bool, np.bool_, int, np.integer, float)) and value in (0, 1):
             checked.append(bool(value))
         else:
-            raise InputError(f"truth is True, False or None (not judged), got {value!r}")
+            of = "" if name is None else f" for {name!r}"
+            raise InputError(f"truth is True, False or None (not judged), got {value!r}{of}")
     return pd.Series(checked, dtype="boolean")
 
 

@@ -1,10 +1,19 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from similarity_lab import RelevanceScorer
-from similarity_lab.errors import InputError, InputTypeError
-from similarity_lab.evaluation import error_bound, evaluate, evaluate_decisions, wilson_interval
+from similarity_lab.errors import InputError, InputTypeError, PathNotFoundError
+from similarity_lab.evaluation import (
+    BoundedThreshold,
+    error_bound,
+    evaluate,
+    evaluate_decisions,
+    wilson_interval,
+)
 from similarity_lab.relevance import LearnedRule, MeanDistanceRule, SiteClassifier
 
 ROWS = [  # site, truth, decision, relevant, probability
@@ -92,6 +101,35 @@ def test_truth_takes_every_form(table, truth):
         pd.testing.assert_series_equal(evaluate_decisions(table, form).table["truth"], expected)
 
 
+def test_truth_is_read_from_a_table_file(table, truth, tmp_path):
+    expected = evaluate_decisions(table, truth).table["truth"]
+    files = {
+        # as an analyst fills in sites.csv, saved by a spreadsheet of another country
+        "semicolons.csv": "sep=;\nSite;target;probability;Truth\n"
+        + "".join(
+            f"{site};almonds;0,9;{'yes' if value else 'No'}\n" for site, value in truth.items()
+        ),
+        "wide.csv": "site,almonds\n"
+        + "".join(f"{site},{value}\n" for site, value in truth.items()),
+        "numbers.tsv": "truth\tsite\n"
+        + "".join(f"{int(value)}\t{site}\n" for site, value in truth.items()),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-16")
+        found = evaluate_decisions(table, tmp_path / name).table["truth"]
+        pd.testing.assert_series_equal(found, expected)
+    (tmp_path / "some.csv").write_text("site,truth\na,TRUE\nb,\nf,FALSE\n")
+    assert evaluate_decisions(table, str(tmp_path / "some.csv")).n_judged == 2
+    (tmp_path / "other.csv").write_text("shop,truth\na,TRUE\nb,FALSE\n")
+    with pytest.raises(InputError, match="no column 'site'"):
+        evaluate_decisions(table, tmp_path / "other.csv")
+
+
+def test_missing_file_of_truth_is_found_before_the_sites_are_decided_on():
+    with pytest.raises(PathNotFoundError):
+        evaluate(None, [], "none.csv")
+
+
 def test_sites_that_nobody_judged_do_not_count(table, truth):
     part = {"a": True, "f": False, "g": None, "e": np.nan}
     evaluation = evaluate_decisions(table, part)
@@ -107,6 +145,8 @@ def test_sites_that_nobody_judged_do_not_count(table, truth):
         ({"dates": {"a": True}}, InputError, "target 'dates'"),
         ([True, False], InputError, r"shape \(2,\) for 8 sites"),
         (None, InputTypeError, "mapping"),
+        ({"a": True, "shops/a": False}, InputError, "different values"),
+        ({"a": "maybe"}, InputError, r"'maybe' for \('a', 'almonds'\)"),
         (
             pd.DataFrame({"site": ["a", "a"], "truth": [True, False]}),
             InputError,
@@ -115,7 +155,8 @@ def test_sites_that_nobody_judged_do_not_count(table, truth):
         (pd.Series([True, None], ["a", "a"]), InputError, "different values for 'a'"),
         ({"a": "yes"}, InputError, "True, False or None"),
         ({"a": None}, InputError, "no site is judged"),
-        ("a", InputTypeError, "mapping"),
+        (b"a", InputTypeError, "mapping"),
+        ("none.csv", PathNotFoundError, "no such file"),
         (pd.DataFrame({"x": [1]}), InputError, "neither a column 'truth'"),
     ],
 )
@@ -129,6 +170,16 @@ def test_names_that_occur_twice_need_a_sequence(table):
     with pytest.raises(InputError, match="two sites have the name 'shop'"):
         evaluate_decisions(table, {"shop": True})
     assert evaluate_decisions(table, [True] * 8).n_judged == 8
+
+
+def test_name_that_occurs_twice_matters_only_if_it_is_judged(table):
+    table.loc[[3, 4], "site"] = "shop"
+    assert evaluate_decisions(table, {"a": True, "shop": None}).n_judged == 1
+
+
+def test_no_decisions_are_refused(table):
+    with pytest.raises(InputError, match="at least one site"):
+        evaluate_decisions(table[:0], {"a": True})
 
 
 def test_several_targets_need_a_truth_for_each(table, truth):
@@ -239,3 +290,29 @@ def test_bounded_threshold_of_an_evaluation():
     evaluation = evaluate_decisions(table, [True] * 40)
     assert evaluation.bounded_threshold().threshold == 0.5
     assert evaluation.bounded_threshold(confidence=0.999).threshold is None
+
+
+@pytest.mark.parametrize("n", [1, 5, 28, 29, 30, 46, 100])
+def test_stated_bound_is_never_below_the_exact_one(n):
+    table = pd.DataFrame({"site": map(str, range(n)), "target": "almonds", "probability": 0.95})
+    table = table.assign(decision="relevant", relevant=True)
+    for n_wrong in {0, 1, n // 2}:
+        evaluation = evaluate_decisions(table, [False] * n_wrong + [True] * (n - n_wrong))
+        (sentence,) = evaluation.statements()
+        said = int(re.search(r"at most (\d+)% are wrong", sentence)[1]) / 100
+        # the rate of errors under which so few are seen with a probability of 5%
+        rates = np.arange(0, 1, 1e-4)
+        likely = rates[binom.cdf(n_wrong, n, rates) > 0.05].max() if n_wrong < n else 1
+        assert likely - 1e-4 <= said <= likely + 0.0101
+    assert ("at most 10%" in evaluate_decisions(table, [True] * n).statements()[0]) == (
+        n in (29, 30)
+    )
+
+
+def test_confidence_is_stated_as_it_was_given(table, truth):
+    evaluation = evaluate_decisions(table, truth, confidence=0.975)
+    assert "with 97.5% confidence" in evaluation.statements()[0]
+    assert "97.5% intervals" in evaluation._repr_html_()
+    assert "0.5% wrong, with 99.9% confidence" in repr(
+        BoundedThreshold(0.9, 0.005, 0.999, pd.DataFrame(), "")
+    )
