@@ -1,5 +1,6 @@
 """The table of sites as commands print it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,25 +17,27 @@ def format_sites(table: "pd.DataFrame") -> str:
     table : DataFrame
         With `DECISION_COLUMNS`; that of a ranking also has ranks.
     """
+    from similarity_lab.relevance.decision import format_probability  # deferred: slow import
+
     has_decision = table["decision"].notna()
 
-    def text(name: str, form: str = "{}") -> "pd.Series":
-        return table[name].map(form.format, na_action="ignore").astype(object).fillna("")
+    def text(name: str, form: Callable[[float], str] = str) -> "pd.Series":
+        return table[name].map(form, na_action="ignore").astype(object).fillna("")
 
     output = table[["rank", "site"] if "rank" in table else ["site"]].copy()
     if len(table["target"].unique()) > 1:
         output["target"] = table["target"]
     output["decision"] = table["decision"].where(has_decision, "none")
-    output["probability"] = text("probability", "{:.1%}")
+    output["probability"] = text("probability", format_probability)
     if (table["criterion"] == "share").any():
-        output["offered"] = text("offered", "{:.1%}")
+        output["offered"] = text("offered", format_probability)
     output["matches"] = text("n_matches")
     if table["n_named"].gt(0).any():
         output["named"] = text("n_named")
     output["images"] = text("n_scored")
-    output["share"] = text("share", "{:.0%}")
+    output["share"] = text("share", "{:.0%}".format)
     low = table["share_low"].astype(float).mul(100).map("{:.0f}".format)
-    output["95% CI"] = (low + "–" + text("share_high", "{:.0%}")).where(has_decision, "")
+    output["95% CI"] = (low + "–" + text("share_high", "{:.0%}".format)).where(has_decision, "")
     for name, column in {
         "repeated": "n_repeated",
         "left out": "n_left_out",

@@ -105,7 +105,7 @@ def site_sheet(
     top = 0.2 + 0.18 * (title.count("\n") + 1)
     figure, axes, scale = _grid(-(-len(ranked) // columns), columns, top=top, ax=ax)
     for axis, row, text in zip(
-        axes.ravel(), ranked.itertuples(), format_evidence(ranked), strict=False
+        axes.ravel(), ranked.itertuples(), format_evidence(ranked, result.settings), strict=False
     ):
         colour = _match_colour(row)
         _show(axis, result.sources[cast(int, row.Index)], colour)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from similarity_lab._views import html_view
 from similarity_lab.errors import InputError, check_number
+from similarity_lab.evaluation.bounds import percent
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images.sources import Source
 from similarity_lab.images.thumbnails import EncodedThumbnail
@@ -33,6 +34,7 @@ from similarity_lab.relevance.verdict import (
 )
 
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
+_EQUAL = 1e-9  # numbers that differ by less are the same
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -379,7 +381,7 @@ class SiteRelevance:
         """Return the decision as one sentence, with what was seen and what outweighs it."""
         if self.probability is None or self.criterion == "share":
             return self._share_summary()
-        chance, seen = format_probability(self.probability), describe_evidence(self)
+        chance, seen = format_chance(self), describe_evidence(self)
         if self.decision == "unsure":
             is_said = self.reason == NO_MATCH and "is a clear match" in seen
             reason = "" if is_said else f"{self.reason}; "
@@ -397,13 +399,13 @@ class SiteRelevance:
         low, high = self.interval
         threshold = self.settings.relevance_threshold
         if self.probability is None:
-            criterion = f"relevance threshold {threshold:.0%}"
+            criterion = f"relevance threshold {percent(threshold)}"
         else:
-            chance = format_probability(self.probability)
+            chance = format_chance(self)
             equals = "" if chance[0] in "<>" else "= "
-            criterion = f"P(share ≥ {threshold:.0%}) {equals}{chance}"
+            criterion = f"P(share ≥ {percent(threshold)}) {equals}{chance}"
         reason = f"; {self.reason}" if self.reason else ""
-        share = f"estimated share {self.share:.0%} (95% CI {100 * low:.0f}–{high:.0%})"
+        share = f"estimated share {format_share(self)} (95% CI {100 * low:.0f}–{high:.0%})"
         if high - low >= _UNKNOWN:
             share = f"share unknown (95% CI {100 * low:.0f}–{high:.0%})"
         return (
@@ -515,27 +517,71 @@ def _share_against_matches(result: SiteRelevance) -> str:
     return ", but some may be other products that look like it"
 
 
-def format_probability(value: float) -> str:
+def format_probability(value: float, *limits: float) -> str:
     """Return a probability as a percentage; one that is not certain never becomes 0% or 100%.
+
+    Parameters
+    ----------
+    value : float
+    *limits : float
+        Numbers that the value is compared with: it never looks equal to one unless it is.
 
     Examples
     --------
     >>> format_probability(0.4149), format_probability(0.99996), format_probability(1.0)
     ('41.5%', '>99.9%', '100.0%')
+    >>> format_probability(0.8998), format_probability(0.8998, 0.9)
+    ('90.0%', '89.98%')
     """
     if 0.9995 <= value < 1:
         return ">99.9%"
     if 0 < value < 0.0005:
         return "<0.1%"
-    return f"{value:.1%}"
+    return _percentage(value, 1, limits)
 
 
-def format_evidence(images: pd.DataFrame) -> list[str]:
+def format_chance(result: SiteRelevance) -> str:
+    """Return the probability that decides, which never looks like a limit that it misses."""
+    limits: tuple[float, ...] = (0.5,)
+    if result.settings.certainty is not None:
+        limits += (result.settings.certainty, 1 - result.settings.certainty)
+    return format_probability(result.probability or 0.0, *limits)
+
+
+def format_share(result: SiteRelevance) -> str:
+    """Return the share, which never looks like the relevance threshold unless it is that."""
+    is_compared = result.criterion == "share"
+    limits = (result.settings.relevance_threshold,) if is_compared else ()
+    return _percentage(result.share, 0, limits)
+
+
+def _percentage(value: float, digits: int, limits: Sequence[float]) -> str:
+    """Return a percentage with as many digits as tell it from the limits, at most four more."""
+    text = ""
+    for n_digits in range(digits, digits + 5):
+        text = f"{value:.{n_digits}%}"
+        shown = float(text[:-1]) / 100
+        if all(_side(shown - limit) == _side(value - limit) for limit in limits):
+            break
+    return text
+
+
+def _side(difference: float) -> int:
+    """Return 1 above a limit, -1 below it, 0 on it."""
+    return int(difference > _EQUAL) - int(difference < -_EQUAL)
+
+
+def format_evidence(images: pd.DataFrame, settings: DecisionSettings) -> list[str]:
     """Return the evidence of each image as text: its probability or, without one, its distance.
 
     The infinite distance of an image marked by hand becomes an empty text.
     """
     has_probability = images["probability"].notna().all()
     column = "probability" if has_probability else "distance"
-    form = format_probability if has_probability else "{:.3f}".format
+
+    def form(value: float) -> str:
+        if has_probability:
+            return format_probability(value, settings.similarity_threshold)
+        return f"{value:.3f}"
+
     return [form(value) if np.isfinite(value) else "" for value in images[column]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from similarity_lab.evaluation.bounds import percent
 from similarity_lab.relevance.offered import UNCLEAR_KINDS, OfferedEvidence
 from similarity_lab.relevance.rules.calibration import Calibration
 from similarity_lab.relevance.settings import DecisionSettings
@@ -82,7 +83,7 @@ def what_came_closest(
 ) -> str:
     """Return why the evidence is too weak for a decision."""
     if settings.criterion == "share":
-        return f"the share may be below or above {settings.relevance_threshold:.0%}"
+        return f"the share may be below or above {percent(settings.relevance_threshold)}"
     n_alone, n_with_words = int(seen["is_match"].sum()), int(seen["is_match_with_words"].sum())
     if offered.words > 0 > offered.images:
         verb = "name" if is_named else "may name"

@@ -5,11 +5,13 @@ from math import exp
 
 from scipy.special import expit, logit
 
+from similarity_lab.evaluation.bounds import percent_at_most
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import describe_matches
+from similarity_lab.relevance.decision import describe_matches, format_share
 from similarity_lab.relevance.doubt import FEW_PRODUCTS, FEW_REFERENCES, has_too_few
 from similarity_lab.relevance.rules.calibration import Calibration
 from similarity_lab.relevance.settings import TextBasis
+from similarity_lab.report.text import counted
 
 _MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
 _TINY = 0.005  # shares below round to 0%
@@ -78,9 +80,9 @@ def _by_references(result: SiteRelevance) -> str:
 
 
 def _texts(result: SiteRelevance) -> str:
-    """Return how many texts of the scored images name the target, and other products."""
+    """Return how many texts name the target (of copies too), and other products."""
     kinds = result.images["word_kind"][result.images["status"] == "scored"]
-    n_target = int((kinds == "target").sum())
+    n_target = result.n_named
     n_unclear = int(kinds.isin(["target and other", "ambiguous"]).sum())
     n_other = int(kinds.isin(["other", "other form"]).sum())
     numbers = {0: "no text names", 1: "1 text names"}
@@ -146,8 +148,8 @@ def describe_share(result: SiteRelevance) -> str:
     """
     low, high = result.interval
     if has_share(result) and result.share < _TINY:
-        return f"at most {max(high, 0.01):.0%} (95% CI)"
-    share = f"{result.share:.0%}" if has_share(result) else "unknown"
+        return f"at most {percent_at_most(max(high, 0.01))} (95% CI)"
+    share = format_share(result) if has_share(result) else "unknown"
     return f"{share} (95% CI {100 * low:.0f}–{high:.0%})"
 
 
@@ -164,8 +166,8 @@ def basis(settings: DecisionSettings, target: str) -> str:
         return ""
     if text_basis is not None and text_basis.weight == 1:
         return _basis_of_names(text_basis, known, target)
-    references = f"{known.n_references} reference image{'s' * (known.n_references != 1)}"
-    products = f"{known.n_products} other product{'s' * (known.n_products != 1)}"
+    references = counted(known.n_references, "reference image")
+    products = counted(known.n_products, "other product")
     other = "an image of another product"
     if not known.n_products:
         products, other = "generated images, for want of other products", "a generated image"

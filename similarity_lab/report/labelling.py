@@ -351,7 +351,7 @@ class Labelling:
         rows = self._rows[first : first + self._per_page]
         images = unmarked.images.loc[rows]
         names = display_names(unmarked.sources)
-        evidence = format_evidence(images) if len(images) else []
+        evidence = format_evidence(images, unmarked.settings) if len(images) else []
         self._is_filling = True
         try:
             for position, card in enumerate(self._cards):

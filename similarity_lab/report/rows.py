@@ -1,17 +1,19 @@
 """Rows of the first page: one per site, with a cell per target; plain values, small and many."""
 
+import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from similarity_lab.errors import ImageError
+from similarity_lab.evaluation.bounds import percent
 from similarity_lab.images.sources import describe
 from similarity_lab.relevance import SiteFailure, SiteRelevance
-from similarity_lab.relevance.decision import describe_evidence, format_probability
+from similarity_lab.relevance.decision import describe_evidence, format_chance, format_share
 from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report.crawl import Crawl, Gap, looked_at, n_unfetched, site_gaps, what_to_do
 from similarity_lab.report.evidence import has_share
-from similarity_lab.report.text import page_filename
+from similarity_lab.report.text import display_names, page_filename
 from similarity_lab.report.thumbnails import Thumbnail, source_key
 from similarity_lab.report.views import Seen, Surroundings
 
@@ -30,11 +32,14 @@ class SiteResults:
         Unique within the report, and the same when it is written again.
     results : tuple of SiteRelevance or SiteFailure
         At most one per target.
+    place : str
+        Where its images are, if another site has the same name; empty otherwise, or if unknown.
     """
 
     site: str
     key: str
     results: tuple[SiteResult, ...]
+    place: str = ""
 
     @property
     def decisions(self) -> list[SiteRelevance]:
@@ -93,7 +98,7 @@ class SiteRow:
 
     Attributes
     ----------
-    site, key, page : str
+    site, key, page, place : str
         As in `SiteResults`.
     url : str
         Of the shop; empty if unknown.
@@ -129,6 +134,7 @@ class SiteRow:
     gaps: Sequence[Gap]
     has_gaps: bool
     n_unfetched: int
+    place: str = ""
 
 
 def group_results(results: Iterable[SiteResult]) -> list[SiteResults]:
@@ -153,14 +159,31 @@ def group_results(results: Iterable[SiteResult]) -> list[SiteResults]:
             known[0][failure.target] = failure
         else:
             _add(by_site.setdefault((failure.site, failure.reason), []), failure)
-    occurrences: Counter[str] = Counter()
-    sites = []
+    by_name: dict[str, list[tuple[SiteResult, ...]]] = defaultdict(list)
     for (site, _), groups in by_site.items():
-        for group in groups:
-            key = page_filename(site, occurrences[site]).removesuffix(".html")
-            occurrences[site] += 1
-            sites.append(SiteResults(site, key, tuple(group.values())))
-    return sites
+        by_name[site] += [tuple(group.values()) for group in groups]
+    return [site for name, groups in by_name.items() for site in _named(name, groups)]
+
+
+def _named(name: str, groups: Sequence[tuple[SiteResult, ...]]) -> Iterator[SiteResults]:
+    """Yield the sites of one name; their keys depend on their folders, not on their order."""
+    folders = [_folder(results) for results in groups]
+    known = [folder for folder in folders if folder]
+    is_clear = len(set(known)) == len(known) > 1
+    place_of = dict(zip(known, display_names(known), strict=True)) if is_clear else {}
+    occurrences: Counter[str] = Counter()
+    for results, folder in zip(groups, folders, strict=True):
+        distinction = f"{folder}\0{occurrences[folder]}" if len(groups) > 1 else 0
+        occurrences[folder] += 1
+        key = page_filename(name, distinction).removesuffix(".html")
+        yield SiteResults(name, key, results, place_of.get(folder, ""))
+
+
+def _folder(results: Iterable[SiteResult]) -> str:
+    """Return the folder of a site's images; empty without a decision, or if they are no files."""
+    sources = [s for result in results if isinstance(result, SiteRelevance) for s in result.sources]
+    paths = [os.path.abspath(s) for s in sources if isinstance(s, (str, os.PathLike))]
+    return os.path.commonpath(map(os.path.dirname, paths)) if paths else ""
 
 
 def _add(groups: list[dict[str, SiteResult]], result: SiteResult) -> None:
@@ -235,6 +258,7 @@ def site_row(site: SiteResults, crawl: Crawl, around: Surroundings) -> SiteRow:
         gaps=gaps,
         has_gaps=any(gap.advice for gap in gaps) or bool(crawl.reason),
         n_unfetched=n_unfetched(crawl),
+        place=site.place,
     )
 
 
@@ -273,13 +297,12 @@ def _image_name(result: SiteRelevance, index: int, source: object) -> str:
 def chance(result: SiteRelevance) -> str:
     """Return what the decision stands on, as a short text."""
     if result.probability is None:
-        return f"share {result.share:.0%}"
-    text = format_probability(result.probability)
+        return f"share {format_share(result)}"
+    text = format_chance(result)
     if result.criterion == "offered":
         return text
-    share = f", share {result.share:.0%}" if has_share(result) else ""
-    threshold = result.settings.relevance_threshold
-    return f"P(share ≥ {threshold:.0%}) {text}{share}"
+    share = f", share {format_share(result)}" if has_share(result) else ""
+    return f"P(share ≥ {percent(result.settings.relevance_threshold)}) {text}{share}"
 
 
 def count_decisions(rows: Sequence[SiteRow], target: str) -> dict[str, int]:

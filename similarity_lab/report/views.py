@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from similarity_lab.errors import ImageError
+from similarity_lab.evaluation.bounds import percent
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import format_evidence, format_probability
 from similarity_lab.relevance.verdict import probability_with_words
@@ -23,7 +24,14 @@ from similarity_lab.report.evidence import (
     evidence_steps,
     has_share,
 )
-from similarity_lab.report.text import display_names, escape_invisible, host, safe_url, shorten
+from similarity_lab.report.text import (
+    counted,
+    display_names,
+    escape_invisible,
+    host,
+    safe_url,
+    shorten,
+)
 from similarity_lab.report.thumbnails import Thumbnail, source_key
 
 SYMBOLS = {"relevant": "✓", "irrelevant": "✕", "unsure": "?", "no decision": "–"}
@@ -195,7 +203,10 @@ def other_views(results: Sequence[SiteRelevance], around: Surroundings) -> list[
     values = np.column_stack([table[column].astype(float) for table in by_target])
     is_match = np.column_stack([table["is_match_with_words"].astype(bool) for table in by_target])
     best = values.max(axis=1) if by_probability else -values.min(axis=1)
-    evidence = [format_evidence(table) for table in by_target]
+    evidence = [
+        format_evidence(table, result.settings)
+        for table, result in zip(by_target, results, strict=True)
+    ]
     with_words = [_with_words(result) for result in results]
     views = []
     order = [row for row in np.argsort(-best, kind="stable") if scored[row] not in shown]
@@ -236,7 +247,9 @@ def _image_views(
     origins = known_origins(result.origins, rows.index.tolist())
     scored = rows["status"] == "scored"
     evidence_texts = dict(
-        zip(rows.index[scored].tolist(), format_evidence(rows[scored]), strict=True)
+        zip(
+            rows.index[scored].tolist(), format_evidence(rows[scored], result.settings), strict=True
+        )
     )
     with_words = _with_words(result)
     reference_distances, margins = (
@@ -284,7 +297,9 @@ def _with_words(result: SiteRelevance) -> dict[int, str]:
     scored = result.images[result.images["status"] == "scored"]
     is_changed = (scored["word_kind"] != "") | (scored["is_match"] != scored["is_match_with_words"])
     together = probability_with_words(scored, result.settings)[is_changed]
-    return dict(zip(together.index.tolist(), map(format_probability, together), strict=True))
+    limit = result.settings.similarity_threshold
+    texts = [format_probability(value, limit) for value in together]
+    return dict(zip(together.index.tolist(), texts, strict=True))
 
 
 _LARGE_PRICE = 1e9  # more is a mistake of the website
@@ -328,7 +343,7 @@ def settings_table(settings: DecisionSettings) -> dict[str, str]:
         "similarity threshold": f"{kind} {settings.similarity_threshold:.3g}",
     }
     if settings.criterion == "share":
-        values["relevance threshold"] = f"share at least {settings.relevance_threshold:.0%}"
+        values["relevance threshold"] = f"share at least {percent(settings.relevance_threshold)}"
     if settings.certainty is not None:
         values["certainty"] = f"at least {settings.certainty:g}"
     if settings.prior is not None:
@@ -374,7 +389,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         probability=format_probability, percent=_percent, interval=_interval, shorten=shorten,
-        safe_url=safe_url, host=host, named=_named,
+        safe_url=safe_url, host=host, named=_named, counted=counted,
     )  # fmt: skip
     jinja.globals.update(
         symbols=SYMBOLS, word_symbols=WORD_SYMBOLS, advice=advice,

@@ -500,10 +500,11 @@ def test_to_dict_has_no_infinite_distance():
 
 
 def test_format_evidence_is_a_probability_or_a_distance():
-    assert format_evidence(decide("learned").ranked().head(2)) == ["90.0%", "80.0%"]
-    assert format_evidence(decide("mean-distance").ranked().head(2)) == ["0.100", "0.200"]
+    for rule, expected in (("learned", ["90.0%", "80.0%"]), ("mean-distance", ["0.100", "0.200"])):
+        result = decide(rule)
+        assert format_evidence(result.ranked().head(2), result.settings) == expected
     half = pd.DataFrame({"probability": [0.5, np.nan], "distance": [0.25, 1]})
-    assert format_evidence(half) == ["0.250", "1.000"]
+    assert format_evidence(half, result.settings) == ["0.250", "1.000"]
 
 
 @pytest.mark.parametrize("relevance", [0, 0.5, 1])

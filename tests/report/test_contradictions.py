@@ -2,14 +2,18 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from similarity_lab.relevance import SiteRelevance
 from similarity_lab.relevance.decision import describe_evidence, format_probability
+from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.report import write_report
 from similarity_lab.report.evidence import describe_share, evidence_steps
 from similarity_lab.report.rows import chance
@@ -48,12 +52,44 @@ def test_decision_follows_from_the_number_beside_it(result):
         return
     shown = percent(re.findall(r"[<>]?[\d.]+%", text)[-1 if result.criterion == "offered" else 1])
     if result.decision == "relevant":
-        assert shown >= settings.certainty - 0.0006 and not result.reason
+        assert shown >= settings.certainty and not result.reason
     elif result.decision == "irrelevant":
-        assert shown <= 1 - settings.certainty + 0.0006 and not result.reason
+        assert shown <= 1 - settings.certainty + 1e-9 and not result.reason
     else:
         assert result.reason
     assert result.relevant == (result.probability >= 0.5)
+
+
+@pytest.mark.parametrize(
+    ("n_matches", "n", "threshold", "expected"),
+    [
+        (62, 249, 0.25, "24.9%"), (1, 4, 0.25, "25%"), (124, 996, 0.125, "12%"),
+        (3, 8, 0.375, "37.5%"), (3, 8, 0.25, "38%"), (2499, 10_000, 0.25, "24.99%"),
+    ],
+)  # fmt: skip
+def test_share_never_looks_like_a_threshold_that_it_misses(n_matches, n, threshold, expected):
+    result = invented_result(np.random.default_rng(0), FILES, rule="mean-distance")
+    settings = replace(result.settings, relevance_threshold=threshold, similarity_threshold=0.4)
+    table = pd.DataFrame(index=range(n), columns=SCORE_COLUMNS)
+    table["path"], table["status"] = [f"{index}.jpg" for index in range(n)], "scored"
+    table["distance"] = np.where(np.arange(n) < n_matches, 0.1, 0.9)
+    result = SiteRelevance.from_images(
+        table, settings=settings, site="s", target="t", skipped=result.skipped
+    )
+    assert chance(result) == f"share {expected}"
+    assert f"share {expected} " in result.summary()
+    assert f"relevance threshold {100 * threshold:g}%" in result.summary()
+    assert (percent(expected) >= threshold) == result.relevant
+
+
+@pytest.mark.parametrize("certainty", [0.9, 0.95, 0.995, 0.999])
+def test_probability_never_looks_like_a_certainty_that_it_misses(certainty):
+    for value in (certainty - 4e-4, certainty - 4e-6, certainty, certainty + 4e-4):
+        for each in (value, 1 - value):
+            shown = format_probability(each, certainty, 1 - certainty)
+            if shown[0] not in "<>":
+                assert (percent(shown) >= certainty - 1e-12) == (each >= certainty)
+                assert (1 - percent(shown) >= certainty - 1e-12) == (1 - each >= certainty)
 
 
 @given(result=invented())
@@ -115,10 +151,21 @@ def test_evidence_leads_from_the_prior_to_the_probability(result):
 
 
 @given(result=invented())
+def test_evidence_counts_the_texts_that_the_headline_counts(result):
+    said = re.search(r"texts? of (\d+) names? it", describe_evidence(result, "it"))
+    steps = [step.says for step in evidence_steps(result) if step.name == "Words"]
+    if result.settings.words and result.criterion == "offered":
+        assert steps[0].startswith(f"{said[1] if said else 'no'} text")
+
+
+@given(result=invented())
 def test_share_of_a_site_that_may_sell_it_is_not_zero(result):
     text = describe_share(result)
     high = result.interval[1]
-    assert f"{high:.0%}" in text or high < 0.01
+    if text.startswith("at most "):  # a bound is not rounded down
+        assert high <= percent(text.split()[2]) < high + 0.0101
+    else:
+        assert f"{high:.0%}" in text
     if result.share > 0 or result.decision != "irrelevant":
         assert not text.startswith("0%")
 
@@ -160,8 +207,8 @@ def test_pages_agree_with_their_numbers(rule, photos, tmp_path):
         text = page.read_text("utf-8")
         for card in re.findall(r'<li class="card.*?</li>', text, re.DOTALL):
             chances = re.findall(r"(?:probability|with its text) [<>]?([\d.]+)%", card)
-            if "<b>probability" in card and chances and float(chances[-1]) != 50:
-                assert ("✓&nbsp;match" in card) == (float(chances[-1]) > 50)
+            if "<b>probability" in card and chances:
+                assert ("✓&nbsp;match" in card) == (float(chances[-1]) >= 50)
         assert "None" not in text and "nan" not in re.sub(r"[a-z]*nan[a-z]+", "", text)
 
 

@@ -80,7 +80,9 @@ def test_images_have_probability_and_words(library, with_texts, stub):
     scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
     result = scorer.decide(with_texts("nut-shop", ["Almonds"]))
     views = [card.children[0].value for card in cards(label(result, order="best"))]
-    for view, evidence in zip(views, format_evidence(result.ranked()), strict=True):
+    for view, evidence in zip(
+        views, format_evidence(result.ranked(), result.settings), strict=True
+    ):
         assert f"<b>{html.escape(evidence)}</b></span>" in view and "data:image/jpeg" in view
     assert "names almonds (alt)" in views[0] and "names almonds" not in views[1]
 
