@@ -10,6 +10,7 @@ import pandas as pd
 
 from similarity_lab.files.listing import count_lost
 from similarity_lab.relevance import SiteRelevance
+from similarity_lab.report.text import counted
 from similarity_lab.sites import ORIGINS
 from similarity_lab.web.reasons import Code
 
@@ -250,24 +251,24 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
         n_kept = len(result.images)
         n_all = n_kept + crawl.n_not_kept
         n_scored = int(status.get("scored", 0))
-        parts.append(f"{n_scored} of {n_all} image{'s' * (n_all != 1)} counted")
+        parts.append(f"{n_scored:,} of {counted(n_all, 'image')} counted")
         if n_repeated := int(status.get("repeated", 0)):
             parts.append("1 copy" if n_repeated == 1 else f"{n_repeated} copies")
         if n_left_out := int(status.get("left out", 0)):
-            parts.append("1 no photo" if n_left_out == 1 else f"{n_left_out} no photos")
+            parts.append("1 is not a photo" if n_left_out == 1 else f"{n_left_out} are not photos")
         if n_lost := int(status.get("skipped", 0)):
             parts.append(f"{n_lost} unreadable")
     elif crawl.n_found is not None:
-        parts.append(f"0 of {crawl.n_found} images counted")
+        parts.append(f"0 of {counted(crawl.n_found, 'image')} counted")
     n_actionable = n_unfetched(crawl)
     if n_actionable:
         parts.append(f"{n_actionable} not fetched")
     n_useless = sum(gap.count for gap in crawl.gaps if gap.code in _USELESS)
     if n_useless:
         parts.append(f"{n_useless} of no use (icons, copies)")
-    if n_rest := crawl.n_not_kept - n_actionable - n_useless:
+    if (n_rest := crawl.n_not_kept - n_actionable - n_useless) > 0:
         parts.append(f"{n_rest} {'not available' if crawl.gaps else 'not kept'}")
     if crawl.n_pages is not None:
         n_pages, n_found = crawl.n_pages, max(crawl.n_pages_found or 0, crawl.n_pages)
-        parts.append(f"{n_pages} of {n_found} page{'s' * (n_found != 1)} read")
+        parts.append(f"{n_pages:,} of {counted(n_found, 'page')} read")
     return "; ".join(parts)

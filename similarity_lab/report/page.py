@@ -17,6 +17,7 @@ import pandas as pd
 
 from similarity_lab._progress import tqdm
 from similarity_lab.errors import InputTypeError
+from similarity_lab.evaluation.bounds import percent
 from similarity_lab.files import atomic_write
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.decoding import map_ahead
@@ -247,6 +248,8 @@ def write_index(
     -------
     Path
     """
+    certainties = {result.settings.certainty for result in decisions} - {None}
+    certainty = certainties.pop() if len(certainties) == 1 else None
     html = (
         environment()
         .get_template("index.html")
@@ -265,6 +268,7 @@ def write_index(
             settings=common_settings(_distinct_settings(decisions)),
             gives_probability=any(result.probability is not None for result in decisions),
             by_share=any(result.criterion == "share" for result in decisions),
+            limits=() if certainty is None else (percent(certainty), percent(1 - certainty)),
             n_unfetched=sum(row.n_unfetched for row in rows),
             n_sites_unfetched=sum(row.n_unfetched > 0 for row in rows),
             n_shared=n_shared,

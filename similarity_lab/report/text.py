@@ -53,6 +53,17 @@ def shorten(text: object, max_length: int = 160) -> str:
     return f"{string[:head]}…{string[len(string) - (max_length - head - 1) :]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1.
+
+    Examples
+    --------
+    >>> counted(1, "image"), counted(0, "image"), counted(1234, "site")
+    ('1 image', '0 images', '1,234 sites')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def safe_url(url: object) -> str | None:
     """Return the URL if it may become a link, else None: http(s) only, without credentials.
 
@@ -112,21 +123,21 @@ def display_names(sources: Iterable[object]) -> list[str]:
     ]
 
 
-def page_filename(site: str, occurrence: int = 0) -> str:
+def page_filename(site: str, distinction: object = 0) -> str:
     """Return a readable, ASCII-only, unique file name for the page of a site.
 
     Parameters
     ----------
     site : str
-    occurrence : int
-        Distinguishes several sites of one name.
+    distinction : object
+        Distinguishes several sites of one name by its text.
 
     Examples
     --------
     >>> page_filename("../../Café <Noix>")
     'cafe-noix-9c37bf25df.html'
     """
-    key = f"{site}\0{occurrence}".encode("utf-8", "surrogatepass")
+    key = f"{site}\0{distinction}".encode("utf-8", "surrogatepass")
     slug = _slug(site)
     return f"{slug}{'-' if slug else ''}{hashlib.sha256(key).hexdigest()[:10]}.html"
 

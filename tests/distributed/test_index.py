@@ -72,7 +72,7 @@ def test_site_whose_name_cannot_be_typed_has_the_command_of_its_partition(tmp_pa
 
 def test_index_of_a_run_that_has_just_begun(tmp_path):
     text = write(make_run(tmp_path / "run", 1), tmp_path / "pages")
-    assert "0 of 1 partitions finished" in text and "Best sites" not in text
+    assert "0 of 1 partition finished" in text and "Best sites" not in text
 
 
 def test_memory_does_not_grow_with_the_number_of_sites(tmp_path):

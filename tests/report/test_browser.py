@@ -6,12 +6,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from similarity_lab.images.sources import content_digest
 from similarity_lab.relevance import Marks, SiteFailure
 from similarity_lab.report import render_gallery, write_report
+
+from .invented import invented_result
 
 # Contrast of every text against its background; WCAG 2.2, 1.4.3 requires 4.5:1.
 CONTRASTS = """() => {
@@ -40,6 +44,14 @@ CONTRASTS = """() => {
 # Names of the visible rows.
 ROWS = """() => [...document.querySelectorAll(".grid tr.site")]
   .filter((row) => row.checkVisibility()).map((row) => row.querySelector(".name").textContent)"""
+
+
+# Lines of text in an element.
+LINES = """(e) => {
+  const range = document.createRange();
+  range.selectNodeContents(e);
+  return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +316,45 @@ def test_long_untrusted_text_does_not_widen_a_page(hostile, scorer, open_page, t
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_words_in_tables_on_a_phone_are_whole(open_page, tmp_path):
+    """A long name beside them leaves room for numbers and headings."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(12)]
+    for path in paths:
+        pixels = rng.integers(0, 256, (9, 9, 3), np.uint8).repeat(9, 0).repeat(9, 1)
+        Image.fromarray(pixels).save(path)
+    names = ["shop.example", "shop " + "x" * 200, "shop " + "y" * 200]
+    results = [invented_result(rng, paths, site=name) for name in names]
+    index = write_report(results, tmp_path / "report", progress=False)
+    for path in (*(index.parent / "sites").iterdir(), index.parent / "shared.html"):
+        page = open_page(path, viewport={"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        parts = page.locator(".left-out :is(thead th, .number, .kind):not(:empty)").all()
+        assert parts
+        for part in parts:
+            assert part.evaluate(LINES) <= len(part.inner_text().split()), part.inner_text()
+
+
+def test_placeholders_are_readable(index, open_page):
+    for scheme in ("light", "dark"):
+        page = open_page(index, color_scheme=scheme)
+        colours = page.evaluate(
+            "['::placeholder', null].map((part) => getComputedStyle("
+            "document.querySelector(part ? '.mark input' : '.quiet'), part).color)"
+        )
+        assert colours[0] == colours[1]
+
+
+def test_page_with_many_targets_is_printed_across_from_its_start(results, open_page, tmp_path):
+    many = [replace(results[0], target=name) for name in ("figs", "oats", "rice", "peas")]
+    for n, is_wide in ((3, False), (4, True)):
+        page = open_page(write_report(many[:n], tmp_path / f"{n}", progress=False))
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.querySelector('main')).page") == (
+            "wide" if is_wide else "auto"
+        )
+
+
 def test_untrusted_text_is_not_executed(hostile, open_page, tmp_path):
     index = write_report(hostile, tmp_path / "report", title=hostile[0].site, progress=False)
     (site,) = (index.parent / "sites").iterdir()
@@ -349,10 +400,81 @@ def test_printed_page_has_marks_and_no_controls(index, open_page):
     page = open_page(index)
     mark(page, "date-shop").get_by_role("button", name="later").click()
     page.emulate_media(media="print")
-    assert not page.locator(".filters").is_visible()
+    assert not page.locator("#find").is_visible()
     assert page.locator(".grid").is_visible()
     assert not page.get_by_role("button", name="good").first.is_visible()
     assert mark(page, "date-shop").get_by_role("button", name="later").is_visible()
     page.set_viewport_size({"width": 688, "height": 900})  # A4 without its margins
     assert page.evaluate("document.documentElement.scrollWidth") <= 688
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_cells_on_a_phone_say_which_target_they_are_about(results, open_page, tmp_path):
+    failed = SiteFailure("date-shop", "<b>figs</b>", "no image of it can be read")
+    index = write_report([*results, failed], tmp_path / "report", progress=False)
+    page = open_page(index, viewport={"width": 390, "height": 800})
+    cells = page.locator(".grid td.cell:not([data-decision=''])").all()
+    assert len(cells) == 6
+    texts = [cell.inner_text() for cell in cells]
+    for target, n in (("almonds:", 3), ("dates:", 2), ("<b>figs</b>:", 1)):
+        assert sum(text.startswith(target) for text in texts) == n, texts
+
+
+def test_caption_and_print_say_which_rows_are_shown_in_which_order(index, open_page):
+    page = open_page(index)
+    caption = page.locator("#caption")
+    assert "best first" in caption.inner_text()
+    page.locator("#sort").select_option("site")
+    assert "best first" not in caption.inner_text()
+    page.get_by_label("Find", exact=True).fill("shop")
+    page.locator("#decision").select_option("no decision")
+    page.emulate_media(media="print")
+    status = page.locator("#count")
+    assert status.is_visible() and not page.locator("#find").is_visible()
+    text = "getComputedStyle(document.getElementById('count'), '::after').content"
+    assert status.inner_text() == "0 of 3 sites"
+    assert page.evaluate(text) == '" (Find: shop; Decision: no decision)"'
+    page.emulate_media(media="screen")
+    page.goto(page.url.split("#")[0])
+    page.emulate_media(media="print")
+    assert page.evaluate(text) == "none"
+
+
+def test_sites_of_one_name_can_be_told_apart(results, open_page, tmp_path):
+    renamed = [replace(result, site="shop") for result in results[:4]]
+    page = open_page(write_report(renamed, tmp_path / "report", progress=False))
+    mark(page, "shop (date-shop)").get_by_role("button", name="good").click()
+    rows = pd.read_csv(io.BytesIO(download(page, "Export marked rows (CSV)")))
+    assert rows["site"].tolist() == ["shop (date-shop)"]
+    page.get_by_text("nut-shop", exact=True).is_visible()
+    write_report(renamed[::-1], tmp_path / "report", progress=False)
+    page.reload()
+    pressed = page.locator("[aria-pressed=true]")
+    assert pressed.count() == 1
+    group = pressed.locator("xpath=ancestor::div[@role='group']")
+    assert group.get_attribute("aria-label") == "Mark shop (date-shop)"
+
+
+def test_page_of_a_run_is_readable_at_every_width(open_page, tmp_path):
+    pytest.importorskip("fsspec", reason="needs the extra distributed")
+    from ..distributed.test_index import make_run, write
+
+    write(make_run(tmp_path / "run", 3, failures={"000002": "OSError: disk full"}), tmp_path / "p")
+    for width, scheme in ((390, "light"), (390, "dark"), (1280, "light")):
+        page = open_page(
+            tmp_path / "p/index.html",
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+        )
+        assert page.evaluate(CONTRASTS) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for caption in page.locator("caption").all():  # across the page, not in a narrow column
+            box, line = caption.bounding_box(), "parseFloat(getComputedStyle(e).lineHeight)"
+            assert box["width"] > 300
+            assert box["height"] < 4 * caption.evaluate(f"(e) => {line}")
+        for part in page.locator(".grid .decision, .grid .command").all():
+            box = part.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        heads = page.locator(".grid thead").first.bounding_box()
+        label = page.get_by_text("Images that match:").first
+        assert (heads["x"] >= 0) != label.is_visible()  # a head of columns, or labels in cells

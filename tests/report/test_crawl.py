@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -85,3 +87,13 @@ def test_every_image_of_a_site_is_counted_once(results, tmp_path):
 def test_site_without_a_crawl_tells_only_of_its_files(results):
     assert looked_at(Crawl(), results[0]) == "10 of 10 images counted"
     assert looked_at(Crawl(), None) == "" and site_gaps(Crawl(), None) == []
+
+
+def test_single_things_are_in_the_singular(results):
+    assert looked_at(Crawl(n_found=1), None).startswith("0 of 1 image counted; ")
+    result = replace(results[0], images=results[0].images[:1])
+    assert looked_at(Crawl(n_pages=1), result) == "1 of 1 image counted; 1 of 1 page read"
+    status = pd.Series(["scored"] * 1200 + ["left out"])
+    images = pd.DataFrame({"status": status, "reason": ""})
+    text = looked_at(Crawl(n_pages=1), replace(result, images=images))
+    assert text.startswith("1,200 of 1,201 images counted; 1 is not a photo")

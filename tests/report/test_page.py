@@ -383,6 +383,20 @@ def test_pages_tell_of_the_crawl_and_link_the_shop(results, tmp_path):
         assert text in site.text
 
 
+def test_link_to_what_is_missing_leads_somewhere(results, tmp_path):
+    """Also if a crawl left no tables, and only says that it ended early."""
+    decided = results[0].site
+    row = {"name": decided, "url": "", "crawl_status": "collected", "reason": "Stopped after 9 s",
+           "reason_code": "limit_seconds", "n_found": 10, "n_images": 10, "folder": ""}  # fmt: skip
+    index = write_report(results[:1], tmp_path / "r", crawl=pd.DataFrame([row]), progress=False)
+    for page in pages(index):
+        for link in page.links:
+            file, _, place = link["href"].partition("#")
+            html = (page.path.parent / file if file else page.path).read_text("utf-8")
+            assert not place or f'id="{place}"' in html, link["href"]
+    assert "Stopped after 9 s → raise --seconds" in page.text
+
+
 def test_marks_of_a_report_stay_when_it_is_written_again(results, tmp_path):
     def identity(folder):
         html = write_report(results, tmp_path / folder, progress=False).read_text("utf-8")

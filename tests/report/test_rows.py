@@ -33,6 +33,17 @@ def test_sites_of_one_name_are_told_apart_by_their_images(results):
         assert first.target != second.target
 
 
+def test_sites_of_one_name_say_where_their_images_are_and_keep_their_keys(results):
+    renamed = [replace(result, site="shop") for result in results[:4]]
+    sites = group_results(renamed)
+    assert {site.place for site in sites} == {"date-shop", "nut-shop"}
+    again = group_results(renamed[::-1])  # for example, a better library changed the order
+    key_of = {site.place: site.key for site in sites}
+    assert {site.place: site.key for site in again} == key_of and len(set(key_of.values())) == 2
+    assert all(site.place == "" for site in group_results(results))
+    assert [site.place for site in group_results([results[0], results[0]])] == ["", ""]
+
+
 def test_second_decision_on_a_site_and_target_is_another_row(results):
     assert len(group_results([results[0], results[0]])) == 2
 

@@ -134,7 +134,7 @@
   }
 
   const heads = [...document.querySelectorAll("thead th[data-sort]")].slice(1);
-  const targets = heads.map((head) => head.textContent.trim());
+  const targets = heads.map((head) => head.dataset.target);
   const cellsOf = (row) => [...row.querySelectorAll("td.cell")];
 
   function exportCsv() {
@@ -157,7 +157,7 @@
       if (sites[row.dataset.key]?.mark !== "good") continue;
       cellsOf(row).forEach((cell, index) => {
         const { sha256, path } = cell.dataset;
-        const target = heads[index].dataset.target;
+        const target = targets[index];
         if (sha256) all.set(`${target}\n${sha256}`, { target, sha256, shows: true, path });
       });
     }

@@ -7,6 +7,7 @@
   const table = document.querySelector(".grid");
   const more = document.getElementById("more");
   const count = document.getElementById("count");
+  const order = document.getElementById("order");
   const fields = ["find", "decision", "target", "mark", "sort"].map((id) => document.getElementById(id)).filter(Boolean);
   const field = Object.fromEntries(fields.map((each) => [each.id, each]));
   const heads = [...table.querySelectorAll("th[data-sort]")];
@@ -14,6 +15,7 @@
   const FIRST_ROWS = Number(table.dataset.firstRows);
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const normalise = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const inWords = (number) => number.toLocaleString("en");
   let showsAll = false;
 
   // The cells are read once; sorting and filtering only move and hide rows.
@@ -44,6 +46,7 @@
       for (const { row } of rows) sorted.append(row);
       body.append(sorted);
     }
+    order.hidden = key !== "";
     for (const head of heads) {
       const isSorted = key !== "" && head.dataset.sort === key.replace("-", "");
       if (!isSorted) head.removeAttribute("aria-sort");
@@ -74,8 +77,10 @@
     }
     heads.slice(1).forEach((head, index) => { head.hidden = columns[index].hidden = target >= 0 && index !== target; });
     more.hidden = showsAll || visible <= FIRST_ROWS;
-    more.textContent = `Show all ${visible} rows`;
-    count.textContent = `${visible === total ? "" : `${visible} of `}${total} site${total === 1 ? "" : "s"}`;
+    more.textContent = `Show all ${inWords(visible)} rows`;
+    count.textContent = `${visible === total ? "" : `${inWords(visible)} of `}${inWords(total)} site${total === 1 ? "" : "s"}`;
+    count.dataset.view = fields.filter((each) => each !== field.sort && each.value)  // printed
+      .map((each) => `${each.labels[0].firstChild.data.trim()}: ${each.selectedOptions?.[0].text ?? each.value}`).join("; ");
   }
 
   // The address: #find=nuts&decision=relevant&sort=2; a place on the page (#main) is none of ours.
