@@ -135,7 +135,7 @@ def test_case_that_is_not_judged_is_left_out(draw):
     truth = [*TRUTH.tolist(), None, np.nan, pd.NA]
     figure = draw(([*PROBABILITY, 0.1, 0.1, 0.1], truth))
     assert "60" in labels(figure)[0]
-    with pytest.raises(InputError, match="truth is True, False or None .* got 'irrelevant'"):
+    with pytest.raises(InputError, match="truth is True, False or None .* got 'relevant'"):
         draw(([0.9, 0.1], ["relevant", "irrelevant"]))
 
 
