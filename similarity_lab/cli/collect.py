@@ -8,6 +8,8 @@ from similarity_lab.cli.tables import format_table
 from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from similarity_lab.web.collection import UrlSource
 
 
@@ -119,6 +121,20 @@ def collecting_params(options: argparse.Namespace) -> dict[str, Any]:
     return params | ({"user_agent": options.user_agent} if options.user_agent else {})
 
 
+def no_site_error(outcome: str, codes: "pd.Series") -> InputError:
+    """Return the error that ends a command without any result.
+
+    Parameters
+    ----------
+    outcome : str
+    codes : Series
+        ``reason_code`` of each site.
+    """
+    if (codes == "host_not_found").all():
+        return InputError(f"{outcome}: no host was found; is this machine online?")
+    return InputError(f"{outcome}; the reasons are in the table")
+
+
 def _run(options: argparse.Namespace) -> None:
     from similarity_lab.web import collect
 
@@ -131,4 +147,4 @@ def _run(options: argparse.Namespace) -> None:
     columns = ["name", "crawl_status", "n_pages", "n_images", "n_left_out", "n_failed", "reason"]
     print(format_table(collection.table[columns]))
     if not collection.sites:
-        raise InputError("no site could be collected; the reasons are in the table")
+        raise no_site_error("no site could be collected", collection.table["reason_code"])

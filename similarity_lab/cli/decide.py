@@ -80,6 +80,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.json:
         decided = [result.to_dict() for result in results]
         print(json.dumps({"versions": versions(), "sites": decided}, indent=1))
+    elif not decisions and len(results) == 1:  # the row would say the same as the error
+        raise InputError(results[0].reason)
     else:
         if len(options.sites) == 1:
             print(*(escape_invisible(result.summary()) for result in results), "", sep="\n")
@@ -160,10 +162,12 @@ def _fit_scorer(options: argparse.Namespace) -> "RelevanceScorer":
     from similarity_lab.datasets import load_dataset
     from similarity_lab.relevance import RelevanceScorer
 
-    if not options.target or not (options.library or options.text):
+    if not (options.library or options.text):
         raise InputError(
             "pass --library and --target, or --scorer with a saved scorer; --text needs no library"
         )
+    if not options.target:
+        raise InputError("pass --target with the name of the product, a folder of the library")
     options.target = list(dict.fromkeys(options.target))
     if options.save_scorer and len(options.target) > 1:
         raise InputError("--save-scorer saves the scorer of one target; pass one --target")

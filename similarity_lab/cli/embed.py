@@ -39,8 +39,10 @@ def _run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from similarity_lab.files import atomic_write, is_zip
+    from similarity_lab.files.output import output_file
     from similarity_lab.sites import Site
 
+    output_file(options.out, "vectors.npz")
     paths: list[Source] = []
     for source in map(Path, options.images):
         is_collection = source.is_dir() or is_zip(source)

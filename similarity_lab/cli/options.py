@@ -12,8 +12,6 @@ from unicodedata import normalize
 from similarity_lab.errors import (
     InputError,
     MissingExtraError,
-    NotAFolderError,
-    PathNotFoundError,
     StoreWarning,
     did_you_mean,
 )
@@ -374,13 +372,13 @@ def learned_flags(options: argparse.Namespace) -> list[str]:
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse files that cannot be written before anything is computed."""
+    from similarity_lab.files.output import output_file  # deferred: as all of the package is here
+
     for path in (options.csv, options.images_csv):
-        if path is not None and not path.parent.is_dir():
-            raise PathNotFoundError(f"{path}: no such folder: {path.parent}")
         if path == Path("-"):
             raise InputError("-: expected a file; for the standard output, pass /dev/stdout")
-        if path is not None and path.is_dir():
-            raise InputError(f"{path}: is a folder; expected a file, such as {path / 'x.csv'}")
+        if path is not None:
+            output_file(path, "x.csv")
         if path is not None and path.suffix.lower() in _OTHER_TABLES:
             raise InputError(
                 f"{path}: the table is CSV or .xlsx; choose {path.with_suffix('.csv')}"
@@ -391,8 +389,10 @@ def check_outputs(options: argparse.Namespace) -> None:
             raise InputError(
                 f"{path}: exists and is not a table; choose another file, such as x.csv"
             )
-    if options.report is not None and options.report.is_file():
-        raise NotAFolderError(f"{options.report}: is a file; expected a folder for the report")
+    if options.report is not None:
+        from similarity_lab.report.page import check_report_folder  # deferred: slow import
+
+        check_report_folder(options.report)
 
 
 def write_outputs(

@@ -98,9 +98,12 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from similarity_lab.files.output import check_output_folder
     from similarity_lab.ranking import rank
 
     shared.check_outputs(options)
+    if options.cluster is None:  # otherwise it may be a URL
+        check_output_folder(options.out, "a folder for the results")
     if not options.library and not options.text:
         raise InputError("pass --library with labelled images, or --text to go by names alone")
     if options.cluster is not None:
@@ -131,7 +134,7 @@ def _run(options: argparse.Namespace) -> None:
         print(format_sites(ranking.sites))
     print(f"report: {ranking.page}", file=sys.stderr)
     if ranking.sites["decision"].isna().all():
-        raise InputError("no decision on any site; the reasons are in the table")
+        raise collect.no_site_error("no decision on any site", ranking.sites["reason_code"])
 
 
 def _run_on_cluster(options: argparse.Namespace) -> None:

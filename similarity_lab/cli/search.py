@@ -38,9 +38,12 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(options: argparse.Namespace) -> None:
     import numpy as np
 
+    from similarity_lab.files.output import output_file
     from similarity_lab.relevance.words.prompts import embed_names, has_text
     from similarity_lab.store import nearest
 
+    if options.csv:
+        output_file(options.csv, "x.csv")
     embedder = shared.make_embedder(options)
     texts = [query for query in options.queries if _is_text(query)]
     images = [query for query in options.queries if not _is_text(query)]

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from similarity_lab.errors import ArchiveError, DownloadError, InputError, PathNotFoundError
 from similarity_lab.files import extract_zip
 from similarity_lab.files.downloads import download, working_files
+from similarity_lab.files.output import output_folder
 
 __all__ = [
     "GROCERY_STORE_SHA256",
@@ -83,7 +84,7 @@ def fetch_grocery_store(
     # user's own.
     is_own_zip = archive.exists() and (part.exists() or not record.exists())
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
+        output_folder(home.parent, "a folder for the dataset")
         if not archive.exists():
             download(url, archive, progress=progress)
         _install(archive, home, expected, is_own_zip)

@@ -152,7 +152,7 @@ def _hint(text: str) -> str:
         return " A url is collected first, with similarity_lab.web.collect."
     if text.lower().startswith("file:"):
         return " Pass the path without file://."
-    return " Pass the folder instead of a pattern." if "*" in text else ""
+    return " Nothing matches this pattern." if "*" in text else ""
 
 
 def _sibling_names(path: Path) -> list[str]:

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from similarity_lab._version import versions
-from similarity_lab.errors import PathNotFoundError, SavedFolderError
+from similarity_lab.errors import InputError, PathNotFoundError, SavedFolderError
 from similarity_lab.files.atomic import atomic_write
+from similarity_lab.files.output import output_folder
 
 __all__ = ["Arrays", "Saved", "Writer", "load_folder", "save_folder"]
 
@@ -102,8 +103,8 @@ def save_folder(
     files : mapping of file name to arrays or to a function
         Arrays are written to an ``.npz`` file; a function gets the path to write to.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(folder, f"a folder for the {kind}")
+    _check_manifest(folder)
     digests = {}
     for name, data in files.items():
         with atomic_write(folder / name) as part:
@@ -123,6 +124,21 @@ def save_folder(
         part.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
+def _check_manifest(folder: Path) -> None:
+    """Raise `InputError` if a manifest would be replaced that another program wrote."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return
+    try:
+        is_ours = "kind" in json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise InputError(
+            f"{folder} has a {MANIFEST} that similarity_lab did not write; choose another folder"
+        )
+
+
 def load_folder(folder: str | PathLike[str], kind: str) -> Saved:
     """Read the manifest of a folder and verify every file it lists.
 
@@ -138,7 +154,8 @@ def load_folder(folder: str | PathLike[str], kind: str) -> Saved:
     if not path.is_file():
         if any((folder / name).is_file() for name in _VERSION_1_FILES):
             raise _outdated(folder, kind)
-        raise PathNotFoundError(f"No saved {kind} in {folder} (no {MANIFEST})")
+        missing = f"no {MANIFEST}" if folder.is_dir() else "no such folder"
+        raise PathNotFoundError(f"No saved {kind} in {folder} ({missing})")
     try:
         manifest = json.loads(path.read_text("utf-8"))
         if manifest["format"] != FORMAT:

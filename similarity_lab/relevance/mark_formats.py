@@ -18,6 +18,7 @@ import pandas as pd
 
 from similarity_lab.errors import ImageError, InputError
 from similarity_lab.files import atomic_write, skipped_table
+from similarity_lab.files.output import output_folder
 from similarity_lab.images.sources import content_digest, describe, printable
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.marks import Mark, Marks
@@ -188,8 +189,7 @@ def write_fiftyone(
         raise InputError(
             f"a dataset is about one target, got {', '.join(sorted(targets))}; write a folder each"
         )
-    root = Path(folder)
-    root.mkdir(parents=True, exist_ok=True)
+    root = output_folder(folder, "a folder for the dataset")
     classes = [name for target in targets for name in (target, f"not {target}")]
     _write_json(root / "data.json", paths)
     return _write_json(root / "labels.json", {"classes": classes, "labels": labels})

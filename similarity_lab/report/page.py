@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from similarity_lab._progress import tqdm
-from similarity_lab.errors import InputTypeError
+from similarity_lab.errors import InputError, InputTypeError
 from similarity_lab.evaluation.bounds import percent
 from similarity_lab.files import atomic_write
+from similarity_lab.files.output import check_output_folder, output_folder
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.decoding import map_ahead
 from similarity_lab.relevance import (
@@ -69,6 +70,7 @@ from similarity_lab.report.views import (
 
 _PAGE_NAME = re.compile(r".*[0-9a-f]{10}\.html")
 _ASSETS = ("style.css", "report.js", "marks.js")
+_EXPECTED = "a folder for the report"
 _IDENTITY = re.compile(r'data-report="([0-9a-f]{16})"')
 _NAMES_IN_TITLE = 3
 _FIRST_ROWS = 100  # of the first page are laid out at once; thousands would be slow
@@ -170,8 +172,8 @@ def write_report(
     if isinstance(results, (SiteRelevance, SiteFailure)):
         raise InputTypeError("expected a sequence of results, got one; pass [result]")
     results = as_results(results)
-    folder = Path(folder)
-    (folder / "sites").mkdir(parents=True, exist_ok=True)
+    folder = output_folder(check_report_folder(folder), _EXPECTED)
+    (folder / "sites").mkdir(exist_ok=True)
     frame = Frame.of(folder, title)
     sites = order_sites(group_results(rank_results(results)))
     crawls = crawls_of(sites, crawl)
@@ -210,6 +212,24 @@ def write_report(
     write_shared(sites, shared, thumbnails, folder, frame)
     targets = list(dict.fromkeys(result.target for result in results))
     return write_index(rows, targets, decisions, folder, frame, n_shared=len(shared))
+
+
+def check_report_folder(folder: str | PathLike[str]) -> Path:
+    """Return the path of a folder to which a report can be written without replacing other pages.
+
+    Raises
+    ------
+    NotAFolderError
+        It is a file.
+    InputError
+        It has an ``index.html`` that is not that of a report.
+    """
+    path = check_output_folder(folder, _EXPECTED)
+    if (path / "index.html").exists() and not (path / "report.js").exists():
+        raise InputError(
+            f"{path}: has an index.html that is not of a report; choose another folder"
+        )
+    return path
 
 
 def write_assets(folder: Path) -> None:

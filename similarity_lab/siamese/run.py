@@ -17,6 +17,7 @@ from similarity_lab.backend import keras
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.errors import InputError, SavedFolderError
 from similarity_lab.files.atomic import atomic_write
+from similarity_lab.files.output import output_folder
 from similarity_lab.files.saved import load_folder, save_folder
 from similarity_lab.images.augmentation import Augmentation
 from similarity_lab.siamese.comparator import SiameseComparator
@@ -119,7 +120,7 @@ class RunState:
     """
 
     def __init__(self, folder: Path, configuration: dict[str, Any]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = output_folder(folder, "a folder for the training run")
         self.folder = folder
         file = folder / CONFIGURATION
         if file.is_file():

@@ -26,6 +26,7 @@ from similarity_lab.errors import (
     UrlError,
     one_line,
 )
+from similarity_lab.files.output import output_folder
 from similarity_lab.sites import ORIGINS, Site
 from similarity_lab.web.crawler.chromium import MISSING_BROWSER
 from similarity_lab.web.crawler.job import CrawlOptions, Job
@@ -353,8 +354,7 @@ class _Collecting:
         if not self.rows:
             raise InputError("no URLs to collect; pass at least one")
         # Not resolved below this folder: nothing is written through a symbolic link
-        self.out = Path(out_dir).resolve()
-        self.out.mkdir(parents=True, exist_ok=True)
+        self.out = output_folder(out_dir, "a folder for the collected sites").resolve()
         self.options = CrawlOptions(limits or Limits(), allow, throttle, user_agent, render, verify)
         self.jobs = {
             index: Job(url, self.out / folder_name(url))

@@ -1,6 +1,7 @@
 """The other commands; ``rank`` and ``collect`` also in tests/test_ranking.py."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from similarity_lab import load_embedder
@@ -56,6 +57,31 @@ def test_embed_without_a_readable_image(run, tmp_path, capsys):
     assert run("embed", tmp_path / "bad.jpg", "--out", out, "--quiet") == 2
     assert "none of 1 files is a readable image" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["embed", "search"])
+def test_file_that_cannot_be_written_is_refused_first(command, run, library, tmp_path, capsys):
+    flag = "--out" if command == "embed" else "--csv"
+    assert run(command, library / "oats" / "0.png", flag, tmp_path / "no" / "x", "--quiet") == 2
+    assert "no such folder: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["collect", "rank"])
+def test_file_in_place_of_the_folder_is_refused_first(command, run, tmp_path, capsys):
+    pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
+    (tmp_path / "list.csv").write_text("url\nhttps://shop.example\n")
+    options = ["--library", "lib", "--target", "almonds"] if command == "rank" else []
+    arguments = [*options, "--out", tmp_path / "list.csv", tmp_path / "list.csv"]
+    assert run(command, *arguments) == 2
+    assert "list.csv: is a file; expected a folder for the" in capsys.readouterr().err
+
+
+def test_hosts_that_are_all_unknown_may_mean_no_network():
+    from similarity_lab.cli.collect import no_site_error
+
+    offline = no_site_error("no site", pd.Series(["host_not_found"] * 2))
+    assert "is this machine online?" in str(offline)
+    assert "in the table" in str(no_site_error("no site", pd.Series(["host_not_found", "robots"])))
 
 
 def test_fetch_offline(monkeypatch, run, tmp_path, capsys):

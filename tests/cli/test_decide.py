@@ -205,7 +205,7 @@ def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent"], "no decision on any site"),
+        (["absent"], "absent: no such folder; expected a folder with"),
         (["--criterion", "share", "--relevance-threshold", "25", "SITE"], "share from 0 to 1"),
         (["--relevance-threshold", "0.25", "SITE"], "applies to --criterion share"),
         (["--prior", "1", "SITE"], "prior is a probability above 0 and below 1"),
@@ -329,3 +329,25 @@ def test_sites_with_the_same_folder_name_are_told_apart(decide, shops, tmp_path,
     assert decide(*folders, "--json") == 0
     sites = json.loads(capsys.readouterr().out)["sites"]
     assert [site["site"] for site in sites] == [str(folder) for folder in folders]
+
+
+def test_single_site_that_fails_is_named_once(decide, tmp_path, capsys):
+    (tmp_path / "nuts").mkdir()
+    for name, reason in (("nuts", "nuts: the site has no files"), ("nutz", "no such folder")):
+        assert decide(tmp_path / name) == 2
+        output = capsys.readouterr()
+        assert output.out == "" and reason in output.err and output.err.count("\n") == 1
+
+
+def test_target_is_needed(run, library, shops, capsys):
+    assert run("decide", "--library", library, shops[0]) == 2
+    assert "pass --target with the name of the product" in capsys.readouterr().err
+
+
+def test_report_does_not_replace_other_pages(decide, shops, tmp_path, capsys):
+    (tmp_path / "index.html").write_text("my page")
+    assert decide("--report", tmp_path, shops[0]) == 2
+    assert "has an index.html that is not of a report" in capsys.readouterr().err
+    assert (tmp_path / "index.html").read_text() == "my page"
+    for _ in range(2):  # the second one replaces the first
+        assert decide("--report", tmp_path / "page", shops[0]) == 0

@@ -63,7 +63,7 @@ def test_decide_by_names_for_two_targets_and_saved(run, joint, shop, tmp_path, c
     ("arguments", "message"),
     [
         (["--target", "almonds"], "--text needs no library"),
-        (["--text"], "pass --library and --target"),
+        (["--text"], "pass --target with the name"),
         (["--target", "almonds", "--text"], "has no embed_text"),
         (["--target", "almonds", "--text", "--rule", "mean-distance"], "--text does not apply to"),
         (["--target", "almonds", "--text", "--no-words", "--embedder", "joint"], "words=()"),

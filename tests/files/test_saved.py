@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from similarity_lab.errors import PathNotFoundError, SavedFolderError
+from similarity_lab.errors import InputError, PathNotFoundError, SavedFolderError
 from similarity_lab.files.saved import load_folder, save_folder
 
 CONTENT = {"target": "almonds", "threshold": 0.5}
@@ -103,3 +103,24 @@ def test_save_folder_that_fails_keeps_the_old_files(folder):
     with pytest.raises(OSError, match="disk full"):
         save_folder(folder, "scorer", CONTENT, {"notes.txt": fail})
     assert load_folder(folder, "scorer").path("notes.txt").read_text() == "notes"
+
+
+@pytest.mark.parametrize("manifest", ['{"name": "a web app"}', "[1]", "no JSON"])
+def test_manifest_of_another_program_is_not_replaced(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(InputError, match=r"manifest\.json that similarity_lab did not write"):
+        save_folder(tmp_path, "scorer", CONTENT, {"arrays.npz": ARRAYS})
+    assert (tmp_path / "manifest.json").read_text() == manifest
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_saved_folder_is_replaced(folder):
+    save_folder(folder, "scorer", {"target": "dates"}, {"arrays.npz": ARRAYS})
+    assert load_folder(folder, "scorer").content == {"target": "dates"}
+
+
+def test_missing_folder_is_named_as_missing(tmp_path):
+    with pytest.raises(PathNotFoundError, match="no such folder"):
+        load_folder(tmp_path / "x", "scorer")
+    with pytest.raises(PathNotFoundError, match=r"no manifest\.json"):
+        load_folder(tmp_path, "scorer")
