@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from similarity_lab.errors import InputError, InputTypeError
-from similarity_lab.relevance.words.food_names import FoodNames, Product, form_words
-from similarity_lab.relevance.words.mentions import find_mentions
+from similarity_lab.relevance.words.food_names import (
+    FoodNames,
+    Product,
+    form_words,
+    names_form,
+)
+from similarity_lab.relevance.words.mentions import Mention, find_mentions
 from similarity_lab.relevance.words.tokens import script, tokens
 from similarity_lab.relevance.words.urls import file_words, is_file_name, url_parts
 
@@ -131,8 +136,12 @@ class TargetWords:
         self.table = table
         own = Product(f"{target} (target)")
         self._matches = {*self.products, own} if self.names else set(self.products)
+        # what words say of foods only, beside a name that is no food
+        self._own = own.food if self.names and not self.products else ""
+        self._own_contexts = _contexts(self.names, table) if self._own else frozenset()
         kinds = [table.kind(food) for food, forms in self.products if not forms]
         self._matches |= {Product("", (kind,)) for kind in kinds if kind}
+        self._forms = frozenset(forms[-1] for food, forms in self._matches if not food)
         first = self.products[0] if self.products else None
         self.title = table.title(first) if first else " ".join(_class_words(target))
         self._index = table.index
@@ -159,7 +168,8 @@ class TargetWords:
         target : str
             The class name. Underscores, digits, capitals within it and words that name no food
             ("raw") are no obstacle: ``Brown-Cap-Mushroom`` names mushrooms. If it names no food of
-            the table, it is looked for as a phrase, in singular and plural.
+            the table, it is looked for as a phrase, in singular and plural. So is one of several
+            products that a form gathers: ``croissants`` are not all cakes.
         words : sequence of str, optional
             More names, in any language. A name of the table brings all other names of its food.
             ``()``: no words at all, nothing is ever named.
@@ -251,7 +261,7 @@ class TargetWords:
 
     def _reading(self, words: Sequence[str]) -> _Reading:
         reading = _Reading()
-        for mention in find_mentions(words, self.table, self._index):
+        for mention in self._mentions(words):
             senses = [(self._relation(product), is_sure) for product, is_sure in mention.senses]
             relations = {relation for relation, _ in senses}
             if ("target", True) in senses:
@@ -260,16 +270,39 @@ class TargetWords:
                 reading.maybe_names[mention.text] = None
             elif "form" in relations:
                 product = mention.senses[[relation for relation, _ in senses].index("form")].product
-                reading.forms[self.table.title(product)] = None
+                title = self.table.title(product)
+                reading.forms[title.replace(self._own, self.title) if self._own else title] = None
             elif "group" not in relations:
                 product, is_sure = max(mention.senses, key=lambda sense: sense.is_sure)
                 others = reading.others if is_sure else reading.maybe_others
                 others[self.table.title(product)] = None
         return reading
 
+    def _mentions(self, words: Sequence[str]) -> list[Mention]:
+        """Return the products that a text names.
+
+        Foods before a target that is no food say what it is made of, or its colour: "almond
+        croissant", "olive green sofa". Beside cosmetics and clothing they do so
+        anywhere: "soap with honey and oats" is a soap.
+        """
+        mentions = find_mentions(words, self.table, self._index, self._forms)
+        own = [mention for mention in mentions if mention.names(self._own)] if self._own else []
+        if not own:
+            return mentions
+        if self._own_contexts:
+            return own
+        ends = {mention.phrase: mentions.index(mention) for mention in own}
+        return [
+            mention
+            for position, mention in enumerate(mentions)
+            if mention in own or position > ends.get(mention.phrase, -1)
+        ]
+
     def _relation(self, product: Product) -> str:
         """Return "target", "maybe", "form", "group" or "other" for a product."""
         if product not in self._relations:
+            if product.food == self._own and self._own_contexts.issuperset(product.forms):
+                product = Product(self._own)  # "earrings" beside "necklace": jewellery as well
             relations = {_relation(product, target, self.table) for target in self._matches}
             order = ("target", "maybe", "form", "group", "other")
             self._relations[product] = min(relations, key=order.index)
@@ -309,6 +342,13 @@ def _without_slogan(texts: pd.Series) -> pd.Series:
     return texts.where(texts != counts.index[0], None)
 
 
+def _contexts(names: Sequence[str], table: FoodNames) -> frozenset[str]:
+    """Return the contexts that names belong to: "cosmetics" for soap, "clothing" for earrings."""
+    entries = [table.index.phrases.get(part) for name in names for part in (name, *name.split())]
+    forms = {entry.form for entry in entries if entry and entry.form}
+    return frozenset(form for form in forms if form_words()[form].scope == "context")
+
+
 def _relation(product: Product, target: Product, table: FoodNames) -> str:
     """Return what a named product is to a target."""
     group = table.group(product.food)
@@ -342,12 +382,15 @@ def _find_products(
     """Return the products that a name of a target stands for, and phrases to look for beside them.
 
     "almonds and dates" stands for two products; "chocolate almonds" is a phrase, since neither
-    all chocolate nor all almonds are meant. So is an ambiguous word if `is_clear`.
+    all chocolate nor all almonds are meant. So is "croissants", since not all cakes are, and an
+    ambiguous word if `is_clear`.
     """
     products, phrases = [], []
     for part in [words] if len(find_mentions(words, table)) == 1 else _split_at_and(words, table):
         found = find_mentions(part, table)
         senses = found[0].senses if len(found) == 1 else ()
+        if senses and _is_one_of_a_form(found[0]):
+            senses = ()
         sure = [product for product, is_sure in senses if is_sure]
         products += sure or [product for product, _ in senses]
         phrase = " ".join(word for word in part if word)
@@ -355,6 +398,13 @@ def _find_products(
         if not is_letter and (not senses or (is_clear and not sure)):
             phrases.append(phrase)
     return products, phrases
+
+
+def _is_one_of_a_form(mention: Mention) -> bool:
+    """Return whether a name means one of the products that a form gathers: "tomato soup"."""
+    is_form = not mention.senses[0].product.food
+    names = (mention.text,) if is_form else mention.mixtures
+    return not all(map(names_form, names))
 
 
 def _split_at_and(words: Sequence[str], table: FoodNames) -> Iterator[list[str]]:
@@ -381,7 +431,9 @@ def _singular_and_plural(words: Sequence[str]) -> list[str]:
     if last.isascii() and len(last) > 2:
         if last.endswith("ies"):
             forms.append(f"{last[:-3]}y")
-        elif last.endswith("es") and last[:-2].endswith(("s", "x", "z", "ch", "sh", "o")):
+        elif last.endswith("oes"):
+            forms += [last[:-2], last[:-1]]  # "potato", "shoe"
+        elif last.endswith("es") and last[:-2].endswith(("s", "x", "z", "ch", "sh")):
             forms.append(last[:-2])
         elif last.endswith("s") and not last.endswith("ss"):
             forms.append(last[:-1])

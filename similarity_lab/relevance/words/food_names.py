@@ -39,6 +39,9 @@ _NAMESAKES = frozenset(["butter", "cream", "milk"])
 _ROLES = frozenset(["and", "free", "nothing", "of", "whose", "without"])
 _SCOPES = _ROLES | {"context", "mixture", "product", "state", "thing"}
 _END_OF_LATIN = "\u0250"
+_FORM_COLUMNS = frozenset(["form", "plain_for", "scope"])
+_GATHERED = frozenset(["dish", "sweets"])  # forms of which no word names all: soup, salad, curry
+_MIN_STEM = 3  # letters that singular and plural share
 _MIN_JOINED = 7  # letters: "brazilnuts" is read as two words, "oats" never as "o ats"
 
 
@@ -105,6 +108,9 @@ class Entry:
         It names a product made of the food.
     is_compound_part : bool
         Whether compounds consist of it: "mandel" and "öl" of "Mandelöl".
+    is_given : bool
+        It was given as a name, and may be no food: a form right before it ("butter croissant") is
+        no form of it.
     """
 
     senses: tuple[Sense, ...] = ()
@@ -113,6 +119,7 @@ class Entry:
     role: str = ""
     is_adjective: bool = False
     is_compound_part: bool = False
+    is_given: bool = False
 
 
 class FoodNames:
@@ -386,6 +393,7 @@ class Index:
         for entries in index.add(names, [""] * len(names)):
             for entry in entries:
                 entry.senses = (Sense(product, True),)
+                entry.is_given = True
         index.phrases = self.phrases | index.phrases
         index.stems = self.stems
         for word, size in self.longest.items():
@@ -415,6 +423,32 @@ def form_words() -> dict[str, Form]:
     }
 
 
+def names_form(word: str) -> bool:
+    """Return whether a word is a general name of a form: "cake", "Kuchen", not "croissant".
+
+    A general name comes first among those of its language, or begins like the first one.
+
+    Examples
+    --------
+    >>> [names_form(word) for word in ("cakes", "gâteau", "croissant", "soup")]
+    [True, True, False, False]
+    """
+    return fold(word) in _general_names()
+
+
+@cache
+def _general_names() -> frozenset[str]:
+    """Return the general names of all forms, folded."""
+    general = set()
+    for row in _form_rows():
+        if row["form"] in form_words() and row["form"] not in _GATHERED:
+            for cell in (row[column] for column in row if column not in _FORM_COLUMNS):
+                names = [fold(name.rstrip(_MARKS)) for name in cell.split(";")]
+                stem = names[0][: max(_MIN_STEM, len(names[0]) - 2)]
+                general.update(name for name in names if name.startswith(stem))
+    return frozenset(general - {""})
+
+
 @cache
 def _form_rows() -> list[dict[str, str]]:
     return read_rows(_FOLDER / "form_words.csv", "form")
@@ -424,7 +458,7 @@ def _form_names() -> Iterator[tuple[str, str, str, str]]:
     """Yield form, scope, language and name of every word in ``form_words.csv``."""
     for row in _form_rows():
         for language, cell in row.items():
-            if cell and language not in {"form", "scope", "plain_for"}:
+            if cell and language not in _FORM_COLUMNS:
                 for name in cell.split(";"):
                     yield row["form"], row["scope"], language, name
 

@@ -1,6 +1,8 @@
 """Which products a text names."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
 from itertools import islice
 from typing import NamedTuple
@@ -27,14 +29,34 @@ _BREAKS = frozenset(["and", "free", "separator", "without"])
 
 
 class Mention(NamedTuple):
-    """A product that a text names; several senses if the name has several meanings."""
+    """A product that a text names.
+
+    Attributes
+    ----------
+    senses : tuple of Sense
+        Several if the name has several meanings.
+    text : str
+    phrase : int
+        Which part of the text names it; commas, "and" and "without" begin another one.
+    mixtures : tuple of str
+        Its words for forms that gather different products: "croissant" for cakes.
+    """
 
     senses: tuple[Sense, ...]
     text: str
+    phrase: int = 0
+    mixtures: tuple[str, ...] = ()
+
+    def names(self, food: str) -> bool:
+        """Return whether it is a food or what is made of it."""
+        return any(product.food == food for product, _ in self.senses)
 
 
 def find_mentions(
-    words: Sequence[str], table: FoodNames, index: Index | None = None
+    words: Sequence[str],
+    table: FoodNames,
+    index: Index | None = None,
+    forms: Collection[str] = (),
 ) -> list[Mention]:
     """Return the products that a text names, in order.
 
@@ -45,6 +67,9 @@ def find_mentions(
     table : FoodNames
     index : Index, optional
         Names of products; default: those of the table.
+    forms : collection of str
+        Forms that are products of their own beside a food. Without a food, every form of the text
+        is; so is one that gathers different products before all foods: "cake with almonds".
     """
     items = _find_items(words, index or table.index)
     if not any(item.entry is not _UNKNOWN for item in items):
@@ -52,11 +77,13 @@ def find_mentions(
     _drop_negated(items)
     _bind_forms(items)
     contexts = [item.entry.form for item in items if item.scope == "context"]
-    mentions = []
+    mentions: list[Mention] = []
+    phrase = 0
     for position, item in enumerate(items):
+        phrase += item.entry.role in _BREAKS
         if item.is_used or not item.entry.senses:
             continue
-        forms = item.forms or (["product"] if item.entry.is_adjective else [])
+        own_forms = item.forms or (["product"] if item.entry.is_adjective else [])
         # One meaning, and words for food beside it: "date" in "date and almond bar".
         is_clear = len(item.entry.senses) == 1 and (
             item.entry.senses[0].is_sure
@@ -64,15 +91,22 @@ def find_mentions(
             or _is_one_of_several(items, position)
         )
         senses = tuple(
-            Sense(reduce(table.apply_form, [*forms, *contexts[:1]], product), is_sure or is_clear)
+            Sense(
+                reduce(table.apply_form, [*own_forms, *contexts[:1]], product), is_sure or is_clear
+            )
             for product, is_sure in item.entry.senses
         )
-        mentions.append(Mention(senses, item.text))
-    if not mentions:
-        for item in items:
-            if not item.is_used and item.scope in {"product", "mixture"}:
-                product = Product("", (item.entry.form, *contexts[:1]))
-                mentions.append(Mention((Sense(product, True),), item.text))
+        mentions.append(Mention(senses, item.text, phrase, tuple(item.mixtures)))
+    has_food, is_before = bool(mentions), True
+    for item in items:
+        is_before &= not item.entry.senses
+        if item.is_used or item.entry.senses or item.scope not in {"product", "mixture"}:
+            continue
+        is_mixture = item.scope == "mixture"
+        if not has_food or item.entry.form in forms or (is_mixture and is_before):
+            product = Product("", (item.entry.form, *contexts[:1]))
+            mixtures = (item.text,) if is_mixture else ()
+            mentions.append(Mention((Sense(product, True),), item.text, 0, mixtures))
     return mentions
 
 
@@ -88,11 +122,11 @@ class _Item:
         Of the form that it names, or ``""``.
     is_used : bool
         Whether it is the form of a food.
-    forms : list of str
-        The forms of a food.
+    forms, mixtures : list of str
+        The forms of a food, and the words for those that gather different products.
     """
 
-    __slots__ = ("entry", "forms", "is_used", "scope", "text")
+    __slots__ = ("entry", "forms", "is_used", "mixtures", "scope", "text")
 
     def __init__(self, text: str, entry: Entry) -> None:
         self.text = text
@@ -100,6 +134,14 @@ class _Item:
         self.scope = form_words()[entry.form].scope if entry.form else ""
         self.is_used = False
         self.forms: list[str] = []
+        self.mixtures: list[str] = []
+
+    def bind(self, form: _Item) -> None:
+        """Make a word the form of this food."""
+        self.forms.append(form.entry.form)
+        if form.scope == "mixture":
+            self.mixtures.append(form.text)
+        form.is_used = True
 
 
 _UNKNOWN = Entry()
@@ -268,8 +310,7 @@ def _bind_after(items: list[_Item], position: int) -> None:
         if scope == "mixture" and not item.forms and _is_one_of_several(items, position, other):
             return
         if scope and scope != "context":
-            item.forms.append(other.entry.form)
-            other.is_used = True
+            item.bind(other)
             gap = _MAX_GAP
         elif other.entry.senses:
             return
@@ -281,7 +322,7 @@ def _bind_after(items: list[_Item], position: int) -> None:
 
 def _bind_before(items: list[_Item], position: int) -> None:
     """Bind the form that precedes a food: directly, with "of", or in languages that do so."""
-    gap, has_of = 0, False
+    item, gap, has_of = items[position], 0, False
     for other in _before(items, position):
         role, scope = other.entry.role, other.scope
         if role in _BREAKS or other.is_used:
@@ -289,9 +330,9 @@ def _bind_before(items: list[_Item], position: int) -> None:
         if scope and scope != "context":
             if scope == "mixture" and _is_one_of_several(items, position, other):
                 return
-            if has_of or other.entry.is_form_first or (gap == 0 and scope == "product"):
-                items[position].forms.append(other.entry.form)
-                other.is_used = True
+            is_beside = gap == 0 and scope == "product" and not item.entry.is_given
+            if has_of or other.entry.is_form_first or is_beside:
+                item.bind(other)
             return
         if other.entry.senses:
             return

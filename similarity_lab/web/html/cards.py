@@ -15,6 +15,8 @@ _MAX_CHARACTERS = 800  # of a card; longer ones are sections of a page
 _MAX_TEXTS = 100  # pieces of text of a card that are read
 _MAX_MARKS = 4  # characters beside a price: `4,50 €*`
 _MAX_IMAGES = 3  # of one card: views, a badge
+_MAX_CAPTION = 60  # characters of the only text of a card
+_MAX_PRICES = 4  # in the text of one element: the old one, the current one, one by the kilogram
 _NAME_TAGS = frozenset(
     {"a", "p", "span", "b", "strong", "div", "dd", "dt", "td", "h1", "h2", "h3", "h4", "h5", "h6"}
 )
@@ -40,6 +42,18 @@ _OLD_CLASS = re.compile(
     r"(?:^|[\s_-])(?:old|was|compare|strike|crossed|original|before|list-price|msrp|mrp|uvp|rrp)",
     re.IGNORECASE,
 )
+# What stands beside a price or across an image, and names no product, alone: "10 % off!", "from 3 €"
+_PRICE_WORDS = frozenset(
+    "a add ajouter ab aktion angebot at available basket best bestseller buy by cart cena color de deal "
+    "delivery dès desconto descuento desde discount each en excl ex flat for free from g gr hot hurry "
+    "in incl inkl je kaufen kg kilo l lb left limited low ml mrp mwst neu neuf new nouveau novo now nuevo "
+    "nur off offer offre oferta on only or out oz pack pc pcs per piece precio preço preis price prix "
+    "prezzo pro promo promotion qty rabatt remise rs sale sales save saving sconto seller shipping "
+    "shop sold solde special starting stock stück stuck tax to today top tva unit up vat was "
+    "акция в за кг корзину купить новинка от руб скидка хит цена шт".split()
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_JOINERS = " \t\xa0-–—:|/,;.()[]~•*"
 _BUTTON_CLASS = re.compile(r"btn|button|more|cart", re.IGNORECASE)
 _BACKGROUND_NAME = re.compile(r"^(?:data-|lazy-)(?:[\w-]*-)?(?:set)?(?:bg|background)")
 
@@ -48,7 +62,7 @@ class Cards:
     """The product cards of a page.
 
     A card is a small element with few images and a heading, or an element named like one, or a
-    price beside a text. It counts if it shows a price, if a class or id around it says products, or
+    price beside a text, or a single short text if there are at least three like it. It counts if it shows a price, if a class or id around it says products, or
     if it is one of at least three like it, unless a class or id says something else (a team, a
     blog).
 
@@ -80,6 +94,8 @@ class Cards:
             name = _name(card, has_price=bool(price))
             if not name and price:
                 name = _text_beside(card, image, texts)
+            if not name and len(texts) == 1 and self._is_repeated(card):
+                name = _caption(texts[0])
             if not name:
                 continue
             # Of backgrounds, those of cards that are repeated; others are banners
@@ -141,7 +157,7 @@ def _text_beside(card: HtmlElement, image: HtmlElement, texts: list[str]) -> str
         for text in _texts(node)
     }
     others = [text for text in texts if any(map(str.isalpha, text)) and text not in buttons]
-    names = [text for text in others if not find_price(text) and not is_sign(text)]
+    names = [text for text in others if not find_price(text) and not _is_about_price(text)]
     if len(names) == 1:
         return clean_text(names[0], 200)
     around = next(image.iterancestors("a"), None)
@@ -182,8 +198,12 @@ def _texts(card: HtmlElement) -> Iterator[str]:
 
 
 def _name(card: HtmlElement, *, has_price: bool) -> str:
-    """Return the text of an element named like a heading, the highest heading, or bold text."""
+    """Return the text of an element named like a heading, the highest heading, or bold text.
+
+    Without the price, if it contains one and no other such text does without: "Feta bread - 3 €".
+    """
     best: dict[str, str] = {}
+    priced: dict[str, str] = {}
     for node in islice(card.iter(), 200):
         kind = node.tag if node.tag in _HEADINGS or node.tag == "figcaption" else ""
         if has_price and node.tag in ("b", "strong"):
@@ -191,9 +211,33 @@ def _name(card: HtmlElement, *, has_price: bool) -> str:
         if node.tag in _NAME_TAGS and _NAME_CLASS.search(css_class(node)):
             kind = "named"
         text = clean_text(" ".join(islice(_texts(node), 10)), 200) if kind else ""
-        if text and not find_price(text) and any(map(str.isalpha, text)):
-            best.setdefault(kind, text)
-    return next(filter(None, map(best.get, ("named", *_HEADINGS, "figcaption", "b", "strong"))), "")
+        if text and not _is_about_price(text):
+            (priced if find_price(text) else best).setdefault(kind, text)
+    kinds = ("named", *_HEADINGS, "figcaption", "b", "strong")
+    name = next(filter(None, map(best.get, kinds)), "")
+    return name or _without_price(next(filter(None, map(priced.get, kinds)), ""))
+
+
+def _caption(text: str) -> str:
+    """Return the only text of a card if it may be a name."""
+    is_name = len(text) <= _MAX_CAPTION and not find_price(text) and not _is_about_price(text)
+    return clean_text(text, _MAX_CAPTION) if is_name else ""
+
+
+def _is_about_price(text: str) -> bool:
+    """Return whether a text names nothing: "10% off!", "from 3 € a kg", "Add to cart"."""
+    return is_sign(text) or _PRICE_WORDS.issuperset(_WORD.findall(_without_price(text).lower()))
+
+
+def _without_price(text: str) -> str:
+    """Return a text without its prices and what joins them to it."""
+    for _ in range(_MAX_PRICES):
+        price = find_price(text)
+        if not price:
+            break
+        start, _, end = text.partition(price)
+        text = f"{start.rstrip(_JOINERS)} {end.lstrip(_JOINERS)}"
+    return text.strip(_JOINERS)
 
 
 def _link(page: Page, card: HtmlElement, image: HtmlElement) -> str:

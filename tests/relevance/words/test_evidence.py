@@ -182,6 +182,10 @@ almonds           | Honey roasted almonds
 almonds           | chocolate covered almonds
 almonds           | Миндаль в шоколаде
 rice              | Arroz con leche
+almonds           | Cake with almonds
+almonds           | gâteau aux amandes
+honey             | Joghurt mit Honig
+chips             | Chips with sea salt
 black pepper      | Salt and pepper
 grapes            | Käse und Weintrauben
 """
@@ -382,11 +386,66 @@ def test_target_of_two_foods_without_and_is_a_phrase():
         ("widgets_2", "one widget"),
         ("candles", "a candle"),
         ("trays", "tray"),
+        ("shoes", "a shoe"),
+        ("photo_heroes", "photo hero"),
         ("berry_box", "two berry boxes"),
         ("canopies", "canopy"),
     ],
 )
 def test_unknown_target_in_singular_and_plural(target, alt):
+    assert kind_of(target, alt) == "target"
+
+
+@pytest.mark.parametrize(
+    ("target", "kinds"),
+    [
+        # a cake, not all cakes
+        ("croissants", {"target": "Butter croissant", "other": "Chocolate cake"}),
+        ("croissants", {"target": "Almond croissants", "other": "Doughnuts with almonds"}),
+        ("apple_pie", {"target": "Apple pie 400 g", "other": "Apple muffins"}),
+        ("tomato_soup", {"target": "Organic tomato soup", "other": "Tomato salad"}),
+        ("pizza", {"target": "Cheese pizza", "other": "Garlic bread"}),
+        ("whisky", {"target": "Single malt whisky", "other": "Plum wine"}),
+        ("wine", {"target": "Vino tinto", "other": "Lager beer"}),
+        ("ketchup", {"target": "Tomato ketchup", "other": "Mayonnaise"}),
+        # a general name still means all of them
+        ("cakes", {"target": "Apfelstrudel", "other": "Bread rolls"}),
+        ("Kuchen", {"target": "gâteau au chocolat", "other": "Almonds"}),
+        ("tomato_sauce", {"target": "Tomatensauce", "other": "Garlic sauce"}),
+    ],
+)
+def test_class_of_one_of_the_products_of_a_form(target, kinds):
+    found = {kind: kind_of(target, alt) for kind, alt in kinds.items()}
+    allowed = {"target": {"target", "target and other"}, "other": {"other", "other form"}}
+    assert all(found[kind] in allowed[kind] for kind in kinds), found
+
+
+@pytest.mark.parametrize(
+    ("target", "alt", "kind"),
+    [
+        ("soap", "Honey and lavender soap", "target"),
+        ("soap", "Handmade soap with oats", "target"),
+        ("soap", "Lavender honey", "other"),
+        ("candles", "Vanilla candle", "target"),
+        ("sofas", "Olive green sofa", "target"),
+        ("sofas", "Sofa, olives", "target and other"),
+        ("sofas", "Sofa cushion", "other form"),
+        ("earrings", "Necklace and earrings set", "target"),
+        ("earrings", "Pearl necklace", ""),
+        ("gajak", "Peanut gajak", "target"),
+        ("gajak", "Gajak, peanuts", "target and other"),
+        ("chocolate_almonds", "Chocolate almonds with sea salt", "target and other"),
+    ],
+)
+def test_foods_before_a_target_that_is_no_food_describe_it(target, alt, kind):
+    assert kind_of(target, alt) == kind
+
+
+@pytest.mark.parametrize(
+    ("target", "alt"),
+    [("turmeric", "Tumeric.jpeg"), ("cinnamon", "cinamon sticks"), ("sesame", "white seasame")],
+)
+def test_usual_misspelling(target, alt):
     assert kind_of(target, alt) == "target"
 
 

@@ -87,6 +87,23 @@ def products(html):
             '<div class=product style="background: url(/a.jpg)"><h2>Save 25%</h2></div>',
             ("", None, ""),
         ),
+        # Name and price in one heading, before a sentence; a badge is no name
+        (
+            "<article><img src=/a.jpg><h3>Almonds, raw - 3,50€</h3><p>Try them.</p></article>",
+            ("Almonds, raw", 3.5, "EUR"),
+        ),
+        (
+            "<div class=card><img src=/a.jpg><h4 class=card-title>₹ 300 <s>₹ 399</s> Almonds</h4></div>",
+            ("Almonds", 300, "INR"),
+        ),
+        (
+            "<div class=card><img src=/a.jpg><h5>30% off!</h5><p>Almonds</p><b>₹ 300</b></div>",
+            ("Almonds", 300, "INR"),
+        ),
+        (
+            "<div class=card><img src=/a.jpg><h4>from 3 € per 100 g</h4><h6>Almonds</h6></div>",
+            ("Almonds", 3, "EUR"),
+        ),
         (
             '<div style="background: url(/a.jpg)"><h4>Almonds</h4> 4.50 грн</div>',
             ("Almonds", 4.5, "UAH"),
@@ -103,6 +120,27 @@ def test_card_tells_the_product(html, expected):
 
 def test_repeated_cards_are_products():
     assert [name for name, _, _ in products(GRID)] == ["almonds", "dates", "figs"]
+
+
+def card_with_text(text):
+    return f"<div class=column><a><img src=/{len(text)}.jpg></a><div class=overlay>{text}</div></div>"
+
+
+def test_only_text_of_repeated_cards_is_a_name():
+    cards = map(card_with_text, ["Figs", "Dates", "Almonds"])
+    assert [name for name, _, _ in products("".join(cards))] == ["Figs", "Dates", "Almonds"]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        card_with_text("Almonds"),  # alone
+        "".join(map(card_with_text, ["Sale!", "3 €", "a long sentence about us " * 4])),
+        f"<section class=team>{''.join(map(card_with_text, ['Ann', 'Robert', 'Cy']))}</section>",
+    ],
+)
+def test_other_texts_beside_images_are_no_names(html):
+    assert {name for name, _, _ in products(html)} == {""}
 
 
 def test_team_is_not_for_sale():
