@@ -94,8 +94,8 @@ class Site:
         Where collected images came from: `ORIGIN_COLUMNS`, one row per path. If it has a column
         ``path``, that is what the rows are matched by; otherwise they are in order.
     unseen : DataFrame or None
-        Origins of images that the website names, but that were not collected because a limit was
-        reached; None if there are none.
+        Origins of images that the website names, but that were not collected: a limit was reached,
+        or the download of a product's image failed. None if there are none.
     page_coverage : float
         Part of the website's known pages that were read, 0…1; below 1 if a limit was reached.
 
@@ -310,7 +310,8 @@ def _read_origins(folder: Path, files: list[Path]) -> dict[str, Any]:
                 "version does not read; collect the site again"
             )
         status = table.get("crawl_status", pd.Series("kept", table.index))
-        is_unseen = status == "not fetched"
+        # of those whose download failed, images of products: others may be broken decoration
+        is_unseen = (status == "not fetched") | ((status == "failed") & (table["product"] != ""))
         unseen = table.loc[is_unseen, ORIGIN_COLUMNS].reset_index(drop=True)
         coverage = float(table.attrs.get(PAGE_COVERAGE, 1.0))
         table = table[ORIGIN_COLUMNS]

@@ -34,18 +34,19 @@ def test_origins_of_a_collected_site(collected):
     assert site.origins.iloc[0].to_dict() == {**row, "path": "images/a.png"}
 
 
-def test_images_beyond_a_limit_are_unseen(collected):
+def test_images_that_could_not_be_collected_are_unseen(collected):
     row = {**dict.fromkeys(ORIGIN_COLUMNS, ""), "price": None, "position": 1}
     statuses = ["kept", "not fetched", "failed", "not fetched", "left out", "repeated"]
     table = pd.DataFrame([row | {"crawl_status": status, "url": status} for status in statuses])
     table.loc[0, "path"] = "images/a.png"
+    table.loc[len(table)] = row | {"crawl_status": "failed", "url": "broken", "product": "Figs"}
     table.attrs[PAGE_COVERAGE] = 0.5
     table.to_parquet(collected / ORIGINS)
     site = Site.from_folder(collected)
     assert site.unseen.columns.to_list() == ORIGIN_COLUMNS
-    assert site.unseen["url"].to_list() == ["not fetched"] * 2
+    assert site.unseen["url"].to_list() == ["not fetched", "not fetched", "broken"]
     assert site.page_coverage == 0.5
-    assert site.image_coverage == pytest.approx(0.5 * 1 / 3)  # one of three, of half the pages
+    assert site.image_coverage == pytest.approx(0.5 * 1 / 4)  # one of four, of half the pages
 
 
 def test_folder_of_collected_sites_is_no_site(collected):

@@ -69,7 +69,7 @@ def what_is_missing(offered: OfferedEvidence, settings: DecisionSettings) -> str
     if settings.criterion == "share" or offered.images + offered.words > 0:
         return ""
     if settings.words and "target" in settings.unseen_kinds:
-        return "texts name it beside images that were not collected: raise the limits of the crawl"
+        return "texts name it beside images that were not collected: look at the site"
     if settings.image_coverage < _SMALL_PART:
         return (
             f"only about {settings.image_coverage:.0%} of the site's images were collected: raise "

@@ -30,6 +30,8 @@ from similarity_lab.images.thumbnails import EncodedThumbnail, make_thumbnail
 from similarity_lab.relevance.rules.prototypes import one_thread
 from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.relevance.words import TargetWords
+from similarity_lab.relevance.words.tokens import tokens
+from similarity_lab.relevance.words.urls import url_parts
 from similarity_lab.sites import Site
 from similarity_lab.store import unit
 
@@ -156,7 +158,7 @@ class EmbeddedSite:
         digests = [each.digest for each in traits]
         repeats = near_copies = None
         if count_repeats_once:
-            repeats, near_copies = images.copies(embedded, digests, clutter, embedder)
+            repeats, near_copies = images.copies(embedded, digests, clutter, embedder, site.origins)
         encoded: dict[object, EncodedThumbnail] = {
             path: each.thumbnail
             for path, each in zip(site.paths, images.traits, strict=True)
@@ -341,6 +343,7 @@ class _SiteImages(Sequence[Source]):
         digests: list[str],
         clutter: tuple[Clutter | None, ...],
         embedder: Embedder,
+        origins: pd.DataFrame | None,
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Return which readable images repeat another one, and which are near copies of one."""
         # among counted images only: otherwise an icon could be the copy that counts
@@ -353,13 +356,14 @@ class _SiteImages(Sequence[Source]):
         )
         originals = counted[~repeats[counted]]
         near_copies = np.zeros(len(digests), bool)
+        positions = [embedded.kept[index] for index in originals]
         near_copies[originals] = find_near_copies(
             embedded.vectors[originals],
             [digests[index] for index in originals],
             lambda pairs: self.are_copies(
-                [(embedded.kept[originals[a]], embedded.kept[originals[b]]) for a, b in pairs],
-                embedder,
+                [(positions[first], positions[second]) for first, second in pairs], embedder
             ),
+            names=_names(origins, positions),
         )
         return repeats, near_copies
 
@@ -486,12 +490,18 @@ def _groups(vectors: Vectors, hash_of: HashOf, block: int) -> npt.NDArray[np.int
 
 @one_thread
 def find_near_copies(
-    vectors: Vectors, digests: Sequence[str], are_copies: AreCopies, *, block: int = _BLOCK
+    vectors: Vectors,
+    digests: Sequence[str],
+    are_copies: AreCopies,
+    *,
+    names: Sequence[frozenset[str]] | None = None,
+    block: int = _BLOCK,
 ) -> npt.NDArray[np.bool_]:
     """Return which images are changed copies of another one: cropped, mirrored, framed, with text.
 
     Near vectors make the shortlist and pixels confirm it: products that look alike have near
-    vectors, too. Of several copies, the one with the smallest digest is the original.
+    vectors, too. Packages of one brand differ in so few pixels that only their names tell them
+    apart. Of several copies, the one with the smallest digest is the original.
 
     Parameters
     ----------
@@ -501,6 +511,9 @@ def find_near_copies(
     are_copies : callable
         Pairs of positions of images → which are copies; called once, with all pairs of images
         with near vectors, the smaller digest first.
+    names : sequence of frozenset of str, length n, optional
+        Words of the names of the products that the images show. Images are no copies if each name
+        has a word that the other one lacks: "black pepper", "black cumin".
     block : int
         Vectors that are compared with all others at a time; limits memory.
 
@@ -513,6 +526,12 @@ def find_near_copies(
         (int(order[first]), int(order[second]))
         for first, second in nearest_pairs(unit(vectors[order]), block)
     ]
+    if names is not None:
+        pairs = [
+            (first, second)
+            for first, second in pairs
+            if names[first] <= names[second] or names[second] <= names[first]
+        ]
     rank = np.empty(len(order), np.intp)
     rank[order] = np.arange(len(order))
     copies = [
@@ -529,6 +548,17 @@ def find_near_copies(
         _, originals = np.unique(groups, return_index=True)
         is_near_copy[order] = ~np.isin(np.arange(len(order)), originals)
     return is_near_copy
+
+
+def _names(origins: pd.DataFrame | None, positions: Sequence[int]) -> list[frozenset[str]] | None:
+    """Return the words of the names of products beside images: of the page, else of the file."""
+    if origins is None:
+        return None
+    rows = origins.reindex(columns=["product", "alt", "url"]).iloc[list(positions)].astype(object)
+    return [
+        frozenset(filter(None, tokens(product or alt or url_parts(url)[0], has_camel_case=True)))
+        for product, alt, url in rows.where(rows.notna(), "").itertuples(index=False)
+    ]
 
 
 def nearest_pairs(vectors: Vectors, block: int = _BLOCK) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import simplejpeg
 from hypothesis import given
@@ -397,6 +398,36 @@ def test_find_near_copies_is_independent_of_the_order(lite0):
         )
         originals = {order[index] for index in np.flatnonzero(~result)}
         assert originals == {3, min(range(3), key=digests.__getitem__)}
+
+
+@pytest.mark.parametrize(
+    ("names", "n_copies"),
+    [
+        (["honey", "honey", "honey"], 2),
+        (["black pepper", "black cumin", "honey"], 0),
+        (["black pepper", "pepper", "honey"], 1),
+        (["honey", "cumin", ""], 2),  # an image without a name may be a copy of any
+    ],
+)
+def test_packages_of_other_names_are_no_copies(names, n_copies):
+    vectors, digests = np.ones((3, 4), np.float32), ["a", "b", "c"]
+    words = [frozenset(name.split()) for name in names]
+    result = find_near_copies(vectors, digests, lambda pairs: [True] * len(pairs), names=words)
+    assert result.sum() == n_copies
+
+
+def test_names_beside_images_keep_packages_apart(lite0, tmp_path):
+    pack = load_image("dates", 1, size=(240, 320))
+    for name, x in (("honey", 0), ("cumin", 1)):
+        pixels = pack.copy()
+        pixels[110:120, 150:160] = 255 * x
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    paths = sorted(tmp_path.iterdir())
+    for alts, n_copies in ((["cumin", "honey"], 0), (["honey 1", "honey 2"], 1), (["", ""], 0)):
+        urls = [f"https://shop.example/{path.name}" for path in paths]
+        origins = pd.DataFrame({"url": urls, "alt": alts})
+        site = Site("shop", tuple(paths), origins=origins)
+        assert EmbeddedSite.of(site, lite0, progress=False).near_copies.sum() == n_copies
 
 
 def test_find_near_copies_of_few_images():

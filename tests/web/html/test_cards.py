@@ -123,7 +123,9 @@ def test_repeated_cards_are_products():
 
 
 def card_with_text(text):
-    return f"<div class=column><a><img src=/{len(text)}.jpg></a><div class=overlay>{text}</div></div>"
+    return (
+        f"<div class=column><a><img src=/{len(text)}.jpg></a><div class=overlay>{text}</div></div>"
+    )
 
 
 def test_only_text_of_repeated_cards_is_a_name():
