@@ -439,7 +439,7 @@ def names_form(word: str) -> bool:
 @cache
 def _general_names() -> frozenset[str]:
     """Return the general names of all forms, folded."""
-    general = set()
+    general: set[str] = set()
     for row in _form_rows():
         if row["form"] in form_words() and row["form"] not in _GATHERED:
             for cell in (row[column] for column in row if column not in _FORM_COLUMNS):

@@ -42,133 +42,19 @@ _OLD_CLASS = re.compile(
     r"(?:^|[\s_-])(?:old|was|compare|strike|crossed|original|before|list-price|msrp|mrp|uvp|rrp)",
     re.IGNORECASE,
 )
-# What stands beside a price or across an image, and names no product, alone: "10 % off!", "from 3 €"
-_PRICE_WORDS = frozenset(
-    [
-        "a",
-        "add",
-        "ajouter",
-        "ab",
-        "aktion",
-        "angebot",
-        "at",
-        "available",
-        "basket",
-        "best",
-        "bestseller",
-        "buy",
-        "by",
-        "cart",
-        "cena",
-        "color",
-        "de",
-        "deal",
-        "delivery",
-        "dès",
-        "desconto",
-        "descuento",
-        "desde",
-        "discount",
-        "each",
-        "en",
-        "excl",
-        "ex",
-        "flat",
-        "for",
-        "free",
-        "from",
-        "g",
-        "gr",
-        "hot",
-        "hurry",
-        "in",
-        "incl",
-        "inkl",
-        "je",
-        "kaufen",
-        "kg",
-        "kilo",
-        "l",
-        "lb",
-        "left",
-        "limited",
-        "low",
-        "ml",
-        "mrp",
-        "mwst",
-        "neu",
-        "neuf",
-        "new",
-        "nouveau",
-        "novo",
-        "now",
-        "nuevo",
-        "nur",
-        "off",
-        "offer",
-        "offre",
-        "oferta",
-        "on",
-        "only",
-        "or",
-        "out",
-        "oz",
-        "pack",
-        "pc",
-        "pcs",
-        "per",
-        "piece",
-        "precio",
-        "preço",
-        "preis",
-        "price",
-        "prix",
-        "prezzo",
-        "pro",
-        "promo",
-        "promotion",
-        "qty",
-        "rabatt",
-        "remise",
-        "rs",
-        "sale",
-        "sales",
-        "save",
-        "saving",
-        "sconto",
-        "seller",
-        "shipping",
-        "shop",
-        "sold",
-        "solde",
-        "special",
-        "starting",
-        "stock",
-        "stück",
-        "stuck",
-        "tax",
-        "to",
-        "today",
-        "top",
-        "tva",
-        "unit",
-        "up",
-        "vat",
-        "was",
-        "акция",
-        "в",
-        "за",
-        "кг",
-        "корзину",
-        "купить",
-        "новинка",
-        "от",
-        "руб",
-        "скидка",
-        "хит",
-        "цена",
-        "шт",
-    ]
+# What stands beside a price or across an image, and alone names no product: "10% off!"
+_PRICE_WORD = re.compile(
+    r"(?:"
+    "a|ab|add|ajouter|aktion|angebot|at|available|basket|best|bestseller|buy|by|cart|cena|"
+    "de|deal|delivery|desconto|descuento|desde|discount|dès|each|en|ex|excl|flat|for|"
+    "free|from|g|gr|hot|hurry|in|incl|inkl|je|kaufen|kg|kilo|l|lb|left|limited|low|ml|mrp|"
+    "mwst|neu|neuf|new|nouveau|novo|now|nuevo|nur|oferta|off|offer|offre|on|only|or|out|oz|"
+    "pack|pc|pcs|per|piece|precio|preis|prezzo|preço|price|prix|pro|promo|promotion|qty|"
+    "rabatt|remise|rs|sale|sales|save|saving|sconto|seller|shipping|sold|solde|special|"
+    "starting|stock|stuck|stück|tax|to|today|tva|unit|up|vat|was|акция|в|за|кг|корзину|"
+    "купить|новинка|от|руб|скидка|хит|цена|шт"
+    r")",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _JOINERS = " \t\xa0-–—:|/,;.()[]~•*"
@@ -180,9 +66,9 @@ class Cards:
     """The product cards of a page.
 
     A card is a small element with few images and a heading, or an element named like one, or a
-    price beside a text, or a single short text if there are at least three like it. It counts if it shows a price, if a class or id around it says products, or
-    if it is one of at least three like it, unless a class or id says something else (a team, a
-    blog).
+    price beside a text, or a single short text if at least three cards are alike. It counts if it
+    shows a price, if a class or id around it says products, or if it is one of at least three like
+    it, unless a class or id says something else (a team, a blog).
 
     Examples
     --------
@@ -262,8 +148,8 @@ def _shows_image(node: HtmlElement) -> bool:
 def _text_beside(card: HtmlElement, image: HtmlElement, texts: list[str]) -> str:
     """Return the name that a card with a price shows without marking it.
 
-    The text that repeats what the image says, or the only one that is neither a price nor a button,
-    or that of another link to the image's page.
+    The text that repeats what the image says, or the only one that is no price and no button, or
+    that of another link to the image's page.
     """
     alt = " ".join((image.get("alt") or "").split()).lower()
     if alt and (same := next((text for text in texts if text.lower() == alt), "")):
@@ -344,7 +230,8 @@ def _caption(text: str) -> str:
 
 def _is_about_price(text: str) -> bool:
     """Return whether a text names nothing: "10% off!", "from 3 € a kg", "Add to cart"."""
-    return is_sign(text) or _PRICE_WORDS.issuperset(_WORD.findall(_without_price(text).lower()))
+    words = _WORD.findall(_without_price(text))
+    return is_sign(text) or all(map(_PRICE_WORD.fullmatch, words))
 
 
 def _without_price(text: str) -> str:
