@@ -141,8 +141,8 @@ def bounded_threshold(
         rows.append((threshold, n, n_wrong, bound, p_value, passed))
         if not passed:
             needed = int(np.ceil(np.log(1 - confidence) / np.log(1 - error)))
-            reason = f"from {threshold:g}, {n_wrong} of {n} cases are wrong" + (
-                f"; at least {needed} are needed" if n < needed else ""
+            reason = f"from {threshold:g}, {n_wrong} wrong of {n}" + (
+                f"; at least {needed} cases are needed" if n < needed else ""
             )
             break
         kept = float(threshold)

@@ -112,13 +112,15 @@ class SiteEvaluation:
         sentences = []
         for decision in TRUTHS:
             n, n_wrong, bound = self.bounds.loc[decision].to_numpy(float)
-            if n:
-                limit = percent_at_most(float(bound))
-                sentences.append(
-                    f"of the sites called {decision} at most {limit} are wrong, "
-                    f"with {percent(self.confidence)} confidence ({n_wrong:.0f} of {n:.0f} judged "
-                    f"{'one is' if n == 1 else 'ones are'})"
-                )
+            if not n:
+                continue
+            text = (
+                f"of the sites called {decision} at most {percent_at_most(bound)} are wrong, with "
+            )
+            text += f"{percent(self.confidence)} confidence"
+            if n_wrong == n:
+                text = f"nothing bounds the errors of sites called {decision}"
+            sentences.append(f"{text} ({n_wrong:.0f} wrong of {n:.0f} judged)")
         return sentences
 
     def bounded_threshold(
@@ -144,7 +146,7 @@ class SiteEvaluation:
         text += "" if decided is None else f", of these {decided:.1%} right"
         not_judged = len(self.table) - self.n_judged
         more = f"; {not_judged} not judged" if not_judged else ""
-        return f"<{self.n_judged} judged decisions: {text}{more}>"
+        return f"<{self.n_judged} judged decision{'s' * (self.n_judged != 1)}: {text}{more}>"
 
     def _repr_html_(self) -> str:
         """Return figures, confusion matrix and bounds as plain tables, for notebooks."""

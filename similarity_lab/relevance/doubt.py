@@ -57,11 +57,14 @@ def reason_to_doubt_absence(
     )
 
 
-def what_is_missing(offered: OfferedEvidence, settings: DecisionSettings) -> str:
+def what_is_missing(
+    seen: pd.DataFrame, offered: OfferedEvidence, settings: DecisionSettings
+) -> str:
     """Return what more of the library or of the site would help, or ``""``."""
     known = settings.calibration
     if (
         known is not None
+        and not np.isinf(seen["margin"]).all()  # a person has seen every image
         and known.separability is not None
         and (known.n_products < FEW_PRODUCTS or known.n_references < FEW_REFERENCES)
     ):

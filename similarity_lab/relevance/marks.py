@@ -306,7 +306,7 @@ def _row(result: SiteRelevance, image: int | str) -> int:
 
 def _reason_to_skip(mark: Mark, present: set[Path]) -> str:
     if not mark.path:
-        return "was marked as an array or bytes; only files can join a library"
+        return "has no path: marked as an array or bytes, or in a report kept apart from its images"
     if Path(mark.path).resolve() in present:
         return "is in the library already"
     try:

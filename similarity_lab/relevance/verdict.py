@@ -117,7 +117,7 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
         reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
     if is_close and not reason:
-        reason = what_is_missing(offered, settings)
+        reason = what_is_missing(seen, offered, settings)
         reason = reason or what_came_closest(seen, offered, settings, is_named=bool(is_named))
     relevant = chance >= 0.5
     forced: Decision = "relevant" if relevant else "irrelevant"

@@ -258,7 +258,7 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
             parts.append("1 is not a photo" if n_left_out == 1 else f"{n_left_out} are not photos")
         if n_lost := int(status.get("skipped", 0)):
             parts.append(f"{n_lost} unreadable")
-    elif crawl.n_found is not None:
+    elif crawl.n_found:
         parts.append(f"0 of {counted(crawl.n_found, 'image')} counted")
     n_actionable = n_unfetched(crawl)
     if n_actionable:

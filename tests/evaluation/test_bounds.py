@@ -80,11 +80,11 @@ def test_bound_is_broken_at_most_as_often_as_stated(risk):
 def test_bounded_threshold_says_why_there_is_none():
     few = bounded_threshold([0.95] * 20, [True] * 20)
     assert few.threshold is None and few.reason == (
-        "from 0.9, 0 of 20 cases are wrong; at least 29 are needed"
+        "from 0.9, 0 wrong of 20; at least 29 cases are needed"
     )
     assert "no threshold" in repr(few) and few.tests["passed"].tolist() == [False]
     wrong = bounded_threshold([0.95] * 50, [True] * 40 + [False] * 10)
-    assert wrong.threshold is None and wrong.reason == "from 0.9, 10 of 50 cases are wrong"
+    assert wrong.threshold is None and wrong.reason == "from 0.9, 10 wrong of 50"
     empty = bounded_threshold([], [])
     assert empty.threshold is None and empty.tests["n"].tolist() == [0]
 

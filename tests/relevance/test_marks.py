@@ -33,6 +33,17 @@ def test_marks_decide_and_are_counted(result):
     assert none.versions == result.versions and result.n_matches not in (0, len(rows))
 
 
+def test_doubt_about_a_site_that_a_person_has_seen_is_not_about_the_library(
+    shelf, embedder, written
+):
+    few = {name: shelf[name] for name in list(shelf)[:4]}
+    scorer = RelevanceScorer("almonds", embedder=embedder, progress=False).fit(few)
+    result = scorer.decide(written("site", "walnuts", 3))
+    assert result.reason.endswith("extend the library")
+    marked = with_marks(result, dict.fromkeys(result.images.index, False))
+    assert (marked.decision, marked.reason) == ("unsure", "no image is a clear match")
+
+
 def test_mark_changes_its_image_alone(result):
     row = int(result.nearest_misses(1).index[0])
     marked = with_marks(result, {row: True})
@@ -120,9 +131,9 @@ def test_as_library_adds_marked_images(shelf, written, embedder, tmp_path):
     assert extended.counts["almonds"] == 13 and extended.counts["not almonds (marked)"] == 2
     assert sorted(extended.skipped["reason"]) == [
         "has changed since it was marked",
+        "has no path: marked as an array or bytes, or in a report kept apart from its images",
         "is in the library already",
         "no such file",
-        "was marked as an array or bytes; only files can join a library",
     ]
     again = marks.as_library(extended, "almonds")
     assert again.counts.equals(extended.counts)

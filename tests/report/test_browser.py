@@ -475,6 +475,9 @@ def test_page_of_a_run_is_readable_at_every_width(open_page, tmp_path):
         for part in page.locator(".grid .decision, .grid .command").all():
             box = part.bounding_box()
             assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        row = page.locator(".grid.run tbody tr").first
+        line = row.evaluate("(e) => getComputedStyle(e).borderBottomWidth")
+        assert line == "1px" or width > 800  # between cards
         heads = page.locator(".grid thead").first.bounding_box()
         label = page.get_by_text("Images that match:").first
         assert (heads["x"] >= 0) != label.is_visible()  # a head of columns, or labels in cells

@@ -91,6 +91,7 @@ def test_site_without_a_crawl_tells_only_of_its_files(results):
 
 def test_single_things_are_in_the_singular(results):
     assert looked_at(Crawl(n_found=1), None).startswith("0 of 1 image counted; ")
+    assert looked_at(Crawl(n_found=0, n_pages=0, n_pages_found=1), None) == "0 of 1 page read"
     result = replace(results[0], images=results[0].images[:1])
     assert looked_at(Crawl(n_pages=1), result) == "1 of 1 image counted; 1 of 1 page read"
     status = pd.Series(["scored"] * 1200 + ["left out"])

@@ -141,7 +141,7 @@ def test_site_page_has_all_targets_every_image_and_why_others_are_not_counted(in
     for result in decisions:
         assert result.summary() in page.text
     for text in (
-        "again.jpg", "repeated: same image as another one",
+        "again.jpg", "repeated: same image as another one", "not scored: 2 files",
         "index.html", "unreadable: unsupported image format (content looks like an HTML page)",
         "Before looking prior: part of the sites expected to sell almonds 25.0%",
         "not read: the images came without texts",
@@ -379,7 +379,7 @@ def test_pages_tell_of_the_crawl_and_link_the_shop(results, tmp_path):
     assert "it works there, run the same command again later" in rows[failed]
     site = Page(site_page(index, decided))
     for text in ("30 images Limit of 10 images reached raise --images", "2 images Forbidden by",
-                 "2 images Icon", "look at it yourself"):  # fmt: skip
+                 "2 images Icon", "1 image SVG", "look at it yourself"):  # fmt: skip
         assert text in site.text
 
 
