@@ -112,15 +112,14 @@ class SiteEvaluation:
         sentences = []
         for decision in TRUTHS:
             n, n_wrong, bound = self.bounds.loc[decision].to_numpy(float)
-            if not n:
-                continue
-            text = (
-                f"of the sites called {decision} at most {percent_at_most(bound)} are wrong, with "
-            )
-            text += f"{percent(self.confidence)} confidence"
-            if n_wrong == n:
-                text = f"nothing bounds the errors of sites called {decision}"
-            sentences.append(f"{text} ({n_wrong:.0f} wrong of {n:.0f} judged)")
+            text = f"nothing bounds the errors of sites called {decision}"
+            if n_wrong < n:
+                text = (
+                    f"of the sites called {decision} at most {percent_at_most(float(bound))} are "
+                    f"wrong, with {percent(self.confidence)} confidence"
+                )
+            if n:
+                sentences.append(f"{text} ({n_wrong:.0f} wrong of {n:.0f} judged)")
         return sentences
 
     def bounded_threshold(
