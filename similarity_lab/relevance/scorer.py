@@ -488,7 +488,7 @@ class RelevanceScorer(BaseEstimator):
         Parameters
         ----------
         site : Site, folder, zip, list of paths or EmbeddedSite
-            An `EmbeddedSite` is checked and returned unchanged.
+            An `EmbeddedSite` is checked, and returned with its copies if the rule asks for them.
         thumbnails : bool
             Also make thumbnails for a report, of images that are decoded anyway.
 
@@ -517,6 +517,8 @@ class RelevanceScorer(BaseEstimator):
                 f"leave_out={sorted(self.leave_out)}; embed it with this scorer's embed_site"
             )
         _check_same_space(site, self.fitted_with_)  # the embedder may have fallen back on another
+        if site.repeats is None and self.rule_.repeats_count_once:
+            site = site.with_copies(self.comparator_.embedder)
         return site
 
     def decide(self, site: SiteSource | EmbeddedSite) -> SiteRelevance:

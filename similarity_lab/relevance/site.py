@@ -5,7 +5,7 @@ count.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Literal, cast, overload
 
@@ -126,7 +126,8 @@ class EmbeddedSite:
         leave_out : sequence of {"icons", "banners", "graphics"}
             Kinds of images to exclude from the count, see `clutter_kind`.
         count_repeats_once : bool
-            Look for images that repeat another one, for rules that count these once.
+            Look for images that repeat another one, for rules that count these once; otherwise
+            `with_copies` does.
         thumbnails : bool
             Also make a thumbnail of each image that is decoded, for a report.
         progress : bool
@@ -176,6 +177,24 @@ class EmbeddedSite:
             frozenset(leave_out),
         )
 
+    def with_copies(self, embedder: Embedder) -> "EmbeddedSite":
+        """Return the site with its repeated images and near copies, which are looked for.
+
+        Images are read and decoded once more where vectors are close.
+
+        Parameters
+        ----------
+        embedder : Embedder
+            Of the vectors.
+        """
+        images = _SiteImages(self.site.paths, embedder.input_size, False, False)
+        for index, digest in zip(self.embedded.kept, self.digests, strict=True):
+            images.traits[index].digest = digest
+        repeats, near_copies = images.copies(
+            self.embedded, self.digests, self.clutter, embedder, self.site.origins
+        )
+        return replace(self, repeats=repeats, near_copies=near_copies)
+
     @property
     def has_texts(self) -> bool:
         """Whether texts of the images are known: the site was collected from pages."""
@@ -220,10 +239,7 @@ class EmbeddedSite:
         status[positions] = "scored"
         if count_repeats_once:
             if self.repeats is None or self.near_copies is None:
-                raise InputError(
-                    f"{self.site.name} was embedded without looking for copies, which this rule "
-                    "counts once; embed it with this scorer's embed_site"
-                )
+                raise InputError(f"{self.site.name}: copies were not looked for; call with_copies")
             status[positions[self.repeats]] = "repeated"
             reason[positions[self.repeats]] = "same image as another one"
             status[positions[self.near_copies]] = "repeated"

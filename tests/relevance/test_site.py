@@ -352,15 +352,21 @@ def test_copies_are_looked_for_only_if_they_count_once(tmp_path, lite0, monkeypa
     photo = Image.fromarray(load_image("almonds", 1, size=(240, 320)))
     for name in ("photo.jpg", "again.jpg"):
         photo.save(tmp_path / name, quality=90)
-    monkeypatch.setattr(site_module, "find_repeats", None)
-    site = EmbeddedSite.of(
-        Site.from_folder(tmp_path), lite0, count_repeats_once=False, progress=False
-    )
-    columns, to_references = {"score": np.zeros(2)}, np.zeros((2, 1), np.float32)
+    photo.crop((16, 12, 304, 228)).save(tmp_path / "cropped.jpg", quality=90)
+    folder = Site.from_folder(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(site_module, "find_repeats", None)
+        site = EmbeddedSite.of(folder, lite0, count_repeats_once=False, progress=False)
+    columns, to_references = {"score": np.zeros(3)}, np.zeros((3, 1), np.float32)
     table = site.table(columns, to_references, ["a.jpg"], None, count_repeats_once=False)
-    assert table["status"].tolist() == ["scored"] * 2
-    with pytest.raises(InputError, match="without looking for copies.*embed_site"):
+    assert table["status"].tolist() == ["scored"] * 3
+    with pytest.raises(InputError, match="call with_copies"):
         site.table(columns, to_references, ["a.jpg"], None, count_repeats_once=True)
+    at_once = EmbeddedSite.of(folder, lite0, progress=False)
+    later = site.with_copies(lite0)
+    assert at_once.repeats.sum() == 1 and at_once.near_copies.sum() == 1
+    np.testing.assert_array_equal(later.repeats, at_once.repeats)
+    np.testing.assert_array_equal(later.near_copies, at_once.near_copies)
 
 
 def test_cached_near_copies_are_not_decoded_again(site, lite0, counts, tmp_path):
