@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from similarity_lab.relevance.words.food_names import (
@@ -98,9 +98,11 @@ def find_mentions(
         )
         mentions.append(Mention(senses, item.text, phrase, tuple(item.mixtures)))
     has_food, is_before = bool(mentions), True
-    for item in items:
+    for item, after in pairwise([*items, _Item("", _UNKNOWN)]):
         is_before &= not item.entry.senses
         if item.is_used or item.entry.senses or item.scope not in {"product", "mixture"}:
+            continue
+        if after.scope == "thing":  # "cake stand"
             continue
         is_mixture = item.scope == "mixture"
         if not has_food or item.entry.form in forms or (is_mixture and is_before):

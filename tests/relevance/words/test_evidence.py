@@ -435,6 +435,14 @@ def test_class_of_one_of_the_products_of_a_form(target, kinds):
         ("gajak", "Peanut gajak", "target"),
         ("gajak", "Gajak, peanuts", "target and other"),
         ("chocolate_almonds", "Chocolate almonds with sea salt", "target and other"),
+        ("bicycles", "Bicycle helmet", "other form"),
+        ("bicycles", "Red city bicycle with helmet and pump", "target"),
+        ("candles", "Wooden candle holder", "other form"),
+        ("sofas", "housse de sofa", "other form"),
+        ("wine", "Wine rack for 12 bottles", "other form"),
+        ("croissants", "Croissants on a cake stand", "target"),
+        ("cakes", "Glass cake stand", ""),
+        ("cakes", "Almond cake", "target"),
     ],
 )
 def test_foods_before_a_target_that_is_no_food_describe_it(target, alt, kind):
