@@ -16,10 +16,13 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from similarity_lab.errors import InputError, check_type
 from similarity_lab.plots.colours import INK, SERIES
 from similarity_lab.plots.figures import (
+    MANY,
+    ROW,
     axes_for,
     finite,
     legend,
     legend_below,
+    legend_height,
     line_styles,
     panels_for,
     plain,
@@ -31,6 +34,8 @@ from similarity_lab.plots.figures import (
 from similarity_lab.store import Vectors
 
 _OTHERS = "#cccccc"
+# A legend of two columns below the label of the x axis
+_BELOW = {"fontsize": 8, "ncols": 2, "loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
 _MOST_TICKS = 12  # at values, on a logarithmic axis
 
 
@@ -177,7 +182,11 @@ def training_curves(
             "nothing to draw: expected a row per epoch and a column of numbers, got "
             f"{len(history)} rows and the columns {', '.join(map(str, history.columns)) or 'none'}"
         )
-    figure, axes = panels_for(ax, len(groups), (4.5 * len(groups), 3))
+    if not np.isfinite(numbers.to_numpy(float)).any():
+        raise InputError(f"nothing to draw: no value of {', '.join(map(str, numbers))} is finite")
+    most = max(map(len, groups)) + 2  # and two lines: chance, the best epoch
+    below = ROW * -(-most // 2) if most > MANY else 0
+    figure, axes = panels_for(ax, len(groups), (4.5 * len(groups), 3 + below), bottom=below)
     for axis, names in zip(axes, groups, strict=True):
         is_auc = any("auc" in str(name) for name in names)
         labels, handles = [], []
@@ -195,10 +204,11 @@ def training_curves(
             labels.append(f"best, epoch {best_epoch}")
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(history) == 1:
-            axis.set_xlim(float(epochs.iloc[0]) - 0.5, float(epochs.iloc[0]) + 0.5)
+        axis.set_xlim(float(epochs.min()) - 0.5, float(epochs.max()) + 0.5)
         simplify(axis)
-        if len(handles) > 1:
+        if len(handles) > MANY:
+            legend(axis, labels, handles, **_BELOW)
+        elif len(handles) > 1:
             legend(axis, labels, handles, fontsize=8)
     return figure
 
@@ -255,7 +265,13 @@ def embedding_map(
     counts = np.bincount(codes, minlength=len(names))
     shown = np.argsort(-counts, kind="stable")[: min(n_classes or len(names), (counts > 0).sum())]
     styles = dict(zip(np.sort(shown).tolist(), point_styles(len(shown)), strict=True))
-    figure, axes = panels_for(ax, len(panels), (max(4.2, 3.6 * len(panels)), 3.7))
+    entries = [f"{short(names[code], 32)} ({counts[code]:,})" for code in styles]
+    n_others = int((counts > 0).sum()) - len(styles)
+    if n_others:
+        entries.append(f"{n_others} other classes" if n_others > 1 else "1 other class")
+    below = 0.0 if ax is None else legend_height(ax, entries)
+    size = (max(4.2, 3.6 * len(panels)), 3.7)
+    figure, axes = panels_for(ax, len(panels), size, bottom=below)
     for axis, (name, panel) in zip(axes, panels.items(), strict=True):
         points = np.array(panel, np.float64)
         is_finite = np.isfinite(points).all(1)
@@ -263,23 +279,20 @@ def embedding_map(
             raise InputError("nothing to draw: no vector has finite values only")
         flat, own = _flattened(points[is_finite], seed), codes[is_finite]
         is_other = ~np.isin(own, shown)
-        size = float(np.clip(2000 / len(flat), 6, 36))
+        area = float(np.clip(2000 / len(flat), 6, 36))
         x, y = flat.T
-        axis.scatter(x[is_other], y[is_other], s=size, color=_OTHERS, linewidths=0)
+        axis.scatter(x[is_other], y[is_other], s=area, color=_OTHERS, linewidths=0)
         for code, style in styles.items():
             is_own = own == code
-            axis.scatter(x[is_own], y[is_own], s=size, linewidths=0, **style)
+            axis.scatter(x[is_own], y[is_own], s=area, linewidths=0, **style)
         lost = f"{len(points) - len(flat):,} not finite" if not is_finite.all() else ""
         title = ", ".join(filter(None, (short(name), lost)))
         plain(axis.set_title(title, fontsize=9, color=INK))
         axis.set_xticks([])
         axis.set_yticks([])
     handles = [axes[0].scatter([], [], s=16, linewidths=0, **style) for style in styles.values()]
-    entries = [f"{short(names[code], 32)} ({counts[code]:,})" for code in styles]
-    n_others = int((counts > 0).sum()) - len(styles)
     if n_others:
         handles.append(axes[0].scatter([], [], s=16, color=_OTHERS, linewidths=0))
-        entries.append(f"{n_others} other classes" if n_others > 1 else "1 other class")
     legend_below(figure, axes[0] if ax is None else ax, entries, handles, is_own=ax is None)
     return figure
 
@@ -291,7 +304,8 @@ def _classes_of(
     if values.ndim != 1:
         raise InputError(f"expected labels (n,), got {values.shape}")
     if classes is None:
-        names, codes = np.unique(values.astype(str), return_inverse=True)
+        texts = np.where(pd.isna(values), "no label", values.astype(str))
+        names, codes = np.unique(texts, return_inverse=True)
         return codes.astype(np.int64), names.tolist()
     if values.dtype.kind in "US" or values.dtype == object:
         index = {name: code for code, name in enumerate(classes)}

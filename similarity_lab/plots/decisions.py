@@ -22,6 +22,7 @@ Judged = SiteEvaluation | tuple[npt.ArrayLike, npt.ArrayLike]
 """An evaluation, or probabilities and truths, both of shape (n,); a truth of None is left out."""
 
 _UNSURE = "#E69F00"
+_LARGE = 10  # more rows or columns have small cells, without percentages
 
 
 def confusion_matrix(
@@ -54,7 +55,10 @@ def confusion_matrix(
         raise InputTypeError("expected what evaluate returns, or its table confusion")
     if "no decision" in table and not table["no decision"].any():
         table = table.drop(columns="no decision")
-    figure, axis = axes_for(ax, (1.5 + 1.15 * table.shape[1], 1.3 + 0.8 * len(table)))
+    is_large = max(table.shape) > _LARGE
+    cell = (0.45, 0.35) if is_large else (1.15, 0.8)  # inches
+    size = (1.5 + cell[0] * table.shape[1], 1.3 + cell[1] * len(table))
+    figure, axis = axes_for(ax, size)
     try:
         counts = table.fillna(0).to_numpy(int)
     except (TypeError, ValueError):
@@ -70,16 +74,23 @@ def confusion_matrix(
             box = (column - 0.5, row - 0.5)
             alpha = 0.08 + 0.62 * part if count else 0.0
             axis.add_patch(_rectangle(box, colour, alpha))
-            axis.text(column, row - 0.09, f"{count:,}", ha="center", va="center", fontsize=13)
-            axis.text(
-                column, row + 0.24, f"{part:.0%}", ha="center", va="center", fontsize=8, color=INK
-            )
+            centred: dict[str, Any] = {"ha": "center", "va": "center"}
+            if is_large:
+                if count:
+                    axis.text(column, row, f"{count:,}", fontsize=7, **centred)
+                continue
+            axis.text(column, row - 0.09, f"{count:,}", fontsize=13, **centred)
+            axis.text(column, row + 0.24, f"{part:.0%}", fontsize=8, color=INK, **centred)
     axis.set_xlim(-0.5, table.shape[1] - 0.5)
     axis.set_ylim(len(table) - 0.5, -0.5)
-    axis.set_xticks(range(table.shape[1]), [short(name, 16) for name in table.columns])
+    columns = [short(name, 16) for name in table.columns]
+    axis.set_xticks(range(table.shape[1]), columns, rotation=90 if is_large else 0)
     axis.set_yticks(
         range(len(table)),
-        [f"{short(name, 16)}\n({int(n):,})" for name, n in table.sum(axis=1).items()],
+        [
+            f"{short(name, 16)}{' ' if is_large else chr(10)}({int(n):,})"
+            for name, n in table.sum(axis=1).items()
+        ],
     )
     axis.set_xlabel("decision")
     axis.set_ylabel("truth")
@@ -120,6 +131,9 @@ def reliability_curves(
         name: curve.calibration if isinstance(curve, SiteEvaluation) else curve
         for name, curve in curves.items()
     }
+    for table in tables.values():
+        if not isinstance(table, pd.DataFrame) or not {"predicted", "observed", "n"} <= {*table}:
+            raise InputTypeError("expected what evaluate or reliability_curve returns")
     if not any(len(table) for table in tables.values()):
         raise InputError("nothing to draw: the curves have no point; these decisions have no "
                          "probability, or no site is judged")  # fmt: skip
@@ -284,7 +298,11 @@ def coverage_curves(
             axis.fill_between(
                 coverage, bounds[:, 0], bounds[:, 1], color=style["color"], alpha=0.12, linewidth=0
             )
-        labels.append(f"{short(name)} ({len(truth):,})" if name else f"{len(truth):,} sites")
+        labels.append(
+            f"{short(name)} ({len(truth):,})"
+            if name
+            else f"{len(truth):,} site{'s' * (len(truth) > 1)}"
+        )
         _mark(axis, cuts[1:], coverage, accuracy, certainties, style, len(sources) == 1)
         lowest = min(lowest, float(accuracy.min()))
     axis.set_xlim(-0.03, 1.03)
@@ -354,17 +372,18 @@ def _mark(
     is_named: bool,
 ) -> None:
     """Mark where the values that reach a threshold end on a curve."""
+    marked: dict[int, list[float]] = {}
     for threshold in thresholds:
         reached = np.flatnonzero(cuts >= threshold)
-        if not reached.size:
-            continue
-        index = int(reached[-1])
+        if reached.size:
+            marked.setdefault(int(reached[-1]), []).append(threshold)
+    for index, reaching in marked.items():
         axis.plot(
             x[index], y[index], marker="D", markersize=7, color=style["color"],
             markeredgecolor="white", zorder=3,
         )  # fmt: skip
         if is_named:
             axis.annotate(
-                f"≥ {threshold:g}", (x[index], y[index]), (7, -11), textcoords="offset points",
-                fontsize=8, color=INK,
+                f"≥ {', '.join(f'{each:g}' for each in reaching)}", (x[index], y[index]),
+                (7, -11), textcoords="offset points", fontsize=8, color=INK,
             )  # fmt: skip

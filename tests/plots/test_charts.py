@@ -1,3 +1,4 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -193,3 +194,34 @@ def test_lines_of_many_values_has_few_ticks_on_a_log_scale(assert_drawn):
     figure = plots.lines({"a": (x, x)}, x_label="x", y_label="y", log_x=True)
     assert_drawn(figure)
     assert len(figure.axes[0].get_xticks()) < 12
+
+
+def test_training_curves_of_many_measures_have_the_legend_below(assert_drawn):
+    measures = {f"measure_{index}": [0.1, 0.2] for index in range(12)}
+    figure = plots.training_curves(pd.DataFrame({"epoch": [0, 1], "loss": [np.nan, 1], **measures}))
+    assert_drawn(figure)
+    loss, axis = figure.axes
+    assert loss.get_xlim() == axis.get_xlim() == (-0.5, 1.5)
+    assert axis.get_legend().get_window_extent().y1 < axis.get_window_extent().y0
+    with pytest.raises(InputError, match="no value of loss is finite"):
+        plots.training_curves(pd.DataFrame({"loss": [np.nan, np.nan]}))
+
+
+def test_distance_histogram_refuses_texts():
+    with pytest.raises(InputError, match="'a': expected numbers, got"):
+        plots.distance_histogram({"a": ["x", "y"]})
+
+
+def test_legend_of_a_map_inside_axes_stays_inside(assert_drawn):
+    canvas, axes = plt.subplots(2, 2, figsize=(9, 7))
+    labels = np.repeat([f"class {index}" for index in range(12)], 3)
+    plots.embedding_map(np.random.default_rng(0).random((36, 2)), labels, ax=axes[0, 0])
+    assert_drawn(canvas)
+    legend, outer = axes[0, 0].get_legend().get_window_extent(), axes[0, 0].get_window_extent()
+    assert outer.y0 - 1 <= legend.y0 and legend.y1 <= axes[0, 0].child_axes[0].bbox.y0 + 4
+    plt.close(canvas)
+
+
+def test_map_names_what_has_no_label(texts):
+    figure = plots.embedding_map(np.eye(4, 2), ["a", None, np.nan, "b"])
+    assert "no label (2)" in texts(figure) and "nan" not in texts(figure)

@@ -153,3 +153,21 @@ def test_confusion_matrix_of_a_crosstab_reads_missing_counts_as_none():
     assert texts == ["3", "1", "0", "2"]
     with pytest.raises(InputError, match="expected counts"):
         plots.confusion_matrix(pd.DataFrame({"relevant": ["a few"]}, ["relevant"]))
+
+
+def test_thresholds_at_one_point_share_a_label():
+    figure = plots.roc_curves(([0.95, 0.1], [True, False]))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["≥ 0.5, 0.9"]
+
+
+def test_confusion_matrix_of_many_classes_has_small_cells(assert_drawn):
+    names = [f"class {index}" for index in range(40)]
+    figure = plots.confusion_matrix(pd.DataFrame(np.eye(40, dtype=int), names, names))
+    assert_drawn(figure)
+    assert figure.get_size_inches().max() < 21
+    assert {text.get_text() for text in figure.axes[0].texts} == {"1"}
+
+
+def test_calibration_of_another_table_is_refused():
+    with pytest.raises(InputTypeError, match="reliability_curve"):
+        plots.reliability_curves(pd.DataFrame({"a": [1]}))
