@@ -572,9 +572,16 @@ def _names(origins: pd.DataFrame | None, positions: Sequence[int]) -> list[froze
         return None
     rows = origins.reindex(columns=["product", "alt", "url"]).iloc[list(positions)].astype(object)
     return [
-        frozenset(filter(None, tokens(product or alt or url_parts(url)[0], has_camel_case=True)))
+        frozenset(
+            filter(_is_word, tokens(product or alt or url_parts(url)[0], has_camel_case=True))
+        )
         for product, alt, url in rows.where(rows.notna(), "").itertuples(index=False)
     ]
+
+
+def _is_word(token: str) -> bool:
+    """Return whether a part of a name is a word: two letters may be of a hash or a view."""
+    return len(token) > 2 or not token.isascii()
 
 
 def nearest_pairs(vectors: Vectors, block: int = _BLOCK) -> list[tuple[int, int]]:
