@@ -10,7 +10,8 @@ beside those of the constants in use. Needs all photos. Writes
 benchmarks/results/rule_constants.json.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ from similarity_lab.relevance.rules.learned import quality_embedder
 PRIOR = 0.23  # of selling, on these shops
 RIDGE = 0.01
 Images = tuple[np.ndarray, np.ndarray, np.ndarray]  # above the anchor, reliability, truth
-Evidence = tuple[np.ndarray, list[str], calibration.Calibration | None]  # margins, kinds of words
+Evidence = Callable[[], offered.OfferedEvidence]  # by the constants that are set when it is called
 
 
 def image_values(result: SiteRelevance, shows: np.ndarray) -> Images | None:
@@ -128,10 +129,16 @@ def image_constants(sets: dict[str, dict[str, list[Images]]]) -> dict[str, objec
 
 
 def evidence_of(result: SiteRelevance) -> Evidence:
-    """Return what a decision on a site depends on."""
-    seen = result.images[result.images["status"] == "scored"]
-    margins = seen["margin"].to_numpy(float)
-    return margins, seen["word_kind"].tolist(), result.settings.calibration
+    """Return the evidence of a site, as the rule has it."""
+    images = result.images
+    seen, repeated = (images[images["status"] == status] for status in ("scored", "repeated"))
+    return partial(
+        offered.offered_evidence,
+        seen["margin"].to_numpy(float),
+        seen["word_kind"].tolist(),
+        result.settings.calibration,
+        repeated_kinds=repeated["word_kind"].tolist(),
+    )
 
 
 def probabilities(sites: list[Evidence], constants: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -149,7 +156,7 @@ def probabilities(sites: list[Evidence], constants: np.ndarray) -> tuple[np.ndar
     old = {name: getattr(offered, name) for name in values}
     vars(offered).update(values)
     try:
-        evidence = [offered.offered_evidence(*site) for site in sites]
+        evidence = [site() for site in sites]
     finally:
         vars(offered).update(old)
     images = np.array([each.images for each in evidence])
