@@ -15,7 +15,7 @@ from similarity_lab.relevance.words.food_names import (
     names_form,
 )
 from similarity_lab.relevance.words.mentions import Mention, find_mentions
-from similarity_lab.relevance.words.tokens import script, tokens
+from similarity_lab.relevance.words.tokens import fold, script, tokens
 from similarity_lab.relevance.words.urls import file_words, is_file_name, url_parts
 
 FIELDS = ("product", "alt", "url", "folder")
@@ -389,7 +389,7 @@ def _find_products(
     for part in [words] if len(find_mentions(words, table)) == 1 else _split_at_and(words, table):
         found = find_mentions(part, table)
         senses = found[0].senses if len(found) == 1 else ()
-        if senses and _is_one_of_a_form(found[0]):
+        if senses and (_is_one_of_a_form(found[0]) or _is_by_chance(found[0], part, table)):
             senses = ()
         sure = [product for product, is_sure in senses if is_sure]
         products += sure or [product for product, _ in senses]
@@ -405,6 +405,19 @@ def _is_one_of_a_form(mention: Mention) -> bool:
     is_form = not mention.senses[0].product.food
     names = (mention.text,) if is_form else mention.mixtures
     return not all(map(names_form, names))
+
+
+def _is_by_chance(mention: Mention, words: Sequence[str], table: FoodNames) -> bool:
+    """Return whether a class only contains a word of another language: the Spanish "pan" of pans.
+
+    Such a word also means something else, and others beside it are unknown: "frying pan".
+    """
+    if any(is_sure for _, is_sure in mention.senses):
+        return False
+    foods = [product.food for product, _ in mention.senses if product.food in table]
+    is_english = any(mention.text in table.names(food, "en") for food in foods)
+    others = [word for word in words if word and word not in mention.text.split()]
+    return not is_english and any(fold(word) not in table.index.phrases for word in others)
 
 
 def _split_at_and(words: Sequence[str], table: FoodNames) -> Iterator[list[str]]:

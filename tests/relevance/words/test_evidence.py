@@ -358,6 +358,11 @@ def test_precision_and_recall_of_names():
         ("काजू", "cashews"),
         ("chocolate_almonds", "chocolate almonds"),
         ("gift_baskets", "gift baskets"),
+        ("frying_pans", "frying pans"),
+        ("sale-banner", "sale banner"),
+        ("pain_relief_patches", "pain relief patches"),
+        ("large_oranges", "oranges"),
+        ("pan", "bread"),
         ("nuts", "nuts"),
     ],
 )
