@@ -167,7 +167,7 @@ def group_results(results: Iterable[SiteResult]) -> list[SiteResults]:
 
 def _named(name: str, groups: Sequence[tuple[SiteResult, ...]]) -> Iterator[SiteResults]:
     """Yield the sites of one name; their keys depend on their folders, not on their order."""
-    folders = [_folder(results) for results in groups]
+    folders = [_folder(results) if len(groups) > 1 else "" for results in groups]
     known = [folder for folder in folders if folder]
     is_clear = len(set(known)) == len(known) > 1
     place_of = dict(zip(known, display_names(known), strict=True)) if is_clear else {}

@@ -294,8 +294,8 @@ def test_bounded_threshold_of_an_evaluation():
 
 @pytest.mark.parametrize("n", [1, 5, 28, 29, 30, 46, 100])
 def test_stated_bound_is_never_below_the_exact_one(n):
-    table = pd.DataFrame({"site": map(str, range(n)), "target": "almonds", "probability": 0.95})
-    table = table.assign(decision="relevant", relevant=True)
+    table = pd.DataFrame({"site": map(str, range(n)), "target": "almonds"})
+    table = table.assign(decision="relevant", relevant=True, probability=np.nan)
     for n_wrong in {0, 1, n // 2} - {n}:
         evaluation = evaluate_decisions(table, [False] * n_wrong + [True] * (n - n_wrong))
         (sentence,) = evaluation.statements()

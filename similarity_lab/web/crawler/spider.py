@@ -698,7 +698,7 @@ class SiteSpider(scrapy.Spider):
         return Reason(
             Code.SCRIPTS,
             f"Images may be missing, since scripts seem to draw {self._n_shells} of "
-            f"{self._n_read} pages: {steps}",
+            f"{self._n_read} page{'s' * (self._n_read != 1)}: {steps}",
         )
 
     def _log_rest(self, limit: Reason | None) -> list[tuple[int, int, str, Reason]]:
