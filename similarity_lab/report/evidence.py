@@ -141,15 +141,24 @@ def has_share(result: SiteRelevance) -> bool:
     return high - low < _ANY_SHARE
 
 
-def describe_share(result: SiteRelevance) -> str:
-    """Return the estimated share of the catalogue as text, as far as the images tell it.
+def brief_share(result: SiteRelevance) -> str:
+    """Return the estimated share of the catalogue without its interval; empty if it is unknown.
 
     A share that rounds to 0% is given by its upper bound: the site may well sell the target.
     """
+    if not has_share(result):
+        return ""
+    if result.share < _TINY:
+        return f"at most {percent_at_most(max(result.interval[1], 0.01))}"
+    return format_share(result)
+
+
+def describe_share(result: SiteRelevance) -> str:
+    """Return the estimated share of the catalogue as text, as far as the images tell it."""
     low, high = result.interval
-    if has_share(result) and result.share < _TINY:
-        return f"at most {percent_at_most(max(high, 0.01))} (95% CI)"
-    share = format_share(result) if has_share(result) else "unknown"
+    share = brief_share(result) or "unknown"
+    if share.startswith("at most"):
+        return f"{share} (95% CI)"
     return f"{share} (95% CI {100 * low:.0f}–{high:.0%})"
 
 

@@ -12,7 +12,7 @@ from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import describe_evidence, format_chance, format_share
 from similarity_lab.relevance.tables import SiteResult
 from similarity_lab.report.crawl import Crawl, Gap, looked_at, n_unfetched, site_gaps, what_to_do
-from similarity_lab.report.evidence import has_share
+from similarity_lab.report.evidence import brief_share
 from similarity_lab.report.text import display_names, page_filename
 from similarity_lab.report.thumbnails import Thumbnail, source_key
 from similarity_lab.report.views import Seen, Surroundings
@@ -301,7 +301,8 @@ def chance(result: SiteRelevance) -> str:
     text = format_chance(result)
     if result.criterion == "offered":
         return text
-    share = f", share {format_share(result)}" if has_share(result) else ""
+    share = brief_share(result)
+    share = f", share {share}" if share else ""
     return f"P(share ≥ {percent(result.settings.relevance_threshold)}) {text}{share}"
 
 

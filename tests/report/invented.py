@@ -96,8 +96,11 @@ def invented_result(rng, paths, *, site="shop.example", target="almonds", rule="
     settings = invented_settings(rng, rule, words=naming is not None)
     if rule == "mean-distance":
         naming = None
+    table = invented_table(rng, paths, level=level, naming=naming)
+    if rule == "mean-distance":
+        table["probability"] = np.nan
     return SiteRelevance.from_images(
-        invented_table(rng, paths, level=level, naming=naming),
+        table,
         settings=settings,
         site=site,
         target=target,

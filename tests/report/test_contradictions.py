@@ -168,6 +168,8 @@ def test_share_of_a_site_that_may_sell_it_is_not_zero(result):
         assert f"{high:.0%}" in text
     if result.share > 0 or result.decision != "irrelevant":
         assert not text.startswith("0%")
+    if result.probability is not None:  # else it is the part of the images seen
+        assert "share 0%" not in chance(result)
 
 
 @pytest.fixture(scope="module")
