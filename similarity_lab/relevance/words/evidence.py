@@ -443,7 +443,7 @@ def _singular_and_plural(words: Sequence[str]) -> list[str]:
     forms = [last]
     if last.isascii() and len(last) > 2:
         if last.endswith("ies"):
-            forms.append(f"{last[:-3]}y")
+            forms += [f"{last[:-3]}y", last[:-1]]  # "berry", "pie"
         elif last.endswith("oes"):
             forms += [last[:-2], last[:-1]]  # "potato", "shoe"
         elif last.endswith("es") and last[:-2].endswith(("s", "x", "z", "ch", "sh")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
-from itertools import islice, pairwise
+from itertools import islice
 from typing import NamedTuple
 
 from similarity_lab.relevance.words.food_names import (
@@ -25,6 +25,7 @@ _MAX_CHARACTERS = 16  # of a name in a script without spaces
 _MAX_LETTERS = 40  # of a compound
 _COMPOUND_ROLES = frozenset(["free", "nothing"])
 _FOOD_SCOPES = frozenset(["mixture", "product", "state"])
+_PRODUCT_SCOPES = frozenset(["mixture", "product"])
 _BREAKS = frozenset(["and", "free", "separator", "without"])
 
 
@@ -98,11 +99,12 @@ def find_mentions(
         )
         mentions.append(Mention(senses, item.text, phrase, tuple(item.mixtures)))
     has_food, is_before = bool(mentions), True
-    for item, after in pairwise([*items, _Item("", _UNKNOWN)]):
+    ends = _Item("", _UNKNOWN)
+    for before, item, after in zip([ends, *items], items, [*items[1:], ends], strict=False):
         is_before &= not item.entry.senses
-        if item.is_used or item.entry.senses or item.scope not in {"product", "mixture"}:
+        if item.is_used or item.entry.senses or item.scope not in _PRODUCT_SCOPES:
             continue
-        if after.scope == "thing":  # "cake stand"
+        if after.scope == "thing" or before.scope in _PRODUCT_SCOPES:  # "cake stand", "tea powder"
             continue
         is_mixture = item.scope == "mixture"
         if not has_food or item.entry.form in forms or (is_mixture and is_before):

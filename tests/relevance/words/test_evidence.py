@@ -171,6 +171,8 @@ milk              | Oat milk
 wheat             | Buchweizen
 pumpkins          | Zucchini
 almonds           | No almonds, only cashews
+cheese            | Cheese Danish
+cheese            | Strawberry cheesecake
 almonds           | macarrones
 """
 
@@ -202,6 +204,7 @@ lentils           | lentilles
 
 NOTHING = """
 almonds           | Our team
+black_tea         | Tea powder
 almonds           | mixed nuts
 almonds           | Made without almonds
 dates             | update-2
@@ -393,6 +396,9 @@ def test_target_of_two_foods_without_and_is_a_phrase():
         ("trays", "tray"),
         ("shoes", "a shoe"),
         ("photo_heroes", "photo hero"),
+        ("pies", "Apple pie"),
+        ("brownies", "Walnut brownie"),
+        ("canaries", "a canary"),
         ("berry_box", "two berry boxes"),
         ("canopies", "canopy"),
     ],
