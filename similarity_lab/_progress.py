@@ -6,7 +6,7 @@ does neither.
 """
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tqdm.std import tqdm as terminal_bar
 
@@ -16,10 +16,17 @@ _WIDTH = 88  # characters, in a notebook
 
 
 class TextBar(terminal_bar):  # not generic when it runs
-    """A `tqdm.tqdm` that a notebook displays as plain text."""
+    """A `tqdm.tqdm` that a notebook displays as plain text.
+
+    A bar that does not stay leaves an empty output, which the next one of the same cell uses.
+    """
+
+    _cell: Any = None  # the execution to which the spare outputs belong
+    _spare: ClassVar[list[Any]] = []
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         self._output: Any = None  # display handle of a notebook
+        self._own_cell: Any = None
         shell = None if kwargs.get("disable") else _kernel_shell()
         if shell is not None:
             kwargs = {"ncols": _WIDTH, **kwargs, "gui": True}  # gui: nothing goes to stderr
@@ -27,8 +34,15 @@ class TextBar(terminal_bar):  # not generic when it runs
         if shell is not None and not self.disable:
             from IPython.display import DisplayHandle
 
-            self._output = DisplayHandle()
-            self._output.display({"text/plain": str(self)}, raw=True)
+            self._own_cell = shell.execution_count
+            if TextBar._cell != shell.execution_count:
+                TextBar._cell, TextBar._spare = shell.execution_count, []
+            if not self.leave and TextBar._spare:
+                self._output = TextBar._spare.pop()
+                self.display()
+            else:
+                self._output = DisplayHandle()
+                self._output.display({"text/plain": str(self)}, raw=True)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Show the bar, or another text in its place."""
@@ -50,6 +64,8 @@ class TextBar(terminal_bar):  # not generic when it runs
         if self._output is not None and not is_closed:
             self._ema_dt = lambda: None  # the mean rate instead of the latest
             self.display(None if self.leave else "")
+            if not self.leave and self._own_cell == TextBar._cell:
+                TextBar._spare.append(self._output)
 
 
 def _kernel_shell() -> Any:  # noqa: ANN401

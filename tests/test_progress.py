@@ -58,6 +58,17 @@ def test_bar_that_does_not_stay_leaves_nothing(outputs):
     assert bar["data"]["text/plain"] == ""
 
 
+def test_bars_that_do_not_stay_share_an_output(outputs):
+    code = "for _ in tqdm(range(3), desc='sites'):\n"
+    sites, *spare = outputs(BAR + code + "    for _ in tqdm(range(2), leave=False): pass")
+    assert sites["data"]["text/plain"].startswith("sites: 100%")
+    assert [output["data"]["text/plain"] for output in spare] == [""]
+    (next_cell,) = outputs(BAR + "for _ in tqdm(range(2), leave=False): pass")
+    assert next_cell["type"] == "display_data"  # not an update of the cell above
+    nested = "with tqdm(total=2, leave=False) as a, tqdm(total=2, leave=False) as b: a.update(2)"
+    assert len(outputs(BAR + nested)) == 2
+
+
 @pytest.mark.parametrize("progress", [False, True])
 def test_package_shows_bars_only_if_asked(progress, library, outputs):
     found = outputs(
