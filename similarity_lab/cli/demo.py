@@ -2,9 +2,11 @@
 
 import argparse
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 from similarity_lab.cli.options import add_quiet_option
+from similarity_lab.errors import MissingExtraError
 
 _SITES = ("greenfield-foods",)  # of the sample: sells the target and little else
 _MARKET = ("Harbour Grocers", "Nut House", "Closed Corner")  # one product in twenty, none, closed
@@ -32,6 +34,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(options: argparse.Namespace) -> None:
+    if find_spec("scrapy") is None:
+        raise MissingExtraError("The demo", "Scrapy", "web")
     from similarity_lab.cli.tables import format_sites
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples

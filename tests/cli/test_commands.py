@@ -93,6 +93,13 @@ def test_fetch_offline(monkeypatch, run, tmp_path, capsys):
     assert "cannot reach the server" in capsys.readouterr().err
 
 
+def test_demo_without_its_extra_unpacks_nothing(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("similarity_lab.cli.demo.find_spec", lambda name: None)
+    assert run("demo", "--out", tmp_path / "demo") == 2
+    assert 'pip install "similarity_lab[web]"' in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
 def test_demo(run, tmp_path, capsys):
     pytest.importorskip("scrapy", reason='needs the extra: pip install "similarity_lab[web]"')
     assert run("demo", "--out", tmp_path / "demo") == 0
