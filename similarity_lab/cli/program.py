@@ -26,6 +26,7 @@ _EPILOG = (
 )
 _MANY = ("sites", "images", "queries")  # arguments of which a command takes any number
 _COMMANDS = (demo, rank, status, decide, collect, embed, search, fetch)
+_RESUMABLE = [command._run for command in (demo, rank, collect, fetch)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +56,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names may contain undecodable bytes
         sys.stdout.reconfigure(errors="backslashreplace")
+    options = None
     try:
         options = _parse(arguments)
         with warnings.catch_warnings():
@@ -65,7 +67,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
         raise
     except KeyboardInterrupt:
-        print("similarity-lab: interrupted", file=sys.stderr)
+        resumes = options is not None and options.run in _RESUMABLE
+        hint = "; the same command resumes" if resumes else ""
+        print(f"similarity-lab: interrupted{hint}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         raise

@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 
+from similarity_lab.cli import program as program_module
 from similarity_lab.cli import search
 from similarity_lab.cli.program import main, make_parser
 
@@ -142,6 +143,20 @@ def test_interrupt(monkeypatch, run, library, sites, capsys):
     monkeypatch.setattr("similarity_lab.relevance.RelevanceScorer.fit", interrupted)
     assert run("decide", "--library", library, "--target", "almonds", sites / "nut-shop") == 130
     assert capsys.readouterr().err.endswith("similarity-lab: interrupted\n")
+
+
+@pytest.mark.parametrize("command", ["collect", "rank", "demo", "fetch"])
+def test_interrupted_command_says_if_it_resumes(command, monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    module = sys.modules[f"similarity_lab.cli.{command}"]
+    monkeypatch.setattr(module, "_run", interrupted)
+    monkeypatch.setattr(program_module, "_RESUMABLE", [interrupted])
+    rest = {"fetch": ["grocery-store"], "demo": []}.get(command, ["--out", "x", "u.example"])
+    rest += ["--target", "almonds"] if command == "rank" else []
+    assert main([command, *rest]) == 130
+    assert capsys.readouterr().err == "similarity-lab: interrupted; the same command resumes\n"
 
 
 def test_errors_of_other_kinds_are_not_hidden(monkeypatch, run, library, sites):
