@@ -191,17 +191,25 @@ def _of_margins(margins: "Floats", calibration: "Calibration | None") -> float:
     if np.isposinf(best):
         return _CERTAIN
     best = max(best, -_FAR)  # all images were marked as something else
-    ratio = float(_SLOPE * best + _OFFSET - _CROWD * np.log(count / _USUAL))
-    if calibration is not None:
-        high, own = calibration.look_alike_margins, calibration.reference_margins
-        unseen = _UNSEEN * (1 + sum(margin >= best for margin in high)) / (len(high) + 1)
-        unseen += _resembling(best, own)
-        missed = (sum(margin <= best for margin in own) + 0.5) / (len(own) + 1)
-        ratio = -float(np.logaddexp(-calibration.reliability * ratio, np.log(unseen)))
-        if own or best > -_FAR:  # without references, only a person says that nothing was missed
-            ratio = max(ratio, float(np.log(missed)))
+    # what resembles the target has positive margins: these never say less than the margin 0
+    ratio = max(_ratio(margin, count, calibration) for margin in {best, min(best, 0.0)})
     missing = -count / _COVERAGE  # log P(no image seen shows it | it is sold)
     return float(np.logaddexp(np.log(-np.expm1(missing)) + ratio, missing))
+
+
+def _ratio(best: float, count: int, calibration: "Calibration | None") -> float:
+    """Return the log likelihood ratio of a best margin, if some image would show the target."""
+    ratio = float(_SLOPE * best + _OFFSET - _CROWD * np.log(count / _USUAL))
+    if calibration is None:
+        return ratio
+    high, own = calibration.look_alike_margins, calibration.reference_margins
+    unseen = _UNSEEN * (1 + sum(margin >= best for margin in high)) / (len(high) + 1)
+    unseen += _resembling(best, own)
+    ratio = -float(np.logaddexp(-calibration.reliability * ratio, np.log(unseen)))
+    if own or best > -_FAR:  # without references, only a person says that nothing was missed
+        missed = (sum(margin <= best for margin in own) + 0.5) / (len(own) + 1)
+        ratio = max(ratio, float(np.log(missed)))
+    return ratio
 
 
 def _resembling(best: float, own: Sequence[float]) -> float:

@@ -139,8 +139,10 @@ def test_margin_far_below_those_of_the_references_says_less():
     assert near > far > farther
     within = replace(KNOWN, reference_margins=(0.7, 0.8, 0.9))
     assert chance([0.85] * 20, calibration=within) == pytest.approx(chance([0.85] * 20))
-    values = [chance([margin] * 20, calibration=within) for margin in np.linspace(-1, 2, 61)]
-    assert np.all(np.diff(values) >= -1e-12)
+    for known in (within, KNOWN):  # also just above 0, from where on such a product counts
+        margins = np.concatenate([np.linspace(-1, 2, 61), np.linspace(-0.01, 0.2, 211)])
+        values = [chance([margin] * 20, calibration=known) for margin in np.sort(margins)]
+        assert np.all(np.diff(values) >= -1e-12)
     single = replace(KNOWN, reference_margins=(0.9,))  # it was not held out
     assert chance([0.25] * 20, calibration=single) >= near
 
