@@ -144,8 +144,10 @@ class EmbeddedSite:
         embedded = embedder.embed(images, progress=progress)
         if not embedded.kept:
             path, reason = embedded.skipped.iloc[0]
+            if len(site.paths) == 1:
+                raise SiteError(f"{site.name}: its only file is no readable image: {path}: {reason}")
             raise SiteError(
-                f"{site.name}: none of its {len(site.paths)} files is a readable image "
+                f"{site.name}: none of its {len(site.paths):,} files is a readable image "
                 f"(first failure: {path}: {reason})"
             )
         images.complete(embedded.kept)
