@@ -282,7 +282,7 @@ class FoodNames:
     def apply_form(self, product: Product, form: str) -> Product:
         """Return what a form makes of a product; the same one if it changes nothing."""
         is_plain = {product.food, self.group(product.food)} & form_words()[form].plain_for
-        if is_plain and not product.forms:
+        if not product.forms and (is_plain or (product.food, form) in self._usual_states):
             return product
         return Product(product.food, (*product.forms, form))
 
@@ -314,6 +314,17 @@ class FoodNames:
     @cached_property
     def _titles(self) -> dict[Product, str]:
         return {product: food for food, product in self._products.items()}
+
+    @cached_property
+    def _usual_states(self) -> frozenset[tuple[str, str]]:
+        """Foods and the states that their names have: "dried ginger" is ginger, so is "dry"."""
+        states = [form for form, each in form_words().items() if each.scope == "state"]
+        return frozenset(
+            (food, state)
+            for food in self._foods
+            for state in states
+            if f"{state} {self._base(food)}" in self.names(food, "en")
+        )
 
     @cached_property
     def _heads(self) -> dict[str, str]:

@@ -100,6 +100,8 @@ eggs              | free range eggs
 mushrooms         | dried porcini
 Brown-Cap-Mushroom| Brown cap mushrooms
 salmon            | smoked salmon
+ginger            | Dry Ginger 100 g
+ginger            | getrockneter Ingwer
 """
 
 OTHER_FORM = """
