@@ -290,9 +290,16 @@ def site_list(sites: Iterable[T]) -> list[T]:
 
 
 def site_name(source: object) -> str:
-    """Return the default name of a site, even of one that cannot be loaded."""
+    """Return the default name of a site, even of one that cannot be loaded.
+
+    An empty folder has the name that it would have with images; what does not exist, its path.
+    """
     if isinstance(source, Site):
         return source.name
+    if isinstance(source, (str, PathLike)) and os.path.isdir(source):
+        return printable(Path(source).resolve().name)
+    if isinstance(source, (str, PathLike)) and is_zip(source):
+        return printable(Path(source).stem)
     return printable(describe(source)) if isinstance(source, (str, PathLike)) else "site"
 
 

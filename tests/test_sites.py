@@ -145,3 +145,14 @@ def test_origins_of_other_paths_are_refused():
 def test_path_that_is_listed_twice_has_two_origins():
     origins = pd.DataFrame({"path": ["a.jpg", "a.jpg"], "alt": ["x", "y"]})
     assert Site("shop", ("a.jpg", "a.jpg"), origins=origins).origins["alt"].to_list() == ["x", "y"]
+
+
+def test_name_of_a_site_does_not_depend_on_whether_it_can_be_loaded(tmp_path, monkeypatch):
+    folder = tmp_path / "nuts"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert {site_name(folder), site_name("."), site_name(f"{folder}/")} == {"nuts"}
+    assert site_name(folder) == Site.from_folder(folder).name
+    (tmp_path / "dates.zip").write_bytes(b"PK\x03\x04 damaged")
+    assert site_name(tmp_path / "dates.zip") == "dates"
+    assert site_name("nowhere/nuts") == "nowhere/nuts"
