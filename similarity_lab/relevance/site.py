@@ -145,7 +145,9 @@ class EmbeddedSite:
         if not embedded.kept:
             path, reason = embedded.skipped.iloc[0]
             if len(site.paths) == 1:
-                raise SiteError(f"{site.name}: its only file is no readable image: {path}: {reason}")
+                raise SiteError(
+                    f"{site.name}: its only file is not a readable image: {path}: {reason}"
+                )
             raise SiteError(
                 f"{site.name}: none of its {len(site.paths):,} files is a readable image "
                 f"(first failure: {path}: {reason})"
