@@ -18,6 +18,7 @@ from similarity_lab.errors import (
     MissingExtraError,
     NotAFolderError,
     SiteError,
+    format_count,
     one_line,
 )
 from similarity_lab.files import (
@@ -159,7 +160,7 @@ class Site:
         return self.page_coverage * len(self.paths) / max(1, len(self.paths) + n_unseen)
 
     def __repr__(self) -> str:
-        return f"Site({self.name!r}, {len(self.paths)} files)"
+        return f"Site({self.name!r}, {format_count(len(self.paths), 'file')})"
 
     @classmethod
     def from_folder(cls, folder: str | PathLike[str], *, name: str | None = None) -> Site:

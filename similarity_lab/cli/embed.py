@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from similarity_lab.cli import options as shared
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, format_count
 
 if TYPE_CHECKING:
     from similarity_lab.images.sources import Source
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> None:
     for row in embedded.skipped.itertuples():
         print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
     if not embedded.kept:
-        raise InputError(f"none of {len(paths)} files is a readable image")
+        raise InputError(f"no readable image among {format_count(len(paths), 'file')}")
     names = np.array([str(paths[index]) for index in embedded.kept])
     with atomic_write(options.out) as part, part.open("wb") as file:  # keeps the name as given
         np.savez_compressed(file, vectors=embedded.vectors, paths=names, embedder=embedder.name)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from similarity_lab.cli import options as shared
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, format_count
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> None:
     for row in embedded.skipped.itertuples():
         print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
     if not embedded.kept and not texts:
-        raise InputError(f"none of {len(images)} files is a readable image")
+        raise InputError(f"no readable image among {format_count(len(images), 'file')}")
     vectors = [embedded.vectors, *([embed_names(embedder, texts)] if texts else [])]
     table = nearest(
         store, embedder.name, np.concatenate(vectors), k=options.k, progress=not options.quiet

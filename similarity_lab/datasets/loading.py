@@ -14,7 +14,7 @@ import pandas as pd
 
 from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.datasets.layout import class_name, find_layout, is_image_name, near_equal_names
-from similarity_lab.errors import InputError, InputTypeError, InputWarning
+from similarity_lab.errors import InputError, InputTypeError, InputWarning, format_count
 from similarity_lab.files import (
     existing_folder,
     extract_for_process,
@@ -288,7 +288,7 @@ def _assemble(
         location = next((text for kind, text in kinds.items() if isinstance(source, kind)), source)
         reasons = "; ".join(f"{row.path}: {row.reason}" for row in skipped.head(3).itertuples())
         raise InputError(
-            f"{location}: no readable image among {len(skipped)} files"
+            f"{location}: no readable image among {format_count(len(skipped), 'file')}"
             + (f" ({reasons}{' …' if len(skipped) > 3 else ''})" if reasons else "")
         )
     names = tuple(sorted({name for name, _ in labelled}))

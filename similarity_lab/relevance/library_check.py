@@ -14,7 +14,7 @@ from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource, as_comparator
 from similarity_lab.embedders.base import Vectors
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, format_count
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary
@@ -66,7 +66,7 @@ class LibraryReport:
 
     def __repr__(self) -> str:
         return (
-            f"<library: {len(self.images)} images of {len(self.classes)} classes; "
+            f"<library: {format_count(len(self.images), 'image')} of {len(self.classes)} classes; "
             f"{len(self.doubtful)} doubtful, {len(self.duplicates)} pairs of duplicates, "
             f"{int(self.classes['small'].sum())} classes with fewer than {_SMALL} images, "
             f"{int(self.classes['twin'].sum())} hard to tell from another, "

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from similarity_lab.embedders import CachedEmbedder, Embedded, Embedder
 from similarity_lab.embedders.base import Vectors
-from similarity_lab.errors import InputError, SiteError
+from similarity_lab.errors import InputError, SiteError, format_count
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.copies import copy_thumbnail, find_copies
 from similarity_lab.images.decoding import map_ahead
@@ -144,12 +144,8 @@ class EmbeddedSite:
         embedded = embedder.embed(images, progress=progress)
         if not embedded.kept:
             path, reason = embedded.skipped.iloc[0]
-            if len(site.paths) == 1:
-                raise SiteError(
-                    f"{site.name}: its only file is not a readable image: {path}: {reason}"
-                )
             raise SiteError(
-                f"{site.name}: none of its {len(site.paths):,} files is a readable image "
+                f"{site.name}: no readable image among its {format_count(len(site.paths), 'file')} "
                 f"(first failure: {path}: {reason})"
             )
         images.complete(embedded.kept)

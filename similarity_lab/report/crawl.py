@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from similarity_lab.errors import format_count
 from similarity_lab.files.listing import count_lost
 from similarity_lab.relevance import SiteRelevance
-from similarity_lab.report.text import counted
 from similarity_lab.sites import ORIGINS
 from similarity_lab.web.reasons import Code
 
@@ -251,7 +251,7 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
         n_kept = len(result.images)
         n_all = n_kept + crawl.n_not_kept
         n_scored = int(status.get("scored", 0))
-        parts.append(f"{n_scored:,} of {counted(n_all, 'image')} counted")
+        parts.append(f"{n_scored:,} of {format_count(n_all, 'image')} counted")
         if n_repeated := int(status.get("repeated", 0)):
             parts.append("1 copy" if n_repeated == 1 else f"{n_repeated} copies")
         if n_left_out := int(status.get("left out", 0)):
@@ -259,7 +259,7 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
         if n_lost := int(status.get("skipped", 0)):
             parts.append(f"{n_lost} unreadable")
     elif crawl.n_found:
-        parts.append(f"0 of {counted(crawl.n_found, 'image')} counted")
+        parts.append(f"0 of {format_count(crawl.n_found, 'image')} counted")
     n_actionable = n_unfetched(crawl)
     if n_actionable:
         parts.append(f"{n_actionable} not fetched")
@@ -270,5 +270,5 @@ def looked_at(crawl: Crawl, result: SiteRelevance | None) -> str:
         parts.append(f"{n_rest} {'not available' if crawl.gaps else 'not kept'}")
     if crawl.n_pages is not None:
         n_pages, n_found = crawl.n_pages, max(crawl.n_pages_found or 0, crawl.n_pages)
-        parts.append(f"{n_pages:,} of {counted(n_found, 'page')} read")
+        parts.append(f"{n_pages:,} of {format_count(n_found, 'page')} read")
     return "; ".join(parts)

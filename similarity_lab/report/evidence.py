@@ -5,13 +5,13 @@ from math import exp
 
 from scipy.special import expit, logit
 
+from similarity_lab.errors import format_count
 from similarity_lab.evaluation.bounds import percent_at_most
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import describe_matches, format_share
 from similarity_lab.relevance.doubt import FEW_PRODUCTS, FEW_REFERENCES, has_too_few
 from similarity_lab.relevance.rules.calibration import Calibration
 from similarity_lab.relevance.settings import TextBasis
-from similarity_lab.report.text import counted
 
 _MAX_FACTOR = 1000  # larger ones are shown as "over 1000"
 _TINY = 0.005  # shares below round to 0%
@@ -175,8 +175,8 @@ def basis(settings: DecisionSettings, target: str) -> str:
         return ""
     if text_basis is not None and text_basis.weight == 1:
         return _basis_of_names(text_basis, known, target)
-    references = counted(known.n_references, "reference image")
-    products = counted(known.n_products, "other product")
+    references = format_count(known.n_references, "reference image")
+    products = format_count(known.n_products, "other product")
     other = "an image of another product"
     if not known.n_products:
         products, other = "generated images, for want of other products", "a generated image"

@@ -53,17 +53,6 @@ def shorten(text: object, max_length: int = 160) -> str:
     return f"{string[:head]}…{string[len(string) - (max_length - head - 1) :]}"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is 1.
-
-    Examples
-    --------
-    >>> counted(1, "image"), counted(0, "image"), counted(1234, "site")
-    ('1 image', '0 images', '1,234 sites')
-    """
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def safe_url(url: object) -> str | None:
     """Return the URL if it may become a link, else None: http(s) only, without credentials.
 

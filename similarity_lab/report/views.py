@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from similarity_lab.errors import ImageError
+from similarity_lab.errors import ImageError, format_count
 from similarity_lab.evaluation.bounds import percent
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import format_evidence, format_probability
@@ -25,7 +25,6 @@ from similarity_lab.report.evidence import (
     has_share,
 )
 from similarity_lab.report.text import (
-    counted,
     display_names,
     escape_invisible,
     host,
@@ -389,7 +388,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         probability=format_probability, percent=_percent, interval=_interval, shorten=shorten,
-        safe_url=safe_url, host=host, named=_named, counted=counted,
+        safe_url=safe_url, host=host, named=_named, format_count=format_count,
     )  # fmt: skip
     jinja.globals.update(
         symbols=SYMBOLS, word_symbols=WORD_SYMBOLS, advice=advice,

@@ -55,7 +55,7 @@ def test_embed_without_a_readable_image(run, tmp_path, capsys):
     (tmp_path / "bad.jpg").write_text("no")
     out = tmp_path / "vectors.npz"
     assert run("embed", tmp_path / "bad.jpg", "--out", out, "--quiet") == 2
-    assert "none of 1 files is a readable image" in capsys.readouterr().err
+    assert "no readable image among 1 file" in capsys.readouterr().err
     assert not out.exists()
 
 
@@ -125,4 +125,4 @@ def test_search_finds_what_decide_stored(run, library, sites, tmp_path, capsys):
 
 def test_search_without_a_readable_image(run, tmp_path, capsys):
     assert run("search", tmp_path / "missing.jpg", "--store", tmp_path) == 2
-    assert "none of 1 files is a readable image" in capsys.readouterr().err
+    assert "no readable image among 1 file" in capsys.readouterr().err

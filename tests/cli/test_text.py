@@ -102,7 +102,7 @@ def test_search_by_text_needs_a_text_tower(run, monkeypatch, tmp_path, capsys):
     assert "'roasted almonds in a bag' is not a file, and 'photos only' embeds no texts" in error
     assert "this one holds nothing" in error
     assert run("search", "no-such-folder/almonds", "--store", tmp_path) == 2
-    assert "none of 1 files is a readable image" in capsys.readouterr().err
+    assert "no readable image among 1 file" in capsys.readouterr().err
 
 
 def test_text_with_a_dot_is_a_text(run, joint, tmp_path, capsys):

@@ -150,7 +150,7 @@ def test_sources_without_readable_images(tmp_path):
         load_dataset(tmp_path / "empty")
     (tmp_path / "bad" / "almonds").mkdir(parents=True)
     (tmp_path / "bad" / "almonds" / "1.jpg").write_text("words")
-    with pytest.raises(InputError, match=r"no readable image among 1 files \(.*looks like text"):
+    with pytest.raises(InputError, match=r"no readable image among 1 file \(.*looks like text"):
         load_dataset(tmp_path / "bad")
     with pytest.raises(InputError, match="the mapping: no readable image"):
         load_dataset({"almonds": []})

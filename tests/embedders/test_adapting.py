@@ -133,7 +133,7 @@ def test_adapt_embedder_with_keep_one_changes_nothing(library, held_out_images, 
     bad = tmp_path / "bad.jpg"
     bad.write_text("not an image")
     frozen = load_embedder("efficientnet-lite0", runtime="openvino")
-    with pytest.warns(UserWarning, match="1 files could not be read"):
+    with pytest.warns(UserWarning, match="1 file could not be read"):
         adapted = adapt_embedder(
             {**library, "oats": [*library["oats"], bad]},
             blocks=1, views=1, epochs=1, keep=1, progress=False,

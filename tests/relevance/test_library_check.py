@@ -59,7 +59,7 @@ def test_report_on_a_library_of_one_class(written, embedder):
 
 def test_report_on_an_unreadable_library(tmp_path, embedder):
     (tmp_path / "a.png").write_text("no")
-    with pytest.raises(InputError, match="no readable image among 1 files"):
+    with pytest.raises(InputError, match="no readable image among 1 file"):
         library_report({"almonds": [tmp_path / "a.png"]}, embedder=embedder, progress=False)
 
 

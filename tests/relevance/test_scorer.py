@@ -129,7 +129,7 @@ def test_sites_without_readable_images_fail_with_a_reason(fitted, sites, tmp_pat
     (tmp_path / "words" / "a.jpg").write_text("no")
     with pytest.raises(SiteError, match="empty: the site has no files"):
         fitted.decide(tmp_path / "empty")
-    with pytest.raises(SiteError, match="its only file is not a readable image: .*like text"):
+    with pytest.raises(SiteError, match="no readable image among its 1 file .*like text"):
         fitted.decide(tmp_path / "words")
     bad = [tmp_path / "words", tmp_path / "absent", tmp_path / "half.zip", ["no.jpg"]]
     bad[2].write_bytes(b"PK half of it")

@@ -20,7 +20,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders.adapting.trainer import Activations, Trainer
 from similarity_lab.embedders.lite import HEAD, VARIANTS, LiteWeights, Weights
 from similarity_lab.embedders.openvino_lite import OpenVinoLite
-from similarity_lab.errors import EmbedderError, InputError, did_you_mean, one_line
+from similarity_lab.errors import EmbedderError, InputError, did_you_mean, format_count, one_line
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images import Pixels, image_size, read_image
 from similarity_lab.images.augmentation import Augmentation
@@ -161,8 +161,8 @@ def adapt_embedder(
     n_skipped = count_lost(dataset.skipped) + len(dataset) - len(positions)
     if n_skipped:
         warnings.warn(
-            f"{n_skipped} files could not be read and are not used; load_dataset(library).skipped "
-            "lists them",
+            f"{format_count(n_skipped, 'file')} could not be read, and left out; see "
+            "load_dataset(library).skipped",
             stacklevel=2,
         )
     trainer = make_trainer(pretrained, blocks, random_classifier(len(products), seed), place)
