@@ -43,6 +43,12 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(options: argparse.Namespace) -> None:
+    page = Path(options.out) / "report" / "index.html"
+    if page.is_file() and not (Path(options.out) / "run.json").exists():
+        raise InputError(
+            f"{options.out}: is of rank on one machine, which has finished: open {page}; status is "
+            "about runs with --cluster"
+        )
     from similarity_lab.distributed import read_status, write_pages
 
     if not options.pages and (options.site or options.partition):

@@ -76,6 +76,13 @@ def test_file_in_place_of_the_folder_is_refused_first(command, run, tmp_path, ca
     assert "list.csv: is a file; expected a folder for the" in capsys.readouterr().err
 
 
+def test_status_of_a_run_on_one_machine(run, tmp_path, capsys):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "index.html").touch()
+    assert run("status", tmp_path) == 2
+    assert "rank on one machine, which has finished: open" in capsys.readouterr().err
+
+
 def test_hosts_that_are_all_unknown_may_mean_no_network():
     from similarity_lab.cli.collect import no_site_error
 
