@@ -120,7 +120,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser()
     if not (sys.argv[1:] if arguments is None else arguments):
         parser.print_help(sys.stderr)
-        raise SystemExit(BAD_INPUT)
+        parser.exit(BAD_INPUT)
     options, rest = parser.parse_known_args(arguments)
     if rest:
         values = next((getattr(options, name, None) for name in _MANY if name in options), None)

@@ -15,6 +15,7 @@ PROTOCOLS = {
     "IndexError": "__getitem__ of a sequence: iteration stops at it",
     "KeyError": "__getitem__ of a mapping",
     "StopIteration": "__next__",
+    "ArgumentError": "a parser of argparse, for one of its arguments",
     "ArgumentTypeError": "a type= function of argparse",
     "PermissionError": "an audit hook: whoever opens a socket handles OSError",
 }
