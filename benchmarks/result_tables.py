@@ -22,13 +22,14 @@ def origin_line(results: dict) -> str:
     origin = results["origin"]
     machine, version = origin["machine"], origin["versions"]
     command = re.sub(r"benchmarks/(\w+)\.py", r"-m benchmarks.\1", origin["command"])  # before 2.0
-    return (
-        f"`{command}`, commit {origin['commit']}, {origin['date']}; "
-        f"{machine['cores']} cores of {machine['processor']}; TensorFlow {version['tensorflow']}, "
-        f"Keras {version['keras']}, NumPy {version['numpy']}; "
-        + ", ".join(f"{key} {value}" for key, value in origin["configuration"].items())
-        + ".\n"
-    )
+    settings = ", ".join(f"{key} {value}" for key, value in origin["configuration"].items())
+    parts = [
+        f"`{command}`, commit {origin['commit']}, {origin['date']}",
+        f"{machine['cores']} cores of {machine['processor']}",
+        f"TensorFlow {version['tensorflow']}, Keras {version['keras']}, NumPy {version['numpy']}",
+        settings,
+    ]
+    return "; ".join(filter(None, parts)) + ".\n"
 
 
 def significant(value: float, digits: int) -> str:

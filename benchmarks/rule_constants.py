@@ -240,7 +240,10 @@ def main() -> None:
         "sites": site_constants(clear, truth[is_clear].reset_index(drop=True)),
     }
     print(pd.json_normalize(rows).T.to_string(header=False))
-    written = {"origin": origin("python -m benchmarks.rule_constants"), "rows": rows}
+    written = {
+        "origin": origin("python -m benchmarks.rule_constants", prior=PRIOR, ridge=RIDGE),
+        "rows": rows,
+    }
     print(f"written to {write_results('rule_constants', written)}")
 
 
