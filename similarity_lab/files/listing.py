@@ -2,6 +2,7 @@
 
 import os
 import re
+from glob import iglob
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,7 +153,11 @@ def _hint(text: str) -> str:
         return " A url is collected first, with similarity_lab.web.collect."
     if text.lower().startswith("file:"):
         return " Pass the path without file://."
-    return " Nothing matches this pattern." if "*" in text else ""
+    if "*" in text:  # the shell leaves a pattern that nothing matches as it is
+        has_match = next(iglob(text), None) is not None
+        seen = "Patterns are not expanded here" if has_match else "Nothing matches this pattern"
+        return f" {seen}; pass a folder instead of a pattern."
+    return ""
 
 
 def _sibling_names(path: Path) -> list[str]:

@@ -246,7 +246,7 @@ def test_site_says_what_is_missing_without_a_browser(tmp_path, monkeypatch):
     files = {"/": shell(f'{SHOW} show([0]); import("/app.js")'), **photos(1)}
     never, *_ = draw(files, tmp_path / "never", render="never")
     assert never["crawl_status"] == "empty" and 'render="auto"' in never["reason"]
-    assert "1 of 1 pages" in never["reason"]
+    assert "1 of 1 page:" in never["reason"]
     monkeypatch.setenv("PATH", str(tmp_path))  # which the crawler inherits
     monkeypatch.setenv("HOME", str(tmp_path))
     auto, *_ = draw(files, tmp_path / "auto")
