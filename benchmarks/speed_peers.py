@@ -205,8 +205,10 @@ def main() -> None:
             commands, stdout=subprocess.PIPE, text=True, check=True, env=child_environment()
         )
         stores |= json.loads(run.stdout.splitlines()[-1])
+    counts = " ".join(map(str, options.counts))
+    command = f"python -m benchmarks.speed_peers --counts {counts}".strip()
     results = {
-        "origin": origin("python -m benchmarks.speed_peers", images=IMAGES, batch=BATCH),
+        "origin": origin(command, images=IMAGES, batch=BATCH),
         "load": {"before": before, "after": os.getloadavg()[0]},
         "embedding": rates,
         "stores": stores or json.loads((RESULTS / "speed_peers.json").read_text())["stores"],
