@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.errors import InputError, InputTypeError, did_you_mean
+from similarity_lab.errors import InputError, InputTypeError, did_you_mean, format_count
 from similarity_lab.evaluation.bounds import (
     BoundedThreshold,
     bounded_threshold,
@@ -337,7 +337,7 @@ def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
         if values.size != len(keys) or not fits:
             raise InputError(
                 f"truth has the shape {values.shape} for {len(keys) // n_targets} sites and "
-                f"{n_targets} target{'s' * (n_targets > 1)}; pass one value per site (and target, "
+                f"{format_count(n_targets, 'target')}; pass one value per site (and target, "
                 "in a row per site), or a mapping from the names of sites"
             )
         return nullable_truths(values.ravel(), keys)

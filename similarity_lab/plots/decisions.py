@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from similarity_lab.errors import InputError, InputTypeError, check_type
+from similarity_lab.errors import InputError, InputTypeError, check_type, format_count
 from similarity_lab.evaluation import PairDistances, SiteEvaluation, wilson_interval
 from similarity_lab.evaluation.truths import paired_truths
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
@@ -299,9 +299,7 @@ def coverage_curves(
                 coverage, bounds[:, 0], bounds[:, 1], color=style["color"], alpha=0.12, linewidth=0
             )
         labels.append(
-            f"{short(name)} ({len(truth):,})"
-            if name
-            else f"{len(truth):,} site{'s' * (len(truth) > 1)}"
+            f"{short(name)} ({len(truth):,})" if name else format_count(len(truth), "site")
         )
         _mark(axis, cuts[1:], coverage, accuracy, certainties, style, len(sources) == 1)
         lowest = min(lowest, float(accuracy.min()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from similarity_lab.errors import format_count
 from similarity_lab.evaluation.bounds import percent
 from similarity_lab.relevance.offered import UNCLEAR_KINDS, OfferedEvidence
 from similarity_lab.relevance.rules.calibration import Calibration
@@ -117,9 +118,9 @@ def _footing(known: Calibration) -> str:
     n_references, n_products = known.n_references, known.n_products
     few = []
     if n_references < FEW_REFERENCES:
-        few.append(f"{n_references} reference image{'s' if n_references > 1 else ''}")
+        few.append(format_count(n_references, "reference image"))
     if 0 < n_products < FEW_PRODUCTS:
-        few.append(f"{n_products} other product{'s' if n_products > 1 else ''}")
+        few.append(format_count(n_products, "other product"))
     text = f"learned from only {' and '.join(few)}" if few else "learned"
     if not n_products:  # one would be too few to count
         text += f"{',' if few else ''} without at least two other products"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.errors import InputError
+from similarity_lab.errors import InputError, format_count
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance.doubt import (
     FEW_REFERENCES,
@@ -114,7 +114,7 @@ def decide_by_probability(images: pd.DataFrame, settings: DecisionSettings) -> V
     if not reason and not (is_offered and chance >= 0.5):
         reason = reason_to_doubt_absence(seen, settings, offered)
     if not evidence:
-        reason = f"{len(seen)} image{'s' if len(seen) > 1 else ''} seen"
+        reason = f"{format_count(len(seen), 'image')} seen"
     is_close = max(chance, 1 - chance) < settings.certainty
     if is_close and not reason:
         reason = what_is_missing(seen, offered, settings)
