@@ -118,8 +118,8 @@ class RunFolder:
             return
         if path.startswith("/"):
             self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        # A bucket has no folders, and `makedirs` would create one whose name was mistyped. Object
-        # stores show an object only when all of it is there.
+        # A bucket has no folders, and `makedirs` would create a bucket if its name is mistyped.
+        # Object stores show an object only once it is complete.
         self.files.pipe_file(path, data)
 
     @contextmanager
