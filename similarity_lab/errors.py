@@ -55,17 +55,6 @@ def did_you_mean(name: object, known_names: Iterable[str]) -> str:
     return f" Did you mean {by_key[close[0]]!r}?" if close else ""
 
 
-def format_count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is 1.
-
-    Examples
-    --------
-    >>> format_count(1, "image"), format_count(0, "image"), format_count(1234, "site")
-    ('1 image', '0 images', '1,234 sites')
-    """
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def one_line(error: BaseException) -> str:
     """Return the message of an error on one line of at most 200 characters, for a table."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Union, cast
 
 import pandas as pd
 
+from similarity_lab._numbers import format_count
 from similarity_lab.errors import (
     CollectedFolderError,
     InputError,
@@ -18,7 +19,6 @@ from similarity_lab.errors import (
     MissingExtraError,
     NotAFolderError,
     SiteError,
-    format_count,
     one_line,
 )
 from similarity_lab.files import (

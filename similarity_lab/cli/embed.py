@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from similarity_lab._numbers import format_count
 from similarity_lab.cli import options as shared
-from similarity_lab.errors import InputError, format_count
+from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
     from similarity_lab.images.sources import Source

@@ -5,8 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from similarity_lab._numbers import format_count
 from similarity_lab.cli import options as shared
-from similarity_lab.errors import InputError, format_count
+from similarity_lab.errors import InputError
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

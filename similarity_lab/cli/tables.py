@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from similarity_lab._numbers import format_probability
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -17,8 +19,6 @@ def format_sites(table: "pd.DataFrame") -> str:
     table : DataFrame
         With `DECISION_COLUMNS`; that of a ranking also has ranks.
     """
-    from similarity_lab.relevance.decision import format_probability  # deferred: slow import
-
     has_decision = table["decision"].notna()
 
     def text(name: str, form: Callable[[float], str] = str) -> "pd.Series":

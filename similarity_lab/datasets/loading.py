@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from similarity_lab._numbers import format_count
 from similarity_lab.datasets.dataset import ImageDataset
 from similarity_lab.datasets.layout import class_name, find_layout, is_image_name, near_equal_names
-from similarity_lab.errors import InputError, InputTypeError, InputWarning, format_count
+from similarity_lab.errors import InputError, InputTypeError, InputWarning
 from similarity_lab.files import (
     existing_folder,
     extract_for_process,

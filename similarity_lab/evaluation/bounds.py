@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import bdtr, betaincinv  # not scipy.stats, which takes a second to import
 
+from similarity_lab._numbers import percent
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.truths import judged_truths
 
@@ -149,28 +149,6 @@ def bounded_threshold(
     columns = ["threshold", "n", "n_wrong", "bound", "p_value", "passed"]
     tests = pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "n_wrong": "Int64"})
     return BoundedThreshold(kept, error, confidence, tests, reason)
-
-
-def percent(value: float) -> str:
-    """Return a limit or a confidence as a percentage, without rounding it to a whole number.
-
-    Examples
-    --------
-    >>> percent(0.1), percent(0.975), percent(0.005)
-    ('10%', '97.5%', '0.5%')
-    """
-    return f"{100 * value:.6g}%"
-
-
-def percent_at_most(bound: float) -> str:
-    """Return an upper bound as a whole percentage, rounded up: what it says stays true.
-
-    Examples
-    --------
-    >>> percent_at_most(0.1015), percent_at_most(0.1), percent_at_most(0.0981)
-    ('11%', '10%', '10%')
-    """
-    return f"{ceil(round(100 * bound, 9))}%"
 
 
 def check_confidence(confidence: float) -> None:

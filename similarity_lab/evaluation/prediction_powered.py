@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from similarity_lab._numbers import percent
 from similarity_lab.errors import InputError
-from similarity_lab.evaluation.bounds import check_confidence, percent
+from similarity_lab.evaluation.bounds import check_confidence
 
 Floats = npt.NDArray[np.float64]
 

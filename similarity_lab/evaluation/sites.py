@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.errors import InputError, InputTypeError, did_you_mean, format_count
+from similarity_lab._numbers import format_count, percent, percent_at_most
+from similarity_lab.errors import InputError, InputTypeError, did_you_mean
 from similarity_lab.evaluation.bounds import (
     BoundedThreshold,
     bounded_threshold,
     check_confidence,
     error_bound,
-    percent,
-    percent_at_most,
 )
 from similarity_lab.evaluation.calibration import expected_calibration_error, reliability_curve
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
@@ -145,7 +144,7 @@ class SiteEvaluation:
         text += "" if decided is None else f", of these {decided:.1%} right"
         not_judged = len(self.table) - self.n_judged
         more = f"; {not_judged} not judged" if not_judged else ""
-        return f"<{self.n_judged} judged decision{'s' * (self.n_judged != 1)}: {text}{more}>"
+        return f"<{format_count(self.n_judged, 'judged decision')}: {text}{more}>"
 
     def _repr_html_(self) -> str:
         """Return figures, confusion matrix and bounds as plain tables, for notebooks."""

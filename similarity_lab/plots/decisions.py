@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from similarity_lab.errors import InputError, InputTypeError, check_type, format_count
+from similarity_lab._numbers import format_count
+from similarity_lab.errors import InputError, InputTypeError, check_type
 from similarity_lab.evaluation import PairDistances, SiteEvaluation, wilson_interval
 from similarity_lab.evaluation.truths import paired_truths
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH

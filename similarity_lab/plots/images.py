@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from similarity_lab._numbers import format_count
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.errors import ImageError, InputError, check_type
 from similarity_lab.images import Pixels, read_image
@@ -62,7 +63,7 @@ def contact_sheet(
             continue
         sample = np.sort(rng.permutation(members)[:per_class])
         rows.append([sources[index] for index in sample])
-        images = f"{len(members)} image{'s' if len(members) != 1 else ''}"
+        images = format_count(len(members), "image")
         names.append(f"{_folded(name)}\n{images}")
     columns = max(map(len, rows))
     note = _wrapped(f"without images: {', '.join(empty)}", columns + 1) if empty else ""
@@ -156,7 +157,7 @@ def evidence_strip(result: SiteRelevance, *, n_images: int = 10, ax: Axes | None
     bars.set_ylim(0, 1 if has_probability else 1.1 * max(largest, threshold))
     bars.set_xlim(-0.6, max(len(values), n_images) - 0.4)
     bars.set_xticks([])
-    bars.set_xlabel(f"{len(values)} image{'s' if len(values) != 1 else ''}, best first", fontsize=9)
+    bars.set_xlabel(f"{format_count(len(values), 'image')}, best first", fontsize=9)
     bars.set_ylabel("probability" if has_probability else "distance", fontsize=9)
     bars.tick_params(labelsize=8)
     simplify(bars)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from similarity_lab._numbers import format_probability, percent, percent_beside
 from similarity_lab._views import html_view
 from similarity_lab.errors import InputError, check_number
-from similarity_lab.evaluation.bounds import percent
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images.sources import Source
 from similarity_lab.images.thumbnails import EncodedThumbnail
@@ -34,7 +34,6 @@ from similarity_lab.relevance.verdict import (
 )
 
 _UNKNOWN = 0.9  # width of the interval from which the share is called unknown
-_EQUAL = 1e-9  # numbers that differ by less are the same
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -517,29 +516,6 @@ def _share_against_matches(result: SiteRelevance) -> str:
     return ", but some may be other products that look like it"
 
 
-def format_probability(value: float, *limits: float) -> str:
-    """Return a probability as a percentage; one that is not certain never becomes 0% or 100%.
-
-    Parameters
-    ----------
-    value : float
-    *limits : float
-        Numbers that the value is compared with: it never looks equal to one unless it is.
-
-    Examples
-    --------
-    >>> format_probability(0.4149), format_probability(0.99996), format_probability(1.0)
-    ('41.5%', '>99.9%', '100.0%')
-    >>> format_probability(0.8998), format_probability(0.8998, 0.9)
-    ('90.0%', '89.98%')
-    """
-    if 0.9995 <= value < 1:
-        return ">99.9%"
-    if 0 < value < 0.0005:
-        return "<0.1%"
-    return _percentage(value, 1, limits)
-
-
 def format_chance(result: SiteRelevance) -> str:
     """Return the probability that decides, which never looks like a limit that it misses."""
     limits: tuple[float, ...] = (0.5,)
@@ -552,23 +528,7 @@ def format_share(result: SiteRelevance) -> str:
     """Return the share, which never looks like the relevance threshold unless it is that."""
     is_compared = result.criterion == "share"
     limits = (result.settings.relevance_threshold,) if is_compared else ()
-    return _percentage(result.share, 0, limits)
-
-
-def _percentage(value: float, digits: int, limits: Sequence[float]) -> str:
-    """Return a percentage with as many digits as tell it from the limits, at most four more."""
-    text = ""
-    for n_digits in range(digits, digits + 5):
-        text = f"{value:.{n_digits}%}"
-        shown = float(text[:-1]) / 100
-        if all(_side(shown - limit) == _side(value - limit) for limit in limits):
-            break
-    return text
-
-
-def _side(difference: float) -> int:
-    """Return 1 above a limit, -1 below it, 0 on it."""
-    return int(difference > _EQUAL) - int(difference < -_EQUAL)
+    return percent_beside(result.share, 0, limits)
 
 
 def format_evidence(images: pd.DataFrame, settings: DecisionSettings) -> list[str]:

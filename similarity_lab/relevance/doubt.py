@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from similarity_lab.errors import format_count
-from similarity_lab.evaluation.bounds import percent
+from similarity_lab._numbers import format_count, percent
 from similarity_lab.relevance.offered import UNCLEAR_KINDS, OfferedEvidence
 from similarity_lab.relevance.rules.calibration import Calibration
 from similarity_lab.relevance.settings import DecisionSettings

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from similarity_lab._numbers import format_count
 from similarity_lab._progress import tqdm
 from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.distances.comparators import ComparatorSource, as_comparator
 from similarity_lab.embedders.base import Vectors
-from similarity_lab.errors import InputError, format_count
+from similarity_lab.errors import InputError
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary

@@ -16,9 +16,10 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from similarity_lab._numbers import format_count
 from similarity_lab.embedders import CachedEmbedder, Embedded, Embedder
 from similarity_lab.embedders.base import Vectors
-from similarity_lab.errors import InputError, SiteError, format_count
+from similarity_lab.errors import InputError, SiteError
 from similarity_lab.images import Pixels, read_image
 from similarity_lab.images.copies import copy_thumbnail, find_copies
 from similarity_lab.images.decoding import map_ahead

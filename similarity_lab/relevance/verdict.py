@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from similarity_lab.errors import InputError, format_count
+from similarity_lab._numbers import format_count
+from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import wilson_interval
 from similarity_lab.relevance.doubt import (
     FEW_REFERENCES,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from similarity_lab.errors import format_count
+from similarity_lab._numbers import format_count
 from similarity_lab.files.listing import count_lost
 from similarity_lab.relevance import SiteRelevance
 from similarity_lab.sites import ORIGINS

@@ -5,8 +5,7 @@ from math import exp
 
 from scipy.special import expit, logit
 
-from similarity_lab.errors import format_count
-from similarity_lab.evaluation.bounds import percent_at_most
+from similarity_lab._numbers import format_count, percent_at_most
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
 from similarity_lab.relevance.decision import describe_matches, format_share
 from similarity_lab.relevance.doubt import FEW_PRODUCTS, FEW_REFERENCES, has_too_few

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from similarity_lab._numbers import percent
 from similarity_lab._progress import tqdm
 from similarity_lab.errors import InputError, InputTypeError
-from similarity_lab.evaluation.bounds import percent
 from similarity_lab.files import atomic_write
 from similarity_lab.files.output import check_output_folder, output_folder
 from similarity_lab.images import Pixels, read_image

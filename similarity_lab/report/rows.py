@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from similarity_lab._numbers import percent
 from similarity_lab.errors import ImageError
-from similarity_lab.evaluation.bounds import percent
 from similarity_lab.images.sources import describe
 from similarity_lab.relevance import SiteFailure, SiteRelevance
 from similarity_lab.relevance.decision import describe_evidence, format_chance, format_share

@@ -12,10 +12,10 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from similarity_lab.errors import ImageError, format_count
-from similarity_lab.evaluation.bounds import percent
+from similarity_lab._numbers import format_count, format_probability, percent
+from similarity_lab.errors import ImageError
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import format_evidence, format_probability
+from similarity_lab.relevance.decision import format_evidence
 from similarity_lab.relevance.verdict import probability_with_words
 from similarity_lab.report.evidence import (
     advice,

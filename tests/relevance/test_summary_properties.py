@@ -8,12 +8,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from similarity_lab._numbers import format_probability
 from similarity_lab.relevance import DecisionSettings, SiteRelevance
-from similarity_lab.relevance.decision import (
-    describe_evidence,
-    describe_matches,
-    format_probability,
-)
+from similarity_lab.relevance.decision import describe_evidence, describe_matches
 from similarity_lab.relevance.rules.calibration import Calibration, LikelihoodRatio
 from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.report.evidence import evidence_steps

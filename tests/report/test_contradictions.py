@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from similarity_lab._numbers import format_probability
 from similarity_lab.relevance import SiteRelevance
-from similarity_lab.relevance.decision import describe_evidence, format_probability
+from similarity_lab.relevance.decision import describe_evidence
 from similarity_lab.relevance.verdict import SCORE_COLUMNS
 from similarity_lab.report import write_report
 from similarity_lab.report.evidence import describe_share, evidence_steps

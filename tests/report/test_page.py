@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from similarity_lab import RelevanceScorer, Site
+from similarity_lab._numbers import format_probability
 from similarity_lab.errors import InputTypeError
 from similarity_lab.relevance import SiteFailure
-from similarity_lab.relevance.decision import describe_evidence, format_probability
+from similarity_lab.relevance.decision import describe_evidence
 from similarity_lab.report import thumbnails as thumbnails_module
 from similarity_lab.report import write_report
 from similarity_lab.report.views import SYMBOLS

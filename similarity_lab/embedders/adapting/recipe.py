@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab._numbers import format_count
 from similarity_lab._progress import tqdm
 from similarity_lab._threads import in_order, usable_cores
 from similarity_lab.datasets import load_dataset
@@ -20,7 +21,7 @@ from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.embedders.adapting.trainer import Activations, Trainer
 from similarity_lab.embedders.lite import HEAD, VARIANTS, LiteWeights, Weights
 from similarity_lab.embedders.openvino_lite import OpenVinoLite
-from similarity_lab.errors import EmbedderError, InputError, did_you_mean, format_count, one_line
+from similarity_lab.errors import EmbedderError, InputError, did_you_mean, one_line
 from similarity_lab.files.listing import count_lost
 from similarity_lab.images import Pixels, image_size, read_image
 from similarity_lab.images.augmentation import Augmentation

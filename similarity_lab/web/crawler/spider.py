@@ -20,6 +20,7 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from scrapy.utils.httpobj import urlparse_cached
 from twisted.python.failure import Failure
 
+from similarity_lab._numbers import format_count
 from similarity_lab.errors import BrowserError, ImageError, InputError, one_line
 from similarity_lab.files import atomic_write
 from similarity_lab.images import read_image
@@ -698,7 +699,7 @@ class SiteSpider(scrapy.Spider):
         return Reason(
             Code.SCRIPTS,
             f"Images may be missing, since scripts seem to draw {self._n_shells} of "
-            f"{self._n_read} page{'s' * (self._n_read != 1)}: {steps}",
+            f"{format_count(self._n_read, 'page')}: {steps}",
         )
 
     def _log_rest(self, limit: Reason | None) -> list[tuple[int, int, str, Reason]]:
