@@ -409,6 +409,30 @@ def test_printed_page_has_marks_and_no_controls(index, open_page):
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
+def test_fields_are_folded_on_phones_unless_one_is_set(index, open_page):
+    page = open_page(index, viewport={"width": 390, "height": 800})
+    assert not page.locator("#find").is_visible()
+    assert page.locator(".grid .best img").first.bounding_box()["y"] < 600
+    page.get_by_text("Find, filter, sort, export").click()
+    page.locator("#decision").select_option("relevant")
+    page.reload()
+    assert page.locator("#decision").is_visible()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.locator("#find").is_visible()
+    assert not page.get_by_text("Find, filter, sort, export").is_visible()
+
+
+def test_five_targets_fit_a_laptop(results, open_page, tmp_path):
+    targets = ("almonds", "dates", "figs", "walnuts", "pistachios")
+    named = [replace(results[0], target=target) for target in targets]
+    index = write_report(named, tmp_path / "report", progress=False)
+    page = open_page(index, viewport={"width": 1200, "height": 800})
+    marks = page.locator("td.mark-column").first.bounding_box()["x"]
+    cells = [cell.bounding_box() for cell in page.locator(".grid td.cell").all()]
+    assert len(cells) == 5
+    assert all(box["x"] + box["width"] <= marks + 1 for box in cells)
+
+
 def test_cells_on_a_phone_say_which_target_they_are_about(results, open_page, tmp_path):
     failed = SiteFailure("date-shop", "<b>figs</b>", "no image of it can be read")
     index = write_report([*results, failed], tmp_path / "report", progress=False)

@@ -2,8 +2,9 @@
 // Without scripts the rows keep their original order.
 "use strict";
 (() => {
-  const form = document.querySelector(".filters");
-  if (!form) return;
+  const tools = document.querySelector(".tools");
+  if (!tools) return;
+  const form = tools.querySelector(".filters");
   const table = document.querySelector(".grid");
   const more = document.getElementById("more");
   const count = document.getElementById("count");
@@ -124,8 +125,14 @@
   window.addEventListener("hashchange", fromAddress);
   window.addEventListener("beforeprint", () => {
     showsAll = true;
+    tools.open = true;  // the count is printed
     filter();
   });
-  form.hidden = false;
   fromAddress();
+  // On phones the fields are folded, unless one of them is set: the first site comes sooner.
+  const phone = window.matchMedia("(max-width: 45rem)");
+  const fold = () => { tools.open = !phone.matches || fields.some((each) => each.value); };
+  phone.addEventListener("change", fold);
+  fold();
+  tools.hidden = false;
 })();
