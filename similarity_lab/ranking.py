@@ -16,6 +16,7 @@ from similarity_lab.datasets import load_dataset
 from similarity_lab.datasets.layout import class_name
 from similarity_lab.errors import InputError, did_you_mean
 from similarity_lab.files import atomic_write
+from similarity_lab.files.output import check_not_in_library
 from similarity_lab.images.sources import printable
 from similarity_lab.relevance import RelevanceScorer, SiteFailure, rank_results
 from similarity_lab.relevance.scorer import (
@@ -156,8 +157,9 @@ def rank(
     UnknownClassError
         A target that is not in the library; raised before anything is collected.
     InputError
-        No sites or targets, an invalid parameter, or one list of words for several targets. A site
-        that fails does not raise: its row has the reason.
+        No sites or targets, an invalid parameter, one list of words for several targets, or
+        `out_dir` is in the folder of the library. A site that fails does not raise: its row has the
+        reason.
     MissingExtraError
         The extra ``web`` is not installed.
     """
@@ -166,6 +168,7 @@ def rank(
     names = target_names(targets)
     check_words(words, names)
     folder = Path(out_dir)
+    check_not_in_library(folder, library)
     dataset = None if library is None else load_dataset(library, progress=progress)
     scorer = fit_scorer(
         names,

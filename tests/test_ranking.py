@@ -250,6 +250,13 @@ def test_unknown_target_is_an_error_before_collecting(library, tmp_path, stub):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("inside", ["", "results", "almonds/results"])
+def test_results_in_the_library_are_refused(library, inside):
+    with pytest.raises(InputError, match="is in the library .* choose another folder"):
+        rank(["http://shop.invalid"], library, "almonds", library / inside)
+    assert not (library / "sites").exists()
+
+
 def test_no_targets(library, tmp_path):
     with pytest.raises(InputError, match="No targets"):
         rank(["http://shop.invalid"], library, [], tmp_path)

@@ -372,7 +372,8 @@ def learned_flags(options: argparse.Namespace) -> list[str]:
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse files that cannot be written before anything is computed."""
-    from similarity_lab.files.output import output_file  # deferred: as all of the package is here
+    # deferred: as all of the package is here
+    from similarity_lab.files.output import check_not_in_library, output_file
 
     for path in (options.csv, options.images_csv):
         if path == Path("-"):
@@ -393,6 +394,7 @@ def check_outputs(options: argparse.Namespace) -> None:
         from similarity_lab.report.page import check_report_folder  # deferred: slow import
 
         check_report_folder(options.report)
+        check_not_in_library(options.report, options.library)
 
 
 def write_outputs(

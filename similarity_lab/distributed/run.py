@@ -28,6 +28,7 @@ from similarity_lab.distributed.folder import FORMAT, LIST, MANIFEST, RunFolder,
 from similarity_lab.distributed.partitions import Partition, split_sites
 from similarity_lab.distributed.tables import ClusterRanking
 from similarity_lab.errors import ClusterError, InputError
+from similarity_lab.files.output import check_not_in_library
 from similarity_lab.ranking import check_words, fit_scorer, target_names
 from similarity_lab.relevance.library import library_digest
 from similarity_lab.relevance.scorer import (
@@ -139,6 +140,8 @@ def rank(
     urls = read_sites(sites)
     if not urls:
         raise InputError("no URLs to collect; pass at least one")
+    if "://" not in str(out_dir):
+        check_not_in_library(out_dir, library)
     params: dict[str, Any] = {
         "rule": rule,
         "criterion": criterion,

@@ -6,7 +6,7 @@ from pathlib import Path
 from similarity_lab.errors import InputError, NotAFolderError, PathNotFoundError
 from similarity_lab.files.listing import user_path
 
-__all__ = ["check_output_folder", "output_file", "output_folder"]
+__all__ = ["check_not_in_library", "check_output_folder", "output_file", "output_folder"]
 
 
 def check_output_folder(folder: str | PathLike[str], expected: str) -> Path:
@@ -28,6 +28,36 @@ def check_output_folder(folder: str | PathLike[str], expected: str) -> Path:
         if part.exists() and not part.is_dir():
             raise NotAFolderError(f"{part}: is a file; expected {expected}")
     return path
+
+
+def check_not_in_library(folder: str | PathLike[str], library: object) -> None:
+    """Refuse a folder for results in that of a library, where results would become a class.
+
+    Parameters
+    ----------
+    folder : path
+    library : object
+        Source of a library; other things than paths of folders have no such problem.
+
+    Raises
+    ------
+    InputError
+        They are the same, or the folder is inside the library.
+
+    Examples
+    --------
+    >>> check_not_in_library("photos/results", "photos")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    similarity_lab.errors.InputError: photos/results: is in the library photos, whose ...
+    """
+    if not isinstance(library, (str, PathLike)):
+        return
+    path, library_path = user_path(folder), user_path(library)
+    if path.resolve().is_relative_to(library_path.resolve()):
+        raise InputError(
+            f"{path}: is in the library {library_path}, whose folders are its classes; choose "
+            "another folder for the results"
+        )
 
 
 def output_folder(folder: str | PathLike[str], expected: str) -> Path:

@@ -344,6 +344,12 @@ def test_target_is_needed(run, library, shops, capsys):
     assert "pass --target with the name of the product" in capsys.readouterr().err
 
 
+def test_report_in_the_library_is_refused(decide, library, shops, capsys):
+    assert decide("--report", library / "report", shops[0]) == 2
+    assert "choose another folder" in capsys.readouterr().err
+    assert not (library / "report").exists()
+
+
 def test_report_does_not_replace_other_pages(decide, shops, tmp_path, capsys):
     (tmp_path / "index.html").write_text("my page")
     assert decide("--report", tmp_path, shops[0]) == 2

@@ -4,7 +4,12 @@ from pathlib import Path
 import pytest
 
 from similarity_lab.errors import InputError, NotAFolderError, PathNotFoundError
-from similarity_lab.files.output import check_output_folder, output_file, output_folder
+from similarity_lab.files.output import (
+    check_not_in_library,
+    check_output_folder,
+    output_file,
+    output_folder,
+)
 
 
 def test_folder_is_created_below_the_home_folder(tmp_path, monkeypatch):
@@ -38,3 +43,15 @@ def test_file_in_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(InputError, match=r"is a folder; expected a file, such as .*x\.csv"):
         output_file(tmp_path, "x.csv")
     assert output_file("x.csv", "x.csv") == Path("x.csv") and not os.path.exists("x.csv")
+
+
+def test_results_may_be_beside_a_library(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for folder in ("photos2", "photos/../results", tmp_path):
+        check_not_in_library(folder, "photos")
+    check_not_in_library("photos", {"almonds": ["photos/1.jpg"]})
+    (tmp_path / "link").symlink_to("photos")
+    for folder in ("photos", "photos/new/results", "link/results", tmp_path / "photos"):
+        with pytest.raises(InputError, match="is in the library photos, whose folders are its"):
+            check_not_in_library(folder, "photos")
