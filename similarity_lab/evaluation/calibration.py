@@ -48,8 +48,7 @@ def reliability_curve(
     predicted, observed = judged_truths(probability, truth)
     if not predicted.size:
         raise InputError("expected at least one case, got none")
-    if bins < 1:
-        raise InputError(f"bins must be at least 1, got {bins}")
+    check_bins(bins)
     order = np.argsort(predicted, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
     rows = [(predicted[part].mean(), observed[part].mean(), len(part)) for part in parts]
@@ -82,3 +81,9 @@ def expected_calibration_error(
     curve = reliability_curve(probability, truth, bins=bins)
     gaps = (curve["predicted"] - curve["observed"]).abs()
     return float(np.average(gaps, weights=curve["n"]))
+
+
+def check_bins(bins: int) -> None:
+    """Raise `InputError` unless there is at least one bin."""
+    if bins < 1:
+        raise InputError(f"bins must be at least 1, got {bins}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,15 @@ from similarity_lab.evaluation.bounds import (
     check_confidence,
     error_bound,
 )
-from similarity_lab.evaluation.calibration import expected_calibration_error, reliability_curve
+from similarity_lab.evaluation.calibration import (
+    check_bins,
+    expected_calibration_error,
+    reliability_curve,
+)
 from similarity_lab.evaluation.intervals import bootstrap_interval, wilson_interval
 from similarity_lab.evaluation.truths import is_missing, nullable_truths
 from similarity_lab.files.tables import read_tables
+from similarity_lab.sites import site_list, site_name
 
 TRUTHS = ("relevant", "irrelevant")
 OUTCOMES = ("relevant", "unsure", "irrelevant", "no decision")
@@ -53,6 +59,10 @@ _TEXTS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 class SiteScorer(Protocol):
     """What `evaluate` measures: `RelevanceScorer`, `SiteClassifier`, or an object like them."""
+
+    @property
+    def target(self) -> str:
+        """The product that is decided on if no targets are given."""
 
     def decide_many(self, sites: Iterable[Any], targets: Any = None) -> pd.DataFrame:  # noqa: ANN401
         """Return a table with columns site, target, decision, relevant and probability."""
@@ -171,6 +181,8 @@ def evaluate(
 ) -> SiteEvaluation:
     """Decide on judged sites and measure how good the decisions are.
 
+    Mistakes in the other arguments are found before the first site is embedded.
+
     Parameters
     ----------
     scorer : RelevanceScorer or SiteClassifier
@@ -203,7 +215,7 @@ def evaluate(
     ------
     InputError
         If there are no sites, names in `truth` and names of sites do not match, a name has two
-        different values, or no site is judged.
+        different values, or no site is judged; or for costs, a confidence or bins out of range.
     PathNotFoundError
         If there is no such file.
 
@@ -213,9 +225,18 @@ def evaluate(
     ...                                                                     # doctest: +SKIP
     >>> evaluation.confusion, evaluation.measures                            # doctest: +SKIP
     """
-    truth = _read_file(truth)  # a mistake in it is found before the sites are embedded
-    table = scorer.decide_many(sites, targets)
-    return evaluate_decisions(table, truth, costs=costs, confidence=confidence, bins=bins)
+    truth = _read_file(truth)
+    if not isinstance(getattr(scorer, "target", None), str):
+        raise InputTypeError(f"expected a fitted RelevanceScorer, got {type(scorer).__name__}")
+    _check_measuring(costs, confidence, bins)
+    sites = site_list(sites)
+    names = [scorer.target] if targets is None else targets
+    rows = itertools.product(map(_name, sites), [names] if isinstance(names, str) else names)
+    is_true = _read_truth(truth, pd.DataFrame(rows, columns=["site", "target"]))
+    decisions = scorer.decide_many(sites, targets)
+    return evaluate_decisions(
+        decisions, is_true.tolist(), costs=costs, confidence=confidence, bins=bins
+    )
 
 
 def evaluate_decisions(
@@ -250,19 +271,14 @@ def evaluate_decisions(
     >>> float(evaluation.table["cost"].sum())
     1.0
     """
-    check_confidence(confidence)
+    price = _check_measuring(costs, confidence, bins)
     missing = {"site", "target", "decision", "relevant", "probability"} - set(decisions)
     if missing:
         raise InputError(f"the table of decisions has no column {', '.join(sorted(missing))}")
-    if decisions.empty:
-        raise InputError("expected decisions on at least one site, got none")
     decided = decisions.reset_index(drop=True)
     is_true = _read_truth(_read_file(truth), decided)
     is_judged = is_true.notna()
-    if not is_judged.any():
-        raise InputError("no site is judged: truth has neither True nor False for any of them")
     outcome = decided["decision"].astype(object).where(decided["decision"].notna(), "no decision")
-    price = _read_costs(costs)
     cost = [
         np.nan if price is None or pd.isna(value) else price[TRUTHS[not value]][str(column)]
         for value, column in zip(is_true, outcome, strict=True)
@@ -297,6 +313,20 @@ def evaluate_decisions(
     )
 
 
+def _name(site: object) -> str:
+    """Return the name that a site, or what `embed_site` returned, has in the table."""
+    return site_name(getattr(site, "site", site))
+
+
+def _check_measuring(
+    costs: Costs | None, confidence: float, bins: int
+) -> dict[str, dict[str, float]] | None:
+    """Check what decisions are measured with; return the costs."""
+    check_confidence(confidence)
+    check_bins(bins)
+    return _read_costs(costs)
+
+
 def _read_file(truth: Truth) -> Truth:
     """Return the table of a file; anything else as it is."""
     if not isinstance(truth, (str, PathLike)):
@@ -317,7 +347,17 @@ def _file_value(text: str) -> object:
 
 
 def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
-    """Return the truth of each row, a nullable boolean."""
+    """Return the truth of each row, a nullable boolean; raise `InputError` if nothing is judged."""
+    if table.empty:
+        raise InputError("expected decisions on at least one site, got none")
+    is_true = _match_truth(truth, table)
+    if is_true.isna().all():
+        raise InputError("no site is judged: truth has neither True nor False for any of them")
+    return is_true
+
+
+def _match_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
+    """Return the truth of each row, found by its site and target or by its position."""
     keys = list(zip(table["site"].astype(str), table["target"].astype(str), strict=True))
     targets = list(dict.fromkeys(target for _, target in keys))
     if isinstance(truth, pd.DataFrame):

@@ -95,6 +95,11 @@ class SiteClassifier(ClassifierMixin, BaseEstimator):
         self.scorer = scorer
         self.library = library
 
+    @property
+    def target(self) -> str:
+        """The product that the scorer looks for."""
+        return self.scorer.target
+
     def __sklearn_clone__(self) -> SiteClassifier:
         return type(self)(clone(self.scorer), self.library)  # the library is not changed by `fit`
 

@@ -1,12 +1,18 @@
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from similarity_lab import RelevanceScorer
-from similarity_lab.errors import InputError, InputTypeError, PathNotFoundError
+from similarity_lab import RelevanceScorer, Site
+from similarity_lab.errors import (
+    InputError,
+    InputTypeError,
+    PathNotFoundError,
+    SimilarityLabError,
+)
 from similarity_lab.evaluation import (
     BoundedThreshold,
     error_bound,
@@ -125,9 +131,61 @@ def test_truth_is_read_from_a_table_file(table, truth, tmp_path):
         evaluate_decisions(table, tmp_path / "other.csv")
 
 
-def test_missing_file_of_truth_is_found_before_the_sites_are_decided_on():
-    with pytest.raises(PathNotFoundError):
-        evaluate(None, [], "none.csv")
+class Undecided:
+    """A scorer that must not be asked."""
+
+    target = "almonds"
+
+    def decide_many(self, sites, targets=None):
+        raise AssertionError("a site was decided on")
+
+
+@pytest.mark.parametrize(
+    ("sites", "truth", "options", "match"),
+    [
+        ("ab", "none.csv", {}, "no such file"),
+        ("ab", [True], {}, r"shape \(1,\) for 2 sites"),
+        ("ab", [True, False, None], {}, r"shape \(3,\) for 2 sites"),
+        ("ab", [True, False], {"targets": ["almonds", "dates"]}, "2 sites and 2 targets"),
+        ("ab", ["yes", "no"], {}, "True, False or None"),
+        ("ab", [None, np.nan], {}, "no site is judged"),
+        ("ab", {"a": True, "c": False}, {}, "site 'c'"),
+        ("ab", {"dates": {"a": True}}, {}, "target 'dates'"),
+        ("aa", {"a": True}, {}, "two sites have the name 'a'"),
+        ("", [], {}, "at least one site"),
+        ("ab", [True, False], {"costs": {"yes": {}}}, "costs are by truth"),
+        ("ab", [True, False], {"confidence": 95}, "confidence must be"),
+        ("ab", [True, False], {"bins": 0}, "bins must be"),
+    ],
+)
+def test_mistake_is_found_before_the_sites_are_decided_on(sites, truth, options, match):
+    listed = [Site.from_paths(["1.jpg"], name=name) for name in sites]
+    for given in (listed, iter(listed)):
+        with pytest.raises(SimilarityLabError, match=match):
+            evaluate(Undecided(), given, truth, **options)
+
+
+def test_truth_by_name_fits_every_kind_of_site(library, sites, stub, tmp_path):
+    scorer = RelevanceScorer("almonds", embedder=stub, progress=False).fit(library)
+    archive = shutil.make_archive(str(tmp_path / "zipped"), "zip", sites / "date-shop")
+    given = [
+        sites / "nut-shop",
+        archive,
+        scorer.embed_site(sites / "date-shop"),
+        Site.from_folder(sites / "date-shop", name="Dates & Co"),
+        sorted((sites / "nut-shop").iterdir()),
+    ]
+    names = ["nut-shop", "zipped", "date-shop", "Dates & Co", "site"]
+    truth = dict(zip(names, [True, False, False, None, True], strict=True))
+    for form in (given, iter(given)):
+        table = evaluate(scorer, form, truth).table
+        assert table["site"].tolist() == names
+        assert table["truth"].tolist()[:3] == [True, False, False] and pd.isna(table["truth"][3])
+
+
+def test_what_is_no_scorer_is_refused(sites):
+    with pytest.raises(InputTypeError, match="expected a fitted RelevanceScorer, got str"):
+        evaluate("almonds", [sites], [True])
 
 
 def test_sites_that_nobody_judged_do_not_count(table, truth):
