@@ -108,7 +108,9 @@ class TargetWords:
     target : str
         The class.
     title : str
-        The target in sentences: "almonds" for the class ``almonds_raw``.
+        The English name of the target: "almonds" for the class ``almonds_raw``.
+    label : str
+        The target in sentences: its title, or the class if that is another name: ``Mandeln``.
     products : tuple of Product
         The products of the table that the class name and `words` name.
     names : tuple of str
@@ -143,7 +145,12 @@ class TargetWords:
         self._matches |= {Product("", (kind,)) for kind in kinds if kind}
         self._forms = frozenset(forms[-1] for food, forms in self._matches if not food)
         first = self.products[0] if self.products else None
-        self.title = table.title(first) if first else " ".join(_class_words(target))
+        class_words = _class_words(target)
+        self.title = table.title(first) if first else " ".join(class_words)
+        forms = {form for word in class_words for form in _singular_and_plural([word])}
+        is_title = not forms.isdisjoint(tokens(self.title))
+        is_named = bool(_find_products(class_words, table)[0])
+        self.label = target if is_named and not is_title else self.title
         self._index = table.index
         if self.names:
             names = [name.rstrip("?!~") for name in self.names]
@@ -271,7 +278,7 @@ class TargetWords:
             elif "form" in relations:
                 product = mention.senses[[relation for relation, _ in senses].index("form")].product
                 title = self.table.title(product)
-                reading.forms[title.replace(self._own, self.title) if self._own else title] = None
+                reading.forms[title.replace(self._own, self.label) if self._own else title] = None
             elif "group" not in relations:
                 product, is_sure = max(mention.senses, key=lambda sense: sense.is_sure)
                 others = reading.others if is_sure else reading.maybe_others
@@ -319,11 +326,11 @@ class TargetWords:
         fields = tuple(naming or used)
         others = tuple(total.all_others)
         if kind == "ambiguous":
-            said = f"may name {self.title}"
+            said = f"may name {self.label}"
         elif kind.startswith("target"):
-            said = f"names {_join([self.title, *others])}"
+            said = f"names {_join([self.label, *others])}"
         else:
-            said = f"names {_join(others)}, not {self.title}"
+            said = f"names {_join(others)}, not {self.label}"
         return WordEvidence(
             kind,
             tuple(total.names or total.maybe_names),

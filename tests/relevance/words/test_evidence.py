@@ -271,6 +271,20 @@ def test_evidence_sentence(alt, sentence):
     assert TargetWords.of("almonds").read({"alt": alt}).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("target", "label"),
+    [
+        ("Mandeln", "Mandeln"), ("amandes_grillées", "amandes_grillées"), ("杏仁", "杏仁"),
+        ("almonds_raw", "almonds"), ("Almond", "almonds"), ("A-117", "almonds"),
+    ],
+)  # fmt: skip
+def test_evidence_sentence_calls_the_target_as_its_class_does(target, label):
+    words = TargetWords.of(target, ["almonds"])
+    assert words.read({"alt": "Almonds 1 kg"}).sentence == f"names {label} (alt)"
+    assert words.read({"alt": "Rolled oats"}).sentence == f"names oats, not {label} (alt)"
+    assert words.title == "almonds"
+
+
 def test_evidence_sentence_of_ambiguous_word():
     assert TargetWords.of("dates").read({"alt": "date"}).sentence == "may name dates (alt)"
 
