@@ -79,6 +79,8 @@ class Ranking:
         In the order of `sites`.
     crawl : DataFrame
         `similarity_lab.web.Collection.table`: a row per website, with what was not looked at.
+    skipped : DataFrame with columns path, reason
+        Files of the library that were left out.
     folder : Path
         Holds ``sites.csv``, ``sites.xlsx`` (extra ``excel``), ``images.parquet`` and
         ``report/index.html``.
@@ -88,6 +90,7 @@ class Ranking:
     images: pd.DataFrame
     results: tuple[SiteResult, ...]
     crawl: pd.DataFrame
+    skipped: pd.DataFrame
     folder: Path
 
     @property
@@ -205,7 +208,9 @@ def rank(
         ranked_images.to_parquet(part, index=False)
     title = sellers_title(names)
     write_report(results, folder / "report", title=title, crawl=collection.table, progress=progress)
-    return Ranking(ranked_sites, ranked_images, tuple(results), collection.table, folder)
+    return Ranking(
+        ranked_sites, ranked_images, tuple(results), collection.table, scorer.skipped_, folder
+    )
 
 
 def fit_scorer(

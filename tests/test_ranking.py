@@ -332,6 +332,22 @@ def test_rank_command(shops, library, collect_options, tmp_path, capsys):
     assert written["site"].tolist() == [site["site"] for site in sites]
 
 
+def test_rank_command_names_files_left_out_of_the_library(
+    shops, library, collect_options, tmp_path, capsys
+):
+    folder = tmp_path / "photos"
+    shutil.copytree(library, folder)
+    (folder / "almonds" / "offer.pdf").write_bytes(b"%PDF-1.7\n%%EOF")
+    (folder / ".DS_Store").touch()
+    command = ["rank", *collect_options, "--library", folder, "--no-store", "--target", "almonds"]
+    assert main([str(word) for word in [*command, shops[0].url]]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("offer.pdf: unsupported image format (content is a PDF document)")
+    assert lines[1] == "skipped in the library: 1 hidden or system file"
+    assert main([str(word) for word in [*command, "clothing", shops[0].url]]) == 2
+    assert "clothing is a product of the library, not a site" in capsys.readouterr().err
+
+
 def pages_of(report):
     """Return the text of the pages of sites by file name, without what differs between reports."""
     return {

@@ -58,6 +58,7 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.report.text import escape_invisible
 
     shared.check_outputs(options)
+    shared.check_sites(options)
     _mention_folders(options.sites)
     scorer = _load_scorer(options) if options.scorer else _fit_scorer(options)
     targets = options.target or [scorer.target]
@@ -75,8 +76,7 @@ def _run(options: argparse.Namespace) -> None:
         targets,
         crawl=_crawl(sites, options.sites) if options.report else None,
     )
-    for row in scorer.skipped_.itertuples():
-        print(f"skipped in the library: {row.path}: {row.reason}", file=sys.stderr)
+    shared.print_skipped(scorer.skipped_, "the library")
     if options.json:
         decided = [result.to_dict() for result in results]
         print(json.dumps({"versions": versions(), "sites": decided}, indent=1))

@@ -1,7 +1,6 @@
 """``similarity-lab embed``: write the vectors of images."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,7 @@ def _run(options: argparse.Namespace) -> None:
         paths.extend(Site.of(source).paths if is_collection else [source])
     embedder = shared.make_embedder(options)
     embedded = embedder.embed(paths, batch_size=options.batch_size, progress=not options.quiet)
-    for row in embedded.skipped.itertuples():
-        print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
+    shared.print_skipped(embedded.skipped)
     if not embedded.kept:
         raise InputError(f"no readable image among {format_count(len(paths), 'file')}")
     names = np.array([str(paths[index]) for index in embedded.kept])

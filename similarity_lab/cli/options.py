@@ -1,7 +1,9 @@
 """Options that several commands share, and the objects they describe."""
 
 import argparse
+import os
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
+from similarity_lab._numbers import format_count
 from similarity_lab.errors import (
     InputError,
     MissingExtraError,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 _COLORS = ("rgb", "gray")
 _TABLE_SUFFIXES = ("", ".csv", ".tsv", ".txt", ".xlsx")
+_MAX_SKIPPED = 20  # lines
 _OTHER_TABLES = (".xls", ".ods", ".parquet", ".json", ".html")
 _QUALITIES = ("fast", "standard", "best")
 _RUNTIMES = (
@@ -431,6 +435,40 @@ def write_outputs(
     if options.report:
         title = sellers_title(targets)
         write_report(results, options.report, title=title, crawl=crawl, progress=not options.quiet)
+
+
+def print_skipped(skipped: "pd.DataFrame", where: str = "") -> None:
+    """Name the files that were left out on stderr; hidden and system files are only counted.
+
+    Parameters
+    ----------
+    skipped : DataFrame with columns path, reason
+    where : str, optional
+        What they were left out of.
+    """
+    from similarity_lab.files.listing import lost_files  # deferred: as all of the package is here
+    from similarity_lab.report.text import escape_invisible
+
+    lost = lost_files(skipped)
+    lines = [f"{row.path}: {row.reason}" for row in lost.head(_MAX_SKIPPED).itertuples()]
+    if n_more := len(lost) - len(lines):
+        lines.append(format_count(n_more, "more file"))
+    if n_hidden := len(skipped) - len(lost):
+        lines.append(format_count(n_hidden, "hidden or system file"))
+    start = f"skipped in {where}" if where else "skipped"
+    for line in lines:
+        print(escape_invisible(f"{start}: {line}"), file=sys.stderr)
+
+
+def check_sites(options: argparse.Namespace) -> None:
+    """Refuse products in the place of sites: ``--target almonds dates`` has one target."""
+    for word in options.sites:
+        is_class = options.library and word and os.path.isdir(os.path.join(options.library, word))
+        if is_class and not os.path.exists(word):
+            raise InputError(
+                f"{word} is a product of the library, not a site; each product needs an option: "
+                + " ".join(f"--target {name!r}" for name in [*(options.target or ()), word])
+            )
 
 
 def _threshold(text: str) -> float | str:

@@ -102,6 +102,7 @@ def _run(options: argparse.Namespace) -> None:
     from similarity_lab.ranking import rank
 
     shared.check_outputs(options)
+    shared.check_sites(options)
     if options.cluster is None:  # otherwise it may be a URL
         check_output_folder(options.out, "a folder for the results")
     if not options.library and not options.text:
@@ -128,6 +129,7 @@ def _run(options: argparse.Namespace) -> None:
         options.target,
         crawl=ranking.crawl,
     )
+    shared.print_skipped(ranking.skipped, "the library")
     if options.json:
         print(json.dumps({"versions": versions(), "sites": _json_sites(ranking)}, indent=1))
     else:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from similarity_lab._numbers import format_count
@@ -57,8 +56,7 @@ def _run(options: argparse.Namespace) -> None:
             f"that it embedded (this one holds {stored})"
         )
     embedded = embedder.embed(images, progress=not options.quiet)
-    for row in embedded.skipped.itertuples():
-        print(f"skipped: {row.path}: {row.reason}", file=sys.stderr)
+    shared.print_skipped(embedded.skipped)
     if not embedded.kept and not texts:
         raise InputError(f"no readable image among {format_count(len(images), 'file')}")
     vectors = [embedded.vectors, *([embed_names(embedder, texts)] if texts else [])]

@@ -20,6 +20,7 @@ __all__ = [
     "count_lost",
     "existing_folder",
     "list_files",
+    "lost_files",
     "skipped_table",
     "system_file",
     "user_path",
@@ -95,15 +96,20 @@ def skipped_table(rows: list[tuple[object, str]]) -> "pd.DataFrame":
     return pd.DataFrame(texts, columns=SKIPPED_COLUMNS, dtype=object)
 
 
-def count_lost(skipped: "pd.DataFrame") -> int:
-    """Return how many skipped files may be images: not what belongs to systems or is hidden.
+def lost_files(skipped: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the skipped files that may be images: not what belongs to systems or is hidden.
 
     Parameters
     ----------
     skipped : DataFrame
         From `skipped_table`.
     """
-    return int((~skipped["reason"].isin(_NO_LOSS)).sum())
+    return skipped[~skipped["reason"].isin(_NO_LOSS)]
+
+
+def count_lost(skipped: "pd.DataFrame") -> int:
+    """Return the number of `lost_files`."""
+    return len(lost_files(skipped))
 
 
 def user_path(path: str | PathLike[str]) -> Path:

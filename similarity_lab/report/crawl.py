@@ -49,7 +49,7 @@ SITE_ADVICE: Mapping[str, str] = {
     Code.INCOMPLETE: _OPEN,
     Code.CERTIFICATE: "if you trust the shop, pass --any-certificate",
     Code.REFUSED_BY_SERVER: "the server refuses programs: look at it yourself",
-    Code.NOT_FOUND: "nothing is there: check the address, or ask the shop",
+    Code.NOT_FOUND: "nothing is at this address: try the first page of the shop",
     Code.SERVER_ERROR: f"the server failed: {_LATER}",
     Code.HTTP_STATUS: _OPEN,
     Code.ASKED_TO_WAIT: _LATER,

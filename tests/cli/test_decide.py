@@ -202,6 +202,33 @@ def test_failed_site_is_a_row_with_a_reason(decide, library, shops, tmp_path, ca
     assert "skipped in the library" in output.err and "bad.jpg" in output.err
 
 
+def test_files_left_out_of_the_library_are_named_and_system_files_counted(
+    decide, library, shops, capsys
+):
+    (library / ".DS_Store").touch()
+    (library / "dates" / "Thumbs.db").touch()
+    (library / "almonds" / "offer\x1b[2J.pdf").write_bytes(b"%PDF-1.7\n%%EOF")
+    for number in range(25):
+        (library / "dates" / f"{number}.mov").touch()
+    assert decide(*shops) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("skipped in the library: ") for line in lines)
+    assert "offer[U+001B][2J.pdf: unsupported image format" in "".join(lines)
+    assert len(lines) == 22 and ".DS_Store" not in "".join(lines)
+    assert lines[-2:] == [
+        "skipped in the library: 6 more files",
+        "skipped in the library: 2 hidden or system files",
+    ]
+
+
+def test_product_in_place_of_a_site_is_refused_with_advice(decide, shops, capsys):
+    target = ("--target", "almonds", "dates")  # the shell gives one target and a site
+    assert decide(*shops, target=target) == 2
+    message = capsys.readouterr().err
+    assert "dates is a product of the library, not a site" in message
+    assert "--target 'almonds' --target 'dates'" in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
