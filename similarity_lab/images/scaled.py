@@ -33,7 +33,10 @@ _MIN_OVERSIZE = 1.5  # an image is first reduced to at least this many times the
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on exchange height and width
 
 _FIXED_POINT_ONE = 2048  # the weight 1 in fixed-point interpolation: 11 bits
-_BLOCK_ROWS = 32  # output rows computed at a time, which fit the processor's cache
+# Values computed at a time. More fit no cache; fewer mean more calls of NumPy, and between these
+# calls threads wait for each other.
+_BLOCK_SIZE = 75_000
+_BLOCK_ROWS = 32  # rows averaged at a time, each of many rows of a large image
 
 
 def read_scaled(source: Source, *, size: tuple[int, int], color: Color = "rgb") -> Pixels:
@@ -202,8 +205,9 @@ def _interpolate(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     (lefts, rights), (left_weights, right_weights) = _linear_weights(width, size[1], channels)
     rows = pixels.reshape(height, -1)
     resized = np.empty((size[0], size[1] * channels), np.uint8)
-    for start in range(0, size[0], _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
+    n_rows = max(1, _BLOCK_SIZE // resized.shape[1])
+    for start in range(0, size[0], n_rows):
+        block = slice(start, start + n_rows)
         top, bottom = tops[block], bottoms[block]
         start_row = top[0]
         lines = rows[start_row : bottom[-1] + 1]
