@@ -13,8 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from similarity_lab._numbers import format_count
-from similarity_lab.errors import InputError, InputTypeError, check_type
-from similarity_lab.evaluation import PairDistances, SiteEvaluation, wilson_interval
+from similarity_lab.errors import InputError, InputTypeError
+from similarity_lab.evaluation import (
+    PairDistances,
+    SiteEvaluation,
+    reliability_curve,
+    wilson_interval,
+)
 from similarity_lab.evaluation.truths import paired_truths
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.plots.figures import axes_for, line_styles, roomy_legend, short, simplify
@@ -23,6 +28,7 @@ Judged = SiteEvaluation | tuple[npt.ArrayLike, npt.ArrayLike]
 """An evaluation, or probabilities and truths, both of shape (n,); a truth of None is left out."""
 
 _UNSURE = "#E69F00"
+_BINS = 10  # as `evaluate` has by default
 _LARGE = 10  # more rows or columns have small cells, without percentages
 
 
@@ -108,7 +114,7 @@ def _rectangle(corner: tuple[float, float], colour: str, alpha: float) -> Any:  
 
 
 def reliability_curves(
-    curves: Mapping[str, pd.DataFrame | SiteEvaluation] | pd.DataFrame | SiteEvaluation,
+    curves: Mapping[str, pd.DataFrame | Judged] | pd.DataFrame | Judged,
     *,
     ax: Axes | None = None,
 ) -> Figure:
@@ -119,22 +125,20 @@ def reliability_curves(
 
     Parameters
     ----------
-    curves : SiteEvaluation, DataFrame, or mapping of str to these
-        What `evaluate` or `similarity_lab.evaluation.reliability_curve` returns.
+    curves : SiteEvaluation, (probability, truth), DataFrame, or mapping of str to these
+        What `evaluate` returns, arrays of shape (n,), or what
+        `similarity_lab.evaluation.reliability_curve` returns.
     ax : matplotlib Axes, optional
         Default: a new figure.
+
+    Examples
+    --------
+    >>> figure = reliability_curves(([0.9, 0.7, 0.4, 0.2], [True, True, False, False]))
+    >>> figure.axes[0].get_xlabel()
+    'predicted probability'
     """
-    if isinstance(curves, (pd.DataFrame, SiteEvaluation)):
-        curves = {"": curves}
-    check_type(curves, Mapping, "what evaluate returns, or a mapping from name to that")
-    styles = line_styles(len(curves))
-    tables = {
-        name: curve.calibration if isinstance(curve, SiteEvaluation) else curve
-        for name, curve in curves.items()
-    }
-    for table in tables.values():
-        if not isinstance(table, pd.DataFrame) or not {"predicted", "observed", "n"} <= {*table}:
-            raise InputTypeError("expected what evaluate or reliability_curve returns")
+    tables = {name: _calibration(curve) for name, curve in _by_name(curves).items()}
+    styles = line_styles(len(tables))
     if not any(len(table) for table in tables.values()):
         raise InputError("nothing to draw: the curves have no point; these decisions have no "
                          "probability, or no site is judged")  # fmt: skip
@@ -313,6 +317,19 @@ def coverage_curves(
     simplify(axis)
     roomy_legend(figure, axis, labels, handles, is_own=ax is None, fontsize=8, loc="lower left")
     return figure
+
+
+def _calibration(source: pd.DataFrame | Judged) -> pd.DataFrame:
+    """Return the calibration curve of what was judged."""
+    if isinstance(source, SiteEvaluation):
+        return source.calibration
+    if not isinstance(source, pd.DataFrame):
+        return reliability_curve(*_scores(source), bins=_BINS)
+    if missing := {"predicted", "observed", "n"} - {*source}:
+        raise InputTypeError(
+            f"expected what reliability_curve returns, got a table without {sorted(missing)}"
+        )
+    return source
 
 
 def _by_name(curves: Any) -> dict[str, Any]:  # noqa: ANN401

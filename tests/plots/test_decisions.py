@@ -59,6 +59,16 @@ def test_calibration_of_an_evaluation_has_intervals(evaluation, assert_drawn):
     assert labels(several)[1:] == ["a (60)", "b (60)"] and not several.axes[0].collections
 
 
+def test_calibration_takes_probabilities_and_truths(evaluation):
+    truth = [*TRUTH.tolist(), None]
+    for form in ((PROBABILITY, TRUTH), ([*PROBABILITY, 0.5], truth)):
+        drawn = plots.reliability_curves(form).axes[0].lines[1].get_xydata()
+        expected = plots.reliability_curves(evaluation).axes[0].lines[1].get_xydata()
+        np.testing.assert_array_equal(drawn, expected)
+    with pytest.raises(InputTypeError, match=r"tuple \(probability, truth\), got list"):
+        plots.reliability_curves([PROBABILITY, TRUTH])
+
+
 def test_roc_has_the_area_of_scikit_learn(evaluation, assert_drawn):
     figure = plots.roc_curves(evaluation)
     assert_drawn(figure)
