@@ -31,7 +31,8 @@ _EXPECTED = "a table with a column url, or one url per line"
 _URL_HEADERS = frozenset({
     "url", "urls", "website", "websites", "web", "webpage", "homepage", "link", "links", "domain",
     "domains", "www", "internet", "webseite", "webseiten", "internetseite", "internetadresse",
-    "webadresse", "webshop", "onlineshop", "siteweb", "sitioweb", "paginaweb", "sitoweb",
+    "webadresse", "internetauftritt", "webauftritt", "webshop", "onlineshop", "siteweb",
+    "sitioweb", "paginaweb", "sitoweb",
     "hjemmeside", "hemsida", "nettside", "kotisivu", "сайт", "вебсайт", "ссылка", "网址", "网站",
     "ウェブサイト", "ホームページ", "홈페이지", "웹사이트", "網站", "網址", "вебсторінка",
     "интернетсайт",
@@ -303,10 +304,17 @@ def _header_key(cell: str) -> str:
 
 
 def _no_url_column(rows: Rows, name: str) -> InputError:
-    header = next(filter(any, rows))
-    likely = [header[column] for column in _url_columns(rows[1:]) if header[column]]
+    above = list(takewhile(lambda row: not any(map(_looks_like_url, row)), rows))
+    # the last row above the urls: those before it are titles
+    candidates = reversed(above) if 0 < len(above) < len(rows) else rows
+    header = next(filter(any, candidates))
+    body = rows[rows.index(header) + 1 :]
+    likely = [
+        repr(header[column]) if header[column] else f"column {column + 1}, which has no name,"
+        for column in _url_columns(body)
+    ]
     columns = ", ".join(repr(cell) for cell in header if cell)[:300]
-    hint = f"; {', '.join(map(repr, likely))} looks like urls: rename it to url" if likely else ""
+    hint = f"; {', '.join(likely)} looks like urls: name it url" if likely else ""
     return InputError(
         f"{name}: no column url; the columns are {columns}{hint}. Expected {_EXPECTED}"
     )

@@ -23,8 +23,8 @@ def pairs(source):
     "header",
     [
         "name,url", "Name,URL", "NAME, url ", "Supplier,Website", "Company Name,Web site",
-        "Firma,Webseite", "Shop,Homepage", "name,Website URL", "name,Company website",
-        "Nom,Site web",
+        "Firma,Webseite", "Firma,Internetauftritt", "Shop,Homepage", "name,Website URL",
+        "name,Company website", "Nom,Site web",
         "name,website_url", "Vendor,Web Address", "name,Domain", "name,Link", "name,websiteUrl",
         "Name:,URL:", "name,\u200burl",
     ],
@@ -99,8 +99,15 @@ def test_unknown_header_names_the_columns_that_look_like_urls():
     for source in (frame, frame.to_csv(index=False, sep=";")):
         with pytest.raises(InputError, match=r"'Händler', 'Auftritt'; 'Auftritt' looks like urls"):
             read_sites(source)
+    below_title = "List of 2026;;\n;;\nHändler;Auftritt;\nA;a.example;1\nB;b.example;2\n"
+    with pytest.raises(InputError, match=r"are 'Händler', 'Auftritt'; 'Auftritt' looks like urls"):
+        read_sites(below_title)
+    with pytest.raises(InputError, match="column 2, which has no name, looks like urls"):
+        read_sites("Händler;;Ort\nA;a.example;Ulm\nB;b.example;Bonn\n")
     with pytest.raises(InputError, match=r"no column url; the columns are 'product'\."):
         read_sites(pd.DataFrame({"product": ["nuts"]}))
+    with pytest.raises(InputError, match="no column url; the columns are 'A', 'a.example'"):
+        read_sites("A;a.example\nB;2\nC;3\nD;4\n")
 
 
 def test_two_columns_of_urls():
