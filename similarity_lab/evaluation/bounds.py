@@ -12,6 +12,7 @@ from scipy.special import bdtr, betaincinv  # not scipy.stats, which takes a sec
 
 from similarity_lab._numbers import percent
 from similarity_lab.errors import InputError
+from similarity_lab.evaluation.intervals import check_confidence
 from similarity_lab.evaluation.truths import judged_truths
 
 THRESHOLDS = (0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
@@ -149,9 +150,3 @@ def bounded_threshold(
     columns = ["threshold", "n", "n_wrong", "bound", "p_value", "passed"]
     tests = pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "n_wrong": "Int64"})
     return BoundedThreshold(kept, error, confidence, tests, reason)
-
-
-def check_confidence(confidence: float) -> None:
-    """Raise `InputError` unless the confidence is above 0 and below 1."""
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must be above 0 and below 1, got {confidence}")

@@ -38,8 +38,7 @@ def wilson_interval(count: int, total: int, confidence: float = 0.95) -> tuple[f
     """
     if not 0 <= count <= total or total < 1:
         raise InputError(f"expected 0 <= count <= total and total >= 1, got {count} of {total}")
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must be above 0 and below 1, got {confidence}")
+    check_confidence(confidence)
     z = float(ndtri((1 + confidence) / 2))
     share, spread = count / total, z * z / total
     centre = share + spread / 2
@@ -86,9 +85,16 @@ def bootstrap_interval(
     >>> bool(low < values.mean() < high)
     True
     """
+    check_confidence(confidence)
     rng = np.random.default_rng(seed)
     results = np.array([statistic(rng.integers(0, size, size)) for _ in range(repeats)])
     results = results[np.isfinite(results)]
     tail = (1 - confidence) / 2
     low, high = np.quantile(results, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def check_confidence(confidence: float) -> None:
+    """Raise `InputError` unless the confidence is above 0 and below 1."""
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence must be above 0 and below 1, got {confidence}")

@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from similarity_lab._numbers import percent
 from similarity_lab.errors import InputError
-from similarity_lab.evaluation.bounds import check_confidence
+from similarity_lab.evaluation.intervals import check_confidence
 
 Floats = npt.NDArray[np.float64]
 

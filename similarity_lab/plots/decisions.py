@@ -20,6 +20,7 @@ from similarity_lab.evaluation import (
     reliability_curve,
     wilson_interval,
 )
+from similarity_lab.evaluation.sites import judged_probabilities
 from similarity_lab.evaluation.truths import paired_truths
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.plots.figures import axes_for, line_styles, roomy_legend, short, simplify
@@ -339,8 +340,7 @@ def _by_name(curves: Any) -> dict[str, Any]:  # noqa: ANN401
 def _scores(source: Judged) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return the probability and the truth of each judged case that has a probability."""
     if isinstance(source, SiteEvaluation):
-        table = source.table[source.table["truth"].notna() & source.table["probability"].notna()]
-        source = (table["probability"].to_numpy(float), table["truth"].to_numpy(bool))
+        source = judged_probabilities(source.table)
     if not isinstance(source, tuple) or len(source) != 2:
         raise InputTypeError(
             "expected what evaluate returns, or a tuple (probability, truth), got "

@@ -37,3 +37,8 @@ def test_bootstrap_interval_is_seeded_and_close_to_the_normal_interval():
     assert interval == pytest.approx(
         (values.mean() - 1.96 / 20, values.mean() + 1.96 / 20), abs=0.02
     )
+
+
+def test_bootstrap_interval_refuses_a_percentage():
+    with pytest.raises(InputError, match="confidence must be above 0 and below 1, got 95"):
+        bootstrap_interval(lambda index: index.mean(), 4, seed=0, confidence=95)

@@ -75,6 +75,15 @@ def test_measures_are_those_of_the_counts(table, truth):
     assert "cost per site" not in evaluation.measures.index and "cost" not in evaluation.table
 
 
+@pytest.mark.parametrize("bins", [1, 3, 10])
+def test_calibration_error_is_that_of_the_curve(table, truth, bins):
+    evaluation = evaluate_decisions(table, truth, bins=bins)
+    curve = evaluation.calibration
+    assert len(curve) == min(bins, 7)
+    gaps = sum(n * abs(p - o) for p, o, n in zip(*(curve[c] for c in curve), strict=True))
+    assert evaluation.measures.loc["calibration error", "value"] == pytest.approx(gaps / 7)
+
+
 def test_costs_are_added_up(table, truth):
     costs = {"relevant": {"irrelevant": 10, "unsure": 2}, "irrelevant": {"relevant": 5}}
     evaluation = evaluate_decisions(table, truth, costs=costs)
