@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from similarity_lab._version import versions
 from similarity_lab.cli import options as shared
-from similarity_lab.cli.tables import format_sites
+from similarity_lab.cli.tables import format_sites, print_line
 from similarity_lab.errors import InputError, SimilarityLabError
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ def _run(options: argparse.Namespace) -> None:
     import pandas as pd
 
     from similarity_lab.relevance import SiteRelevance, decisions_table, rank_results
-    from similarity_lab.report.text import escape_invisible
 
     shared.check_outputs(options)
     shared.check_sites(options)
@@ -84,7 +83,9 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(results[0].reason)
     else:
         if len(options.sites) == 1:
-            print(*(escape_invisible(result.summary()) for result in results), "", sep="\n")
+            for result in results:
+                print_line(result.summary())
+            print()
         print(format_sites(table))
     if not decisions:
         raise InputError("no decision on any site; the reasons are in the table")
@@ -99,10 +100,10 @@ def _mention_folders(paths: list[str]) -> None:
         return
     children = [path for path in folder.iterdir() if not path.name.startswith(".")]
     if len(children) > 1 and all(path.is_dir() for path in children):
-        print(
+        print_line(
             f"{folder} holds {len(children)} folders and nothing else: taken as one site. If each "
             f"is a site of its own, pass {folder / '*'}",
-            file=sys.stderr,
+            sys.stderr,
         )
 
 

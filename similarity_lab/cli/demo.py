@@ -36,7 +36,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(options: argparse.Namespace) -> None:
     if find_spec("scrapy") is None:
         raise MissingExtraError("The demo", "Scrapy", "web")
-    from similarity_lab.cli.tables import format_sites
+    from similarity_lab.cli.tables import format_sites, print_line
     from similarity_lab.ranking import rank
     from similarity_lab.samples import make_samples
     from similarity_lab.samples.market import make_market
@@ -68,7 +68,8 @@ def _run(options: argparse.Namespace) -> None:
             progress=not options.quiet,
         )
     print(format_sites(ranking.sites), "", sep="\n")
-    print(*(result.summary() for result in ranking.results), sep="\n")
+    for result in ranking.results:
+        print_line(result.summary())
     decided = ranking.sites[ranking.sites["decision"].isin(["relevant", "irrelevant"])]
     n_correct = sum(
         (decision == "relevant") == (target in shops[site].products.values())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from similarity_lab._numbers import format_count
+from similarity_lab.cli.tables import print_line
 from similarity_lab.errors import (
     InputError,
     MissingExtraError,
@@ -447,7 +448,6 @@ def print_skipped(skipped: "pd.DataFrame", where: str = "") -> None:
         What they were left out of.
     """
     from similarity_lab.files.listing import lost_files  # deferred: as all of the package is here
-    from similarity_lab.report.text import escape_invisible
 
     lost = lost_files(skipped)
     lines = [f"{row.path}: {row.reason}" for row in lost.head(_MAX_SKIPPED).itertuples()]
@@ -457,7 +457,7 @@ def print_skipped(skipped: "pd.DataFrame", where: str = "") -> None:
         lines.append(format_count(n_hidden, "hidden or system file"))
     start = f"skipped in {where}" if where else "skipped"
     for line in lines:
-        print(escape_invisible(f"{start}: {line}"), file=sys.stderr)
+        print_line(f"{start}: {line}", sys.stderr)
 
 
 def check_sites(options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TextIO
 
 from similarity_lab._version import __version__
 from similarity_lab.cli import collect, decide, demo, embed, fetch, rank, search, status
+from similarity_lab.cli.tables import print_line
 from similarity_lab.errors import SimilarityLabError, did_you_mean
 
 __all__ = ["main", "make_parser"]
@@ -74,7 +75,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except (SimilarityLabError, OSError) as error:
-        print(f"similarity-lab: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print_line(f"similarity-lab: error: {' '.join(str(error).split())}", sys.stderr)
         return BAD_INPUT
     return DONE
 
@@ -140,7 +141,7 @@ def _discard_if_closed(stream: TextIO) -> None:
 
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as one line, without the line of code that it comes from."""
-    print(f"similarity-lab: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print_line(f"similarity-lab: warning: {' '.join(str(message).split())}", sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:

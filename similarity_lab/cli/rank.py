@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from similarity_lab._version import versions
 from similarity_lab.cli import collect
 from similarity_lab.cli import options as shared
-from similarity_lab.cli.tables import format_sites
+from similarity_lab.cli.tables import format_sites, print_line
 from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _run(options: argparse.Namespace) -> None:
         print(json.dumps({"versions": versions(), "sites": _json_sites(ranking)}, indent=1))
     else:
         print(format_sites(ranking.sites))
-    print(f"report: {ranking.page}", file=sys.stderr)
+    print_line(f"report: {ranking.page}", sys.stderr)
     if ranking.sites["decision"].isna().all():
         raise collect.no_site_error("no decision on any site", ranking.sites["reason_code"])
 
@@ -175,7 +175,7 @@ def _run_on_cluster(options: argparse.Namespace) -> None:
     else:
         print(format_sites(ranking.sites))
     for partition, reason in ranking.manifest["failures"].items():
-        print(f"partition {partition} failed: {reason}", file=sys.stderr)
+        print_line(f"partition {partition} failed: {reason}", sys.stderr)
     if ranking.sites["decision"].isna().all():
         raise InputError("no decision on any site; the reasons are in the table")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from similarity_lab._numbers import format_count
 from similarity_lab.cli import options as shared
+from similarity_lab.cli.tables import format_table
 from similarity_lab.errors import InputError
 
 
@@ -69,7 +70,7 @@ def _run(options: argparse.Namespace) -> None:
         from similarity_lab.report import write_csv
 
         write_csv(table, options.csv)
-    print(table.to_string(index=False, float_format="{:.3f}".format))
+    print(format_table(table.assign(distance=table["distance"].map("{:.3f}".format))))
 
 
 def _is_text(query: str) -> bool:

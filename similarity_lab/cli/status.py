@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from similarity_lab.cli.tables import print_line
 from similarity_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ def _run(options: argparse.Namespace) -> None:
     elif options.json:
         print(json.dumps(asdict(status), indent=1))
     else:
-        print(_text(status, options.out))
+        for line in _lines(status, options.out):
+            print_line(line)
 
 
-def _text(status: "RunStatus", out: str) -> str:
+def _lines(status: "RunStatus", out: str) -> list[str]:
     end = status.end or "running, or interrupted"
     lines = [
         f"partitions  {status.n_finished} of {status.n_partitions} finished",
@@ -86,7 +88,7 @@ def _text(status: "RunStatus", out: str) -> str:
         rows = [f"  {count:8}  {name}" for name, count in counts.items()]
         lines += [title, *rows] if rows else []
     lines += [f"partition {name} failed: {why}" for name, why in status.failures.items()]
-    return "\n".join(lines)
+    return lines
 
 
 def _duration(hours: float) -> str:

@@ -1,7 +1,7 @@
-"""The table of sites as commands print it."""
+"""Tables and lines as commands print them: control characters do not reach the terminal."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from similarity_lab._numbers import format_probability
 
@@ -51,10 +51,24 @@ def format_sites(table: "pd.DataFrame") -> str:
 
 
 def format_table(table: "pd.DataFrame") -> str:
-    """Return a table as text; control characters in it do not reach the terminal."""
+    """Return a table as text."""
     from similarity_lab.report.text import escape_invisible  # deferred: slow import
 
     texts = table.astype(object).fillna("")
     return texts.map(
         lambda value: escape_invisible(value) if isinstance(value, str) else value
     ).to_string(index=False)
+
+
+def print_line(text: str, file: TextIO | None = None) -> None:
+    """Print a text that may contain names of files and sites, as one line.
+
+    Parameters
+    ----------
+    text : str
+    file : text stream, optional
+        Default: the standard output.
+    """
+    from similarity_lab.report.text import escape_invisible  # deferred: slow import
+
+    print(escape_invisible(text), file=file)

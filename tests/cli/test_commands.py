@@ -1,5 +1,7 @@
 """The other commands; ``rank`` and ``collect`` also in tests/test_ranking.py."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,15 @@ def test_status_of_a_run_on_one_machine(run, tmp_path, capsys):
     assert "rank on one machine, which has finished: open" in capsys.readouterr().err
 
 
+def test_warning_does_not_control_the_terminal(run, monkeypatch, capsys):
+    def warn(options):
+        warnings.warn("folder \x1b[2J", stacklevel=1)
+
+    monkeypatch.setattr("similarity_lab.cli.fetch._run", warn)
+    assert run("fetch", "grocery-store") == 0
+    assert capsys.readouterr().err == "similarity-lab: warning: folder [U+001B][2J\n"
+
+
 def test_hosts_that_are_all_unknown_may_mean_no_network():
     from similarity_lab.cli.collect import no_site_error
 
@@ -122,11 +133,14 @@ def test_demo(run, tmp_path, capsys):
 def test_search_finds_what_decide_stored(run, library, sites, tmp_path, capsys):
     store, shop = ("--store", tmp_path / "store"), sites / "nut-shop"
     decide = ["decide", "--library", library, "--target", "almonds", "--quiet", *store, shop]
+    hostile = (shop / "00.jpg").rename(shop / "00\x1b[2J.jpg")
     assert run(*decide) == 0
     capsys.readouterr()
-    assert run("search", shop / "00.jpg", "-k", "1", *store) == 0
-    assert "nut-shop/00.jpg" in capsys.readouterr().out
-    assert run("search", shop / "00.jpg", "--quality", "fast", *store) == 2
+    assert run("search", hostile, "-k", "1", *store) == 0
+    printed = capsys.readouterr().out
+    assert "nut-shop/00[U+001B][2J.jpg" in printed and "\x1b" not in printed
+    assert printed.splitlines()[1].endswith(" 0.000")
+    assert run("search", hostile, "--quality", "fast", *store) == 2
     assert "No vectors of" in capsys.readouterr().err
 
 

@@ -41,6 +41,9 @@ def test_names_do_not_control_the_terminal(decide, shops, capsys):
         printed = capsys.readouterr().out
         assert "nut-shop[U+001B][2J[U+202E]" in printed
         assert not set(printed) & {"\x1b", "\u202e"}
+    assert decide(hostile[0] / "no\x1b[2Jsuch\u202e") == 2
+    message = capsys.readouterr().err
+    assert "no[U+001B][2Jsuch[U+202E]: no such folder" in message and "\x1b" not in message
 
 
 def test_decide_on_one_site_prints_a_sentence(decide, shops, capsys):
