@@ -377,7 +377,7 @@ def learned_flags(options: argparse.Namespace) -> list[str]:
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse files that cannot be written before anything is computed."""
-    # deferred: as all of the package is here
+    # deferred, like every import that --help does not need
     from similarity_lab.files.output import check_not_in_library, output_file
 
     for path in (options.csv, options.images_csv):
@@ -447,7 +447,7 @@ def print_skipped(skipped: "pd.DataFrame", where: str = "") -> None:
     where : str, optional
         What they were left out of.
     """
-    from similarity_lab.files.listing import lost_files  # deferred: as all of the package is here
+    from similarity_lab.files.listing import lost_files  # deferred: slow import
 
     lost = lost_files(skipped)
     lines = [f"{row.path}: {row.reason}" for row in lost.head(_MAX_SKIPPED).itertuples()]

@@ -47,8 +47,8 @@ def _run(options: argparse.Namespace) -> None:
     page = Path(options.out) / "report" / "index.html"
     if page.is_file() and not (Path(options.out) / "run.json").exists():
         raise InputError(
-            f"{options.out}: is of rank on one machine, which has finished: open {page}; status is "
-            "about runs with --cluster"
+            f"{options.out}: written by rank on one machine, which has finished; open {page}. "
+            "status shows runs with --cluster"
         )
     from similarity_lab.distributed import read_status, write_pages
 

@@ -55,9 +55,16 @@ Costs = Mapping[str, Mapping[str, float]] | pd.DataFrame
 """Cost of each decision by what is true: ``{"irrelevant": {"relevant": 5}}``; the rest cost 0."""
 
 _SEED, _REPEATS = 0, 1000
-# In a file, in capitals or not.
+# In a file, in capitals or not; spreadsheets write truth values in their own language.
 _COLUMNS = ("site", "target", "truth")
-_TEXTS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": None}
+_YES = "true yes 1 1.0 wahr ja vrai oui verdadero sí si vero sì verdadeiro sim waar prawda tak"
+_NO = "false no 0 0.0 falsch nein faux non falso não onwaar nee fałsz nie"
+_NOT_JUDGED = ("", "na", "nan", "none", "<na>")
+_TEXTS: Mapping[str, bool | None] = {
+    **dict.fromkeys(_YES.split(), True),
+    **dict.fromkeys(_NO.split(), False),
+    **dict.fromkeys(_NOT_JUDGED, None),
+}
 
 
 class SiteScorer(Protocol):
@@ -194,9 +201,10 @@ def evaluate(
         as in the table; with several targets by ``(site, target)``, or ``{target: {site: …}}``. A
         DataFrame has the columns site, truth and, with several targets, target; or a row per site,
         whose name is in the column site or the index, and a column per target. A file (CSV, or
-        ``.xlsx`` with the extra ``excel``) has these columns, with true, yes, 1, false, no, 0 or
-        nothing: for example ``sites.csv`` of a ranking with a column truth filled in by hand. A
-        sequence has one value per site, in order, or one row per site and one column per target.
+        ``.xlsx`` with the extra ``excel``) has these columns, with yes, true, 1, no, false, 0 or
+        nothing, also in other languages of spreadsheets: for example ``sites.csv`` of a ranking
+        with a column truth filled in by hand. A sequence has one value per site, in order, or one
+        row per site and one column per target.
     targets : str or sequence of str, optional
         As in `RelevanceScorer.decide_many`.
     costs : mapping of mapping, or DataFrame, optional
@@ -351,7 +359,7 @@ def _read_file(truth: Truth) -> Truth:
 
 def _file_value(text: str) -> object:
     """Return the truth value that a cell of a file stands for; other text as it is."""
-    return _TEXTS.get(text.casefold(), text)
+    return _TEXTS.get(text.strip().casefold(), text)
 
 
 def _read_truth(truth: Truth, table: pd.DataFrame) -> pd.Series:
@@ -461,7 +469,8 @@ def _keyed_truth(
             )
         else:
             _add(flat, (site_of(name), targets[0]), value)
-    for site, target in flat:
+    # a list may have rows of sites that could not be collected, without a truth
+    for site, target in (key for key, value in flat.items() if not is_missing(value)):
         for kind, name, existing in (("site", site, sites), ("target", target, targets)):
             if name not in existing:
                 raise InputError(

@@ -24,6 +24,7 @@ from similarity_lab.errors import (
     InputError,
     MissingExtraError,
     UrlError,
+    check_type,
     one_line,
 )
 from similarity_lab.files.output import output_folder
@@ -96,6 +97,7 @@ class Collection:
         folders : mapping of name to path
             Folders of sites. Those that `collect` did not finish are left out.
         """
+        check_type(folders, Mapping, "a mapping from the name of a site to its folder")
         rows = []
         for name, path in folders.items():
             marker = read_marker(Path(path)) or {}

@@ -82,7 +82,7 @@ def test_status_of_a_run_on_one_machine(run, tmp_path, capsys):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "index.html").touch()
     assert run("status", tmp_path) == 2
-    assert "rank on one machine, which has finished: open" in capsys.readouterr().err
+    assert "rank on one machine, which has finished; open" in capsys.readouterr().err
 
 
 def test_warning_does_not_control_the_terminal(run, monkeypatch, capsys):

@@ -135,6 +135,16 @@ def test_truth_is_read_from_a_table_file(table, truth, tmp_path):
         pd.testing.assert_series_equal(found, expected)
     (tmp_path / "some.csv").write_text("site,truth\na,TRUE\nb,\nf,FALSE\n")
     assert evaluate_decisions(table, str(tmp_path / "some.csv")).n_judged == 2
+    # as spreadsheets in other languages, pandas and R write truth values
+    words = {True: ("WAHR", "ja", "1.0", "SÍ"), False: ("FALSCH", "nein", "Faux", "0.0")}
+    for value, of_value in words.items():
+        for word, nothing in zip(of_value, ("", "NA", "nan", "None"), strict=True):
+            (tmp_path / "words.csv").write_text(f"site;truth\na;{word}\nb;{nothing}\n", "utf-8")
+            found = evaluate_decisions(table, tmp_path / "words.csv").table["truth"]
+            assert found[0] == value and found.notna().sum() == 1
+    (tmp_path / "doubt.csv").write_text("site,truth\na,perhaps\n")
+    with pytest.raises(InputError, match="got 'perhaps' for"):
+        evaluate_decisions(table, tmp_path / "doubt.csv")
     (tmp_path / "other.csv").write_text("shop,truth\na,TRUE\nb,FALSE\n")
     with pytest.raises(InputError, match="no column 'site'"):
         evaluate_decisions(table, tmp_path / "other.csv")
@@ -203,6 +213,13 @@ def test_sites_that_nobody_judged_do_not_count(table, truth):
     assert evaluation.n_judged == 2 and len(evaluation.table) == 8
     assert evaluation.confusion.to_numpy().sum() == 2
     assert "6 not judged" in repr(evaluation)
+
+
+def test_sites_without_a_truth_need_no_decision(table, truth):
+    """As the rows of sites that could not be collected, in a list that somebody filled in."""
+    more = {**truth, "closed.example": None, "gone.example": np.nan}
+    expected = evaluate_decisions(table, truth).confusion
+    pd.testing.assert_frame_equal(evaluate_decisions(table, more).confusion, expected)
 
 
 @pytest.mark.parametrize(

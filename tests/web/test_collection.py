@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from similarity_lab import Site
-from similarity_lab.errors import InputError, PathNotFoundError
+from similarity_lab.errors import InputError, InputTypeError, PathNotFoundError
 from similarity_lab.samples.serving import serve
 from similarity_lab.samples.shops import IMAGE_MARKUPS, IN_PAGE
 from similarity_lab.sites import ORIGIN_COLUMNS
@@ -516,3 +516,8 @@ def test_two_jobs_for_one_site_are_crawled_one_after_the_other(tmp_path):
         urls = [f"{server.url}/a", f"{server.url}/b"]
         table = collect(urls, tmp_path, **options).table
     assert set(table["crawl_status"]) == {"empty"} and times == sorted(times)
+
+
+def test_folder_in_place_of_a_mapping_is_refused(tmp_path):
+    with pytest.raises(InputTypeError, match="a mapping from the name of a site to its folder"):
+        Collection.from_folders(tmp_path)
