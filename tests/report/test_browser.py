@@ -308,6 +308,22 @@ def test_marked_rows_stay_readable_and_notes_are_printed(index, open_page):
     assert page.evaluate(printed) == '"too dear"'
 
 
+@pytest.mark.parametrize("width", [390, 1200])
+def test_bar_of_a_mark_is_seen_and_does_not_touch_the_name(index, open_page, width):
+    page = open_page(index, viewport={"width": width, "height": 800})
+    row = page.locator("tr.site").first
+    name = row.locator(".name")
+    before = name.bounding_box()["x"]
+    row.get_by_text("good").click()
+    left, border, edge = row.evaluate(
+        """(row) => [row.getBoundingClientRect().left, getComputedStyle(row).borderLeftWidth,
+                     row.closest(".scroll").getBoundingClientRect().left]"""
+    )
+    assert edge <= left and name.bounding_box()["x"] >= left + 3 + 4
+    if width == 390:  # the bar is beside the whole card, and nothing moves
+        assert border == "3px" and name.bounding_box()["x"] == before
+
+
 def test_long_untrusted_text_does_not_widen_a_page(hostile, scorer, open_page, tmp_path):
     result = replace(hostile[0], site="x" * 400, target="y" * 300)
     index = write_report([result, *hostile], tmp_path / "report", title="z" * 300, progress=False)
