@@ -41,9 +41,6 @@ LABEL_STUDIO_CONFIG = """<View>
 _CHOICES = {True: "shows it", False: "does not"}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
-Found = Iterator[tuple[str, str, str, Any]]
-"""Name of the entry, digest or "", path or "", and the mark or the reason why it has none."""
-
 
 def write_label_studio(
     results: Iterable[SiteResult],

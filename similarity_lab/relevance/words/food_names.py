@@ -37,7 +37,6 @@ _COMPOUND_LANGUAGES = frozenset(["de", "en", "nl", ""])
 _FORM_FIRST_LANGUAGES = frozenset(["ar", "es", "fr", "it", "pl", "pt", "ru"])
 _NAMESAKES = frozenset(["butter", "cream", "milk"])
 _ROLES = frozenset(["and", "free", "nothing", "of", "whose", "without"])
-_SCOPES = _ROLES | {"context", "mixture", "product", "state", "thing"}
 _END_OF_LATIN = "\u0250"
 _FORM_COLUMNS = frozenset(["form", "plain_for", "scope"])
 _GATHERED = frozenset(["dish", "sweets"])  # forms of which no word names all: soup, salad, curry

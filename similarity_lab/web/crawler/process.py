@@ -71,11 +71,6 @@ class CrawlerProcess:
         self._failed: deque[tuple[Job, Reason | None]] = deque()
 
     @property
-    def n_unfinished(self) -> int:
-        """Number of jobs that were started and not yet returned by `wait`."""
-        return len(self._running) + len(self._suspects) + len(self._failed)
-
-    @property
     def has_room(self) -> bool:
         """Whether another site may be started now."""
         if not self._running:
