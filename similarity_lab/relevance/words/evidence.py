@@ -14,6 +14,7 @@ from similarity_lab.relevance.words.food_names import (
     form_words,
     names_form,
 )
+from similarity_lab.relevance.words.goods_names import goods_names
 from similarity_lab.relevance.words.mentions import Mention, find_mentions
 from similarity_lab.relevance.words.tokens import fold, script, tokens
 from similarity_lab.relevance.words.urls import file_words, is_file_name, url_parts
@@ -114,7 +115,8 @@ class TargetWords:
     products : tuple of Product
         The products of the table that the class name and `words` name.
     names : tuple of str
-        Names that the table does not have.
+        Names that the table does not have. Those of a common good, such as soap, are looked for in
+        other languages as well.
 
     Examples
     --------
@@ -154,6 +156,7 @@ class TargetWords:
         self._index = table.index
         if self.names:
             names = [name.rstrip("?!~") for name in self.names]
+            names += [other for name in names for other in goods_names(name)]
             self._index = table.index.with_names(names, own)
         self._relations: dict[Product, str] = {}
 

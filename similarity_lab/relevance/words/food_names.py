@@ -7,7 +7,7 @@ a cell are separated by semicolons. (``thing_names.csv`` is for `prompts`.) Mark
 name:
 
 ``?``  also means something else, or another food ("date", "turkey")
-``!``  counts only with its diacritics ("thé" is tea, "the" is not)
+``!``  counts only with its diacritics ("thé" is tea, "the" is not); "bơ!?" may be avocado or butter
 ``~``  the stem of an adjective, followed by at most three letters ("миндальн~"): it names a product
        made of the food, not the food
 """
@@ -34,7 +34,7 @@ from similarity_lab.relevance.words.tokens import fold, names_as_words, spell_um
 _FOLDER = Path(__file__).parent
 _MARKS = "?!~"
 _COMPOUND_LANGUAGES = frozenset(["de", "en", "nl", ""])
-_FORM_FIRST_LANGUAGES = frozenset(["ar", "es", "fr", "it", "pl", "pt", "ru"])
+_FORM_FIRST_LANGUAGES = frozenset(["ar", "es", "fa", "fr", "id", "it", "pl", "pt", "ru", "vi"])
 _NAMESAKES = frozenset(["butter", "cream", "milk"])
 _ROLES = frozenset(["and", "free", "nothing", "of", "whose", "without"])
 _END_OF_LATIN = "\u0250"
@@ -354,7 +354,7 @@ class FoodNames:
             for language, some in by_language.items():
                 names.extend(some)
                 languages.extend([language] * len(some))
-                senses.extend(unsure if name[-1:] == "?" else sure for name in some)
+                senses.extend(unsure if "?" in name[-2:] else sure for name in some)
         for sense, entries in zip(senses, index.add(names, languages), strict=True):
             for entry in entries:
                 if sense not in entry.senses:
@@ -385,12 +385,12 @@ class Index:
         words = names_as_words(names)
         folded = fold("\n".join(words)).split("\n")
         for name, language, exact, key in zip(names, languages, words, folded, strict=True):
-            mark = name[-1:]
-            if mark == "~":
+            marks = name[-2:]
+            if "~" in marks:
                 yield [self.stems.setdefault(key, Entry(is_adjective=True))]
                 continue
             is_part = language in _COMPOUND_LANGUAGES
-            entries = [self._entry(exact if mark == "!" else key, is_part)]
+            entries = [self._entry(exact if "!" in marks else key, is_part)]
             if exact != key and (language == "de" or not language):
                 entries.append(self._entry(fold(spell_umlauts(exact)), is_part))
             if " " in key and len(key) > _MIN_JOINED and key < _END_OF_LATIN:

@@ -20,6 +20,7 @@ from similarity_lab.relevance.words.tokens import SEPARATOR, fold, script
 _MAX_GAP = 3  # unknown words between a food and its form: "almond pure cold pressed oil"
 _MAX_INFLECTION = 3  # letters after the stem of an adjective
 _MIN_PART, _MIN_FORM = 3, 2  # letters of the food and of the form in a compound: "reis|mehl"
+_MIN_OWN = 5  # letters of a given name that ends a compound: "kamille|seife", not "butter|cup"
 _MIN_KATAKANA = 4  # characters of a name beside unknown ones: "ライス" is in "プライス" (price)
 _MAX_CHARACTERS = 16  # of a name in a script without spaces
 _MAX_LETTERS = 40  # of a compound
@@ -202,7 +203,8 @@ def _split_word(word: str, index: Index) -> Iterator[_Item]:
         last = index.phrases.get(word[size:])
         if last and last.is_compound_part:
             first = _first_part(word[:size], index)
-            if first and _are_compound(first, last):
+            is_own = last.is_given and len(word) - size >= _MIN_OWN
+            if first and (_are_compound(first, last) or is_own):
                 yield _Item(word[:size], first)
                 yield _Item(word[size:], last)
                 return

@@ -33,6 +33,8 @@ _CAMEL_CASE = re.compile(
 # between writers, become one.
 _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 _OPTIONAL = re.compile(f"[{_INVISIBLE}\u0640\u064b-\u065f\u0670\u093c]")
+# Persian joins the parts of a word without a space: "سیب‌زمینی" (potatoes), "سیب‌ها" (apples).
+_HALF_SPACE = re.compile("(?<=[\u0620-\u06d3])\u200c(?=[\u0620-\u06d3])")
 # Devanagari writes a nasal before a consonant as a letter or as a dot: "अण्डा", "अंडा".
 _NASAL = re.compile("[ङञणनम]\u094d(?=[क-म])")
 # Traditional and simplified characters in names of foods; Japanese ones are either.
@@ -113,7 +115,8 @@ def _normalise(text: str) -> str:
     """Return a text in lower case, with one spelling of what looks or means the same."""
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKC", _OPTIONAL.sub("", text)).casefold()
+    text = _OPTIONAL.sub("", _HALF_SPACE.sub(" ", text))
+    text = unicodedata.normalize("NFKC", text).casefold()
     text = _NASAL.sub("ं", _OPTIONAL.sub("", text))
     return _OTHER_LETTER.sub(lambda letter: _SAME_LETTER[letter[0]], text)
 

@@ -34,6 +34,9 @@ almonds           | بادام گری
 almonds           | 生杏仁
 almonds           | ローストアーモンド
 almonds           | almonds roasted in oil
+almonds           | Kacang almond panggang 250 gr
+almonds           | Hạnh nhân rang muối
+almonds           | مغز بادام درختی خام
 walnuts           | Chandler walnuts, halves and pieces
 walnuts           | cerneaux de noix
 walnuts           | грецкий орех
@@ -46,6 +49,22 @@ pistachios        | Antep Fıstığı
 pistachios        | PISTACCHI DI BRONTE
 peanuts           | groundnut kernels
 brazil nuts       | castanhas do Pará
+avocados          | Bơ Hass
+avocados          | Trái bơ sáp loại 1
+butter            | Bơ lạt 200 g
+apples            | maça.png
+apples            | سیب‌ها
+potatoes          | سیب‌زمینی تازه
+tomatoes          | گوجه فرنگی
+tomatoes          | tomat segar
+carrots           | ca-rot-1kg.jpg
+onions            | Bawang bombai
+garlic            | bawang putih kupas
+turmeric          | Bubuk kunyit
+rice              | Gạo nếp
+olive oil         | روغن زیتون فرابکر
+olive oil         | minyak zaitun
+cheese            | Mussarela fatiada
 dates             | Medjool dates 1kg
 dates             | Datteln entsteint
 dates             | تمر سكري
@@ -123,6 +142,12 @@ almonds           | mleko migdałowe
 almonds           | latte di mandorla
 almonds           | leite de amêndoa
 almonds           | leche de almendras
+almonds           | tepung almond halus
+almonds           | روغن بادام شیرین
+bananas           | keripik pisang
+bananas           | شیر موز
+cashews           | sữa hạt điều
+olives            | dầu ô liu
 almonds           | almond flour cookies
 almond_flour      | almond flour cookies
 almonds           | Almond Company logo
@@ -176,6 +201,12 @@ almonds           | No almonds, only cashews
 cheese            | Cheese Danish
 cheese            | Strawberry cheesecake
 almonds           | macarrones
+almonds           | بادام هندی
+apples            | سیب زمینی
+butter            | Bơ đậu phộng
+garlic            | Bawang merah
+pineapples        | Dừa tươi
+peanuts           | Kacang mete
 """
 
 SEVERAL = """
@@ -453,6 +484,14 @@ def test_class_of_one_of_the_products_of_a_form(target, kinds):
         ("soap", "Honey and lavender soap", "target"),
         ("soap", "Handmade soap with oats", "target"),
         ("soap", "Lavender honey", "other"),
+        ("soap", "Kamillen Seife", "target"),
+        ("soap", "granatapfelseife.png", "target"),
+        ("soap", "Jabón de avena y coco", "target"),
+        ("soap", "Lavendeltee", "other"),
+        ("Kerzen", "Свечи ароматические", "target"),
+        ("shoes", "zapatos de cuero", "target"),
+        ("flowers", "Hoa tươi", "target"),
+        ("mugs", "Buttermilk 1 l", "other"),
         ("candles", "Vanilla candle", "target"),
         ("sofas", "Olive green sofa", "target"),
         ("sofas", "Sofa, olives", "target and other"),

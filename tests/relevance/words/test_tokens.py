@@ -26,6 +26,8 @@ from similarity_lab.relevance.words.tokens import (
         ("soft\u00adhyphen zero\u200bwidth", ["softhyphen", "zerowidth"]),
         ("nul\x00byte", ["nul", "byte"]),
         ("لَوْز لـوز", ["لوز", "لوز"]),
+        ("سیب\u200cزمینی", ["سيب", "زميني"]),
+        ("क्\u200cष", ["क्ष"]),
         ("कढ़ी काजू", ["कढी", "काजू"]),
         ("अण्डा अंडा", ["अंडा", "अंडा"]),
         ("有機アーモンドの粉", ["有機", "アーモンド", "の", "粉"]),
