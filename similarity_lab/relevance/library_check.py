@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from similarity_lab._numbers import format_count
 from similarity_lab._progress import tqdm
@@ -108,9 +111,9 @@ def library_report(
     """Find mislabelled images, duplicates, and classes that are small, alike or not learned.
 
     Each image is compared with the mean directions of all classes, in the space of the learned
-    rule, fitted without it and an eighth of the others, so that a mislabelled image does not vouch
-    for itself. In a library of one class, outliers are doubtful. Each class is also scored by the
-    learned rule as a target, with images and other products held out.
+    rule, fitted without it, its copies and an eighth of the others, so that a mislabelled image
+    does not vouch for itself. In a library of one class, outliers are doubtful. Each class is also
+    scored by the learned rule as a target, with images and other products held out.
 
     Parameters
     ----------
@@ -148,27 +151,38 @@ def library_report(
     names = [embedded.dataset.classes[label] for label in present]
     paths = [printable(describe(source)) for source in embedded.dataset.sources]
     vectors = unit(embedded.vectors)
-    likeness = _likeness(vectors, codes)
+    copies = _copies(vectors, embedded, progress)
+    likeness = _likeness(vectors, codes, _photos(codes, [pair for *pair, _ in copies]))
     table = _image_table(likeness, codes, names, paths)
     return LibraryReport(
         table.sort_values("margin", kind="stable").reset_index(drop=True),
-        _duplicates(vectors, codes, names, paths, embedded, progress),
+        pd.DataFrame(
+            [(paths[a], names[codes[a]], paths[b], names[codes[b]], kind) for a, b, kind in copies],
+            columns=["path", "label", "other_path", "other_label", "kind"],
+        ),
         _classes(table, likeness, codes, names).assign(**_learned(vectors, codes, progress)),
         embedded.skipped,
     )
 
 
-def _likeness(vectors: Vectors, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+def _likeness(
+    vectors: Vectors, codes: npt.NDArray[np.intp], photos: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
     """Return cosines of images to classes, each fitted without the image's fold, (n, classes).
 
-    NaN where the fold contains the whole class.
+    Images of one photo are in one fold. NaN where the fold contains the whole class.
     """
     count = int(codes.max()) + 1
     if count == 1:  # whitening would centre on the only class and hide its outliers
-        return (vectors * unit(vectors.sum(0) - vectors)).sum(1)[:, None].astype(np.float64)
-    order = np.argsort(codes, kind="stable")
+        own = np.zeros_like(vectors)
+        np.add.at(own, photos, vectors)
+        others = unit(vectors.sum(0) - own[photos])
+        return (vectors * others).sum(1)[:, None].astype(np.float64)
+    distinct = np.unique(photos)
+    distinct = distinct[np.argsort(codes[distinct], kind="stable")]
     fold_of = np.empty(len(codes), int)
-    fold_of[order] = np.arange(len(codes)) % _FOLDS  # spreads each class over the folds
+    fold_of[distinct] = np.arange(len(distinct)) % _FOLDS  # spreads each class over the folds
+    fold_of = fold_of[photos]
     likeness = np.full((len(codes), count), np.nan)
     for fold in range(_FOLDS):
         is_out = fold_of == fold
@@ -210,22 +224,23 @@ def _image_table(
     )
 
 
-def _duplicates(
-    vectors: Vectors,
-    codes: npt.NDArray[np.intp],
-    names: list[str],
-    paths: list[str],
-    embedded: EmbeddedLibrary,
-    progress: bool,
-) -> pd.DataFrame:
+def _copies(
+    vectors: Vectors, embedded: EmbeddedLibrary, progress: bool
+) -> list[tuple[int, int, str]]:
+    """Return pairs of positions with the same photo, and in which way it is the same."""
     same = [(int(a), int(b)) for block in close_pairs(vectors) for a, b in zip(*block, strict=True)]
     near = embedded.near_copies(set(nearest_pairs(vectors)).difference(same), progress=progress)
-    rows = [
-        (paths[a], names[codes[a]], paths[b], names[codes[b]], kind)
-        for pairs, kind in ((same, "same image"), (near, "near copy"))
-        for a, b in pairs
-    ]
-    return pd.DataFrame(rows, columns=["path", "label", "other_path", "other_label", "kind"])
+    return [(a, b, "same image") for a, b in same] + [(a, b, "near copy") for a, b in near]
+
+
+def _photos(codes: npt.NDArray[np.intp], pairs: Sequence[Sequence[int]]) -> npt.NDArray[np.intp]:
+    """Return the position of the first image of each image's class with the same photo, (n,)."""
+    in_class = [pair for pair in pairs if codes[pair[0]] == codes[pair[1]]]
+    links = np.array(in_class, np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(len(codes),) * 2)
+    _, groups = connected_components(graph, directed=False)
+    _, first = np.unique(groups, return_index=True)
+    return np.asarray(first[groups], np.intp)
 
 
 def _classes(

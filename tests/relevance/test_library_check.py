@@ -49,6 +49,22 @@ def test_report_finds_planted_errors(shelf, written, embedder, tmp_path):
     assert "<table" in report._repr_html_()
 
 
+@pytest.mark.parametrize("n_copies", [1, 3])
+def test_copies_of_a_stray_photo_do_not_vouch_for_it(shelf, written, embedder, tmp_path, n_copies):
+    """As "IMG_1 (1).jpg" beside "IMG_1.jpg", straight from a phone."""
+    (stray,) = written("stray", "figs", 1, seed=7)
+    copies = [shutil.copy(stray, tmp_path / f"stray ({number}).png") for number in range(n_copies)]
+    library = {**shelf, "almonds": [*shelf["almonds"][:5], stray, *copies]}
+    report = library_report(library, embedder=embedder, progress=False)
+    assert {str(stray), *map(str, copies)} <= set(report.doubtful["path"])
+    (chair,) = written("library", "chairs", 1)
+    copies = [shutil.copy(chair, tmp_path / f"chair ({number}).png") for number in range(n_copies)]
+    alone = library_report(
+        {"almonds": [*shelf["almonds"], chair, *copies]}, embedder=embedder, progress=False
+    )
+    assert set(alone.doubtful["path"]) == {str(chair), *map(str, copies)}
+
+
 def test_report_on_a_library_of_one_class(written, embedder):
     images = written("library", "almonds", 12) + written("library", "chairs", 1)
     report = library_report({"almonds": images}, embedder=embedder, progress=False)
