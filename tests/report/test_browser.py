@@ -390,7 +390,7 @@ def test_untrusted_text_is_not_executed(hostile, open_page, tmp_path):
     rows = pd.read_csv(io.BytesIO(download(page, "Export marked rows (CSV)")))
     assert len(rows) == 2 and page.locator("img[src=x]").count() == 0
     page.goto(index.as_uri() + "#find=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
-    assert page.evaluate(ROWS) == [] or page.locator("img[src=x]").count() == 0
+    assert page.locator("img[src=x]").count() == 0
     assert page.title() != "ran"
 
 
