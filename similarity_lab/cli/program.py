@@ -9,7 +9,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, TextIO
 
 from similarity_lab._version import __version__
@@ -81,7 +81,21 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Wraps all texts but examples, which are lines to copy."""
+    """Wraps all texts but examples, which are lines to copy; usage names what is required."""
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[Any],
+        prefix: str | None = None,
+    ) -> None:
+        """Add the usage; of options that may be left out, only that there are some."""
+        actions = list(actions)
+        shown = [action for action in actions if action.required or not action.option_strings]
+        if len(shown) < len(actions):
+            shown.insert(0, argparse.Action(["options"], "options", nargs=0))  # "[options]"
+        super().add_usage(usage, shown, (), prefix)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if text.startswith("example:") else super()._fill_text(text, width, indent)

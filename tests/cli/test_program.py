@@ -128,6 +128,19 @@ def test_mistyped_word_is_named_with_what_was_meant(run, arguments, message, cap
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_usage_names_what_is_required_only(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    usage = subparsers()[command].format_usage()
+    assert usage.startswith(f"usage: similarity-lab {command} [options]")
+    assert usage.count("\n") == 1
+    actions = subparsers()[command]._actions
+    required = {
+        action.option_strings[0] for action in actions if action.required and action.option_strings
+    }
+    assert set(re.findall(r"--[a-z-]+", usage)) == required
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_ends_with_an_example_that_can_be_copied(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     last = subparsers()[command].format_help().splitlines()[-1]
