@@ -185,18 +185,23 @@ class UnknownClassError(InputError):
         The unknown class.
     classes : sequence of str
         The classes of the dataset; the one with the most similar spelling is suggested.
+    left_out : str
+        Why no file of the class could be used, if there are such files.
     """
 
-    def __init__(self, name: object, classes: Sequence[str]) -> None:
-        super().__init__(name, classes)
+    def __init__(self, name: object, classes: Sequence[str], left_out: str = "") -> None:
+        super().__init__(name, classes, left_out)
 
     def __str__(self) -> str:
-        name, classes = self.args
+        name, classes, left_out = self.args
+        known = f"The dataset has: {', '.join(classes)}"
+        if left_out:
+            return f"No file of the class {name!r} can be used: {left_out}. {known}"
         parts = [part.strip() for part in str(name).split(",")]
         hint = did_you_mean(name, classes)
         if len(parts) > 1 and set(parts) <= set(classes):
             hint = f" Pass several names one by one: {', '.join(map(repr, parts))}."
-        return f"Unknown class {name!r}.{hint} The dataset has: {', '.join(classes)}"
+        return f"Unknown class {name!r}.{hint} {known}"
 
 
 class SiteError(InputError):

@@ -188,10 +188,10 @@ class Site:
         """
         path = existing_folder(folder, "a folder with a site's images")
         is_collected = (path / ORIGINS).is_file() and (path / "images").is_dir()
-        if not is_collected and (sites := sorted(path.glob(f"*/{ORIGINS}"))):
+        if not is_collected and (sites := collected_sites(path)):
             raise SiteError(
-                f"{path}: is a folder of {len(sites)} collected sites; pass the sites in it, such "
-                f"as {sites[0].parent}"
+                f"{path}: is a folder of {format_count(len(sites), 'collected site')}; pass the "
+                f"sites in it, such as {sites[0]}"
             )
         files, skipped = list_files(path / "images" if is_collected else path)
         name = name or printable(path.resolve().name)
@@ -275,6 +275,12 @@ class Site:
                 raise InputTypeError(f"{expected}, got a list of {type(image).__name__}")
             images.append(image)
         return cls.from_paths(images, name=site_name(source))
+
+
+def collected_sites(folder: Path) -> list[Path]:
+    """Return the collected sites in a folder, or in a folder in it: the results of `rank`."""
+    tables = [*folder.glob(f"*/{ORIGINS}"), *folder.glob(f"*/*/{ORIGINS}")]
+    return sorted(table.parent for table in tables if (table.parent / "images").is_dir())
 
 
 def site_list(sites: Iterable[T]) -> list[T]:

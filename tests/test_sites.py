@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -51,8 +52,19 @@ def test_images_that_could_not_be_collected_are_unseen(collected):
 
 def test_folder_of_collected_sites_is_no_site(collected):
     pd.DataFrame({"path": []}).to_parquet(collected / ORIGINS)
-    with pytest.raises(SiteError, match="is a folder of 1 collected sites; pass the sites in it"):
+    with pytest.raises(SiteError, match="is a folder of 1 collected site; pass the sites in it"):
         Site.of(collected.parent)
+
+
+def test_folder_of_results_is_no_site(collected, tmp_path):
+    """`rank` puts the sites into a folder, beside a table of images and a report."""
+    results = tmp_path / "results"
+    (results / "report" / "thumbs").mkdir(parents=True)
+    pd.DataFrame({"path": []}).to_parquet(collected / ORIGINS)
+    shutil.copytree(collected, results / "sites" / "shop.example")
+    pd.DataFrame({"path": []}).to_parquet(results / ORIGINS)
+    with pytest.raises(SiteError, match=r"1 collected site; .* such as .*sites.shop\.example"):
+        Site.from_folder(results)
 
 
 def test_origins_cannot_lead_out_of_the_folder(collected, make_image):

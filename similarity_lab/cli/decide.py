@@ -93,10 +93,12 @@ def _run(options: argparse.Namespace) -> None:
 
 def _mention_folders(paths: list[str]) -> None:
     """Say of a single folder if it may be one of several sites."""
-    from similarity_lab.sites import ORIGINS
+    from similarity_lab.sites import ORIGINS, collected_sites
 
     folder = Path(paths[0])
     if len(paths) > 1 or not folder.is_dir() or (folder / ORIGINS).exists():
+        return
+    if collected_sites(folder):  # refused, with advice
         return
     children = [path for path in folder.iterdir() if not path.name.startswith(".")]
     if len(children) > 1 and all(path.is_dir() for path in children):

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from similarity_lab._numbers import format_count
 from similarity_lab.errors import ImageError, InputError, InputTypeError, UnknownClassError
 from similarity_lab.files import skipped_table
+from similarity_lab.files.listing import lost_files
 from similarity_lab.images import Color, Pixels, Source, image_size, read_image
 from similarity_lab.images.decoding import map_ahead
 
@@ -227,8 +229,22 @@ class ImageDataset:
         names = [unicodedata.normalize("NFC", known) for known in self.classes]
         key = unicodedata.normalize("NFC", name) if isinstance(name, str) else name
         if key not in names:
-            raise UnknownClassError(name, self.classes)
+            raise UnknownClassError(name, self.classes, self._left_out(key))
         return names.index(key)
+
+    def _left_out(self, name: object) -> str:
+        """Return which file in a folder of this name was left out, and why; empty if none was."""
+
+        def is_in_folder(path: object) -> bool:
+            return name in unicodedata.normalize("NFC", Path(str(path)).as_posix()).split("/")
+
+        rows = self.skipped[[is_in_folder(path) for path in self.skipped["path"]]]
+        if rows.empty or any(map(is_in_folder, self.paths)):  # or it is the folder of them all
+            return ""
+        files = rows[rows["path"] != name]  # not the row that says that nothing is left
+        rows = next(table for table in (lost_files(files), files, rows) if len(table))
+        more = f", and {format_count(len(rows) - 1, 'other file')}" if len(rows) > 1 else ""
+        return f"{rows['path'].iloc[0]}: {rows['reason'].iloc[0]}{more}"
 
     def with_size(self, size: int | tuple[int, int], color: Color | None = None) -> ImageDataset:
         """Return the same images, to be decoded to another size (and colour)."""

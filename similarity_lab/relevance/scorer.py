@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal, Self, cast
 
@@ -302,7 +303,8 @@ class RelevanceScorer(BaseEstimator):
         check_is_fitted(self)
         if self.library_ is not None:
             scorer = clone(self).set_params(target=target, words=None)
-            scorer._is_named_only(_as_rule(self.rule), self.library_.dataset)
+            library = replace(self.library_.dataset, skipped=self.library_.skipped)
+            scorer._is_named_only(_as_rule(self.rule), library)
 
     def _learn(
         self, rule: Rule, library: EmbeddedLibrary | None, comparator: Comparator

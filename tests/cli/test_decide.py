@@ -224,6 +224,22 @@ def test_files_left_out_of_the_library_are_named_and_system_files_counted(
     ]
 
 
+@pytest.mark.parametrize("targets", [["figs"], ["almonds", "figs"]])
+def test_target_of_which_no_file_can_be_used_says_why(decide, library, shops, targets, capsys):
+    (library / "figs").mkdir()
+    (library / "figs" / "photo.jpg").touch()
+    target = [word for name in targets for word in ("--target", name)]
+    assert decide(*shops, target=target) == 2
+    message = capsys.readouterr().err
+    assert "No file of the class 'figs' can be used" in message and "empty file" in message
+
+
+def test_folder_of_collected_sites_is_refused_at_once(decide, collected, capsys):
+    assert decide(collected.parent) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pass the sites in it, such as" in line
+
+
 def test_product_in_place_of_a_site_is_refused_with_advice(decide, shops, capsys):
     target = ("--target", "almonds", "dates")  # the shell gives one target and a site
     assert decide(*shops, target=target) == 2

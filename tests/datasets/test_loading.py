@@ -113,6 +113,25 @@ def test_classes_are_selected_in_order(library):
         load_dataset(library, classes=["oats", "oats"], progress=False)
 
 
+def test_class_of_which_no_file_can_be_used_is_told_from_an_unknown_one(library):
+    for name in ("figs", "rice"):
+        (library / name).mkdir()
+    (library / "figs" / ".DS_Store").touch()
+    for number in range(3):
+        (library / "figs" / f"{number}.mov").touch()
+    data = load_dataset(library, progress=False)
+    reason = r"figs.0\.mov: empty file, and 2 other files\. The dataset has: almonds"
+    with pytest.raises(
+        UnknownClassError, match=f"No file of the class 'figs' can be used: .*{reason}"
+    ):
+        data.of_class("figs")
+    with pytest.raises(UnknownClassError, match="'rice' can be used: .*rice: empty folder"):
+        data.of_class("rice")
+    (library / "notes.txt").touch()  # the folder of all classes has the name of none
+    with pytest.raises(UnknownClassError, match=f"Unknown class '{library.name}'"):
+        load_dataset(library, progress=False).of_class(library.name)
+
+
 def test_skipped_files_have_reasons(library, make_image):
     (library / "almonds" / "notes.jpg").write_text("not an image")
     jpeg = library / "almonds" / "half.jpg"
