@@ -23,7 +23,7 @@ from similarity_lab.files import (
     list_files,
     skipped_table,
 )
-from similarity_lab.files.listing import user_path
+from similarity_lab.files.listing import lost_files, user_path
 from similarity_lab.files.tables import TABLE_SUFFIXES, read_tables
 from similarity_lab.images import Color, image_size
 from similarity_lab.images.decoding import errors_table, readable
@@ -287,10 +287,12 @@ def _assemble(
     if not labelled:
         kinds = {Mapping: "the mapping", pd.DataFrame: "the table"}
         location = next((text for kind, text in kinds.items() if isinstance(source, kind)), source)
-        reasons = "; ".join(f"{row.path}: {row.reason}" for row in skipped.head(3).itertuples())
+        files = skipped if (lost := lost_files(skipped)).empty else lost
+        shown = files.drop_duplicates("reason").head(3)
+        reasons = "; ".join(f"{row.path}: {row.reason}" for row in shown.itertuples())
         raise InputError(
-            f"{location}: no readable image among {format_count(len(skipped), 'file')}"
-            + (f" ({reasons}{' …' if len(skipped) > 3 else ''})" if reasons else "")
+            f"{location}: no readable image among {format_count(len(files), 'file')}"
+            + (f" ({reasons}{' …' if len(files) > len(shown) else ''})" if reasons else "")
         )
     names = tuple(sorted({name for name, _ in labelled}))
     position = {name: index for index, name in enumerate(names)}

@@ -171,6 +171,11 @@ def test_sources_without_readable_images(tmp_path):
     (tmp_path / "bad" / "almonds" / "1.jpg").write_text("words")
     with pytest.raises(InputError, match=r"no readable image among 1 file \(.*looks like text"):
         load_dataset(tmp_path / "bad")
+    for name in (".DS_Store", "Thumbs.db", "almonds/.DS_Store", "almonds/0.jpg", "almonds/2.mov"):
+        (tmp_path / "bad" / name).touch()  # system files are not why
+    reasons = r"among 3 files \([^;]*0\.jpg: empty file; [^;]*1\.jpg: .*looks like text\) …\)"
+    with pytest.raises(InputError, match=reasons):
+        load_dataset(tmp_path / "bad")
     with pytest.raises(InputError, match="the mapping: no readable image"):
         load_dataset({"almonds": []})
 
