@@ -284,15 +284,20 @@ def collected_sites(folder: Path) -> list[Path]:
 
 
 def site_list(sites: Iterable[T]) -> list[T]:
-    """Return many sites as a list; refuse one site in the place of a list.
+    """Return many sites as a list; refuse one site, a mapping or a table in the place of a list.
 
     Raises
     ------
     InputError
-        `sites` is one folder, whose name would be taken letter by letter, or one `Site`.
+        `sites` is one folder, whose name would be taken letter by letter, one `Site`, a mapping,
+        or a DataFrame.
     """
     if isinstance(sites, (str, PathLike, Site)):
         raise InputError(f"expected a list of sites, got one ({site_name(sites)}); pass [site]")
+    if isinstance(sites, Mapping):  # its names would be taken for folders
+        raise InputError("expected a list of sites, got a mapping; pass [*sites.values()]")
+    if isinstance(sites, pd.DataFrame):
+        raise InputError("expected a list of sites, got a table; pass a column of folders")
     return list(sites)
 
 

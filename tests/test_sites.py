@@ -115,6 +115,18 @@ def test_site_from_a_list_of_paths(tmp_path):
     assert site_name(tmp_path / "shop") == str(tmp_path / "shop")
 
 
+@pytest.mark.parametrize(
+    ("sites", "advice"),
+    [
+        ({"shop": Site.from_paths(["a.jpg"], name="shop")}, r"a mapping; pass \[\*sites.values"),
+        (pd.DataFrame({"site": ["sites/shop"]}), "a table; pass a column of folders"),
+    ],
+)
+def test_mapping_or_table_instead_of_a_list_of_sites_is_refused(sites, advice):
+    with pytest.raises(InputError, match=advice):
+        site_list(sites)
+
+
 @pytest.mark.parametrize("one", ["sites/shop", Site.from_paths(["a.jpg"], name="shop")])
 def test_one_site_instead_of_a_list_is_refused(one):
     # the letters of a path are folders too, and "/" holds every file of the machine

@@ -11,6 +11,7 @@ from scipy.special import gammaln
 from similarity_lab._numbers import percent
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.intervals import check_confidence
+from similarity_lab.evaluation.truths import nullable_truths
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,8 +89,8 @@ def prediction_powered_share(
     >>> prediction_powered_share(predicted, marks)
     <share 30% (95% CI 26–34%) from 100 marks on 200 images>
     """
-    f, y = np.asarray(predicted, np.float64), np.asarray(marks, object)
-    y = np.array([np.nan if value is None else value for value in y.ravel()], np.float64)
+    f = np.asarray(predicted, np.float64)
+    y = nullable_truths(np.asarray(marks, object).ravel()).to_numpy(float, na_value=np.nan)
     if f.ndim != 1 or f.shape != np.shape(marks):
         raise InputError(
             f"expected one mark (or None) per prediction, got shapes {f.shape} and "
@@ -101,8 +102,6 @@ def prediction_powered_share(
     rows = np.flatnonzero(~np.isnan(y))
     if not rows.size:
         raise InputError("no image is marked; mark a random sample of them")
-    if not np.isin(y[rows], (0, 1)).all():
-        raise InputError("marks are True, False or None")
     rows = np.random.default_rng(seed).permutation(rows)  # a sample drawn in random order
     tail = (1 - confidence) / 2
     counts = np.arange(len(f) + 1)  # candidates: the number of images that show the target

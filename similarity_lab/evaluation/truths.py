@@ -31,16 +31,35 @@ def nullable_truths(values: Iterable[object], names: Iterable[object] | None = N
     >>> nullable_truths([True, 0, None]).tolist()
     [True, False, <NA>]
     """
-    checked: list[bool | None] = []
-    for value, name in zip(values, repeat(None) if names is None else names, strict=False):
-        if is_missing(value):
-            checked.append(None)
-        elif isinstance(value, (bool, np.bool_, int, np.integer, float)) and value in (0, 1):
-            checked.append(bool(value))
-        else:
-            of = "" if name is None else f" for {name!r}"
-            raise InputError(f"truth is True, False or None (not judged), got {value!r}{of}")
-    return pd.Series(checked, dtype="boolean")
+    named = zip(values, repeat(None) if names is None else names, strict=False)
+    return pd.Series([truth_value(value, name) for value, name in named], dtype="boolean")
+
+
+def truth_value(value: object, name: object = None, *, kind: str = "truth") -> bool | None:
+    """Return a truth value as True, False or None.
+
+    Parameters
+    ----------
+    value : object
+    name, kind : object, str
+        What the value is about and what it is, for the message of an error.
+
+    Raises
+    ------
+    InputError
+        As `nullable_truths`.
+
+    Examples
+    --------
+    >>> truth_value(np.float64(1.0)), truth_value(np.nan)
+    (True, None)
+    """
+    if is_missing(value):
+        return None
+    if isinstance(value, (bool, np.bool_, int, np.integer, float)) and value in (0, 1):
+        return bool(value)
+    of = "" if name is None else f" for {name!r}"
+    raise InputError(f"{kind} is True, False or None (not judged), got {value!r}{of}")
 
 
 def paired_truths(

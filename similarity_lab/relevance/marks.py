@@ -14,6 +14,7 @@ import pandas as pd
 from similarity_lab.datasets import ImageDataset
 from similarity_lab.errors import ImageError, InputError, check_type
 from similarity_lab.evaluation.prediction_powered import ShareEstimate, prediction_powered_share
+from similarity_lab.evaluation.truths import truth_value
 from similarity_lab.files import atomic_write, skipped_table
 from similarity_lab.images.sources import Source, content_digest, printable
 from similarity_lab.relevance.decision import SiteRelevance
@@ -80,13 +81,14 @@ class Marks:
         return None if mark is None else mark.shows
 
     def set(self, source: Source, target: str, shows: bool | None) -> None:
-        """Mark an image; None removes its mark."""
+        """Mark an image; None removes its mark, and so does a missing value of pandas."""
+        mark = truth_value(shows, kind="a mark")
         key = (target, content_digest(source))
-        if shows is None:
+        if mark is None:
             self._marks.pop(key, None)
         else:
             path = str(source) if isinstance(source, (str, PathLike)) else ""
-            self._marks[key] = Mark(*key, bool(shows), path)
+            self._marks[key] = Mark(*key, mark, path)
 
     def apply(self, result: SiteRelevance) -> SiteRelevance:
         """Return the decision with the marks of its target applied; nothing is embedded again."""
@@ -189,7 +191,7 @@ class Marks:
         )
 
 
-def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRelevance:
+def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool | None]) -> SiteRelevance:
     """Return the decision with some images labelled by hand; nothing is embedded again.
 
     A marked image is certain: its probability becomes 1 or 0 (learned rule), its distance minus or
@@ -201,12 +203,12 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
     result : SiteRelevance
         Marks that it has already stay, unless they are replaced.
     marks : mapping of row number or path to bool
-        Whether the image shows the target.
+        Whether the image shows the target; None: not marked.
 
     Raises
     ------
     InputError
-        For an image that the site does not have, or that does not count.
+        For an image that the site does not have, or that does not count, or another value.
 
     Examples
     --------
@@ -217,17 +219,19 @@ def with_marks(result: SiteRelevance, marks: Mapping[int | str, bool]) -> SiteRe
         return result
     images, all_marks = result.images.copy(), dict(result.marks)
     for image, shows in marks.items():
-        row = _row(result, image)
-        all_marks[row] = bool(shows)
-        _mark_row(images, row, bool(shows))
-        verb = "shows" if shows else "does not show"
+        row, mark = _row(result, image), truth_value(shows, image, kind="a mark")
+        if mark is None:
+            continue
+        all_marks[row] = mark
+        _mark_row(images, row, mark)
+        verb = "shows" if mark else "does not show"
         images.loc[row, "reason"] = f"marked by hand: {verb} {result.target}"
     return result.with_images(images, all_marks)
 
 
 def marked_share(
     result: SiteRelevance,
-    marks: Marks | Mapping[int | str, bool],
+    marks: Marks | Mapping[int | str, bool | None],
     *,
     confidence: float = 0.95,
     seed: int = 0,

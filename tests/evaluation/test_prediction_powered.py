@@ -2,6 +2,7 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from similarity_lab.errors import InputError
@@ -109,6 +110,8 @@ def test_all_marked_is_certain():
         ([0.5, np.nan], [True, None], "from 0 to 1"),
         ([0.5, 0.5], [None, np.nan], "no image is marked"),
         ([0.5, 0.5], [2, None], "True, False or None"),
+        ([0.5, 0.5], ["no", None], "True, False or None"),
+        ([0.5, 0.5], [pd.NA, None], "no image is marked"),
         ([], [], "no image is marked"),
     ],
 )

@@ -2,12 +2,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from similarity_lab import RelevanceScorer, load_dataset
 from similarity_lab.errors import InputError
 from similarity_lab.relevance import MeanDistanceRule
-from similarity_lab.relevance.marks import Mark, Marks, with_marks
+from similarity_lab.relevance.marks import Mark, Marks, marked_share, with_marks
 
 
 @pytest.fixture
@@ -52,6 +53,29 @@ def test_mark_changes_its_image_alone(result):
     for column in ("score", "probability", "is_match", "reason"):
         assert marked.images[column][others].equals(result.images[column][others])
     assert with_marks(result, {}) is result
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
+def test_missing_mark_is_no_mark(result, nothing):
+    """NaN would count as "shows it", and None as "does not"."""
+    first, second = result.images.index[:2].tolist()
+    marked = with_marks(result, {first: True, second: nothing})
+    assert marked.marks == {first: True}
+    marks = Marks()
+    marks.set(result.sources[first], "almonds", True)
+    marks.set(result.sources[first], "almonds", nothing)
+    assert len(marks) == 0
+    estimate = marked_share(result, {first: np.True_, second: nothing})
+    assert estimate.n_marked == 1
+
+
+@pytest.mark.parametrize("word", ["no", "False", 2, b"x", []])
+def test_mark_that_is_no_truth_value_is_refused(result, word):
+    """The text "no" would count as "shows it"."""
+    with pytest.raises(InputError, match="a mark is True, False or None"):
+        with_marks(result, {0: word})
+    with pytest.raises(InputError, match="a mark is True, False or None"):
+        Marks().set(result.sources[0], "almonds", word)
 
 
 def test_marks_override_distances_at_every_threshold(shelf, embedder, written):
