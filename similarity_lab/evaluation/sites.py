@@ -285,6 +285,11 @@ def evaluate_decisions(
     if missing:
         raise InputError(f"the table of decisions has no column {', '.join(sorted(missing))}")
     table = decisions.reset_index(drop=True)
+    for decision in sorted(set(table["decision"].dropna()) - set(OUTCOMES), key=str):
+        raise InputError(
+            f"unknown decision {decision!r}.{did_you_mean(decision, OUTCOMES)} Expected "
+            f"{', '.join(OUTCOMES[:-1])}, or nothing"
+        )
     truths = _read_truth(_read_file(truth), table)
     table = table.assign(truth=truths, right=table["relevant"].astype("boolean") == truths)
     outcomes = table["decision"].astype(object).where(table["decision"].notna(), "no decision")

@@ -44,7 +44,8 @@ def confusion_matrix(
     Parameters
     ----------
     evaluation : SiteEvaluation or DataFrame
-        What `evaluate` returns, or its `confusion`.
+        What `evaluate` returns, its `confusion`, or
+        ``pd.crosstab(evaluation.table["truth"], evaluation.table["decision"])``.
     ax : matplotlib Axes, optional
         Default: a new figure.
 
@@ -61,6 +62,8 @@ def confusion_matrix(
     table = evaluation.confusion if isinstance(evaluation, SiteEvaluation) else evaluation
     if not isinstance(table, pd.DataFrame) or not table.size:
         raise InputTypeError("expected what evaluate returns, or its table confusion")
+    if pd.api.types.is_bool_dtype(table.index.dtype):
+        table = table.rename(index={True: "relevant", False: "irrelevant"})
     if "no decision" in table and not table["no decision"].any():
         table = table.drop(columns="no decision")
     is_large = max(table.shape) > _LARGE

@@ -261,6 +261,13 @@ def test_name_that_occurs_twice_matters_only_if_it_is_judged(table):
     assert evaluate_decisions(table, {"a": True, "shop": None}).n_judged == 1
 
 
+def test_unknown_decision_is_refused(table, truth):
+    """It would be in no column of the confusion matrix."""
+    table.loc[0, "decision"] = "Relevant"
+    with pytest.raises(InputError, match="unknown decision 'Relevant'. Did you mean 'relevant'"):
+        evaluate_decisions(table, truth)
+
+
 def test_no_decisions_are_refused(table):
     with pytest.raises(InputError, match="at least one site"):
         evaluate_decisions(table[:0], {"a": True})

@@ -15,8 +15,9 @@ PROBABILITY = np.round(np.clip(0.35 + 0.3 * TRUTH + RNG.normal(0, 0.2, 60), 0.01
 @pytest.fixture
 def evaluation():
     table = pd.DataFrame({"site": map(str, range(60)), "probability": PROBABILITY})
-    decision = np.where(PROBABILITY >= 0.7, "relevant", "unsure")
-    decision[PROBABILITY <= 0.3] = "irrelevant"
+    decision = np.select(
+        [PROBABILITY >= 0.7, PROBABILITY <= 0.3], ["relevant", "irrelevant"], "unsure"
+    )
     table = table.assign(target="almonds", decision=decision, relevant=PROBABILITY >= 0.5)
     return evaluate_decisions(table, TRUTH)
 
@@ -39,6 +40,17 @@ def test_confusion_matrix_shows_every_count(evaluation, texts, assert_drawn):
     assert shown == evaluation.confusion.iloc[:, :3].to_numpy().ravel().tolist()
     colours = [patch.get_facecolor()[:3] for patch in axis.patches]
     assert colours[0] == colours[5] != colours[2] == colours[3] != colours[1] == colours[4]
+
+
+def test_confusion_matrix_of_truth_values_has_the_same_colours(evaluation):
+    table = pd.crosstab(evaluation.table["truth"], evaluation.table["decision"])
+    axis = plots.confusion_matrix(table).axes[0]
+    named = evaluation.confusion.loc[["irrelevant", "relevant"], table.columns]
+    expected = plots.confusion_matrix(named)
+    colours = [patch.get_facecolor() for patch in axis.patches]
+    assert colours == [patch.get_facecolor() for patch in expected.axes[0].patches]
+    ticks = [tick.get_text().split("\n")[0] for tick in axis.get_yticklabels()]
+    assert ticks == ["irrelevant", "relevant"]
 
 
 def test_confusion_matrix_shows_failures_if_there_are_any(evaluation):
