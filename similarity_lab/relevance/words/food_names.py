@@ -29,6 +29,7 @@ from similarity_lab.errors import (
     did_you_mean,
     one_line,
 )
+from similarity_lab.relevance.words.inflections import turkish_forms
 from similarity_lab.relevance.words.tokens import fold, names_as_words, spell_umlauts
 
 _FOLDER = Path(__file__).parent
@@ -41,6 +42,8 @@ _END_OF_LATIN = "\u0250"
 _FORM_COLUMNS = frozenset(["form", "plain_for", "scope"])
 _GATHERED = frozenset(["dish", "sweets"])  # forms of which no word names all: soup, salad, curry
 _MIN_STEM = 3  # letters that singular and plural share
+_MIN_HEAD = 5  # letters of a food at the end of a compound: "Waldhonig", never "Preis" for "Reis"
+_MIN_INFLECTED = 4  # letters of a name that gets endings: "et" is meat, "Eti" a brand
 _MIN_JOINED = 7  # letters: "brazilnuts" is read as two words, "oats" never as "o ats"
 
 
@@ -359,7 +362,32 @@ class FoodNames:
             for entry in entries:
                 if sense not in entry.senses:
                     entry.senses = (*entry.senses, sense)
+        self._add_turkish_forms(index)
+        self._add_heads(index)
         return index
+
+    def _add_turkish_forms(self, index: Index) -> None:
+        """Let names with Turkish endings mean what the names mean, where they mean nothing yet."""
+        for by_language in self._foods.values():
+            for name in (marked.rstrip("?") for marked in by_language.get("tr", ())):
+                entry = index.phrases.get(fold(name))
+                if entry is None or len(name) < _MIN_INFLECTED:
+                    continue
+                for form in turkish_forms(name):
+                    index.phrases.setdefault(form, entry)
+                    if len(name) > _MIN_INFLECTED:
+                        index.phrases.setdefault(fold(form), entry)
+
+    def _add_heads(self, index: Index) -> None:
+        """Collect the German names that may end an unknown compound, English ones apart."""
+        for food, by_language in self._foods.items():
+            english = {fold(name.rstrip(_MARKS)) for name in by_language.get("en", ())}
+            for name in by_language.get("de", ()):
+                if not name.isalpha() or len(spell_umlauts(name)) < _MIN_HEAD:
+                    continue
+                sense = Sense(self._products[food], False)
+                for key in {fold(name), fold(spell_umlauts(name))} - english:
+                    index.heads[key] = tuple(dict.fromkeys((*index.heads.get(key, ()), sense)))
 
 
 class Index:
@@ -373,12 +401,15 @@ class Index:
         The number of words of the longest phrase that starts with a word, if it is above 1.
     stems : dict of str to Entry
         Stems of adjectives.
+    heads : dict of str to tuple of Sense
+        Foods that a German compound of unknown words may name by its end: "Waldhonig".
     """
 
     def __init__(self) -> None:
         self.phrases: dict[str, Entry] = {}
         self.longest: dict[str, int] = {}
         self.stems: dict[str, Entry] = {}
+        self.heads: dict[str, tuple[Sense, ...]] = {}
 
     def add(self, names: Sequence[str], languages: Sequence[str]) -> Iterator[list[Entry]]:
         """Yield the entries of every name, one per spelling; they may be new and empty."""
@@ -405,7 +436,7 @@ class Index:
                 entry.senses = (Sense(product, True),)
                 entry.is_given = True
         index.phrases = self.phrases | index.phrases
-        index.stems = self.stems
+        index.stems, index.heads = self.stems, self.heads
         for word, size in self.longest.items():
             index.longest[word] = max(size, index.longest.get(word, 1))
         return index

@@ -208,6 +208,10 @@ def _split_word(word: str, index: Index) -> Iterator[_Item]:
                 yield _Item(word[:size], first)
                 yield _Item(word[size:], last)
                 return
+    for size in range(_MIN_PART, len(word) - _MIN_PART):
+        if word[size:] in index.heads:
+            yield _Item(word, Entry(senses=index.heads[word[size:]]))
+            return
     yield _Item(word, _UNKNOWN)
 
 

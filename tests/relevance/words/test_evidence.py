@@ -65,6 +65,11 @@ rice              | Gạo nếp
 olive oil         | روغن زیتون فرابکر
 olive oil         | minyak zaitun
 cheese            | Mussarela fatiada
+olives            | Gemlik zeytini
+tomatoes          | Salkım domatesleri
+bell peppers      | Çarliston biberi
+bread             | Bauernbrot
+cheese            | ZIEGENKAESE
 dates             | Medjool dates 1kg
 dates             | Datteln entsteint
 dates             | تمر سكري
@@ -226,6 +231,9 @@ grapes            | Käse und Weintrauben
 """
 
 AMBIGUOUS = """
+honey             | Imkerhonig 500 g
+potatoes          | Frühkartoffeln
+apples            | Amasya elması
 dates             | date
 dates             | Date: 12.03.2020
 oranges           | orange
@@ -236,6 +244,9 @@ lentils           | lentilles
 """
 
 NOTHING = """
+rice              | Einkaufspreis
+lentils           | Kontaktlinsen
+pears             | Glühbirnen
 almonds           | Our team
 black_tea         | Tea powder
 almonds           | mixed nuts
