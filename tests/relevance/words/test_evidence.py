@@ -65,6 +65,10 @@ rice              | Gạo nếp
 olive oil         | روغن زیتون فرابکر
 olive oil         | minyak zaitun
 cheese            | Mussarela fatiada
+beef              | Carne vacuna
+bread             | Pãozinho
+cheese            | Caciotta fresca
+olive oil         | Olio extravergine d'oliva
 olives            | Gemlik zeytini
 tomatoes          | Salkım domatesleri
 bell peppers      | Çarliston biberi
