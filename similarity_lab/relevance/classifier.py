@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from similarity_lab.datasets.loading import DatasetSource
 from similarity_lab.errors import InputError
 from similarity_lab.evaluation.thresholds import balanced_threshold
+from similarity_lab.evaluation.truths import is_missing
 from similarity_lab.relevance.decision import SiteRelevance
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules import MeanDistanceRule
@@ -213,6 +214,8 @@ class _Thresholds:
 
 
 def _check_labels(y: npt.ArrayLike, count: int) -> IsRelevant:
+    if isinstance(y, Iterable) and any(map(is_missing, y)):  # scikit-learn says less of it
+        raise InputError("labels are True or False; leave out sites that nobody judged")
     check_classification_targets(y)
     values = np.asarray(y)
     if values.shape != (count,):

@@ -207,6 +207,8 @@ def test_methods_before_fit(make_classifier, sites, method):
     [
         ([True] * 8, "both relevant and irrelevant"),
         ([True, False], "expected 8 labels for 8 sites"),
+        ([True, None] * 4, "leave out sites that nobody judged"),
+        ([1.0, np.nan] * 4, "leave out sites that nobody judged"),
         (["yes", "no"] * 4, "labels are True or False, got 'no'"),
         ([0, 1, 2, 3] * 2, "labels are True or False, got 2"),
     ],
