@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import pkgutil
 import subprocess
 import sys
 
@@ -17,6 +18,17 @@ def test_public_names_exist():
         assert name in dir(similarity_lab)
     with pytest.raises(AttributeError, match="attribute.*missing"):
         _ = similarity_lab.missing
+
+
+def test_rooms_offer_only_what_is_theirs():
+    """Tab after the name of a sub-package: its public names and modules, no imports of its own."""
+    for module in pkgutil.iter_modules(similarity_lab.__path__):
+        if not module.ispkg or module.name in ("cli", "distributed", "web"):  # extras
+            continue
+        room = importlib.import_module(f"similarity_lab.{module.name}")
+        modules = {each.name for each in pkgutil.iter_modules(room.__path__)}
+        public = {name for name in dir(room) if not name.startswith("_")}
+        assert public <= {*room.__all__, *modules}, room.__name__
 
 
 def test_signatures_name_types_as_written():
