@@ -174,6 +174,7 @@ def _run_on_cluster(options: argparse.Namespace) -> None:
         print(json.dumps({"versions": versions(), "sites": rows}, indent=1))
     else:
         print(format_sites(ranking.sites))
+    shared.print_skipped(ranking.skipped, "the library")
     for partition, reason in ranking.manifest["failures"].items():
         print_line(f"partition {partition} failed: {reason}", sys.stderr)
     if ranking.sites["decision"].isna().all():

@@ -3,7 +3,7 @@
 ::
 
     <out>/
-        run.json             manifest: versions, settings, partitions, failures
+        run.json             manifest: versions, settings, skipped files, partitions, failures
         list.parquet         the websites: position, name, url, partition
         sites/000012.parquet       a row per site and target
         images/000012.parquet      a row per image and target

@@ -174,6 +174,7 @@ def rank(
     if remaining:
         with connect(cluster) as resources:
             scorers = fit()  # after an address that is wrong has been refused
+            run.manifest["skipped"] = scorers[0].skipped_.to_dict("records")
             n_workers = workers or default_workers(resources, cpus_per_worker, gpus_per_worker)
             n_workers = min(n_workers, len(remaining))
             outcomes = run_partitions(
@@ -219,6 +220,7 @@ class _Run:
             "partitions": [partition.name for partition in self.partitions],
             "start": utc_now(),
             "end": "",
+            "skipped": [] if known is None else known["skipped"],
             "cluster": {},
             "failures": {},
         }

@@ -20,6 +20,7 @@ from similarity_lab.distributed.folder import (
     table_name,
 )
 from similarity_lab.errors import InputError
+from similarity_lab.files import skipped_table
 from similarity_lab.ranking import RANKING_COLUMNS
 from similarity_lab.relevance.tables import decisions_table
 from similarity_lab.store import StoreSource, VectorStore
@@ -43,6 +44,12 @@ class ClusterRanking:
     def manifest(self) -> dict[str, Any]:
         """Versions, settings, partitions and failures of the run."""
         return read_manifest(self.folder)
+
+    @property
+    def skipped(self) -> pd.DataFrame:
+        """`similarity_lab.Ranking.skipped`: files of the library that were left out, and why."""
+        rows = self.manifest["skipped"]
+        return skipped_table([(row["path"], row["reason"]) for row in rows])
 
     @cached_property
     def sites(self) -> pd.DataFrame:

@@ -98,7 +98,10 @@ def children():
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    return write_library(tmp_path_factory.mktemp("library"), TARGETS)
+    """A library with a file that cannot be read."""
+    folder = write_library(tmp_path_factory.mktemp("library"), TARGETS)
+    (folder / TARGETS[0] / "damaged.jpg").write_bytes(b"no image")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +176,8 @@ def on_cluster(local_cluster, urls, library, options, tmp_path_factory):
 
 def assert_equal(ranking, expected):
     """Compare tables up to the order of images."""
+    assert len(expected.skipped) == 1
+    pd.testing.assert_frame_equal(ranking.skipped, expected.skipped)
     pd.testing.assert_frame_equal(ranking.sites, expected.sites, check_dtype=False)
     key = ["site", "target", "url", "path"]
     mine, other = (
