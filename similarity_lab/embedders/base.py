@@ -133,8 +133,9 @@ class StreamingEmbedder(ABC):
     """Decodes images in threads while networks run; memory does not grow with their number.
 
     A subclass defines `read` and `embed_batch`. By default, one thread calls `embed_batch` while
-    others decode ahead. If `threads` is set, each of that many threads decodes a batch and embeds
-    it, which keeps all cores busy if the network itself uses only one.
+    others decode ahead. If `threads` is set, the network uses one core per call, and that many
+    calls run at a time: each thread decodes a batch and embeds it. Half as many threads more decode
+    meanwhile, so that no core is idle while a call begins or ends.
 
     Attributes
     ----------
@@ -228,14 +229,15 @@ class StreamingEmbedder(ABC):
             batches = decoded_batches(self.read, sources, batch_size)
             yield from map(self._embedded, batches)
             return
+        workers = self.threads + self.threads // 2
         # all threads get the same number of batches, so that none idles at the end
-        rounds = math.ceil(len(sources) / (batch_size * self.threads))
-        length = math.ceil(len(sources) / max(1, rounds * self.threads))
+        rounds = math.ceil(len(sources) / (batch_size * workers))
+        length = math.ceil(len(sources) / max(1, rounds * workers))
         yield from in_order(
             lambda span: self._embedded(decode(self.read, sources, span)),
             spans(len(sources), max(1, length)),
-            ahead=3 * self.threads,
-            workers=self.threads,
+            ahead=3 * workers,
+            workers=workers,
         )
 
     def _embedded(self, decoded: Decoded[Any]) -> Batch:

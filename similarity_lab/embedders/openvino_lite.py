@@ -18,8 +18,8 @@ Forward = Callable[[Pixels], Vectors]
 class OpenVinoLite(NetworkEmbedder):
     """EfficientNet-Lite0 or -Lite2, compiled on first use.
 
-    Each of `threads` threads decodes a batch and embeds its images one by one on its own OpenVINO
-    stream, so that all cores are busy.
+    Threads decode batches and embed their images one by one on `threads` streams of OpenVINO, so
+    that all cores are busy.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def compile_graph(
     shape : sequence of int
         Of the output of one image: ``(dimension,)`` for a vector.
     threads : int
-        Number of streams, and of threads in all.
+        Number of streams, and of threads in all. Half as many calls more may wait for one.
     batch_size : int, optional
         Images per run of the graph; default: the whole batch.
     """
@@ -37,7 +37,7 @@ def compile_graph(
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)
     idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
-    for _ in range(threads):
+    for _ in range(threads + threads // 2):  # a stream goes on with the next at once
         idle.put(compiled.create_infer_request())
 
     def forward(batch: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401 - an array of what the graph takes
