@@ -111,9 +111,10 @@ def test_fit_chooses_the_prior_by_the_offer(make_classifier, sellers):
     labels = np.array([0, 0, 1, 1, 1, 1], bool)  # the third sells it, but shows none
     classifier = make_classifier(criterion="offered").fit(sellers, labels)
     assert classifier.relevance_threshold_ == 0.25
+    decided = [classifier.decide(site) for site in sellers]
 
     def fit_of(prior):
-        results = [classifier.decide(site).rethreshold(prior=prior) for site in sellers]
+        results = [result.rethreshold(prior=prior) for result in decided]
         chances = np.array([result.probability for result in results])
         likelihoods = np.where(labels, chances, 1 - chances)
         return balanced_accuracy_score(labels, chances >= 0.5), np.log(likelihoods).mean()

@@ -35,7 +35,7 @@ def test_every_code_of_a_site_has_advice():
         (Code.ROBOTS, "look at it yourself", "look at it yourself"),
         (Code.HOST_NOT_FOUND, "for mistakes", ""),  # a dead link is not the buyer's mistake
         (Code.TIMEOUT, "again later", "--refresh"),  # what is collected is else not asked again
-        (Code.NOT_FOUND, "check the address", ""),
+        (Code.NOT_FOUND, "try the first page of the shop", ""),
         (Code.NOT_HTML, "first page", ""),
         (Code.CERTIFICATE, "--any-certificate", "--any-certificate"),
         (Code.REPEATED_SITE, "the other row", ""),
