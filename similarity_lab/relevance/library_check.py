@@ -9,8 +9,6 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from similarity_lab._numbers import format_count
 from similarity_lab._progress import tqdm
@@ -24,7 +22,7 @@ from similarity_lab.images.sources import describe, printable
 from similarity_lab.relevance.library import EmbeddedLibrary
 from similarity_lab.relevance.rules.calibration import Calibration, cross_fit
 from similarity_lab.relevance.rules.prototypes import Scatter, Whitening, one_thread
-from similarity_lab.relevance.site import close_pairs, nearest_pairs
+from similarity_lab.relevance.site import close_pairs, linked_groups, nearest_pairs
 from similarity_lab.store import unit
 
 _FOLDS = 8
@@ -236,9 +234,7 @@ def _copies(
 def _photos(codes: npt.NDArray[np.intp], pairs: Sequence[Sequence[int]]) -> npt.NDArray[np.intp]:
     """Return the position of the first image of each image's class with the same photo, (n,)."""
     in_class = [pair for pair in pairs if codes[pair[0]] == codes[pair[1]]]
-    links = np.array(in_class, np.intp).reshape(-1, 2).T
-    graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(len(codes),) * 2)
-    _, groups = connected_components(graph, directed=False)
+    groups = linked_groups(np.array(in_class, np.intp).reshape(-1, 2).T, len(codes))
     _, first = np.unique(groups, return_index=True)
     return np.asarray(first[groups], np.intp)
 

@@ -499,9 +499,7 @@ def _groups(vectors: Vectors, hash_of: HashOf, block: int) -> npt.NDArray[np.int
             positions
         ]
         links = groups[pairs[:, hash_distance(first, second) <= _SAME_BITS]]
-        graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(count, count))
-        _, merged = connected_components(graph, directed=False)
-        groups = merged[groups].astype(np.intp)
+        groups = linked_groups(links, count)[groups]
     return groups
 
 
@@ -556,15 +554,33 @@ def find_near_copies(
         for (first, second), is_copy in zip(pairs, are_copies(pairs), strict=True)
         if is_copy
     ]
+    groups = linked_groups(np.array(copies, np.intp).reshape(-1, 2).T, len(order))
+    _, originals = np.unique(groups, return_index=True)
     is_near_copy = np.zeros(len(order), bool)
-    if copies:
-        graph = coo_array(
-            (np.ones(len(copies), bool), tuple(np.array(copies).T)), shape=(len(order),) * 2
-        )
-        _, groups = connected_components(graph, directed=False)
-        _, originals = np.unique(groups, return_index=True)
-        is_near_copy[order] = ~np.isin(np.arange(len(order)), originals)
+    is_near_copy[order] = ~np.isin(np.arange(len(order)), originals)
     return is_near_copy
+
+
+def linked_groups(links: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
+    """Return group numbers of positions: equal if links connect them, directly or over others.
+
+    Parameters
+    ----------
+    links : ndarray of int, shape (2, m)
+        Pairs of positions below `count`.
+    count : int
+
+    Returns
+    -------
+    ndarray of int, shape (count,)
+
+    Examples
+    --------
+    >>> linked_groups(np.array([[0, 3], [3, 1]]), 4).tolist()
+    [0, 0, 1, 0]
+    """
+    graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(count, count))
+    return connected_components(graph, directed=False)[1].astype(np.intp)
 
 
 def _names(origins: pd.DataFrame | None, positions: Sequence[int]) -> list[frozenset[str]] | None:
