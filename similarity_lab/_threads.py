@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["in_order", "usable_cores"]
+__all__ = ["in_order", "overlapping_workers", "usable_cores"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -23,6 +23,14 @@ def usable_cores() -> int:
         n_cores = len(os.sched_getaffinity(0))
     limit = os.environ.get("PYTHON_CPU_COUNT", "")
     return min(n_cores, max(1, int(limit))) if limit.isdecimal() else n_cores
+
+
+def overlapping_workers(calls: int) -> int:
+    """Return how many threads keep that many calls running at a time, if they also do other work.
+
+    Half as many more than calls: so that no core is idle while a call begins or ends.
+    """
+    return calls + calls // 2
 
 
 def in_order(

@@ -16,7 +16,7 @@ import pandas as pd
 from PIL import Image
 
 from similarity_lab._progress import tqdm
-from similarity_lab._threads import in_order
+from similarity_lab._threads import in_order, overlapping_workers
 from similarity_lab.errors import ImageError, InputError
 from similarity_lab.files import skipped_table
 from similarity_lab.images import Color, Pixels, read_image
@@ -229,7 +229,7 @@ class StreamingEmbedder(ABC):
             batches = decoded_batches(self.read, sources, batch_size)
             yield from map(self._embedded, batches)
             return
-        workers = self.threads + self.threads // 2
+        workers = overlapping_workers(self.threads)
         # all threads get the same number of batches, so that none idles at the end
         rounds = math.ceil(len(sources) / (batch_size * workers))
         length = math.ceil(len(sources) / max(1, rounds * workers))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from similarity_lab._threads import overlapping_workers
 from similarity_lab.embedders.openvino_package import openvino as ov
 
 __all__ = ["compile_graph"]
@@ -37,7 +38,7 @@ def compile_graph(
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)
     idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
-    for _ in range(threads + threads // 2):  # a stream goes on with the next at once
+    for _ in range(overlapping_workers(threads)):  # a stream goes on with the next at once
         idle.put(compiled.create_infer_request())
 
     def forward(batch: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401 - an array of what the graph takes
