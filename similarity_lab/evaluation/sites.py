@@ -54,6 +54,7 @@ Truth = (
 Costs = Mapping[str, Mapping[str, float]] | pd.DataFrame
 """Cost of each decision by what is true: ``{"irrelevant": {"relevant": 5}}``; the rest cost 0."""
 
+DEFAULT_BINS = 10  # of a calibration curve
 _SEED, _REPEATS = 0, 1000
 # In a file, in capitals or not; spreadsheets write truth values in their own language.
 _COLUMNS = ("site", "target", "truth")
@@ -185,7 +186,7 @@ def evaluate(
     targets: str | Sequence[str] | None = None,
     costs: Costs | None = None,
     confidence: float = 0.95,
-    bins: int = 10,
+    bins: int = DEFAULT_BINS,
 ) -> SiteEvaluation:
     """Decide on judged sites and measure how good the decisions are.
 
@@ -254,7 +255,7 @@ def evaluate_decisions(
     *,
     costs: Costs | None = None,
     confidence: float = 0.95,
-    bins: int = 10,
+    bins: int = DEFAULT_BINS,
 ) -> SiteEvaluation:
     """Measure how good decisions are that were made before, such as ``Ranking.sites``.
 

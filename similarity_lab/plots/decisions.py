@@ -20,7 +20,7 @@ from similarity_lab.evaluation import (
     reliability_curve,
     wilson_interval,
 )
-from similarity_lab.evaluation.sites import judged_probabilities
+from similarity_lab.evaluation.sites import DEFAULT_BINS, judged_probabilities
 from similarity_lab.evaluation.truths import paired_truths
 from similarity_lab.plots.colours import INK, MATCH, NO_MATCH
 from similarity_lab.plots.figures import axes_for, line_styles, roomy_legend, short, simplify
@@ -29,7 +29,6 @@ Judged = SiteEvaluation | tuple[npt.ArrayLike, npt.ArrayLike]
 """An evaluation, or probabilities and truths, both of shape (n,); a truth of None is left out."""
 
 _UNSURE = "#E69F00"
-_BINS = 10  # as `evaluate` has by default
 _LARGE = 10  # more rows or columns have small cells, without percentages
 
 
@@ -328,7 +327,7 @@ def _calibration(source: pd.DataFrame | Judged) -> pd.DataFrame:
     if isinstance(source, SiteEvaluation):
         return source.calibration
     if not isinstance(source, pd.DataFrame):
-        return reliability_curve(*_scores(source), bins=_BINS)
+        return reliability_curve(*_scores(source), bins=DEFAULT_BINS)
     if missing := {"predicted", "observed", "n"} - {*source}:
         raise InputTypeError(
             f"expected what reliability_curve returns, got a table without {sorted(missing)}"
