@@ -245,7 +245,7 @@ class Outcomes:
             "seconds_of_partitions": times[-1] - times[0],
             "processor_seconds": processor[-1] - processor[0],
         }
-        # from when every worker has finished one partition until some worker has none left to start
+        # from the time every worker has finished a partition until one has none left to start
         first, last = self.n_workers, len(times) - self.n_workers
         if first < last:
             n_images, seconds = counts[first + 1 : last + 1].sum(), times[last] - times[first]

@@ -118,7 +118,7 @@ class RunFolder:
             return
         if path.startswith("/"):
             self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        # A bucket has no folders, and `makedirs` would create a bucket if its name is mistyped.
+        # A bucket has no folders, and `makedirs` would create a bucket for a mistyped name.
         # Object stores show an object only once it is complete.
         self.files.pipe_file(path, data)
 
